@@ -1,0 +1,52 @@
+"""Errors a user can mend: one line that says what is wrong and one that says what to do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command."""
+
+    PASS = 0
+    REGRESSION = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    INCONCLUSIVE = 4
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake or a missing thing that the user can mend.
+
+    The command line prints ``message`` and ``remedy`` without a traceback (``--debug`` shows it) and exits with
+    ``exit_code``.
+    """
+
+    exit_code: ExitCode = ExitCode.USAGE
+
+    def __init__(self, message: str, remedy: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+
+
+class SuiteError(UserError):
+    """A suite file that can't be read: wrong key, type or name. The message begins with ``file:line``."""
+
+
+class MediaError(UserError):
+    """A video or image that can't be decoded or encoded: truncated, empty, without a picture stream."""
+
+
+class StoreError(UserError):
+    """The store can't be opened, read or written: locked, read-only, full, damaged."""
+
+
+class MissingAsset(UserError):
+    """A weight, prompt list or question file that isn't here; the remedy says how to get it."""
+
+    exit_code = ExitCode.INCOMPLETE
