@@ -1,0 +1,95 @@
+"""What a scorer is: a description that needs no torch, and an object that turns a batch of samples into scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from nova_bench.video import Clip
+
+
+class ScorerSettings(BaseModel):
+    """Settings of a scorer. Subclasses add documented fields; every field is part of the scorer's identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class ScorerInfo:
+    """Everything the harness must know about a scorer before it is built.
+
+    ``name`` is what suites write and tables show; a stand-in never bears the name of the original.
+    ``version`` changes whenever the scorer's numbers may change: it is part of the key of every row.
+    ``factory`` is ``"module:Class"``, imported only when scores are really needed; it is called with
+    ``(settings, context)``. ``settings`` is the pydantic model of its settings.
+    """
+
+    name: str
+    summary: str
+    version: str
+    unit: str
+    range: tuple[float | None, float | None]
+    higher_is_better: bool
+    source: str
+    factory: str
+    settings: type[ScorerSettings] = ScorerSettings
+    needs_reference: bool = False
+    assets: tuple[str, ...] = ()
+    average: Literal["mean", "weighted"] = "mean"
+    digits: int = 4
+
+    def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
+        """Import the implementation and construct it."""
+        module, _, attribute = self.factory.partition(":")
+        return getattr(import_module(module), attribute)(settings, context)
+
+
+@dataclass(frozen=True)
+class ScorerContext:
+    """What the harness offers a scorer: the torch device, and where an asset's file lies.
+
+    ``asset(name)`` returns the verified local path or raises :class:`nova_bench.errors.MissingAsset`.
+    """
+
+    device: str
+    asset: Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video to score: its decoded clip, the reference clip where the scorer asked for one, and the prompt."""
+
+    clip: Clip
+    reference: Clip | None = None
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The result for one sample.
+
+    ``value`` None means the metric is not measurable on this sample (``reason`` says why); such samples are counted
+    apart and never averaged. ``weight`` matters only where the scorer's ``average`` is ``"weighted"``: the aggregate is
+    then sum(value * weight) / sum(weight), e.g. over frames. ``details`` is JSON: per-frame or per-pair numbers.
+    """
+
+    value: float | None
+    weight: float = 1.0
+    details: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+
+class Scorer(Protocol):
+    """The seam. ``score`` gets one batch and returns one :class:`Score` per sample, in order.
+
+    A row must not depend on which other samples ride in the batch. A sample that can't be scored raises; the harness
+    then rescores the batch one by one and records the error for the culprit alone.
+    """
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]: ...
