@@ -1,0 +1,51 @@
+"""What decoding yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A decoded video, or an image as a clip of one frame.
+
+    frames: uint8 RGB of shape [T, H, W, 3], upright, at the stored size; treat it as read-only, scorers share it.
+    fps: the stream's average frame rate (what OpenCV reports and VBench uses); None for a still image.
+    pix_fmt: how pixels are stored in the file, e.g. ``yuv420p`` (for images Pillow's mode, e.g. ``RGB``).
+    frame_count: T.
+    declared_frames: how many frames the container promises; None where it does not say.
+    rotation: degrees, counter-clockwise and a multiple of 90, by which the stored frames were turned to stand upright.
+    variable_frame_rate: True if the time between frames is not constant, so that ``fps`` is only an average.
+    """
+
+    frames: torch.Tensor
+    fps: Fraction | None
+    pix_fmt: str
+    frame_count: int
+    declared_frames: int | None
+    rotation: int
+    variable_frame_rate: bool
+    path: Path
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file's header says, without decoding a picture.
+
+    width, height: pixels as stored, before any rotation. fps: None for a still image.
+    frames: None where the container does not say.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction | None
+    frames: int | None
+    pix_fmt: str
+    codec: str

@@ -1,0 +1,140 @@
+"""Encode videos and images. A file appears under its name only when it is complete and on disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nova_bench.errors import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+# A fixed number of encoder threads: x264's output depends on it, and files should not differ between machines.
+_ENCODER_THREADS = 4
+
+
+def write_mp4(
+    path: str | PathLike[str],
+    frames: torch.Tensor | np.ndarray,
+    fps: float | Fraction = 12,
+    *,
+    crf: int = 25,
+) -> None:
+    """Write an H.264 (yuv420p) MP4 as NOVA's sampler exports it: 12 fps, x264 at ``crf`` 25 (imageio's default).
+
+    frames: uint8 RGB [T, H, W, 3]. yuv420p stores even sides only: an odd width or height grows by one pixel, a copy of
+    the last column or row (nothing is rescaled). Raises :class:`MediaError` if the file can't be written; then nothing
+    is left behind.
+    """
+    import numpy as np
+
+    frames = _as_array(frames, path)
+    odd_h, odd_w = frames.shape[1] % 2, frames.shape[2] % 2
+    if odd_h or odd_w:
+        frames = np.pad(frames, ((0, 0), (0, odd_h), (0, odd_w), (0, 0)), mode="edge")
+    options = {"crf": str(crf), "preset": "medium"}
+    _encode(path, frames, fps, container="mp4", codec="libx264", pix_fmt="yuv420p", options=options)
+
+
+def write_lossless(path: str | PathLike[str], frames: torch.Tensor | np.ndarray, fps: float | Fraction = 12) -> None:
+    """Write an FFV1 Matroska video that :func:`read_clip` returns bit for bit, whatever the frame size.
+
+    frames: uint8 RGB [T, H, W, 3]. Raises :class:`MediaError` as :func:`write_mp4` does.
+    """
+    frames = _as_array(frames, path)
+    # Slices let threads share a frame; FFV1 refuses to cut a picture of one row or column.
+    options = {"level": "3", "slices": "4" if min(frames.shape[1:3]) > 1 else "1"}
+    _encode(path, frames, fps, container="matroska", codec="ffv1", pix_fmt="bgr0", options=options)
+
+
+def write_image(path: str | PathLike[str], frame: torch.Tensor | np.ndarray) -> None:
+    """Write uint8 RGB [H, W, 3] as the image format of the suffix (PNG is lossless; JPEG and WebP at quality 95).
+
+    Raises :class:`MediaError` if the suffix names no image format or the file can't be written.
+    """
+    from PIL import Image
+
+    array = _as_array(frame[None], path)[0]
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in Image.SAVE:
+        raise MediaError(f"{path}: no image format for this suffix", "use .png, .jpg or .webp")
+    with _atomic(path) as temporary:
+        Image.fromarray(array).save(temporary, format=kind, **({} if kind == "PNG" else {"quality": 95}))
+
+
+def _as_array(frames: torch.Tensor | np.ndarray, path: str | PathLike[str]) -> np.ndarray:
+    """Contiguous uint8 [T, H, W, 3] on the CPU, or a MediaError."""
+    import numpy as np
+
+    array = frames if isinstance(frames, np.ndarray) else frames.detach().cpu().numpy()
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or array.size == 0:
+        raise MediaError(
+            f"{path}: cannot write {array.dtype} of shape {list(array.shape)}",
+            "frames must be uint8 RGB of shape [T, H, W, 3] with at least one frame",
+        )
+    return np.ascontiguousarray(array)
+
+
+def _encode(
+    path: str | PathLike[str],
+    frames: np.ndarray,
+    fps: float | Fraction,
+    *,
+    container: str,
+    codec: str,
+    pix_fmt: str,
+    options: dict[str, str],
+) -> None:
+    import av
+
+    rate = Fraction(fps).limit_denominator(1001)
+    if rate <= 0:
+        raise MediaError(f"{path}: a rate of {fps} frames per second", "give a rate above zero")
+    # bitexact leaves out random identifiers and dates: the same frames give the same bytes.
+    flags = {"fflags": "+bitexact"}
+    with _atomic(path) as temporary, av.open(str(temporary), "w", format=container, options=flags) as output:
+        stream: Any = output.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
+        stream.codec_context.thread_count = _ENCODER_THREADS
+        stream.metadata["NUMBER_OF_FRAMES"] = str(len(frames))
+        for index, array in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format=pix_fmt, interpolation="BICUBIC")
+            frame.pts, frame.time_base = index, 1 / rate
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+@contextmanager
+def _atomic(path: str | PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside ``path`` that becomes ``path`` on success and vanishes on failure."""
+    import av
+
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, av.FFmpegError) as error:
+        raise MediaError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            "check that the folder exists, is writable and has space, and that the name is no folder",
+        ) from error
