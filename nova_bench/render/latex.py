@@ -1,4 +1,4 @@
-"""Tables as LaTeX (booktabs) for pdflatex with no packages beyond booktabs and the default UTF-8 input."""
+"""Tables as LaTeX (booktabs) for pdflatex with booktabs and graphicx, which every paper loads."""
 
 from __future__ import annotations
 
@@ -91,14 +91,18 @@ LONG_LABEL = 36
 
 
 def latex_table(table: Table) -> str:
-    r"""A ``table`` float to ``\input``; the preamble needs ``\usepackage{booktabs}``."""
+    r"""A ``table`` float to ``\input``; the preamble needs ``\usepackage{booktabs,graphicx}``.
+
+    A table wider than the line is scaled down to it; a narrower one keeps its size.
+    """
     grid = layout(table)
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs,graphicx}",
         r"\begin{table}[htbp]",
         r"\centering\small",
         rf"\caption{{{_caption(table)}}}",
         rf"\label{{tab:{safe_name(table.id)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{@{{}}{_column_types(grid)}@{{}}}}",
         r"\toprule",
         _line(_heading(column) for column in grid.columns),
@@ -112,7 +116,7 @@ def latex_table(table: Table) -> str:
             if heading:
                 lines.append(rf"\multicolumn{{{len(cells)}}}{{@{{}}l}}{{\emph{{{escape_latex(heading)}}}}} \\")
         lines.append(_line(_text(cell) for cell in cells))
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     notes = [rf"\textsuperscript{{{mark}}}~{escape_latex(text)}" for mark, text in grid.footnotes]
     notes += [escape_latex(clean_text(note)) for note in table.notes]
     if notes:

@@ -156,7 +156,7 @@ def test_latex_compiles(tmp_path):
         "x", "".join(map(chr, range(32, 0x250))), (Column("a", "A", "label"),), [Row({"a": Cell("é" * 50)})]
     )
     body = "".join(render_table(table, "latex").decode() for table in (sample_table(), extremes))
-    source = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{body}\\end{{document}}"
+    source = f"\\documentclass{{article}}\\usepackage{{booktabs,graphicx}}\\begin{{document}}{body}\\end{{document}}"
     (tmp_path / "t.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
