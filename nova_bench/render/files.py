@@ -1,0 +1,46 @@
+"""Writing results: complete files or none, under names that no foreign text can steer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def safe_name(text: str) -> str:
+    """A portable file stem made from ``text``: letters, digits, ``-``, ``_`` and inner dots, at most 80 characters."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip(".-")[:80].rstrip(".-")
+    return stem or "unnamed-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def distinct_names(ids: Iterable[str]) -> list[str]:
+    """:func:`safe_name` of each id; ids that would share a file (also where case is ignored) get a hash appended."""
+    ids = list(ids)
+    stems = [safe_name(text) for text in ids]
+    folded = [stem.lower() for stem in stems]
+    return [
+        f"{stem}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}" if folded.count(low) > 1 else stem
+        for text, stem, low in zip(ids, stems, folded, strict=True)
+    ]
+
+
+def write_atomic(path: Path, data: bytes) -> Path:
+    """Write ``data`` to ``path`` through a temporary file beside it; a reader sees the old or the new file, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,225 @@
+"""From a semantic table to laid-out text: the one place where the three rules of ``table`` become visible.
+
+Exporters only escape and align what they find in a :class:`Grid`; none of them formats a number.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nova_bench.render.table import Cell, Column, Row, Table
+
+DASH = "–"
+NO_REASON = "not computed: no reason was recorded"
+NUMERIC_KINDS = ("measured", "published", "interval", "count")
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """Text of one cell. ``extra`` (counts, "published") follows in smaller type, ``marks`` are footnote marks.
+
+    ``sort`` is the number behind the text, for exporters that let a reader sort; ``numeric`` says that the text came
+    from numbers and holds nothing foreign.
+    """
+
+    text: str
+    extra: str = ""
+    marks: tuple[str, ...] = ()
+    strong: bool = False
+    missing: bool = False
+    published: bool = False
+    sort: float | None = None
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class GridColumn:
+    """Heading of one column; ``arrow`` is ↑ (higher is better), ↓ or nothing."""
+
+    title: str
+    arrow: str = ""
+    align: Literal["left", "right"] = "left"
+    marks: tuple[str, ...] = ()
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table ready to be written: headings, rows as (group, cells), and footnotes as (mark, text)."""
+
+    columns: tuple[GridColumn, ...]
+    rows: tuple[tuple[str | None, tuple[GridCell, ...]], ...]
+    footnotes: tuple[tuple[str, str], ...] = field(default=())
+
+
+class _Footnotes:
+    """Hands out marks a, b, ... z, aa, ...; equal texts share one mark."""
+
+    def __init__(self) -> None:
+        self.marks: dict[str, str] = {}
+
+    def mark(self, text: str) -> str:
+        if text not in self.marks:
+            number, letters = len(self.marks) + 1, ""
+            while number:
+                number, rest = divmod(number - 1, 26)
+                letters = chr(ord("a") + rest) + letters
+            self.marks[text] = letters
+        return self.marks[text]
+
+
+def clean_text(text: str) -> str:
+    """One line without control characters: white space becomes blanks; escape codes, bidirectional overrides and
+    lone surrogates become U+FFFD, so that foreign text can neither drive a terminal nor break an encoding."""
+    joined = " ".join(text.split())
+    return "".join("\ufffd" if _unsafe(char) else char for char in joined)
+
+
+def _unsafe(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category in ("Cc", "Cs") or "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"
+
+
+def format_number(value: float, digits: int) -> str:
+    """Fixed point with ``digits`` places. A nonzero number is never shown as zero: it turns to scientific notation."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    text = f"{value:.{digits}f}"
+    if (float(text) == 0 and value != 0) or abs(value) >= 1e9:
+        return f"{value:.1e}"
+    return f"{0.0:.{digits}f}" if float(text) == 0 else text
+
+
+def arrow(higher_is_better: bool | None) -> str:
+    """↑, ↓ or nothing."""
+    return "" if higher_is_better is None else "↑" if higher_is_better else "↓"
+
+
+def counts_text(cell: Cell) -> str:
+    """``50`` where every requested sample is ok, else for example ``47/50 ok, 2 failed, 1 skipped``."""
+    if cell.n_requested is None:
+        return "" if cell.n_ok is None else str(cell.n_ok)
+    if not incomplete(cell):
+        return str(cell.n_requested)
+    ok, failed, skipped = cell.n_ok or 0, cell.n_failed or 0, cell.n_skipped or 0
+    parts = [f"{ok}/{cell.n_requested} ok"]
+    rest = cell.n_requested - ok - failed - skipped
+    parts += [f"{n} {word}" for n, word in ((failed, "failed"), (skipped, "skipped"), (rest, "not run")) if n]
+    return ", ".join(parts)
+
+
+def incomplete(cell: Cell) -> bool:
+    """Whether some requested sample is not ok."""
+    return bool(cell.n_failed or cell.n_skipped) or (cell.n_requested is not None and cell.n_ok != cell.n_requested)
+
+
+def interval_text(cell: Cell, column: Column) -> str:
+    """``[low, high]`` in the shown scale, or nothing."""
+    if cell.ci is None:
+        return ""
+    return "[{}, {}]".format(*(_number(bound, cell, column) for bound in cell.ci))
+
+
+def layout(table: Table) -> Grid:
+    """Lay a table out as text. The order of footnotes is the reading order."""
+    footnotes = _Footnotes()
+    headings = tuple(_heading(column, footnotes) for column in table.columns)
+    rows = tuple(
+        (clean_text(row.group) if row.group else None, tuple(_cell(table, row, c, footnotes) for c in table.columns))
+        for row in table.rows
+    )
+    return Grid(headings, rows, tuple((mark, clean_text(text)) for text, mark in footnotes.marks.items()))
+
+
+def _heading(column: Column, footnotes: _Footnotes) -> GridColumn:
+    title = clean_text(column.title)
+    published = column.kind == "published"
+    if published and "published" not in title.lower():
+        title = f"Published: {title}"
+    if column.unit and column.kind in ("measured", "published"):
+        title = f"{title} ({clean_text(column.unit)})"
+    marks = (footnotes.mark(f"Published, not measured here: {column.source}"),) if published else ()
+    pointer = arrow(column.higher_is_better) if column.kind == "measured" else ""
+    align = "right" if column.kind in NUMERIC_KINDS else "left"
+    return GridColumn(title, pointer, align, marks, published)
+
+
+def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> GridCell:
+    cell = row.cells.get(column.of or column.key, Cell())
+    if column.of:
+        return _derived(cell, column, next(c for c in table.columns if c.key == column.of))
+    derived = {c.kind for c in table.columns if c.of == column.key}
+    marks, extra = [], []
+    if cell.value is None:
+        if column.kind == "measured" and column.key in row.cells:
+            marks.append(footnotes.mark(cell.note or NO_REASON))
+        elif cell.note:
+            marks.append(footnotes.mark(cell.note))
+        text = DASH
+    else:
+        text = _value(cell, column)
+        if cell.unit and cell.unit != column.unit and "unit" not in derived:
+            text = f"{text} {clean_text(cell.unit)}"
+        if cell.ci is not None and "interval" not in derived:
+            extra.append(interval_text(cell, column))
+        if cell.note:
+            marks.append(footnotes.mark(cell.note))
+    if incomplete(cell) and "count" not in derived:
+        extra.append(counts_text(cell))
+    foreign = cell.published and column.kind != "published"
+    if cell.value is not None and (foreign or (column.kind == "published" and cell.source)):
+        marks.append(footnotes.mark(f"Published, not measured here: {cell.source or column.source}"))
+        extra += ["published"] if foreign else []
+    return GridCell(
+        text=text,
+        extra="; ".join(extra),
+        marks=tuple(marks),
+        strong=cell.highlight and cell.value is not None,
+        missing=cell.value is None,
+        published=cell.published or column.kind == "published",
+        sort=_sort_key(cell, column),
+        numeric=_sort_key(cell, column) is not None and not cell.unit,
+    )
+
+
+def _derived(cell: Cell, column: Column, owner: Column) -> GridCell:
+    if column.kind == "interval":
+        text = interval_text(cell, owner)
+        low = shown(cell.ci[0], cell, owner) if cell.ci else None
+        return GridCell(text or DASH, missing=not text, sort=low, numeric=True)
+    if column.kind == "count":
+        text = counts_text(cell)
+        number = None if cell.n_ok is None else float(cell.n_ok)
+        return GridCell(text or DASH, missing=not text, sort=number, numeric=True)
+    if column.kind == "unit":
+        return GridCell(clean_text(owner.unit if cell.unit is None else cell.unit))
+    return GridCell(arrow(owner.higher_is_better if cell.higher_is_better is None else cell.higher_is_better))
+
+
+def _sort_key(cell: Cell, column: Column) -> float | None:
+    if cell.value is None or isinstance(cell.value, str):
+        return None
+    return shown(cell.value, cell, column)
+
+
+def shown(value: float, cell: Cell, column: Column) -> float:
+    """``value`` in the unit the table shows."""
+    scale = column.scale if cell.scale is None else cell.scale
+    return float(value) if scale == 1 else float(value) * scale
+
+
+def _value(cell: Cell, column: Column) -> str:
+    if isinstance(cell.value, bool):
+        return "yes" if cell.value else "no"
+    if isinstance(cell.value, str):
+        return clean_text(cell.value)
+    return _number(cell.value, cell, column)
+
+
+def _number(value: float, cell: Cell, column: Column) -> str:
+    if isinstance(value, int) and (column.scale if cell.scale is None else cell.scale) == 1:
+        return str(value)
+    return format_number(shown(value, cell, column), column.digits if cell.digits is None else cell.digits)

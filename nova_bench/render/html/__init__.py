@@ -1,0 +1,1 @@
+"""HTML: the fragment of one table, and the self-contained report."""

@@ -1,0 +1,76 @@
+"""One table as an HTML fragment: no style, no script, only structure, so that a page decides how it looks."""
+
+from __future__ import annotations
+
+from html import escape
+
+from nova_bench.render.files import safe_name
+from nova_bench.render.grid import GridCell, GridColumn, clean_text, layout
+from nova_bench.render.table import Table
+
+_DIRECTION = {"↑": "higher is better", "↓": "lower is better"}
+
+
+def html_table(table: Table) -> str:
+    """A ``figure`` with the caption, the table in its own scroll box, and the footnotes. All text is escaped.
+
+    Numeric cells carry ``data-sort`` at full precision; missing cells carry none.
+    """
+    grid = layout(table)
+    anchor = f"table-{safe_name(table.id)}"
+    parts = [
+        f'<figure class="table" id="{escape(anchor)}" aria-labelledby="{escape(anchor)}-title">',
+        f'<figcaption><strong id="{escape(anchor)}-title">{escape(clean_text(table.title))}</strong>',
+        f"<span>{escape(clean_text(table.caption))}</span>" if table.caption else "",
+        f'</figcaption><div class="scroll" tabindex="0" role="region" aria-labelledby="{escape(anchor)}-title">',
+        "<table><thead><tr>",
+        *(_heading(column) for column in grid.columns),
+        "</tr></thead>",
+    ]
+    group, opened = None, False
+    for heading, cells in grid.rows:
+        if heading != group or not opened:
+            parts.append("</tbody><tbody>" if opened else "<tbody>")
+            opened = True
+            if heading:
+                span = len(grid.columns)
+                parts.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(heading)}</th></tr>')
+            group = heading
+        parts.append("<tr>" + "".join(_cell(c, g) for c, g in zip(cells, grid.columns, strict=True)) + "</tr>")
+    parts.append("</tbody></table></div>" if opened else "<tbody></tbody></table></div>")
+    notes = [f"<li><sup>{mark}</sup> {escape(text)}</li>" for mark, text in grid.footnotes]
+    notes += [f"<li>{escape(clean_text(note))}</li>" for note in table.notes]
+    if notes:
+        parts.append(f'<ul class="footnotes">{"".join(notes)}</ul>')
+    parts.append("</figure>")
+    return "".join(parts) + "\n"
+
+
+def _heading(column: GridColumn) -> str:
+    classes = " ".join(filter(None, ("num" if column.align == "right" else "", "published" * column.published)))
+    arrow = f' <abbr title="{_DIRECTION[column.arrow]}">{column.arrow}</abbr>' if column.arrow else ""
+    return f'<th scope="col"{_class(classes)}>{escape(column.title)}{arrow}{_marks(column.marks)}</th>'
+
+
+def _cell(cell: GridCell, column: GridColumn) -> str:
+    flags = {
+        "num": column.align == "right",
+        "strong": cell.strong,
+        "missing": cell.missing,
+        "published": cell.published,
+    }
+    classes = " ".join(name for name, on in flags.items() if on)
+    sort = f' data-sort="{cell.sort!r}"' if cell.sort is not None else ""
+    text = escape(cell.text)
+    if cell.text in _DIRECTION:
+        text = f'<abbr title="{_DIRECTION[cell.text]}">{text}</abbr>'
+    extra = f" <small>{escape(cell.extra)}</small>" if cell.extra else ""
+    return f"<td{_class(classes)}{sort}>{text}{extra}{_marks(cell.marks)}</td>"
+
+
+def _class(names: str) -> str:
+    return f' class="{names}"' if names else ""
+
+
+def _marks(marks: tuple[str, ...]) -> str:
+    return f"<sup>{','.join(marks)}</sup>" if marks else ""

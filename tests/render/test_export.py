@@ -1,0 +1,190 @@
+"""Each table format read back by a reader of that format."""
+
+import csv
+import io
+import math
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nova_bench.errors import UserError
+from nova_bench.render.export import FORMATS, render_table, write_tables
+from nova_bench.render.files import safe_name, write_atomic
+from nova_bench.render.grid import clean_text
+from nova_bench.render.latex import escape_latex
+from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
+
+NASTY = r"100% of $x_1$ & {a} #1 ~ ^ \cmd | <b>&amp; `q` *s* [l](u) -- '' " + '"Käse" 雨 🎬 č ł αβ'
+NOTE = "not computed: needs raft-things.pth (nova_bench assets fetch raft-things)"
+
+
+def sample_table(name: str = NASTY) -> Table:
+    def row(label, value, group, **published):
+        return Row({"metric": Cell(label), "value": value, **published}, group)
+
+    return Table(
+        "vbench_main",
+        f"Results: {name}",
+        metric_columns(published={"nova": ("NOVA 0.6B", "arXiv 2412.14169, App. E")}),
+        [
+            row("dynamic_degree", Cell(None, n_requested=5, n_ok=0, n_skipped=5, note=NOTE), "Motion"),
+            row(name, Cell(0.96, (0.9, 0.97), 5, 4, 1, highlight=True), name, nova=Cell(0.92)),
+            row("psnr", Cell(math.inf, (-0.5, math.inf), 5, 5, unit="dB"), "Fidelity"),
+        ],
+        caption=name,
+        notes=[name],
+    )
+
+
+class Cells(HTMLParser):
+    """Texts of table cells, and every tag seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells, self.tags, self.open = [], set(), False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self.open = True
+
+    def handle_endtag(self, tag):
+        self.open = self.open and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.open:
+            self.cells[-1] += data
+
+
+def read_html(text: str) -> Cells:
+    reader = Cells()
+    reader.feed(text)
+    reader.close()
+    return reader
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_every_format_carries_the_reason_and_the_counts(format):
+    text = render_table(sample_table("plain"), format).decode()
+    assert "needs raft-things.pth" in text
+    counts = {"csv": ",5,4,1,", "json": '"n_failed": 1'}.get(format, "4/5 ok, 1 failed")
+    assert counts in text
+    assert re.search(r"published", text, re.IGNORECASE)
+
+
+def test_unknown_format_names_the_known_ones():
+    with pytest.raises(UserError, match="markdown"):
+        render_table(sample_table(), "docx")
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_html_shows_any_text_as_text(name):
+    reader = read_html(render_table(sample_table(name), "html").decode())
+    assert clean_text(name) in reader.cells
+    known = {"figure", "figcaption", "strong", "span", "div", "table", "thead", "tbody", "tr", "th", "td"}
+    assert reader.tags <= known | {"abbr", "sup", "small", "ul", "li"}
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_markdown_keeps_its_columns_and_unescapes_to_the_text(name):
+    lines = render_table(sample_table(name), "markdown").decode().splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    split = [re.split(r"(?<!\\)(?:\\\\)*\|", row)[1:-1] for row in rows]
+    assert {len(parts) for parts in split} == {7}
+    label = re.sub(r"\\(.)", r"\1", rows[5].split(" | ")[0].removeprefix("| ")) if "|" not in name else None
+    assert label is None or label.strip() == clean_text(name).strip()
+    assert not re.search(r"(?<!\\)<(?!/?sup>)", "\n".join(lines).replace("\\\\", ""))
+
+
+@given(st.text(max_size=40), st.floats(), st.sampled_from([1.0, 100.0]))
+@settings(max_examples=80, deadline=None)
+def test_csv_reads_back_exactly(name, value, scale):
+    name = name.replace("\r", "\n")
+    columns = (Column("m", "M", "label"), Column("v", "V", unit="%", scale=scale))
+    table = Table("t", "T", columns, [Row({"m": Cell(name), "v": Cell(value, (value, value), note=name)}, name)])
+    text = render_table(table, "csv").decode()
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert (row["label:m"], row["group"], row["note"]) == (name, name, name or table.rows[0].cells["v"].note)
+    if math.isnan(value):
+        assert (row["value"], row["ci_low"], row["ci_high"]) == ("", "", "")
+    else:
+        assert float(row["value"]) == float(row["ci_low"]) == float(row["ci_high"]) == value * scale
+    assert row["unit"] == "%"
+
+
+def test_terminal_text_is_plain_without_a_terminal():
+    text = render_table(sample_table("\x1b[31mred\x07 [bold]x[/bold]"), "text").decode()
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[bold]x[/bold]" in text
+    assert all(len(line) <= 160 for line in text.splitlines())
+
+
+def test_terminal_styles_come_only_from_us():
+    text = render_table(sample_table("\x1b[31mred"), "ansi").decode()
+    assert "\x1b[1m" in text
+    assert "\x1b[31m" not in text
+
+
+def test_latex_escapes():
+    assert escape_latex("a_b %&#{}$") == r"a\_b \%\&\#\{\}\$"
+    assert escape_latex("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    assert escape_latex("é č 雨") == r"\'{e} \v{c} \texttt{U+96E8}"
+    assert escape_latex("a--b") == "a-{}-b"
+
+
+@given(st.text(max_size=40))
+def test_latex_escape_leaves_no_active_character(text):
+    escaped = escape_latex(text)
+    assert escaped.isascii()
+    assert not re.search(r"(?<!\\)[%&#_~]", escaped)
+    braces = re.sub(r"\\[{}]", "", escaped)
+    assert braces.count("{") == braces.count("}")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_compiles(tmp_path):
+    extremes = Table(
+        "x", "".join(map(chr, range(32, 0x250))), (Column("a", "A", "label"),), [Row({"a": Cell("é" * 50)})]
+    )
+    body = "".join(render_table(table, "latex").decode() for table in (sample_table(), extremes))
+    source = f"\\documentclass{{article}}\\usepackage{{booktabs,graphicx}}\\begin{{document}}{body}\\end{{document}}"
+    (tmp_path / "t.tex").write_text(source, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert (tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_write_tables_names_files_by_id_and_leaves_nothing_else(tmp_path):
+    tables = [sample_table(), Table("../../Etc/x y", "T", (Column("a", "A"),)), Table("A:b", "T", (Column("a", "A"),))]
+    tables.append(Table("a/B", "T", (Column("a", "A"),)))
+    paths = write_tables(tables, tmp_path / "out", formats=("markdown", "json"))
+    assert len(set(paths)) == 8
+    assert {path.parent for path in paths} == {tmp_path / "out"}
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths)
+    assert "vbench_main.md" in {path.name for path in paths}
+    assert Table.from_json(paths[1].read_bytes()) == tables[0]
+
+
+@given(st.text())
+def test_safe_names_are_plain_file_names(text):
+    name = safe_name(text)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", name)
+    assert name.strip(".-") == name
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    target = write_atomic(tmp_path / "a.txt", b"old")
+    with pytest.raises(TypeError):
+        write_atomic(target, "not bytes")
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
