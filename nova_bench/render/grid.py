@@ -80,7 +80,12 @@ def clean_text(text: str) -> str:
 
 def _unsafe(char: str) -> bool:
     category = unicodedata.category(char)
-    return category in ("Cc", "Cs") or "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"
+    return (
+        category in ("Cc", "Cs")
+        or char in "\ufffe\uffff"
+        or "\u202a" <= char <= "\u202e"
+        or "\u2066" <= char <= "\u2069"
+    )
 
 
 def format_number(value: float, digits: int) -> str:

@@ -1,0 +1,267 @@
+"""How each kind of figure is drawn. Called inside the house style; knows axes and marks, no files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import singledispatch
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from nova_bench.render.figure_spec import (
+    BarStack,
+    CurveWithBand,
+    FigureSpec,
+    Interval,
+    MetricDistribution,
+    MetricIntervals,
+    Numbers,
+    Panel,
+    Scatter,
+    is_number,
+)
+from nova_bench.render.grid import clean_text, format_number
+from nova_bench.render.style import ALARM, INK, MUTED, PAPER, WIDTHS, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@singledispatch
+def drawing(spec: FigureSpec) -> Figure:
+    """The figure of ``spec``; the current Matplotlib settings decide the style."""
+    raise TypeError(f"no drawing for {type(spec).__name__}")
+
+
+def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: object) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTHS[spec.width], height), layout="constrained")
+    axes = figure.subplots(rows, squeeze=False, **grid)
+    return figure, list(axes.flat)
+
+
+def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> None:
+    """One legend above all axes, each label once, in as many columns as fit; none for a single series."""
+    entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if len(entries) > 1 or (entries and alone):
+        room = int(figure.get_figwidth() * 15.5)  # characters of legend text in a line
+        columns = max(1, min(len(entries), room // (max(map(len, entries)) + 7)))
+        figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=columns)
+
+
+def _halo() -> dict[str, object]:
+    """A paper-coloured box that keeps a label readable on top of lines."""
+    return {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
+
+
+def _gaps(values: Numbers) -> list[float]:
+    return [value if is_number(value) else math.nan for value in values]
+
+
+def _with_unit(label: str, unit: str) -> str:
+    return clean_text(f"{label} ({unit})" if unit else label)
+
+
+@drawing.register(MetricDistribution)
+def _distribution(spec: MetricDistribution) -> Figure:
+    lanes = max((len(panel.groups) for panel in spec.panels), default=1)
+    height = 0.55 + 0.3 * lanes if spec.style == "strip" else 1.7
+    figure, axes = _figure(spec, height * max(1, len(spec.panels)) + 0.3, max(1, len(spec.panels)))
+    for panel, ax in zip(spec.panels, axes, strict=False):
+        _strip(panel, ax) if spec.style == "strip" else _ecdf(panel, ax)
+        ax.set_xlabel(_with_unit(panel.label, panel.unit))
+    _legend(figure, axes)
+    return figure
+
+
+def _strip(panel: Panel, ax: Axes) -> None:
+    """Points with a deterministic spread (golden-ratio sequence) across the lane, and a bar at the mean."""
+    from matplotlib.ticker import MaxNLocator
+
+    for lane, group in enumerate(panel.groups):
+        values, style = [value for value in group.values if is_number(value)], look(lane)
+        spread = [lane + 0.5 * ((index * 0.618034) % 1 - 0.5) for index in range(len(values))]
+        ax.scatter(values, spread, s=9, marker=style.marker, color=style.color, alpha=0.6, linewidths=0)
+        if values:
+            ax.vlines(sum(values) / len(values), lane - 0.38, lane + 0.38, color=INK, linewidth=1.2)
+    names = [f"{clean_text(group.label)}\n{_size(group.values)}".strip() for group in panel.groups]
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.grid(axis="y", visible=False)
+
+
+def _ecdf(panel: Panel, ax: Axes) -> None:
+    for lane, group in enumerate(panel.groups):
+        values, style = sorted(value for value in group.values if is_number(value)), look(lane)
+        share = [(index + 1) / len(values) for index in range(len(values))]
+        label = f"{clean_text(group.label)}, {_size(group.values)}".strip(", ")
+        ax.step(
+            [values[0], *values] if values else [],
+            [0, *share] if values else [],
+            where="post",
+            label=label,
+            color=style.color,
+            linestyle=style.dashes,
+        )
+    ax.set_ylim(0, 1.02)
+    ax.set_ylabel("share of samples ≤ x")
+
+
+def _size(values: Numbers) -> str:
+    finite = sum(map(is_number, values))
+    return f"n = {finite}" if finite == len(values) else f"n = {finite} of {len(values)}"
+
+
+@drawing.register(MetricIntervals)
+def _intervals(spec: MetricIntervals) -> Figure:
+    count = max(1, len(spec.intervals))
+    figure, axes = _figure(spec, 0.42 * count + 0.45, count)
+    for item, ax in zip(spec.intervals, axes, strict=False):
+        _interval(item, ax, spec)
+    _legend(figure, axes, alone=True)
+    return figure
+
+
+def _interval(item: Interval, ax: Axes, spec: MetricIntervals) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_yticks([0], [_with_unit(item.label, item.unit)])
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=6.5, pad=1)
+    ax.set_ylim(-1, 1)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="y", visible=False)
+    ax.margins(x=0.12)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    if is_number(item.value):
+        low, high = item.ci or (item.value, item.value)
+        reach = [[max(0.0, item.value - low)], [max(0.0, high - item.value)]] if item.ci else None
+        ax.errorbar([item.value], [0], xerr=reach, fmt="o", color=look(0).color, capsize=3, label=spec.ci_label)
+        right = format_number(item.value, item.digits)
+    else:
+        note = shorten(clean_text(item.note), 42 if spec.width == "column" else 110, placeholder=" …")
+        height = 0.98 if is_number(item.published) else 0.5
+        ax.text(0.5, height, note, transform=ax.transAxes, ha="center", va="center", color=MUTED, size=6.5)
+        right = "–"
+        if not is_number(item.published):
+            ax.set_xticks([])
+    if is_number(item.published):
+        ax.plot([item.published], [0], "D", mfc=PAPER, mec=look(1).color, mew=1.2, label=spec.published_label)
+    ax.text(1.02, 0.5, right, transform=ax.transAxes, ha="left", va="center", size=7.5)
+
+
+@drawing.register(CurveWithBand)
+def _curves(spec: CurveWithBand) -> Figure:
+    figure, (ax,) = _figure(spec, 2.3 if spec.width == "column" else 2.9)
+    for index, curve in enumerate(spec.curves):
+        style, x = look(index), _gaps(curve.x)
+        every = max(1, len(x) // 12)
+        ax.plot(
+            x,
+            _gaps(curve.y),
+            color=style.color,
+            linestyle=style.dashes,
+            marker=style.marker,
+            markevery=every,
+            label=clean_text(curve.label),
+            zorder=3,
+        )
+        if curve.low is not None and curve.high is not None:
+            ax.fill_between(x, _gaps(curve.low), _gaps(curve.high), color=style.color, alpha=0.18, linewidth=0)
+    for level in spec.levels:
+        ax.axhline(level.at, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
+        ax.annotate(
+            clean_text(level.label),
+            (1, level.at),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=MUTED,
+            size=7,
+            bbox=_halo(),
+        )
+    for mark in spec.marks:
+        ax.axvline(mark.at, color=ALARM, linewidth=1.2, linestyle=(0, (4, 1.5)))
+        ax.annotate(
+            clean_text(mark.label),
+            (mark.at, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            rotation=90,
+            color=ALARM,
+            size=7,
+            bbox=_halo(),
+        )
+    ax.set_xlabel(clean_text(spec.x_label))
+    ax.set_ylabel(clean_text(spec.y_label))
+    _legend(figure, [ax])
+    return figure
+
+
+@drawing.register(BarStack)
+def _bars(spec: BarStack) -> Figure:
+    figure, (ax,) = _figure(spec, 0.34 * max(1, len(spec.bars)) + 0.95)
+    parts = [[value if is_number(value) else 0.0 for value in part.values] for part in spec.parts]
+    totals = [sum(column) for column in zip(*parts, strict=True)] or [0.0] * len(spec.bars)
+    factors = [100 / total if spec.shares and total else 1.0 for total in totals]
+    reach = max((total * factor for total, factor in zip(totals, factors, strict=True)), default=0) or 1.0
+    left = [0.0] * len(spec.bars)
+    for index, (part, values) in enumerate(zip(spec.parts, parts, strict=True)):
+        style, widths = look(index), [value * factor for value, factor in zip(values, factors, strict=True)]
+        ax.barh(
+            range(len(widths)),
+            widths,
+            0.62,
+            left=left,
+            color=style.color,
+            edgecolor=PAPER,
+            hatch=style.hatch,
+            linewidth=0.6,
+            label=clean_text(part.label),
+        )
+        for bar, width in enumerate(widths):
+            if width > 0.09 * reach:
+                ax.text(left[bar] + width / 2, bar, f"{width:.3g}", ha="center", va="center", size=7, bbox=_halo())
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    ax.set_yticks(range(len(spec.bars)), [clean_text(bar) for bar in spec.bars])
+    ax.invert_yaxis()
+    ax.set_xlim(0, reach * (1.0 if spec.shares else 1.02))
+    ax.set_xlabel(_with_unit(spec.x_label, "%" if spec.shares else spec.unit))
+    ax.grid(axis="y", visible=False)
+    _legend(figure, [ax], alone=True)
+    return figure
+
+
+@drawing.register(Scatter)
+def _scatter(spec: Scatter) -> Figure:
+    figure, (ax,) = _figure(spec, 2.6 if spec.width == "column" else 3.6)
+    pairs = []
+    for index, points in enumerate(spec.sets):
+        style = look(index)
+        kept = [(x, y) for x, y in zip(points.x, points.y, strict=True) if is_number(x) and is_number(y)]
+        ax.scatter(
+            [x for x, _ in kept],
+            [y for _, y in kept],
+            s=14,
+            marker=style.marker,
+            color=style.color,
+            alpha=0.75,
+            linewidths=0,
+            label=clean_text(points.label),
+        )
+        pairs += kept
+    if spec.diagonal and pairs:
+        ends = [min(map(min, pairs)), max(map(max, pairs))]
+        ax.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), label="y = x", zorder=1)
+    ax.set_xlabel(clean_text(spec.x_label))
+    ax.set_ylabel(clean_text(spec.y_label))
+    _legend(figure, [ax])
+    return figure

@@ -1,0 +1,75 @@
+"""From a figure's data to a drawn figure and its files, data included. Never touches pyplot's state."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.render.drawing import drawing
+from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.files import safe_name, write_atomic
+from nova_bench.render.grid import clean_text
+from nova_bench.render.style import PNG_DPI, house_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NO_DATES = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+FILE_FORMATS = ("svg", "png", "pdf")
+
+
+def draw(spec: FigureSpec) -> Figure:
+    """Draw ``spec`` in the house style. The title and caption are left to the page that shows the figure."""
+    with house_style(spec.id):
+        return drawing(spec)
+
+
+def figure_bytes(spec: FigureSpec, format: str) -> bytes:
+    """The figure as ``svg``, ``png`` (300 dpi) or ``pdf``; the same data gives the same bytes."""
+    with house_style(spec.id):
+        figure, stream = drawing(spec), io.BytesIO()
+        title = {} if format == "png" else {"Title": clean_text(spec.title)}
+        figure.savefig(stream, format=format, dpi=PNG_DPI, metadata={**_NO_DATES[format], **title})
+    return stream.getvalue()
+
+
+def write_figure(spec: FigureSpec, folder: Path, formats: Sequence[str] = FILE_FORMATS) -> list[Path]:
+    """Write the figure, and its data as CSV and JSON, as ``folder/ID.EXT``; return the paths."""
+    stem = safe_name(spec.id)
+    contents = {format: figure_bytes(spec, format) for format in formats}
+    contents |= {"csv": figure_csv(spec).encode(), "json": figure_json(spec).encode()}
+    return [write_atomic(Path(folder) / f"{stem}.{suffix}", data) for suffix, data in contents.items()]
+
+
+def figure_csv(spec: FigureSpec) -> str:
+    """The records of the figure as CSV; a gap is an empty field."""
+    records, stream = list(spec.records()), io.StringIO()
+    if records:
+        writer = csv.DictWriter(stream, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: clean_text(v) if isinstance(v, str) else v for k, v in r.items()} for r in records)
+    return stream.getvalue()
+
+
+def figure_json(spec: FigureSpec) -> str:
+    """The whole spec as JSON with its ``kind``; numbers that are not finite become null."""
+    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **asdict(spec)}
+    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,183 @@
+"""Figures: every kind draws odd data, says what is missing, and gives the same file for the same data."""
+
+import csv
+import io
+import json
+import math
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_bench.render.figure_spec import (
+    BarStack,
+    Curve,
+    CurveWithBand,
+    Group,
+    Interval,
+    Line,
+    MetricDistribution,
+    MetricIntervals,
+    Panel,
+    Part,
+    Points,
+    Scatter,
+)
+from nova_bench.render.figures import draw, figure_bytes, figure_csv, figure_json, write_figure
+from nova_bench.render.style import WIDTHS, look
+
+ODD = r"odd $x_1$ & <b> \frac{"
+SPECS = {
+    spec.id: spec
+    for spec in (
+        MetricDistribution(
+            id="strip", title="T", panels=(Panel(ODD, (Group("a", (1.0, None, math.nan, 3.0)), Group("b", ())), "dB"),)
+        ),
+        MetricDistribution(
+            id="ecdf", title="T", style="ecdf", panels=(Panel("m", (Group("a", (1.0, 2.0)), Group("b", (None,)))),)
+        ),
+        MetricIntervals(
+            id="intervals",
+            title="T",
+            published_label="published: NOVA",
+            intervals=(
+                Interval("psnr", 28.25, (27.0, 29.0), 26.0, "dB", 2),
+                Interval("dynamic_degree", None, published=60.1, note="not computed: needs raft-things.pth"),
+                Interval("fvd", math.nan),
+            ),
+        ),
+        CurveWithBand(
+            id="curve",
+            title="T",
+            x_label="step",
+            y_label=ODD,
+            curves=(
+                Curve(ODD, (1, 2, 3), (3.0, None, 1.0), (2.0, None, 0.0), (4.0, None, 2.0)),
+                Curve("b", (1, 2), (1.0, 2.0)),
+            ),
+            levels=(Line("ceiling", 5.0),),
+            marks=(Line("3x training length", 2),),
+        ),
+        BarStack(
+            id="bars",
+            title="T",
+            x_label="time",
+            unit="s",
+            shares=True,
+            bars=("one", "none"),
+            parts=(Part("temporal", (1.0, 0.0)), Part("spatial", (3.0, None))),
+        ),
+        Scatter(
+            id="scatter", title="T", x_label="x", y_label="y", diagonal=True, sets=(Points(ODD, (1, 2), (1, None)),)
+        ),
+    )
+}
+
+
+def svg_texts(spec) -> list[str]:
+    root = ET.fromstring(figure_bytes(spec, "svg"))
+    return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("format", ["svg", "png", "pdf"])
+def test_the_same_data_gives_the_same_bytes(name, format):
+    first = figure_bytes(SPECS[name], format)
+    assert first.startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[format])
+    assert figure_bytes(SPECS[name], format) == first
+    assert b"2026" not in first or format == "png"  # no date
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("strip", [f"{ODD} (dB)", "n = 2 of 4", "n = 0"]),
+        ("ecdf", ["a, n = 2", "b, n = 0 of 1"]),
+        ("intervals", ["published: NOVA", "28.25", "not computed: needs raft-things.pth", "not computed", "–"]),
+        ("curve", [ODD, "ceiling", "3x training length", "step"]),
+        ("bars", ["temporal", "spatial", "25", "75", "time (%)"]),
+        ("scatter", [ODD, "y = x"]),
+    ],
+)
+def test_labels_are_text_and_literal(name, texts):
+    found = svg_texts(SPECS[name])
+    assert [text for text in texts if text not in found] == []
+
+
+def test_a_missing_mean_draws_no_marker():
+    only_missing = MetricIntervals(id="i", title="T", intervals=(Interval("fvd", None),))
+    (axes,) = draw(only_missing).axes
+    assert not axes.lines
+    assert not axes.containers
+
+
+def test_a_gap_in_a_curve_stays_a_gap():
+    (axes,) = draw(SPECS["curve"]).axes
+    drawn = axes.lines[0].get_ydata()
+    assert drawn[0] == 3.0
+    assert math.isnan(drawn[1])
+
+
+def test_shares_fill_the_bar():
+    (axes,) = draw(SPECS["bars"]).axes
+    assert sum(container[0].get_width() for container in axes.containers) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_width_is_the_papers(name):
+    assert draw(SPECS[name]).get_figwidth() == WIDTHS[SPECS[name].width]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_data_lie_beside_the_figure(name, tmp_path):
+    paths = write_figure(SPECS[name], tmp_path, formats=("svg",))
+    assert [path.name for path in paths] == [f"{name}.svg", f"{name}.csv", f"{name}.json"]
+    rows = list(csv.DictReader(io.StringIO(paths[1].read_text())))
+    assert len(rows) == len(list(SPECS[name].records()))
+    document = json.loads(paths[2].read_text(), parse_constant=lambda text: pytest.fail(text))
+    assert document["kind"] == type(SPECS[name]).__name__
+
+
+def test_csv_holds_the_numbers_and_empty_gaps():
+    rows = list(csv.DictReader(io.StringIO(figure_csv(SPECS["curve"]))))
+    assert [row["y"] for row in rows] == ["3.0", "", "1.0", "1.0", "2.0", "5.0", ""]
+    assert json.loads(figure_json(SPECS["strip"]))["panels"][0]["groups"][0]["values"] == [1.0, None, None, 3.0]
+
+
+def test_series_differ_in_more_than_colour():
+    looks = [look(index) for index in range(24)]
+    assert len({(style.marker, str(style.dashes), style.color) for style in looks}) == 24
+    assert all(a.marker != b.marker and a.dashes != b.dashes and a.hatch != b.hatch for a, b in pairwise(looks))
+
+
+@given(st.lists(st.floats(), max_size=5), st.lists(st.floats(), max_size=5))
+def test_series_of_different_length_are_refused(x, y):
+    if len(x) == len(y):
+        assert Curve("c", tuple(x), tuple(y)).y == tuple(y)
+    else:
+        with pytest.raises(ValueError, match="different lengths"):
+            Curve("c", tuple(x), tuple(y))
+
+
+def test_negative_part_and_half_a_band_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        BarStack(id="b", title="T", x_label="x", bars=("a",), parts=(Part("p", (-1.0,)),))
+    with pytest.raises(ValueError, match="both edges"):
+        Curve("c", (1,), (1,), low=(0,))
+
+
+def test_drawing_leaves_the_users_matplotlib_alone():
+    code = """
+import sys, matplotlib
+matplotlib.rcParams["font.size"] = 33
+from nova_bench.render.figure_spec import Points, Scatter
+from nova_bench.render.figures import figure_bytes
+figure_bytes(Scatter(id="s", title="T", x_label="x", y_label="y", sets=(Points("p", (1, 2), (3, 4)),)), "svg")
+assert "matplotlib.pyplot" not in sys.modules
+assert matplotlib.rcParams["font.size"] == 33
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
