@@ -40,6 +40,7 @@ class ScorerInfo:
     factory: str
     settings: type[ScorerSettings] = ScorerSettings
     needs_reference: bool = False
+    needs_prompt: bool = False
     assets: tuple[str, ...] = ()
     average: Literal["mean", "weighted"] = "mean"
     digits: int = 4

@@ -1,0 +1,26 @@
+# Both targets set everything up in .venv themselves; the second time they only do their job.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.ready-run
+	$(BIN)/python -m nova_bench run suites/clips.yaml
+
+test: $(VENV)/.ready-test
+	$(BIN)/python -m pytest -m "not slow" -n auto
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-run: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(PIP) --editable ".[demo]"
+	touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
+	$(PIP) --editable ".[demo,test]"
+	$(PIP) --no-deps --requirement tests/oracles.txt
+	touch $@

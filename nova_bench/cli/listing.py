@@ -1,0 +1,27 @@
+"""`nova_bench list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nova_bench.errors import ExitCode
+
+
+def list_things(
+    fields: Annotated[bool, typer.Option("--fields", help="Document every key of a suite.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of suite files, for editors.")
+    ] = False,
+) -> ExitCode:
+    """List suites, models and scorers; or document what a suite can say."""
+    from nova_bench import describe
+
+    if schema:
+        print(describe.json_schema_text(), end="")
+    elif fields:
+        print(describe.fields_text())
+    else:
+        print(describe.names_text())
+    return ExitCode.PASS

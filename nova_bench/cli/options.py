@@ -1,0 +1,36 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of one in suites/.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Another model: a folder of videos, or a manifest (.csv, .jsonl).")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N samples of the plan.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the suite: a.b=c. Repeatable.")
+]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Samples per batch. Never changes a number.")
+]
+Executor = Annotated[str | None, typer.Option("--executor", help="inline, processes or ray.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes or Ray actors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
+
+DEFAULT_STORE = Path("runs")
+
+
+def read_suite(name: str, model: str | None, assignments: list[str] | None, **execution: Any):
+    """The suite with everything the command line changes; options that were not given change nothing."""
+    from nova_bench.load import load_suite
+    from nova_bench.models.shorthand import model_section
+
+    settings = [f"execution.{key}={value}" for key, value in execution.items() if value is not None]
+    return load_suite(name, [*(assignments or []), *settings], model_section(model) if model else None)

@@ -1,0 +1,21 @@
+"""`nova_bench plan`."""
+
+from __future__ import annotations
+
+from nova_bench.cli import options
+from nova_bench.errors import ExitCode
+
+
+def plan(
+    suite: options.SuiteName,
+    model: options.Model = None,
+    limit: options.Limit = None,
+    set_: options.Assignments = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+) -> ExitCode:
+    """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
+    from nova_bench.preview import preview_suite
+
+    preview = preview_suite(options.read_suite(suite, model, set_), store, limit)
+    print(preview.text())
+    return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -1,0 +1,48 @@
+"""`nova_bench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nova_bench.cli import options
+from nova_bench.cli.run import show_tables
+from nova_bench.errors import ExitCode
+
+
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Names or folders of runs; the newest if none is given."),
+    ] = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to instead of the run's own; one run only.")
+    ] = None,
+    quiet: options.Quiet = False,
+) -> ExitCode:
+    """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
+    from nova_bench.errors import UserError
+    from nova_bench.progress import Progress
+    from nova_bench.report import plan_of, write_run_report
+    from nova_bench.store import Store
+
+    progress = Progress(quiet)
+    names = [Path(name).name for name in runs or []]
+    if out is not None and len(names) > 1:
+        raise UserError("--out takes one run", "give a single RUN, or leave --out away")
+    complete = True
+    with Store.reader(store) as opened:
+        if not names:
+            names = [name for name, *_ in opened.run_names()[:1]]
+        if not names:
+            raise UserError(f"{store}: no runs yet", "python -m nova_bench run SUITE")
+        for name in names:
+            plan = plan_of(opened.run(name))
+            reported = write_run_report(plan, opened, out or store / plan.run_name, progress)
+            show_tables(reported.tables)
+            print(f"report: {reported.page}")
+            complete = complete and not reported.gaps
+    return ExitCode.PASS if complete else ExitCode.INCOMPLETE

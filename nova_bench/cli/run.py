@@ -1,0 +1,46 @@
+"""`nova_bench run`."""
+
+from __future__ import annotations
+
+import sys
+
+from nova_bench.cli import options
+from nova_bench.errors import ExitCode
+
+
+def run(
+    suite: options.SuiteName,
+    model: options.Model = None,
+    limit: options.Limit = None,
+    set_: options.Assignments = None,
+    device: options.Device = None,
+    batch_size: options.BatchSize = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    quiet: options.Quiet = False,
+) -> ExitCode:
+    """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
+    from nova_bench.progress import Progress
+    from nova_bench.run import run_suite
+
+    progress = Progress(quiet)
+    spec = options.read_suite(
+        suite, model, set_, device=device, batch_size=batch_size, executor=executor, workers=workers
+    )
+    result = run_suite(spec, store, limit, progress)
+    show_tables(result.reported.tables)
+    print(f"report: {result.reported.page}")
+    for gap in result.reported.gaps:
+        print(f"incomplete: {gap}", file=sys.stderr)
+    return result.exit_code
+
+
+def show_tables(tables) -> None:
+    """Print tables to standard output: with colour on a terminal, plainly into a pipe."""
+    from nova_bench.render.export import render_table
+
+    for table in tables:
+        text = render_table(table, "ansi" if sys.stdout.isatty() else "text").decode()
+        print(text, end="" if text.endswith("\n") else "\n")
+        print()

@@ -1,0 +1,192 @@
+"""Suite file -> Suite: inheritance, `--set`, and errors that name file, line, what was expected and the nearest name."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from nova_bench.errors import SuiteError, UserError
+from nova_bench.models.catalog import all_adapters, get_adapter
+from nova_bench.names import nearest
+from nova_bench.paths import RELATIVE_TO_SUITE, anchor
+from nova_bench.scorers.catalog import all_scorers, get_scorer
+from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, ScorerUse, Suite
+from nova_bench.yaml_source import KeyPath, Origin, Source, parse, unknown_key
+
+SHOWN_ERRORS = 5
+
+
+def load_suite(name: str, assignments: typing.Sequence[str] = (), model: dict[str, Any] | None = None) -> Suite:
+    """Read the suite called ``name``: a path, or the name of a suite in `suites/`.
+
+    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance; ``model`` replaces the suite's
+    whole model section. Raises SuiteError whose message begins with ``file:line``.
+    """
+    source = _inherit(find_suite(name), ())
+    here = Path.cwd()
+    if model is not None:
+        source = Source({**source.data, "model": model}, {**source.origins, ("model",): Origin("--model", here)})
+    for assignment in assignments:
+        source = source.with_value(assignment, here)
+    return _validate(source)
+
+
+def find_suite(name: str) -> Path:
+    """The file of a suite given by path or by name. SuiteError with the nearest name where there is none."""
+    if (path := Path(name)).is_file():
+        return path
+    suites = bundled_suites()
+    if name in suites:
+        return suites[name]
+    known = ", ".join(sorted(suites)) or "none here"
+    raise SuiteError(f"{name}: no such suite{nearest(path.stem, suites)}", f"a YAML file, or one of: {known}")
+
+
+def bundled_suites() -> dict[str, Path]:
+    """Suites by name: `suites/*.yaml` of the working directory and of the source tree nova_bench runs from."""
+    folders = [Path(__file__).parent.parent / "suites", Path.cwd() / "suites"]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+
+
+def _inherit(path: Path, above: tuple[Path, ...]) -> Source:
+    """One file over everything it extends. `extends` is a path relative to the file."""
+    if path.resolve() in above:
+        raise SuiteError(f"{path}: extends itself", "break the circle")
+    source = parse(path)
+    base_name = source.data.pop("extends", None)
+    if base_name is None:
+        return source
+    origin = source.origin(("extends",))
+    base_path = path.parent / str(base_name)
+    if not base_path.is_file():
+        siblings = [file.name for file in path.parent.glob("*.yaml")]
+        raise SuiteError(
+            f"{origin.where}: extends: no file {base_path}{nearest(str(base_name), siblings)}",
+            "a path relative to this file",
+        )
+    base = _inherit(base_path, (*above, path.resolve()))
+    _drop_other_model(base, source)
+    return source.merged_over(base)
+
+
+def _drop_other_model(base: Source, source: Source) -> None:
+    """A suite that names another adapter than its base replaces the model section; options of two don't mix."""
+    mine, theirs = source.data.get("model"), base.data.get("model")
+    if isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("adapter") not in (None, theirs.get("adapter")):
+        del base.data["model"]
+
+
+def _validate(source: Source) -> Suite:
+    data = dict(source.data)
+    if "model" in data:
+        data["model"] = _model(data["model"], source)
+    if isinstance(data.get("prompts"), dict):
+        data["prompts"] = _prompts(data["prompts"], source)
+    if isinstance(data.get("scorers"), list):
+        data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
+    return _check(Suite, data, (), source)
+
+
+def _model(data: Any, source: Source) -> ModelSpec:
+    if not isinstance(data, dict) or "adapter" not in data:
+        raise SuiteError(
+            f"{source.origin(('model',)).where}: model: expected a mapping with the key `adapter`",
+            f"adapters: {', '.join(sorted(all_adapters()))}",
+        )
+    options = _named(lambda: get_adapter(str(data["adapter"])).options, ("model", "adapter"), source)
+    return _check(options, _anchored(options, data, ("model",), source), ("model",), source)
+
+
+def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
+    data = _anchored(PromptsSpec, data, ("prompts",), source)
+    if isinstance(entries := data.get("entries"), list):
+        data["entries"] = [
+            _anchored(
+                PromptEntry,
+                {"text": entry} if isinstance(entry, str) else entry,
+                ("prompts", "entries", index),
+                source,
+            )
+            for index, entry in enumerate(entries)
+        ]
+    return data
+
+
+def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
+    """A bare name becomes a mapping; settings are checked by the scorer's own model."""
+    if isinstance(use, str):
+        use = {"name": use}
+    if not isinstance(use, dict) or "name" not in use:
+        raise SuiteError(
+            f"{source.origin(path).where}: {'.'.join(map(str, path))}: expected the name of a scorer, or a mapping "
+            "with the key `name`",
+            f"scorers: {', '.join(sorted(all_scorers()))}",
+        )
+    settings = _named(lambda: get_scorer(str(use["name"])).settings, (*path, "name"), source)
+    return {**use, "settings": _check(settings, use.get("settings", {}), (*path, "settings"), source)}
+
+
+def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any:
+    """Look a name up; an unknown one is an error at the place where it was written."""
+    try:
+        return find()
+    except UserError as error:
+        raise SuiteError(f"{source.origin(path).where}: {error.message}", error.remedy) from error
+
+
+def _anchored(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
+    """Make the path fields of a section absolute, each relative to the file it was written in."""
+    if not isinstance(data, dict):
+        return data
+    result = dict(data)
+    for name, field in cls.model_fields.items():
+        if _is_path(field) and isinstance(result.get(name), str):
+            result[name] = anchor(result[name], source.origin((*path, name)).base)
+    return result
+
+
+def _is_path(field: Any) -> bool:
+    if RELATIVE_TO_SUITE in field.metadata:
+        return True
+    return any(RELATIVE_TO_SUITE in getattr(part, "__metadata__", ()) for part in typing.get_args(field.annotation))
+
+
+def _check(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source) -> Any:
+    """Validate one section; every error is told with its origin."""
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
+        if len(problems) > SHOWN_ERRORS:
+            lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
+        raise SuiteError("\n".join(lines), "`nova_bench list --fields` documents every key") from error
+
+
+def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:
+    path = (*prefix, *problem["loc"])
+    where, dotted = source.origin(path).where, ".".join(map(str, path))
+    if problem["type"] == "extra_forbidden":
+        inside = ".".join(map(str, path[:-1]))
+        known = _fields_at(cls, problem["loc"][:-1])
+        return f"{where}: {unknown_key(str(path[-1]), known)}{f' in {inside}' if inside else ''}"
+    if problem["type"] == "missing":
+        return f"{where}: missing key {dotted!r}"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = problem["input"]
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    return f"{where}: {f'{dotted}: ' if dotted else ''}{message}{shown}"
+
+
+def _fields_at(cls: Any, location: tuple[str | int, ...]) -> list[str]:
+    """Field names of the model at a location inside ``cls``."""
+    for key in location:
+        if isinstance(cls, type) and issubclass(cls, BaseModel) and key in cls.model_fields:
+            cls = cls.model_fields[key].annotation
+        if not isinstance(cls, type):
+            inner = [part for part in typing.get_args(cls) if isinstance(part, type) and issubclass(part, BaseModel)]
+            cls = inner[0] if inner else cls
+    return list(cls.model_fields) if isinstance(cls, type) and issubclass(cls, BaseModel) else []

@@ -1,0 +1,106 @@
+"""The manifest of a run: what produced its numbers, for every time the command was given."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+from nova_bench import __version__
+from nova_bench.assets import asset_state, get_asset
+from nova_bench.device import describe_device
+from nova_bench.plan import Plan
+from nova_bench.store.files import write_atomic
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path, plan: Plan, device: str, started: datetime, seconds: dict[str, float]) -> Path:
+    """Add this invocation to `manifest.json` of a run; the earlier ones stay."""
+    path = folder / MANIFEST
+    manifest = {
+        "run": plan.run_id,
+        "suite": plan.suite.model_dump(mode="json"),
+        "units": len(plan.units),
+        "scorers": [
+            {"name": s.info.name, "version": s.info.version, "identity": s.identity, "source": s.info.source}
+            for s in plan.scorers
+        ],
+        "assets": _assets(plan),
+        "invocations": [*_earlier(path, plan.run_id), _invocation(device, started, seconds)],
+    }
+    return write_atomic(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run; empty where there is none that can be read."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _earlier(path: Path, run: str) -> list[dict[str, Any]]:
+    manifest = read_manifest(path.parent)
+    return manifest.get("invocations", []) if manifest.get("run") == run else []
+
+
+def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> dict[str, Any]:
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "command": ["python", "-m", "nova_bench", *sys.argv[1:]],
+        "nova_bench": __version__,
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": describe_device(device),
+        "packages": package_versions(),
+    }
+
+
+def _assets(plan: Plan) -> dict[str, Any]:
+    names = sorted({name for scorer in plan.scorers for name in scorer.info.assets})
+    return {
+        name: {"file": get_asset(name).file, "sha256": get_asset(name).sha256, "state": asset_state(name)}
+        for name in names
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Revision and dirtiness of the source tree; None where it isn't under git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        return {
+            "revision": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def package_versions() -> dict[str, str | None]:
+    """Installed versions of everything nova_bench requires; None for what is absent."""
+    try:
+        names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0] for line in requires("nova_bench") or ()}
+    except PackageNotFoundError:
+        names = {"torch", "numpy", "av", "opencv-python-headless", "torchmetrics", "transformers", "diffusers"}
+    return {name: _version(name) for name in sorted(names)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

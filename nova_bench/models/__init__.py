@@ -1,0 +1,1 @@
+"""Model adapters: what turns units of work into videos."""

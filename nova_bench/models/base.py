@@ -1,0 +1,113 @@
+"""What a model adapter is: a description that needs no torch, and an object that turns units into outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nova_bench.spec import ModelSpec, Suite
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One sample to make: everything that determines it, and the digest of all that.
+
+    ``digest`` covers the adapter's own digest, the sampling settings, the prompt as given to the model, the first
+    frame, the sample index and the seed. Tags, references and labels are for scoring and don't enter it.
+    """
+
+    digest: str
+    prompt_id: str
+    prompt: str
+    model_text: str
+    sample_index: int
+    seed: int
+    tags: tuple[str, ...] = ()
+    source: str | None = None
+    """File that already holds this sample (`files` adapter)."""
+    content_digest: str = ""
+    """SHA-256 of that file's bytes; empty where there is no such file."""
+    image: str | None = None
+    """First frame (image-to-video)."""
+    reference: str | None = None
+    """Ground truth, for scorers that need one."""
+    reference_digest: str = ""
+    """SHA-256 of the reference's bytes; empty without one, ``missing`` where it can't be read."""
+
+
+@dataclass(frozen=True)
+class ExistingSample:
+    """A video or image that somebody else generated."""
+
+    path: str
+    prompt: str
+    sample_index: int = 0
+    reference: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What an adapter made of one unit: frames, a file that exists already, or the error that prevented both."""
+
+    unit: Unit
+    frames: torch.Tensor | None = None
+    """uint8 [T, H, W, 3] RGB; one frame is an image."""
+    path: Path | None = None
+    """An existing file, left where it is."""
+    error: str | None = None
+    """One line: why this unit failed."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """JSON kept with the artifact, for example seconds per stage."""
+
+
+@dataclass(frozen=True)
+class AdapterContext:
+    """What the harness offers an adapter: the whole suite, the device, the assets, and a cached file digest."""
+
+    suite: Suite
+    device: str
+    asset: Callable[[str], Path]
+    file_digest: Callable[[Path], str]
+    warn: Callable[[str], None]
+
+
+class ModelAdapter(Protocol):
+    """The seam. Constructing one and asking for its digest or prompts must not need torch or load weights."""
+
+    def digest(self) -> str:
+        """Digest of what makes the videos: checkpoint content and generator version."""
+        ...
+
+    def existing(self) -> Sequence[ExistingSample] | None:
+        """The samples of a model whose videos are there already; None where they must be generated."""
+        ...
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        """One output per unit, in any order, batch after batch. A unit's sample never depends on its batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """Everything the harness must know about an adapter before it is built.
+
+    ``factory`` is ``"module:Class"``, called with ``(options, context)``; ``options`` is its part of a suite.
+    """
+
+    name: str
+    summary: str
+    options: type[ModelSpec]
+    factory: str
+    assets: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
+
+    def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
+        """Import the implementation and construct it."""
+        module, _, attribute = self.factory.partition(":")
+        return getattr(import_module(module), attribute)(options, context)

@@ -1,0 +1,191 @@
+"""Suite -> Plan: the units of work with their digests and seeds, and the scorers with their identities.
+
+Planning reads prompts and manifests, needs no torch and touches no device; it backs both `plan` and `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nova_bench.errors import UserError
+from nova_bench.identity import digest, prompt_id, seed_for
+from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
+from nova_bench.paths import locate
+from nova_bench.prompts import suite_prompts
+from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.scorers.catalog import get_scorer
+from nova_bench.spec import PromptEntry, ScorerUse, Suite
+
+MISSING = "missing"
+"""Stands for the content digest of a file that can't be read."""
+
+
+@dataclass(frozen=True)
+class PlannedScorer:
+    """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key."""
+
+    info: ScorerInfo
+    settings: ScorerSettings
+    tags: frozenset[str]
+    identity: str
+
+    def applies_to(self, unit: Unit) -> bool:
+        """Whether this scorer scores that unit."""
+        return not self.tags or not self.tags.isdisjoint(unit.tags)
+
+    def inputs(self, unit: Unit) -> str:
+        """Digest of what else than the artifact a row of this scorer depends on; empty where nothing else does."""
+        parts = []
+        if self.info.needs_reference:
+            parts.append(["reference", unit.reference_digest])
+        if self.info.needs_prompt:
+            parts.append(["prompt", unit.prompt])
+        return digest("inputs", parts) if parts else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do. ``run_id`` is the same whenever the same work is planned."""
+
+    suite: Suite
+    units: tuple[Unit, ...]
+    scorers: tuple[PlannedScorer, ...]
+    run_id: str
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder: the suite's name and six digits of the run's identity."""
+        return f"{self.suite.name}-{self.run_id[:6]}"
+
+
+def make_plan(
+    suite: Suite,
+    adapter: ModelAdapter,
+    file_digest: Callable[[Path], str],
+    asset_digest: Callable[[str], str],
+    limit: int | None = None,
+) -> Plan:
+    """Lay out all the work of a suite; with ``limit``, only the first so many units.
+
+    UserError where two units would be the same, where the suite's prompts are missing or not wanted by the model.
+    """
+    existing = adapter.existing()
+    if existing is not None and suite.prompts is not None:
+        raise UserError(
+            f"suite {suite.name}: the model `{suite.model.adapter}` brings its own samples, but `prompts` is given",
+            "remove `prompts`",
+        )
+    if existing is not None:
+        units = [_existing_unit(sample, suite, adapter.digest(), file_digest) for sample in existing[:limit]]
+    else:
+        units = _generated_units(suite, adapter.digest(), file_digest, limit)
+    scorers = tuple(plan_scorer(use, asset_digest) for use in suite.scorers)
+    _refuse_twice(scorers, suite)
+    run_id = digest(
+        "run",
+        [
+            suite.name,
+            [[unit.digest, sorted(unit.tags)] for unit in units],
+            [[s.identity, sorted(s.tags)] for s in scorers],
+        ],
+    )
+    return Plan(suite, tuple(units), scorers, run_id)
+
+
+def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedScorer:
+    """A scorer's identity from its use in a suite."""
+    info = get_scorer(use.name)
+    identity = digest(
+        "scorer",
+        [
+            info.name,
+            info.version,
+            {name: asset_digest(name) for name in info.assets},
+            use.settings.model_dump(mode="json"),
+        ],
+    )
+    return PlannedScorer(info, use.settings, frozenset(use.tags), identity)
+
+
+def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
+    names = [scorer.info.name for scorer in scorers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"suite {suite.name}: scorer {twice[0]!r} is there twice", "keep one use of it")
+
+
+def _existing_unit(
+    sample: ExistingSample, suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str]
+) -> Unit:
+    content = _digest_or_missing(sample.path, file_digest)
+    identity = prompt_id(sample.prompt)
+    known = content if content != MISSING else [MISSING, sample.path]
+    return Unit(
+        digest=digest("unit", [adapter_digest, known, sample.prompt, sample.sample_index]),
+        prompt_id=identity,
+        prompt=sample.prompt,
+        model_text=sample.prompt,
+        sample_index=sample.sample_index,
+        seed=seed_for(suite.seed, identity, sample.sample_index),
+        tags=sample.tags,
+        source=sample.path,
+        content_digest="" if content == MISSING else content,
+        reference=sample.reference,
+        reference_digest=_digest_or_missing(sample.reference, file_digest) if sample.reference else "",
+    )
+
+
+def _generated_units(
+    suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str], limit: int | None
+) -> list[Unit]:
+    # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds.
+    shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json")])
+    units: list[Unit] = []
+    for entry in _merged(suite_prompts(suite)):
+        image_digest = file_digest(locate(entry.image)) if entry.image else ""
+        identity = prompt_id(entry.text, image_digest)
+        reference = str(locate(entry.reference)) if entry.reference else None
+        reference_digest = _digest_or_missing(reference, file_digest) if reference else ""
+        text = entry.model_text or entry.text
+        for index in range(entry.samples or 1):
+            if limit is not None and len(units) == limit:
+                return units
+            seed = seed_for(suite.seed, identity, index)
+            units.append(
+                Unit(
+                    digest=digest("unit", [shared, text, image_digest, seed]),
+                    prompt_id=identity,
+                    prompt=entry.text,
+                    model_text=text,
+                    sample_index=index,
+                    seed=seed,
+                    tags=entry.tags,
+                    image=str(locate(entry.image)) if entry.image else None,
+                    reference=reference,
+                    reference_digest=reference_digest,
+                )
+            )
+    return units
+
+
+def _merged(entries: Iterable[PromptEntry]) -> list[PromptEntry]:
+    """Prompts that several parts of a benchmark share are generated once: their tags are joined."""
+    merged: dict[tuple, PromptEntry] = {}
+    for entry in entries:
+        key = (entry.text, entry.model_text, entry.image)
+        if key in merged:
+            before = merged[key]
+            tags = tuple(dict.fromkeys((*before.tags, *entry.tags)))
+            samples = max(before.samples or 1, entry.samples or 1)
+            entry = before.model_copy(update={"tags": tags, "samples": samples})
+        merged[key] = entry
+    return list(merged.values())
+
+
+def _digest_or_missing(path: str, file_digest: Callable[[Path], str]) -> str:
+    try:
+        return file_digest(Path(path))
+    except OSError:
+        return MISSING

@@ -1,0 +1,78 @@
+"""Typed records from CSV and JSONL files: manifests of videos, lists of prompts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from nova_bench.errors import UserError
+from nova_bench.names import nearest
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def read_records(path: Path, record: type[Record]) -> list[Record]:
+    """Every line of a .csv or .jsonl file as a ``record``.
+
+    Columns whose names begin with ``x_`` are the user's own and ignored; in CSV, empty cells count as absent and
+    ``tags`` are separated by ``;``. UserError names file, line, column and the nearest valid column.
+    """
+    readers = {".csv": _csv, ".jsonl": _jsonl}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path}: neither .csv nor .jsonl", "rename it to say which of them it is")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: can't be read: {error}", "a UTF-8 .csv or .jsonl file is expected") from error
+    return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]
+
+
+def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: int) -> Record:
+    own = {key: value for key, value in fields.items() if not key.startswith("x_")}
+    try:
+        return record.model_validate(own)
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = str(first["loc"][0]) if first["loc"] else "record"
+        if first["type"] == "extra_forbidden":
+            message = f"unknown column {column!r}{nearest(column, record.model_fields)}"
+        else:
+            message = f"{column}: {first['msg']}"
+        raise UserError(
+            f"{path}:{line}: {message}", f"columns: {', '.join(record.model_fields)}; your own begin with x_"
+        ) from error
+
+
+def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, content in enumerate(text.splitlines(), 1):
+        if not content.strip():
+            continue
+        try:
+            fields = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{line}: not JSON: {error.msg}", "one JSON object a line") from error
+        if not isinstance(fields, dict):
+            raise UserError(f"{path}:{line}: not a JSON object", "one JSON object a line")
+        yield line, fields
+
+
+def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    try:
+        for fields in reader:
+            if None in fields or None in fields.values():
+                raise UserError(
+                    f"{path}:{reader.line_num}: {len(reader.fieldnames or [])} columns expected",
+                    'quote fields that contain commas: "a cat, sleeping"',
+                )
+            row: dict[str, Any] = {key: value for key, value in fields.items() if value != ""}
+            if "tags" in row:
+                row["tags"] = tuple(tag.strip() for tag in row["tags"].split(";") if tag.strip())
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: {error}", "a UTF-8 CSV file is expected") from error

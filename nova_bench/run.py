@@ -1,0 +1,102 @@
+"""One run from suite to report: plan, generate, score, aggregate, render. The store is the only state between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nova_bench.assets import asset_digest, asset_path
+from nova_bench.device import resolve_device
+from nova_bench.errors import ExitCode, MissingAsset
+from nova_bench.generate import generate
+from nova_bench.manifest import write_manifest
+from nova_bench.models.base import AdapterContext, ModelAdapter
+from nova_bench.models.catalog import get_adapter
+from nova_bench.plan import Plan, PlannedScorer, make_plan
+from nova_bench.progress import Progress, log_to
+from nova_bench.report import Reported, write_run_report
+from nova_bench.score import score
+from nova_bench.spec import Suite
+from nova_bench.store import Store
+from nova_bench.store.store import stored_run
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run ended with."""
+
+    plan: Plan
+    reported: Reported
+    folder: Path
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """PASS where everything that was asked for has its number, else INCOMPLETE."""
+        return ExitCode.PASS if not self.reported.gaps else ExitCode.INCOMPLETE
+
+
+def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
+    """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
+    context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
+    return get_adapter(suite.model.adapter).build(suite.model, context)
+
+
+def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> RunResult:
+    """Run a suite on the store at ``root``; what is there already is not done again.
+
+    Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
+    """
+    started = datetime.now(UTC)
+    execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
+    suite = suite.model_copy(update={"execution": execution})
+    with Store.writer(root) as store:
+        adapter = build_adapter(suite, store.file_digest, progress.warn)
+        with progress.stage("plan", 0):
+            plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
+        folder = root / plan.run_name
+        folder.mkdir(exist_ok=True)
+        with log_to(folder / "run.log"):
+            progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {root}")
+            store.add_run(record_of(plan))
+            try:
+                generated = generate(plan, adapter, store, progress)
+                if generated.already_there:
+                    progress.say(f"{generated.already_there} samples were there already")
+                scored = score(plan, _computable(plan, progress), store, progress)
+                if scored.already_there:
+                    progress.say(f"{scored.already_there} scores were there already")
+                store.back_up()
+            finally:
+                write_manifest(folder, plan, execution.device, started, progress.seconds)
+            with progress.stage("report", 0):
+                reported = write_run_report(plan, store, folder, progress)
+            return RunResult(plan, reported, folder)
+
+
+def record_of(plan: Plan):
+    """The plan as the store keeps it: enough to rebuild every table without the model."""
+    scorers = [
+        {
+            "name": scorer.info.name,
+            "identity": scorer.identity,
+            "tags": sorted(scorer.tags),
+            "settings": scorer.settings.model_dump(mode="json"),
+        }
+        for scorer in plan.scorers
+    ]
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, plan.units)
+
+
+def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
+    """The scorers whose assets are here; the others are named, with what they need."""
+    ready = []
+    for scorer in plan.scorers:
+        try:
+            for name in scorer.info.assets:
+                asset_path(name)
+            ready.append(scorer)
+        except MissingAsset as missing:
+            progress.warn(f"{scorer.info.name}: not computed: {missing}")
+    return ready

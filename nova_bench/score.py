@@ -1,0 +1,241 @@
+"""(artifact, scorer) pairs whose rows are missing -> rows. Each video is decoded once, whatever the number of scorers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from nova_bench.assets import asset_path
+from nova_bench.batches import one_line, work_in_batches
+from nova_bench.execute import make_executor
+from nova_bench.plan import Plan, PlannedScorer
+from nova_bench.progress import Progress
+from nova_bench.scorers.base import Sample, Score, Scorer, ScorerContext
+from nova_bench.store import Artifact, Row, Status, Store
+from nova_bench.video import Clip, decode_ahead
+
+NO_REFERENCE = "no reference clip was given"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact, and which scorers still have to see it. ``wants`` holds (index of the scorer, inputs digest)."""
+
+    artifact: str
+    path: str
+    prompt: str
+    reference: str | None
+    wants: tuple[tuple[int, str], ...]
+
+
+@dataclass
+class ScoredBatch:
+    """Rows of one batch, with where its time went."""
+
+    jobs: int
+    rows: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What the stage did."""
+
+    rows: int
+    failed: int
+    already_there: int
+
+
+def score(plan: Plan, scorers: Sequence[PlannedScorer], store: Store, progress: Progress) -> ScoreSummary:
+    """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
+
+    Rows of a batch are in the store before the next one begins; failed rows are tried again by the next run.
+    """
+    jobs, already_there = missing_jobs(plan, scorers, store)
+    execution = plan.suite.execution
+    worker = ScoreWorker(tuple(scorers), execution.device, execution.batch_size, execution.batch_megabytes)
+    total = failed = 0
+    decoded, decode_seconds = 0, 0.0
+    with progress.stage("score", len(jobs)) as advance:
+        for batch in make_executor(execution).map(worker, jobs):
+            store.add_rows(batch.rows)
+            for warning in batch.warnings:
+                progress.warn(warning)
+            for row in batch.rows:
+                total += 1
+                if row.status == Status.FAILED:
+                    failed += 1
+                    progress.log(f"score: {row.scorer} of {row.artifact[:12]}: {row.message}")
+            decoded, decode_seconds = decoded + batch.jobs, decode_seconds + batch.decode_seconds
+            _add_scorer_timings(batch, execution.device, store)
+            advance(batch.jobs)
+    if decoded:
+        store.add_timing("score", "decode", execution.device, decoded, decode_seconds)
+    return ScoreSummary(total, failed, already_there)
+
+
+def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> tuple[list[Job], int]:
+    """Jobs for all rows that are missing or failed, and how many rows are there already."""
+    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    rows = store.rows(scorer.identity for scorer in scorers)
+    jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
+    paths, already_there = {}, 0
+    for unit in plan.units:
+        artifact = artifacts.get(unit.digest)
+        if not isinstance(artifact, Artifact):
+            continue
+        for index, scorer in enumerate(scorers):
+            if not scorer.applies_to(unit):
+                continue
+            inputs = scorer.inputs(unit)
+            row = rows.get((artifact.sha256, scorer.identity, inputs))
+            if row is not None and row.status != Status.FAILED:
+                already_there += 1
+                continue
+            key = (artifact.sha256, unit.prompt, unit.reference)
+            jobs.setdefault(key, {})[index, inputs] = None
+            paths[artifact.sha256] = str(artifact.path)
+    return [
+        Job(artifact, paths[artifact], prompt, reference, tuple(wants))
+        for (artifact, prompt, reference), wants in jobs.items()
+    ], already_there
+
+
+def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
+    totals: dict[str, tuple[int, float]] = {}
+    for row in batch.rows:
+        items, seconds = totals.get(row.scorer, (0, 0.0))
+        totals[row.scorer] = items + 1, seconds + row.seconds
+    for name, (items, seconds) in totals.items():
+        store.add_timing("score", name, device, items, seconds)
+
+
+class ScoreWorker:
+    """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
+
+    def __init__(self, scorers: tuple[PlannedScorer, ...], device: str, batch_size: int, batch_megabytes: int):
+        self._planned, self._device = scorers, device
+        self._batch_size, self._batch_bytes = batch_size, batch_megabytes * 2**20
+        self._built: dict[int, Scorer] = {}
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_built": {}}
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
+        """Yield one batch of rows after another; decoding runs ahead of scoring in a thread."""
+        for batch in self._decoded(jobs):
+            result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
+            for index in range(len(self._planned)):
+                result.rows += self._score(index, batch, result.warnings)
+            yield result
+
+    def _decoded(self, jobs: Sequence[Job]) -> Iterator[list[_Decoded]]:
+        """Batches of decoded jobs, closed when they are full or heavy."""
+        batch: list[_Decoded] = []
+        weight = 0
+        for entry in self._decode(jobs):
+            batch.append(entry)
+            weight += entry.bytes
+            if len(batch) >= self._batch_size or weight >= self._batch_bytes:
+                yield batch
+                batch, weight = [], 0
+        if batch:
+            yield batch
+
+    def _decode(self, jobs: Sequence[Job]) -> Iterator[_Decoded]:
+        paths = [path for job in jobs for path in (job.path, self._reference(job)) if path]
+        media = decode_ahead(paths)
+        for job in jobs:
+            started = time.perf_counter()
+            _, clip = next(media)
+            reference = next(media)[1] if self._reference(job) else None
+            yield _Decoded(job, clip, reference, time.perf_counter() - started)
+
+    def _reference(self, job: Job) -> str | None:
+        needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
+        return job.reference if needed else None
+
+    def _score(self, index: int, batch: list[_Decoded], warnings: list[str]) -> Iterable[Row]:
+        """Rows of one scorer for the jobs of a batch that want it."""
+        planned = self._planned[index]
+        info = planned.info
+        ready: list[tuple[_Decoded, Row]] = []
+        for entry in batch:
+            for wanted, inputs in entry.job.wants:
+                if wanted != index:
+                    continue
+                row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
+                if (problem := entry.problem(info.needs_reference)) is None:
+                    ready.append((entry, row))
+                elif info.needs_reference and entry.job.reference is None:
+                    yield replace(row, status=Status.NOT_MEASURABLE, message=problem)
+                else:
+                    yield replace(row, message=problem)
+        if not ready:
+            return
+        scorer = self._scorer(index)
+        started = time.perf_counter()
+        outcomes = list(
+            work_in_batches(
+                ready,
+                len(ready),
+                lambda part: scorer.score([entry.sample(info.needs_reference) for entry, _ in part]),
+                warnings.append,
+            )
+        )
+        seconds = (time.perf_counter() - started) / len(ready)
+        for (_, row), outcome in outcomes:
+            yield _complete(replace(row, seconds=seconds), outcome)
+
+    def _scorer(self, index: int) -> Scorer:
+        if index not in self._built:
+            planned = self._planned[index]
+            context = ScorerContext(self._device, asset_path)
+            self._built[index] = planned.info.build(planned.settings, context)
+        return self._built[index]
+
+
+def _complete(row: Row, outcome: Score | Exception) -> Row:
+    """The row for what a scorer returned or raised. A value that is no finite number is an error, never a score."""
+    if isinstance(outcome, Exception):
+        return replace(row, message=one_line(outcome))
+    if outcome.value is None:
+        message = outcome.reason or "no value"
+        return replace(row, status=Status.NOT_MEASURABLE, message=message, details=outcome.details)
+    value = float(outcome.value)
+    if value != value or abs(value) == float("inf"):
+        return replace(row, message=f"{row.scorer} returned {value}", details=outcome.details)
+    return replace(row, status=Status.OK, value=value, weight=float(outcome.weight), details=outcome.details)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A job with its decoded clips, or the errors that decoding them met."""
+
+    job: Job
+    clip: Clip | Exception
+    reference: Clip | Exception | None
+    seconds: float
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of decoded frames."""
+        clips = (self.clip, self.reference)
+        return sum(clip.frames.numel() for clip in clips if clip is not None and not isinstance(clip, Exception))
+
+    def problem(self, needs_reference: bool) -> str | None:
+        """Why this job can't be scored; None where it can."""
+        if isinstance(self.clip, Exception):
+            return one_line(self.clip)
+        if needs_reference:
+            if self.job.reference is None:
+                return NO_REFERENCE
+            if isinstance(self.reference, Exception):
+                return f"reference: {one_line(self.reference)}"
+        return None
+
+    def sample(self, with_reference: bool) -> Sample:
+        """What the scorer sees."""
+        return Sample(self.clip, self.reference if with_reference else None, self.job.prompt)

@@ -1,0 +1,164 @@
+"""What a suite says: frozen pydantic models. They know nothing of files, models or torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+
+from nova_bench.paths import SuitePath
+from nova_bench.scorers.base import ScorerSettings
+
+
+class SpecModel(BaseModel):
+    """Base of everything a suite can say: frozen, unknown keys are errors, every field has a docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelSpec(SpecModel):
+    """Which model makes the videos. Each adapter adds its own fields (``nova_bench list --fields``)."""
+
+    adapter: str
+    """Name of the model adapter: see `nova_bench list`."""
+    label: str = ""
+    """How tables call this model; the adapter's own description where empty."""
+
+
+class PromptEntry(SpecModel):
+    """One prompt of a suite."""
+
+    text: str = Field(min_length=1)
+    """The prompt as the benchmark states it; scorers that compare with text get this one."""
+    model_text: str = ""
+    """What the model is given instead, for example a rewritten, denser prompt; `text` where empty."""
+    tags: tuple[str, ...] = ()
+    """What this prompt is for, for example the VBench dimensions that use it. Scorers can select by tag."""
+    image: SuitePath | None = None
+    """First frame, for image-to-video."""
+    reference: SuitePath | None = None
+    """Ground-truth clip, for scorers that compare with one."""
+    samples: int | None = Field(default=None, ge=1)
+    """Samples of this prompt; the suite's `samples_per_prompt` where absent."""
+
+
+class PromptsSpec(SpecModel):
+    """Where prompts come from: exactly one of `entries` and `file`."""
+
+    entries: tuple[PromptEntry, ...] = ()
+    """Prompts written into the suite."""
+    file: SuitePath | None = None
+    """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry."""
+    samples_per_prompt: int = Field(default=1, ge=1)
+    """How many samples of each prompt."""
+
+
+class SamplingSpec(SpecModel):
+    """How videos are sampled. Part of every unit's identity; what is absent is left to the model's own default."""
+
+    num_frames: int | None = Field(default=None, ge=1)
+    """Frames of a video; 1 is an image."""
+    height: int | None = Field(default=None, ge=1)
+    """Pixels."""
+    width: int | None = Field(default=None, ge=1)
+    """Pixels."""
+    fps: int = Field(default=12, ge=1)
+    """Frames per second of the file that is written (NOVA: 12)."""
+    num_inference_steps: int | None = Field(default=None, ge=1)
+    """Autoregressive steps per frame (NOVA's evaluation: 128)."""
+    num_diffusion_steps: int | None = Field(default=None, ge=1)
+    """Diffusion steps per token set (NOVA's evaluation scripts: 25; the paper says 100)."""
+    guidance_scale: float | None = Field(default=None, ge=0)
+    """Classifier-free guidance (NOVA's evaluation: 7)."""
+    motion_flow: float | None = None
+    """NOVA's motion condition (evaluation: 5)."""
+    negative_prompt: str | None = None
+    """Text of the unconditional branch."""
+    lossless: bool = False
+    """Write FFV1 instead of h264: for scorers that compare pixels (the h264 round trip caps PSNR near 42 dB)."""
+
+
+class ScorerUse(SpecModel):
+    """One scorer in a suite. A bare name stands for a scorer with its default settings on every sample."""
+
+    name: str
+    """Name of the scorer: see `nova_bench list`."""
+    tags: tuple[str, ...] = ()
+    """Score only samples with one of these tags; every sample where empty."""
+    settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
+    """The scorer's own settings (`nova_bench list --fields`)."""
+
+
+class PublishedSpec(SpecModel):
+    """Numbers somebody published, shown beside measured ones and labelled as published."""
+
+    label: str
+    """Column title, for example "NOVA 0.6B"."""
+    source: str
+    """Where they stand, for example "arXiv 2412.14169, App. E, Table 2"."""
+    values: dict[str, float]
+    """Metric name -> value, in the unit that the metric's own column has."""
+
+
+class StatisticsSpec(SpecModel):
+    """Confidence intervals: percentile bootstrap that resamples prompts (clusters), not single samples."""
+
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Coverage of the interval."""
+    resamples: int = Field(default=10_000, ge=100)
+    """Bootstrap resamples."""
+    seed: int = 0
+    """Seed of the resampling; independent of the sampling seed."""
+
+
+class ExecutionSpec(SpecModel):
+    """How work is done. Never part of an identity: no number may depend on it."""
+
+    device: str = "auto"
+    """torch device of models and networks: auto, cpu, cuda, cuda:1, ..."""
+    batch_size: int = Field(default=8, ge=1)
+    """Units per batch, for generating and for scoring. Lowered by itself where memory runs out."""
+    executor: Literal["inline", "processes", "ray"] = "inline"
+    """Where scoring runs: in this process, in worker processes, or on a Ray cluster."""
+    workers: int = Field(default=1, ge=1)
+    """Worker processes or Ray actors."""
+    batch_megabytes: int = Field(default=512, ge=1)
+    """A batch of decoded videos is closed early when it holds this much."""
+
+
+class ReportSpec(SpecModel):
+    """What the report shows."""
+
+    gallery: int = Field(default=200, ge=0)
+    """Samples in the gallery: failures first, then in plan order."""
+    embed_megabytes: int = Field(default=24, ge=0)
+    """Videos up to this total are embedded in the page; beyond it they are linked."""
+
+
+class Suite(SpecModel):
+    """A benchmark: a model, prompts, settings, scorers, and the published numbers to show beside."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    """Short name: lower-case letters, digits, - and _. Names the run's folder."""
+    title: str
+    """Title of the report."""
+    description: str = ""
+    """What is measured and why, in a sentence or two."""
+    seed: int = Field(default=1337, ge=0)
+    """Every sample's seed follows from this one, its prompt and its index."""
+    model: SerializeAsAny[ModelSpec]
+    """What makes the videos."""
+    prompts: PromptsSpec | None = None
+    """The prompts. Absent for models that bring their own videos (`files`)."""
+    sampling: SamplingSpec = SamplingSpec()
+    """Sampling settings."""
+    scorers: tuple[ScorerUse, ...] = Field(min_length=1)
+    """What is scored."""
+    published: tuple[PublishedSpec, ...] = ()
+    """Published numbers to show beside the measured ones."""
+    statistics: StatisticsSpec = StatisticsSpec()
+    """Confidence intervals."""
+    execution: ExecutionSpec = ExecutionSpec()
+    """Devices, batches, workers."""
+    report: ReportSpec = ReportSpec()
+    """Gallery and embedding."""

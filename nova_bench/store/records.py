@@ -1,0 +1,67 @@
+"""What the store holds: artifacts, failed units and rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a piece of work ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """An error prevented it; the row says which. Tried again by the next run."""
+    NOT_MEASURABLE = "not measurable"
+    """The metric has no value on this sample (say, motion of an image); the row says why. Not tried again."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What was made of a unit: a file with the SHA-256 of its bytes."""
+
+    unit: str
+    sha256: str
+    path: Path
+    size: int
+    external: bool
+    """The file belongs to the user and lies where it was found, not inside the store."""
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FailedUnit:
+    """A unit that could not be made, and why."""
+
+    unit: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: what ``scorer`` says of one artifact.
+
+    Keyed by (artifact, identity, inputs): ``artifact`` is the digest of the file's content, ``identity`` that of the
+    scorer with version, weights and settings, ``inputs`` that of the reference or prompt it compared with.
+    """
+
+    artifact: str
+    identity: str
+    inputs: str
+    scorer: str
+    version: str
+    status: Status
+    value: float | None = None
+    weight: float = 1.0
+    message: str = ""
+    """The error, or why the metric is not measurable."""
+    details: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The row's key."""
+        return self.artifact, self.identity, self.inputs

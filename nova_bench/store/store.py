@@ -1,0 +1,347 @@
+"""The store as the rest of the harness sees it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nova_bench.errors import StoreError
+from nova_bench.identity import file_digest
+from nova_bench.store import database, files, journal
+from nova_bench.store.lock import WriterLock
+from nova_bench.store.records import Artifact, FailedUnit, Row, Status
+
+DATABASE = "store.sqlite"
+BACKUP = "store.backup.sqlite"
+ARTIFACTS = "artifacts"
+# SQLite's limit on parameters of one statement is at least 32766; this leaves room and keeps statements cacheable.
+LOOKUP = 500
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it was planned: enough to rebuild every table without the model."""
+
+    run: str
+    name: str
+    suite: dict[str, Any]
+    scorers: list[dict[str, Any]]
+    units: list[dict[str, Any]]
+    created: str
+
+
+class Store:
+    """A folder with `store.sqlite`, `artifacts/` and one folder per run.
+
+    Open with :meth:`writer` (one at a time) or :meth:`reader`; both are context managers. Every method raises
+    StoreError with a remedy for a full disk, a read-only or a damaged store.
+    """
+
+    def __init__(self, root: Path, write: bool):
+        self.root = root
+        self._path = root / DATABASE
+        self._lock = None
+        if write:
+            with database.explained(root):
+                root.mkdir(parents=True, exist_ok=True)
+            self._lock = WriterLock(root)
+        try:
+            self._connection = database.open_database(self._path, write)
+            if write:
+                with database.explained(root):
+                    files.remove_leftovers(self._artifacts)
+        except BaseException:
+            if self._lock:
+                self._lock.release()
+            raise
+
+    @classmethod
+    @contextmanager
+    def writer(cls, root: Path) -> Iterator[Store]:
+        """Open for writing. A second writer is refused with a StoreError that names the first."""
+        with cls._opened(root, write=True) as store:
+            yield store
+
+    @classmethod
+    @contextmanager
+    def reader(cls, root: Path) -> Iterator[Store]:
+        """Open for reading; works beside a writer and on read-only media."""
+        with cls._opened(root, write=False) as store:
+            yield store
+
+    @classmethod
+    @contextmanager
+    def _opened(cls, root: Path, write: bool) -> Iterator[Store]:
+        store = cls(root, write)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @staticmethod
+    def exists(root: Path) -> bool:
+        """Whether there is a store in that folder."""
+        return (root / DATABASE).is_file()
+
+    def close(self) -> None:
+        """Close the database and let the next writer in."""
+        self._connection.close()
+        if self._lock:
+            self._lock.release()
+
+    @property
+    def _artifacts(self) -> Path:
+        return self.root / ARTIFACTS
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing of it."""
+        with database.explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # Artifacts ------------------------------------------------------------------------------------------------------
+
+    def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
+        """What is there of these units. An artifact whose file is gone or has another size is left out: it is missing."""
+        found: dict[str, Artifact | FailedUnit] = {}
+        for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
+            unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
+            if status == Status.FAILED:
+                found[unit] = FailedUnit(unit, error)
+                continue
+            path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
+            if _size(path) == size:
+                found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
+        return found
+
+    def add_artifact(
+        self,
+        unit: str,
+        suffix: str,
+        write: Callable[[Path], object],
+        seconds: float = 0.0,
+        details: dict[str, Any] | None = None,
+    ) -> Artifact:
+        """Let ``write(path)`` make the unit's file; when this returns it is on disk and in the database."""
+        with database.explained(self._artifacts):
+            sha256, path, size = files.add_content(self._artifacts, suffix, write)
+            artifact = Artifact(unit, sha256, path, size, False, seconds, details or {})
+            # The journal goes first: should the database be lost, the videos still know which units they are.
+            journal.append(self._artifacts, artifact, suffix)
+        self.record_artifact(artifact, suffix)
+        return artifact
+
+    def add_external(self, unit: str, path: Path, sha256: str) -> Artifact:
+        """Record a file that stays where the user has it."""
+        with database.explained(path):
+            artifact = Artifact(unit, sha256, path.resolve(), path.stat().st_size, True)
+        self.record_artifact(artifact, path.suffix)
+        return artifact
+
+    def record_artifact(self, artifact: Artifact, suffix: str) -> None:
+        """Write down an artifact whose file is in its place."""
+        record = (
+            artifact.unit,
+            Status.OK,
+            artifact.sha256,
+            suffix,
+            str(artifact.path) if artifact.external else "",
+            artifact.size,
+            "",
+            json.dumps(artifact.details),
+            artifact.seconds,
+            _now(),
+        )
+        with self._transaction() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(record)})", record)
+
+    def add_failure(self, unit: str, error: str) -> None:
+        """Record that a unit could not be made."""
+        record = (unit, Status.FAILED, "", "", "", 0, error, "{}", 0.0, _now())
+        with self._transaction() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(record)})", record)
+
+    def verify(self) -> Iterator[tuple[Path, str]]:
+        """Read every artifact again; yields (path, problem) for each whose bytes are not what its digest says."""
+        query = "SELECT sha256, suffix, external FROM artifacts WHERE status = ?"
+        for sha256, suffix, external in self._all(query, [Status.OK]):
+            path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
+            try:
+                if file_digest(path) != sha256:
+                    yield path, "changed since it was recorded"
+            except OSError as error:
+                yield path, error.strerror or str(error)
+
+    # Rows -----------------------------------------------------------------------------------------------------------
+
+    def rows(self, identities: Iterable[str], details: bool = False) -> dict[tuple[str, str, str], Row]:
+        """All rows of these scorer identities by key; ``details`` are read only on request, they are bulky."""
+        columns = "artifact, identity, inputs, scorer, version, status, value, weight, message, seconds"
+        if details:
+            columns += ", details"
+        rows = {}
+        for record in self._lookup(f"SELECT {columns} FROM rows WHERE identity IN", identities):
+            artifact, identity, inputs, scorer, version, status, value, weight, message, seconds, *rest = record
+            extra = json.loads(rest[0]) if rest else {}
+            row = Row(
+                artifact, identity, inputs, scorer, version, Status(status), value, weight, message, extra, seconds
+            )
+            rows[row.key] = row
+        return rows
+
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        """Write rows in one transaction; a row of the same key is replaced."""
+        now = _now()
+        records = [
+            (
+                row.artifact,
+                row.identity,
+                row.inputs,
+                row.scorer,
+                row.version,
+                row.status,
+                row.value,
+                row.weight,
+                row.message,
+                json.dumps(row.details),
+                row.seconds,
+                now,
+            )
+            for row in rows
+        ]
+        if records:
+            with self._transaction() as connection:
+                connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({_marks(records[0])})", records)
+
+    # Runs -----------------------------------------------------------------------------------------------------------
+
+    def add_run(self, run: StoredRun) -> None:
+        """Record what a run consists of. A run that is there already keeps its date and takes the new suite text."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (run) DO UPDATE SET suite = excluded.suite, scorers = excluded.scorers",
+                (run.run, run.name, json.dumps(run.suite), json.dumps(run.scorers), run.created),
+            )
+            connection.execute("DELETE FROM run_units WHERE run = ?", (run.run,))
+            connection.executemany(
+                "INSERT INTO run_units VALUES (?, ?, ?, ?)",
+                ((run.run, index, unit["digest"], json.dumps(unit)) for index, unit in enumerate(run.units)),
+            )
+
+    def run_names(self) -> list[tuple[str, str, str]]:
+        """(name, run id, created) of every run, newest first."""
+        return list(self._all("SELECT name, run, created FROM runs ORDER BY created DESC, name"))
+
+    def run(self, name: str) -> StoredRun:
+        """A run by its name or id. StoreError where there is none of that name."""
+        found = list(self._all("SELECT * FROM runs WHERE name = ? OR run = ?", [name, name]))
+        if not found:
+            known = ", ".join(known for known, *_ in self.run_names()[:5]) or "none yet"
+            raise StoreError(f"{self.root}: no run {name!r}", f"runs here: {known}")
+        run, run_name, suite, scorers, created = found[0]
+        units = self._all("SELECT record FROM run_units WHERE run = ? ORDER BY position", [run])
+        return StoredRun(
+            run, run_name, json.loads(suite), json.loads(scorers), [json.loads(unit) for (unit,) in units], created
+        )
+
+    # Timings and file digests ---------------------------------------------------------------------------------------
+
+    def add_timing(self, stage: str, what: str, device: str, items: int, seconds: float) -> None:
+        """Add to the running totals from which `plan` estimates time."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO timings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "items = items + excluded.items, seconds = seconds + excluded.seconds",
+                (stage, what, device, items, seconds),
+            )
+
+    def seconds_per_item(self) -> dict[tuple[str, str, str], float]:
+        """(stage, what, device) -> mean seconds."""
+        query = "SELECT stage, what, device, seconds / items FROM timings WHERE items > 0"
+        return {(stage, what, device): seconds for stage, what, device, seconds in self._all(query)}
+
+    def mean_artifact_size(self) -> float | None:
+        """Mean bytes of the artifacts that the store itself holds; None without any."""
+        return next(self._all("SELECT avg(size) FROM artifacts WHERE status = 'ok' AND external = ''"))[0]
+
+    def file_digest(self, path: Path) -> str:
+        """SHA-256 of a file, remembered as long as its size and modification time stay. Raises OSError."""
+        status = path.stat()
+        known = list(
+            self._all(
+                "SELECT sha256 FROM file_digests WHERE path = ? AND size = ? AND modified = ?",
+                [str(path), status.st_size, status.st_mtime_ns],
+            )
+        )
+        if known:
+            return known[0][0]
+        sha256 = file_digest(path)
+        if self._lock:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?)",
+                    (str(path), status.st_size, status.st_mtime_ns, sha256),
+                )
+        return sha256
+
+    # Backup ---------------------------------------------------------------------------------------------------------
+
+    def back_up(self) -> None:
+        """Copy the database to `store.backup.sqlite`, atomically; `store restore` puts it back."""
+
+        def copy(temporary: Path) -> None:
+            target = sqlite3.connect(temporary)
+            try:
+                self._connection.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")
+            finally:
+                target.close()
+
+        with database.explained(self.root / BACKUP):
+            files.write_with(self.root / BACKUP, copy)
+
+    # Queries --------------------------------------------------------------------------------------------------------
+
+    def _all(self, query: str, parameters: Iterable[Any] = ()) -> Iterator[tuple]:
+        with database.explained(self._path):
+            yield from self._connection.execute(query, tuple(parameters))
+
+    def _lookup(self, query: str, keys: Iterable[str]) -> Iterator[tuple]:
+        keys = list(keys)
+        for start in range(0, len(keys), LOOKUP):
+            part = keys[start : start + LOOKUP]
+            yield from self._all(f"{query} ({_marks(part)})", part)
+
+
+def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: Iterable[Any]) -> StoredRun:
+    """A run to record, with today's date; ``units`` are dataclasses."""
+    return StoredRun(run, name, suite, scorers, [asdict(unit) for unit in units], _now())
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _marks(values: Iterable[Any]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
