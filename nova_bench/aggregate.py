@@ -77,7 +77,8 @@ def summarise(
 ) -> list[MetricSummary]:
     """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
 
-    Intervals come from one cluster bootstrap over the prompts of all metrics (:func:`nova_bench.stats.cluster_bootstrap`).
+    Intervals come from one cluster bootstrap over the prompts of all metrics
+    (:func:`nova_bench.stats.cluster_bootstrap`).
     """
     import numpy as np
 

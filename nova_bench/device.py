@@ -9,7 +9,7 @@ from nova_bench.errors import UserError
 
 
 def resolve_device(wanted: str) -> str:
-    """``auto`` -> ``cuda`` where there is one, else ``cpu``; anything else is checked. UserError where it isn't there."""
+    """``auto`` -> ``cuda`` where there is one, else ``cpu``; anything else is checked. UserError where it is absent."""
     if wanted == "cpu":
         return wanted
     import torch

@@ -1,4 +1,4 @@
-"""Suite file -> Suite: inheritance, `--set`, and errors that name file, line, what was expected and the nearest name."""
+"""Suite file -> Suite: inheritance, `--set`, and errors that name file, line and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nova_bench.models.catalog import all_adapters, get_adapter
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
 from nova_bench.scorers.catalog import all_scorers, get_scorer
-from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, ScorerUse, Suite
+from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Origin, Source, parse, unknown_key
 
 SHOWN_ERRORS = 5

@@ -14,9 +14,9 @@ from typing import Any
 
 from nova_bench import __version__
 from nova_bench.assets import asset_state, get_asset
+from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
 from nova_bench.plan import Plan
-from nova_bench.store.files import write_atomic
 
 MANIFEST = "manifest.json"
 

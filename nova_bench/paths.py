@@ -20,7 +20,7 @@ SuitePath = Annotated[str, RELATIVE_TO_SUITE]
 
 
 def anchor(text: str, base: Path) -> str:
-    """Make ``text`` absolute: relative paths are relative to the folder ``base``; ``package:`` paths stay as they are."""
+    """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
     if text.startswith(PACKAGE_SCHEME):
         return text
     return str((base / Path(text).expanduser()).resolve())

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from nova_bench.aggregate import MetricSummary, SampleScore, collect, summarise
 from nova_bench.assets import asset_path
-from nova_bench.batches import one_line
+from nova_bench.atomic import write_atomic
 from nova_bench.errors import MediaError, MissingAsset
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.render.table import Cell, Column, Row as TableRow, Table, metric_columns
+from nova_bench.render.table import Cell, Column, Table, metric_columns
+from nova_bench.render.table import Row as TableRow
 from nova_bench.scorers.catalog import get_scorer
 from nova_bench.spec import ModelSpec, Suite
 from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
-from nova_bench.store.files import write_atomic
 from nova_bench.store.store import StoredRun
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""(artifact, scorer) pairs whose rows are missing -> rows. Each video is decoded once, whatever the number of scorers."""
+"""(artifact, scorer) pairs whose rows are missing -> rows. A video is decoded once, however many scorers want it."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -71,10 +72,8 @@ def asset_state(name: str, thorough: bool = False) -> AssetState:
         return AssetState.HERE
     if file_digest(path) != asset.sha256:
         return AssetState.DAMAGED
-    try:
+    with suppress(OSError):  # a read-only cache is verified each time
         note.write_text(json.dumps(stamp))
-    except OSError:
-        pass  # a read-only cache is verified each time
     return AssetState.HERE
 
 

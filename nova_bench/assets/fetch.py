@@ -15,9 +15,9 @@ from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, asset_state, cached_file
 from nova_bench.assets.catalog import Asset, PackageSource, UrlSource, get_asset
+from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, UserError
 from nova_bench.identity import file_digest
-from nova_bench.store.files import write_atomic
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from nova_bench.errors import ExitCode, UserError
+from nova_bench.errors import UserError
 from nova_bench.execute import Item, Result, Work, chunks
 
 _work: Work | None = None

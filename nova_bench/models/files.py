@@ -17,7 +17,7 @@ from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
 
 MEDIA_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .gif .png .jpg .jpeg .webp".split(),
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".jpg", ".jpeg", ".webp"],
 )
 _SAMPLE_SUFFIX = re.compile(r"^(?P<prompt>.+)-(?P<index>\d+)$", re.DOTALL)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nova_bench.atomic import write_with
 from nova_bench.errors import StoreError
-from nova_bench.store import database, files, journal
+from nova_bench.store import database, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.store import ARTIFACTS, BACKUP, DATABASE, Store
 
@@ -37,7 +38,7 @@ def restore(root: Path) -> Restored:
         with database.explained(root):
             kept = _set_aside(root, path)
             if backup.is_file():
-                files.write_with(path, lambda temporary: shutil.copyfile(backup, temporary))
+                write_with(path, lambda temporary: shutil.copyfile(backup, temporary))
     finally:
         lock.release()
     with Store.writer(root) as store:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nova_bench.atomic import write_with
 from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
 from nova_bench.store import database, files, journal
@@ -115,7 +116,7 @@ class Store:
     # Artifacts ------------------------------------------------------------------------------------------------------
 
     def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
-        """What is there of these units. An artifact whose file is gone or has another size is left out: it is missing."""
+        """What is there of these units. An artifact whose file is gone or of another size is left out: it is missing."""
         found: dict[str, Artifact | FailedUnit] = {}
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
@@ -312,7 +313,7 @@ class Store:
                 target.close()
 
         with database.explained(self.root / BACKUP):
-            files.write_with(self.root / BACKUP, copy)
+            write_with(self.root / BACKUP, copy)
 
     # Queries --------------------------------------------------------------------------------------------------------
 
