@@ -57,7 +57,8 @@ class Source:
         path: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.split("."))
         data = _assign(self.data, path, value, option)
         origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
-        return Source(data, {**origins, path: Origin(option, base)})
+        new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins} | {path}
+        return Source(data, {**origins, **dict.fromkeys(new, Origin(option, base))})
 
 
 def parse(path: Path) -> Source:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 
-import click
 import typer
 
 from nova_bench import __version__
 from nova_bench.cli import assets, doctor, listing, plan, report, run, store
-from nova_bench.errors import ExitCode, UserError
-
-DEBUG = "--debug"
+from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
     name="nova_bench",
@@ -27,11 +23,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("plan")(plan.plan)
-app.command("report")(report.report)
-app.command("list")(listing.list_things)
-app.command("doctor")(doctor.doctor)
+for name, function in {
+    "run": run.run,
+    "plan": plan.plan,
+    "report": report.report,
+    "list": listing.list_things,
+    "doctor": doctor.doctor,
+}.items():
+    app.command(name)(ends_with_code(function))
 app.add_typer(assets.app, name="assets")
 app.add_typer(store.app, name="store")
 
@@ -47,37 +46,9 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line and exit with its code. A user's mistake is a line with its remedy, not a traceback."""
-    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
-    debug = len(arguments) < len(sys.argv) - 1
+    """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = app(arguments, standalone_mode=False)
-    except UserError as error:
-        if debug:
-            raise
-        code = _tell(error)
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        if debug:
-            raise
-        again = shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]])
-        print(f"\ninterrupted; everything finished is kept. To continue: {again}", file=sys.stderr)
-        code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) went away: that is its right.
-        sys.stderr.close()
-        code = ExitCode.PASS
-    sys.exit(int(code or ExitCode.PASS))
-
-
-def _tell(error: UserError) -> ExitCode:
-    print(f"error: {error.message}", file=sys.stderr)
-    if error.remedy:
-        print(f"  try: {error.remedy}", file=sys.stderr)
-    return error.exit_code
+    app([argument for argument in sys.argv[1:] if argument != DEBUG])
 
 
 def _interrupt(signum: int, frame: object) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nova_bench.cli.ending import ends_with_code
 from nova_bench.errors import ExitCode
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
@@ -14,6 +15,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="As
 
 
 @app.command("list")
+@ends_with_code
 def list_assets() -> ExitCode:
     """Every asset with its state here, size, licence and origin."""
     from tabulate import tabulate
@@ -31,6 +33,7 @@ def list_assets() -> ExitCode:
 
 
 @app.command("fetch")
+@ends_with_code
 def fetch_assets(
     names: Names = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
@@ -49,6 +52,7 @@ def fetch_assets(
 
 
 @app.command("verify")
+@ends_with_code
 def verify_assets(names: Names = None) -> ExitCode:
     """Read assets again and compare them with their SHA-256."""
     from nova_bench.assets import ASSETS, asset_state, get_asset

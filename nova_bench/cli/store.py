@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nova_bench.cli.ending import ends_with_code
 from nova_bench.errors import ExitCode
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the st
 
 
 @app.command("runs")
+@ends_with_code
 def list_runs(folder: Folder = Path("runs")) -> ExitCode:
     """The runs in a store, newest first."""
     from nova_bench.store import Store
@@ -28,6 +30,7 @@ def list_runs(folder: Folder = Path("runs")) -> ExitCode:
 
 
 @app.command("verify")
+@ends_with_code
 def verify_store(folder: Folder = Path("runs")) -> ExitCode:
     """Read every video again and compare it with its SHA-256."""
     from nova_bench.store import Store
@@ -44,6 +47,7 @@ def verify_store(folder: Folder = Path("runs")) -> ExitCode:
 
 
 @app.command("restore")
+@ends_with_code
 def restore_store(folder: Folder = Path("runs")) -> ExitCode:
     """Put the last backup in the place of a damaged database; the damaged file is kept."""
     from nova_bench.store.repair import restore

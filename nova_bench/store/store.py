@@ -116,7 +116,7 @@ class Store:
     # Artifacts ------------------------------------------------------------------------------------------------------
 
     def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
-        """What is there of these units. An artifact whose file is gone or of another size is left out: it is missing."""
+        """What is there of these units. An artifact whose file is gone or of another size is left out as missing."""
         found: dict[str, Artifact | FailedUnit] = {}
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record

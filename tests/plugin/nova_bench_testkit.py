@@ -1,0 +1,116 @@
+"""A third party's package: a model and two scorers that tests reach through entry points, as any user's would be.
+
+`drift` makes tiny videos of drifting noise from a unit's seed, and can be told to fail, to run out of memory and to
+be slow. Nothing here belongs to the product.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from nova_bench.models.base import AdapterContext, AdapterInfo, Output, Unit
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.spec import ModelSpec
+
+
+class DriftSpec(ModelSpec):
+    """Drifting noise."""
+
+    adapter: Literal["drift"] = "drift"
+    """`drift`"""
+    checkpoint: str = "a"
+    """Stands for a checkpoint: another one makes other videos."""
+    seconds: float = 0.0
+    """How long each video takes."""
+    fail_on: str = ""
+    """Raise for prompts that contain this."""
+    memory: int = 0
+    """Run out of memory for batches larger than this, where above 0."""
+
+
+class Drift:
+    def __init__(self, options: DriftSpec, context: AdapterContext):
+        self._options, self._sampling = options, context.suite.sampling
+
+    def digest(self) -> str:
+        return f"drift-1-{self._options.checkpoint}"
+
+    def existing(self) -> None:
+        return None
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        import torch
+
+        if self._options.memory and len(units) > self._options.memory:
+            raise MemoryError("drift: out of memory")
+        for unit in units:
+            if self._options.fail_on and self._options.fail_on in unit.model_text:
+                raise ValueError(f"drift can't draw {self._options.fail_on!r}")
+            time.sleep(self._options.seconds)
+            generator = torch.Generator().manual_seed(unit.seed)
+            size = (self._sampling.height or 16, self._sampling.width or 16, 3)
+            noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+            frames = [noise.roll(step, dims=1) for step in range(self._sampling.num_frames or 4)]
+            yield Output(unit, frames=torch.stack(frames))
+
+
+class BrightnessSettings(ScorerSettings):
+    """Settings of `brightness`."""
+
+    fail_below: float = 0.0
+    """Raise for videos darker than this."""
+
+
+class Brightness:
+    def __init__(self, settings: BrightnessSettings, context: ScorerContext):
+        self._settings = settings
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        scores = []
+        for sample in batch:
+            means = [float(frame.double().mean()) / 255 for frame in sample.clip.frames]
+            value = sum(means) / len(means)
+            if value < self._settings.fail_below:
+                raise ValueError(f"too dark: {value:.3f}")
+            scores.append(Score(value, weight=len(means), details={"frames": means}))
+        return scores
+
+
+class Roughness:
+    def __init__(self, settings: ScorerSettings, context: ScorerContext):
+        pass
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [
+            Score(float(sample.clip.frames.double().std()))
+            if sample.clip.frame_count > 1
+            else Score(None, reason="one frame has no roughness")
+            for sample in batch
+        ]
+
+
+DRIFT = AdapterInfo("drift", "drifting noise", DriftSpec, "nova_bench_testkit:Drift")
+BRIGHTNESS = ScorerInfo(
+    name="brightness",
+    summary="mean brightness",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="the tests",
+    factory="nova_bench_testkit:Brightness",
+    settings=BrightnessSettings,
+    average="weighted",
+)
+ROUGHNESS = ScorerInfo(
+    name="roughness",
+    summary="standard deviation of the pixels",
+    version="1",
+    unit="levels",
+    range=(0.0, None),
+    higher_is_better=False,
+    source="the tests",
+    factory="nova_bench_testkit:Roughness",
+)
