@@ -1,0 +1,139 @@
+"""Structural similarity, at one and at five scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.fidelity.frames import FidelitySettings, paired_frames
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SIGMA = 1.5
+_WINDOW = 11
+_BORDER = _WINDOW // 2  # pixels whose window leaves the picture don't count
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+# Wang et al. 2003: weight of each scale, finest first.
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+# torchmetrics' bound, which keeps the window well inside the coarsest scale.
+_SMALLEST_SIDE_OF_FIVE_SCALES = (_WINDOW - 1) * (len(_SCALE_WEIGHTS) - 1) ** 2 + 1
+
+
+class SSIM:
+    """SSIM (Wang et al. 2004), mean over RGB channels, then over frames.
+
+    11x11 Gaussian window of sigma 1.5, K = (0.01, 0.03), only windows inside the picture, as in the paper and in
+    scikit-image. In float64: float32 loses the small variance of bright flat areas (two equal white frames would get
+    0.999), and torchmetrics' mean includes mirrored borders. Details: ``per_frame``.
+    """
+
+    def __init__(self, settings: FidelitySettings, context: ScorerContext):
+        del context  # OpenCV's separable filters on the CPU
+        self.settings = settings
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [_mean_over_frames(sample, self.settings, ssim, _WINDOW) for sample in batch]
+
+
+class MSSSIM:
+    """MS-SSIM (Wang et al. 2003): SSIM's contrast-structure at five scales, luminance at the coarsest.
+
+    Scales are halved by 2x2 means; per channel a negative mean similarity counts as 0; mean over RGB channels, then
+    over frames. Details: ``per_frame``.
+    """
+
+    def __init__(self, settings: FidelitySettings, context: ScorerContext):
+        del context
+        self.settings = settings
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [_mean_over_frames(sample, self.settings, ms_ssim, _SMALLEST_SIDE_OF_FIVE_SCALES) for sample in batch]
+
+
+def _mean_over_frames(
+    sample: Sample,
+    settings: FidelitySettings,
+    similarity: Callable[[np.ndarray, np.ndarray], float],
+    smallest_side: int,
+) -> Score:
+    name = similarity.__name__
+    pairs = paired_frames(sample, settings, name)
+    height, width = pairs[0][0].shape[:2]
+    if min(height, width) < smallest_side:
+        return Score(None, reason=f"{width}x{height} is too small: {name} needs sides of {smallest_side} pixels")
+    per_frame = [similarity(video, reference) for video, reference in pairs]
+    return Score(math.fsum(per_frame) / len(per_frame), details={"per_frame": per_frame})
+
+
+def ssim(video: np.ndarray, reference: np.ndarray) -> float:
+    """SSIM of two uint8 RGB frames [H, W, 3] with sides of at least 11."""
+    import numpy as np
+
+    luminance, contrast = _similarity_maps(video.astype(np.float64), reference.astype(np.float64))
+    return float((luminance * contrast).mean())
+
+
+def ms_ssim(video: np.ndarray, reference: np.ndarray) -> float:
+    """MS-SSIM of two uint8 RGB frames [H, W, 3] with sides of at least 161."""
+    import numpy as np
+
+    x, y = video.astype(np.float64), reference.astype(np.float64)
+    product = np.ones(3)
+    for weight in _SCALE_WEIGHTS[:-1]:
+        _, contrast = _similarity_maps(x, y)
+        product *= contrast.mean(axis=(0, 1)).clip(min=0) ** weight
+        x, y = _halved(x), _halved(y)
+    luminance, contrast = _similarity_maps(x, y)
+    product *= (luminance * contrast).mean(axis=(0, 1)).clip(min=0) ** _SCALE_WEIGHTS[-1]
+    return float(product.mean())
+
+
+def _similarity_maps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Luminance and contrast-structure terms of SSIM, float64 [H - 10, W - 10, 3], for float64 frames in 0-255."""
+    import cv2
+
+    def window_mean(values: np.ndarray) -> np.ndarray:
+        blurred = cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA, borderType=cv2.BORDER_REFLECT_101)
+        return blurred[_BORDER:-_BORDER, _BORDER:-_BORDER]
+
+    mean_x, mean_y = window_mean(x), window_mean(y)
+    squares, product = mean_x**2 + mean_y**2, mean_x * mean_y
+    variances = window_mean(x * x + y * y) - squares
+    covariance = window_mean(x * y) - product
+    return (2 * product + _C1) / (squares + _C1), (2 * covariance + _C2) / (variances + _C2)
+
+
+def _halved(frame: np.ndarray) -> np.ndarray:
+    """Means of 2x2 pixels; an odd last row or column is dropped."""
+    height, width = frame.shape[0] // 2, frame.shape[1] // 2
+    return frame[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+
+
+SSIM_INFO = ScorerInfo(
+    name="ssim",
+    summary="Structural similarity to a reference video, mean over frames",
+    version="1",
+    unit="",
+    range=(-1.0, 1.0),
+    higher_is_better=True,
+    source="Wang et al., IEEE TIP 13(4), 2004; equals scikit-image with Gaussian weights",
+    factory=f"{__name__}:SSIM",
+    settings=FidelitySettings,
+    needs_reference=True,
+)
+
+MS_SSIM_INFO = ScorerInfo(
+    name="ms_ssim",
+    summary="Multi-scale structural similarity to a reference video, mean over frames",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="Wang et al., Asilomar 2003; five scales with the paper's weights",
+    factory=f"{__name__}:MSSSIM",
+    settings=FidelitySettings,
+    needs_reference=True,
+)

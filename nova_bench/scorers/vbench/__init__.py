@@ -1,0 +1,1 @@
+"""VBench dimensions by their official names and formulas."""
