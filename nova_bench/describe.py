@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel
 
 from nova_bench.load import bundled_suites
-from nova_bench.models.catalog import all_adapters
-from nova_bench.scorers.catalog import all_scorers
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -22,8 +22,8 @@ def names_text() -> str:
     """Suites, models and scorers, one line each."""
     sections = [
         ("suites", [(name, suite_summary(path)) for name, path in sorted(bundled_suites().items())]),
-        ("models", [(info.name, info.summary) for info in all_adapters().values()]),
-        ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in all_scorers().values()]),
+        ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
+        ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
     ]
     lines = []
     for title, entries in sections:
@@ -45,9 +45,9 @@ def fields_text() -> str:
     """Every key of a suite, of each adapter's model section and of each scorer's settings, with its docstring."""
     lines = ["extends: another suite file, relative to this one; its keys hold where this one is silent", ""]
     lines += _fields(Suite, "")
-    for info in all_adapters().values():
+    for info in ADAPTERS.all().values():
         lines += ["", f"model, adapter `{info.name}`: {info.summary}", *_fields(info.options, "model.")]
-    for info in all_scorers().values():
+    for info in SCORERS.all().values():
         if info.settings.model_fields:
             lines += ["", f"scorer `{info.name}`", *_fields(info.settings, "scorers.N.settings.")]
     return "\n".join(lines)
@@ -104,7 +104,7 @@ def json_schema() -> dict[str, Any]:
     schema = Suite.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
     definitions = schema.setdefault("$defs", {})
     schema["properties"]["model"] = {
-        "oneOf": [_embedded(info.options, definitions) for info in all_adapters().values()]
+        "oneOf": [_embedded(info.options, definitions) for info in ADAPTERS.all().values()]
     }
     schema["properties"]["extends"] = {"type": "string", "description": "Another suite file, relative to this one."}
     definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
@@ -120,7 +120,7 @@ def _scorer_uses(definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """A scorer is a bare name, or a mapping whose settings are those of the scorer it names."""
     use = definitions.pop("ScorerUse")
     definitions.pop("ScorerSettings", None)
-    names = {info.name: info for info in all_scorers().values()}
+    names = {info.name: info for info in SCORERS.all().values()}
     uses: list[dict[str, Any]] = [
         {"enum": sorted(names), "description": "; ".join(f"{name}: {info.summary}" for name, info in names.items())}
     ]

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nova_bench.errors import SuiteError, UserError
-from nova_bench.models.catalog import all_adapters, get_adapter
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
-from nova_bench.scorers.catalog import all_scorers, get_scorer
+from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Origin, Source, parse, unknown_key
 
@@ -94,9 +94,9 @@ def _model(data: Any, source: Source) -> ModelSpec:
     if not isinstance(data, dict) or "adapter" not in data:
         raise SuiteError(
             f"{source.origin(('model',)).where}: model: expected a mapping with the key `adapter`",
-            f"adapters: {', '.join(sorted(all_adapters()))}",
+            f"adapters: {', '.join(sorted(ADAPTERS.all()))}",
         )
-    options = _named(lambda: get_adapter(str(data["adapter"])).options, ("model", "adapter"), source)
+    options = _named(lambda: ADAPTERS.get(str(data["adapter"])).options, ("model", "adapter"), source)
     return _check(options, _anchored(options, data, ("model",), source), ("model",), source)
 
 
@@ -123,9 +123,9 @@ def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
         raise SuiteError(
             f"{source.origin(path).where}: {'.'.join(map(str, path))}: expected the name of a scorer, or a mapping "
             "with the key `name`",
-            f"scorers: {', '.join(sorted(all_scorers()))}",
+            f"scorers: {', '.join(sorted(SCORERS.all()))}",
         )
-    settings = _named(lambda: get_scorer(str(use["name"])).settings, (*path, "name"), source)
+    settings = _named(lambda: SCORERS.get(str(use["name"])).settings, (*path, "name"), source)
     return {**use, "settings": _check(settings, use.get("settings", {}), (*path, "settings"), source)}
 
 

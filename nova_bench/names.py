@@ -1,43 +1,72 @@
-"""Finding things by name: entry points of third parties, and the nearest valid name for a wrong one."""
+"""Finding things by name: what is built in, what installed packages offer, and the nearest name for a wrong one."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from importlib.metadata import entry_points
-from typing import Any
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
 
 from nova_bench.errors import UserError
+
+Info = TypeVar("Info")
+
+
+@dataclass
+class Registry(Generic[Info]):
+    """Things of one kind by name: ``built_in`` ones, and those under the entry-point ``group`` of other packages.
+
+    An entry point is named like the thing and points to its description, an instance of ``kind``; it is imported only
+    when it is asked for. Other packages can't take a built-in name.
+    """
+
+    what: str
+    group: str
+    kind: type[Info]
+    built_in: Mapping[str, Info] = field(default_factory=dict)
+
+    @cached_property
+    def _offered(self) -> dict[str, EntryPoint]:
+        found = {point.name: point for point in entry_points(group=self.group)}
+        return {name: point for name, point in sorted(found.items()) if name not in self.built_in}
+
+    def get(self, name: str) -> Info:
+        """The thing called ``name``. UserError with the nearest name where there is none, or where it is unusable."""
+        if name in self.built_in:
+            return self.built_in[name]
+        if name in self._offered:
+            return self._load(self._offered[name])
+        raise unknown_name(self.what, name, [*self.built_in, *self._offered])
+
+    def all(self) -> dict[str, Info]:
+        """Everything by name. A third party's thing that is unusable is left out with a warning."""
+        things = dict(self.built_in)
+        for name, point in self._offered.items():
+            try:
+                things[name] = self._load(point)
+            except UserError as error:
+                warnings.warn(str(error), stacklevel=2)
+        return things
+
+    def _load(self, point: EntryPoint) -> Info:
+        package = point.dist.name if point.dist else "an unknown package"
+        remedy = f"repair or uninstall {package}"
+        try:
+            thing = point.load()
+        except Exception as error:
+            raise UserError(f"{self.what} {point.name!r} of {package} can't be imported: {error}", remedy) from error
+        if not isinstance(thing, self.kind) or thing.name != point.name:
+            raise UserError(f"{self.what} {point.name!r} of {package} is no {self.kind.__name__} of that name", remedy)
+        return thing
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'psnr'?"`` for the closest known name, or an empty string where none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def plugins(group: str, expected: type) -> dict[str, Any]:
-    """Objects that installed packages offer under the entry-point ``group``, by name.
-
-    A plugin that can't be imported, or that is not of the ``expected`` type, is a UserError that names its package.
-    """
-    found = {}
-    for entry in entry_points(group=group):
-        package = entry.dist.name if entry.dist else "?"
-        try:
-            thing = entry.load()
-        except Exception as error:
-            raise UserError(
-                f"plugin {entry.name!r} of package {package!r} can't be imported: {error}",
-                f"repair it, or pip uninstall {package}",
-            ) from error
-        if not isinstance(thing, expected):
-            raise UserError(
-                f"plugin {entry.name!r} of package {package!r} is no {expected.__name__}",
-                f"pip uninstall {package}, or ask its authors",
-            )
-        found[entry.name] = thing
-    return found
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:

@@ -15,7 +15,7 @@ from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
 from nova_bench.paths import locate
 from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
-from nova_bench.scorers.catalog import get_scorer
+from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import PromptEntry, ScorerUse, Suite
 
 MISSING = "missing"
@@ -96,7 +96,7 @@ def make_plan(
 
 def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedScorer:
     """A scorer's identity from its use in a suite."""
-    info = get_scorer(use.name)
+    info = SCORERS.get(use.name)
     identity = digest(
         "scorer",
         [

@@ -11,7 +11,7 @@ from pathlib import Path
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.identity import file_digest
-from nova_bench.models.catalog import get_adapter
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, make_plan
 from nova_bench.run import build_adapter
 from nova_bench.spec import Suite
@@ -85,7 +85,7 @@ def _compare(plan: Plan, store: Store | None, existing: bool, adapter_digest: st
     rows = store.rows(scorer.identity for scorer in plan.scorers) if store else {}
     speeds = _seconds(store)
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
-    scorers, needed = [], set(get_adapter(plan.suite.model.adapter).assets(plan.suite.model))
+    scorers, needed = [], set(ADAPTERS.get(plan.suite.model.adapter).assets(plan.suite.model))
     for scorer in plan.scorers:
         applies = [unit for unit in plan.units if scorer.applies_to(unit)]
         done = sum(

@@ -19,7 +19,7 @@ from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.render.table import Cell, Column, Table, metric_columns
 from nova_bench.render.table import Row as TableRow
-from nova_bench.scorers.catalog import get_scorer
+from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ModelSpec, Suite
 from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
 from nova_bench.store.store import StoredRun
@@ -47,7 +47,7 @@ def plan_of(run: StoredRun) -> Plan:
     suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
     scorers = []
     for stored in run.scorers:
-        info = get_scorer(stored["name"])
+        info = SCORERS.get(stored["name"])
         settings = info.settings.model_validate(stored["settings"])
         scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"]))
     units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)

@@ -13,7 +13,7 @@ from nova_bench.errors import ExitCode, MissingAsset
 from nova_bench.generate import generate
 from nova_bench.manifest import write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
-from nova_bench.models.catalog import get_adapter
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
 from nova_bench.report import Reported, write_run_report
@@ -40,7 +40,7 @@ class RunResult:
 def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
     """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
     context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
-    return get_adapter(suite.model.adapter).build(suite.model, context)
+    return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
 
 
 def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> RunResult:
