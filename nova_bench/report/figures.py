@@ -1,0 +1,63 @@
+"""Summaries -> figure specifications."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.aggregate import MetricSummary
+from nova_bench.plan import Plan
+from nova_bench.report.naming import interval_name, interval_note, model_name
+from nova_bench.store import Status
+
+if TYPE_CHECKING:
+    from nova_bench.render.figure_spec import FigureSpec
+
+
+def run_figures(plan: Plan, summaries: Sequence[MetricSummary]) -> list[FigureSpec]:
+    """Means with intervals beside published numbers, and how single samples spread."""
+    from nova_bench.render.figure_spec import Group, Interval, MetricDistribution, MetricIntervals, Panel
+
+    first = plan.suite.published[0] if plan.suite.published else None
+    intervals = [
+        Interval(
+            label=summary.scorer.info.name,
+            value=summary.value,
+            ci=summary.interval,
+            published=first.values.get(summary.scorer.info.name) if first else None,
+            unit=summary.scorer.info.unit,
+            digits=summary.scorer.info.digits,
+            note="not computed" if summary.n_not_measurable < summary.n_requested else "not measurable",
+        )
+        for summary in summaries
+    ]
+    panels = [
+        Panel(
+            summary.scorer.info.name,
+            (Group(model_name(plan), tuple(s.row.value for s in summary.samples if s.status == Status.OK)),),
+            summary.scorer.info.unit,
+        )
+        for summary in summaries
+        if summary.n_ok
+    ]
+    figures: list[FigureSpec] = [
+        MetricIntervals(
+            id="metric_intervals",
+            title="Means and confidence intervals",
+            caption=interval_note(plan),
+            intervals=tuple(intervals),
+            published_label=f"published: {first.label}" if first else "published",
+            ci_label=f"mean, {interval_name(plan)}",
+        )
+    ]
+    if panels:
+        figures.append(
+            MetricDistribution(
+                id="metric_distribution",
+                title="Scores of single samples",
+                caption="Each mark is one sample.",
+                panels=tuple(panels),
+                width="page",
+            )
+        )
+    return figures

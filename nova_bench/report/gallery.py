@@ -1,0 +1,75 @@
+"""Samples for the gallery: failures first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.aggregate import MetricSummary
+from nova_bench.errors import MediaError
+from nova_bench.plan import Plan
+from nova_bench.progress import Progress
+from nova_bench.report.naming import by_unit, problem_of
+from nova_bench.store import Artifact, FailedUnit, Row, Status
+
+if TYPE_CHECKING:
+    from nova_bench.render.html.report import GalleryItem
+
+
+def gallery_items(
+    plan: Plan,
+    summaries: Sequence[MetricSummary],
+    artifacts: dict[str, Artifact | FailedUnit],
+    progress: Progress,
+) -> list[GalleryItem]:
+    """Failures first, then samples in plan order, up to the suite's limit."""
+    from nova_bench.render.html.report import GalleryItem
+
+    table = by_unit(summaries)
+    failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
+    units = sorted(plan.units, key=lambda unit: unit.digest not in failed)[: plan.suite.report.gallery]
+    items = []
+    with progress.stage("gallery", len(units)) as advance:
+        for unit in units:
+            scores = table.get(unit.digest, {})
+            artifact = artifacts.get(unit.digest)
+            path = artifact.path if isinstance(artifact, Artifact) else None
+            problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
+            ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
+            items.append(
+                GalleryItem(
+                    prompt=unit.prompt,
+                    sample_index=unit.sample_index,
+                    status="failed" if problems else "ok" if ok else "skipped",
+                    error="; ".join(problems) or None,
+                    scores={name: row.value for name, row in ok.items()},
+                    details={name: series for name, row in ok.items() if (series := _series(row))},
+                    media=path,
+                    poster=_poster(path),
+                    reference=Path(unit.reference) if unit.reference else None,
+                    labels=unit.tags,
+                )
+            )
+            advance(1)
+    return items
+
+
+def _series(row: Row) -> list[float]:
+    """The first per-frame or per-pair series among a row's details."""
+    for value in row.details.values():
+        if isinstance(value, list) and len(value) > 1 and all(isinstance(item, int | float) for item in value):
+            return value
+    return []
+
+
+def _poster(path: Path | None) -> bytes | None:
+    from nova_bench.render.posters import poster_jpeg
+    from nova_bench.video import read_clip
+
+    if path is None:
+        return None
+    try:
+        return poster_jpeg(read_clip(path, max_frames=1, allow_truncated=True).frames[0].numpy())
+    except MediaError:
+        return None

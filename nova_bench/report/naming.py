@@ -1,0 +1,87 @@
+"""How tables, figures and the page call things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nova_bench.aggregate import MetricSummary, SampleScore
+from nova_bench.assets import asset_path
+from nova_bench.errors import MissingAsset
+from nova_bench.models.base import Unit
+from nova_bench.plan import Plan
+from nova_bench.store import Status
+
+
+def model_name(plan: Plan) -> str:
+    """The model's label, or its adapter's name."""
+    return plan.suite.model.label or plan.suite.model.adapter
+
+
+def sample_name(unit: Unit) -> str:
+    """Prompt and, beyond the first sample, its index."""
+    return unit.prompt if unit.sample_index == 0 else f"{unit.prompt} [{unit.sample_index}]"
+
+
+def interval_name(plan: Plan) -> str:
+    """``95 % CI``."""
+    return f"{plan.suite.statistics.confidence * 100:g} % CI"
+
+
+def interval_note(plan: Plan) -> str:
+    """How the intervals were made."""
+    statistics = plan.suite.statistics
+    return (
+        f"Intervals: {statistics.confidence * 100:g} % percentile bootstrap over prompts, "
+        f"{statistics.resamples:,} resamples, seed {statistics.seed}; none where fewer than two prompts have a score."
+    )
+
+
+def why_missing(summary: MetricSummary) -> str:
+    """Why a metric has no value: what it needs and how to get it, or what went wrong."""
+    try:
+        for name in summary.scorer.info.assets:
+            asset_path(name)
+    except MissingAsset as missing:
+        return f"not computed: {missing}"
+    if summary.n_requested == 0:
+        return "not computed: no sample has its tags"
+    if summary.n_failed:
+        first = next(score for score in summary.samples if score.status == Status.FAILED)
+        return f"not computed: {summary.n_failed} of {summary.n_requested} samples failed: {problem_of(first)}"
+    if summary.n_not_measurable:
+        first = next(score for score in summary.samples if score.status == Status.NOT_MEASURABLE)
+        return f"not measurable on these samples: {first.row.message}"
+    return "not computed yet: run the suite again, it continues"
+
+
+def problem_of(score: SampleScore) -> str:
+    """The message of a sample's row, or why the sample itself could not be made."""
+    return score.row.message if score.row is not None else score.problem
+
+
+def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
+    """What was asked for and has no number; a metric that can't be measured on a sample is no gap."""
+    found = []
+    for summary in summaries:
+        name = summary.scorer.info.name
+        if summary.n_failed or summary.n_missing:
+            done = f"{summary.n_ok} of {summary.n_requested} samples scored"
+            reason = why_missing(summary) if summary.value is None else _first_problem(summary)
+            found.append(f"{name}: {done}; {reason}")
+        elif summary.value is None:
+            found.append(f"{name}: {why_missing(summary)}")
+    return found
+
+
+def _first_problem(summary: MetricSummary) -> str:
+    failed = [score for score in summary.samples if score.status == Status.FAILED]
+    return f"first error: {problem_of(failed[0])}" if failed else "not computed yet: run the suite again, it continues"
+
+
+def by_unit(summaries: Sequence[MetricSummary]) -> dict[str, dict[str, SampleScore]]:
+    """Unit digest -> metric name -> score."""
+    table: dict[str, dict[str, SampleScore]] = {}
+    for summary in summaries:
+        for score in summary.samples:
+            table.setdefault(score.unit.digest, {})[summary.scorer.info.name] = score
+    return table

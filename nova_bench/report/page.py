@@ -1,0 +1,111 @@
+"""From the store to tables, figures and the report page. Needs no model and no GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_bench.aggregate import collect, summarise
+from nova_bench.atomic import write_atomic
+from nova_bench.manifest import read_manifest
+from nova_bench.models.base import Unit
+from nova_bench.plan import Plan, PlannedScorer
+from nova_bench.progress import Progress
+from nova_bench.render.table import Table
+from nova_bench.report.figures import run_figures
+from nova_bench.report.gallery import gallery_items
+from nova_bench.report.naming import gaps, model_name
+from nova_bench.report.tables import metrics_table, samples_csv, samples_table
+from nova_bench.scorers.catalog import SCORERS
+from nova_bench.spec import ModelSpec, Suite
+from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.store.store import StoredRun
+
+# A table of single samples is readable up to here; beyond, `samples.csv` and the gallery have them.
+SAMPLE_TABLE_ROWS = 24
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a report shows and where it lies. ``gaps`` says in a line each what was asked for and has no number."""
+
+    tables: tuple[Table, ...]
+    gaps: tuple[str, ...]
+    page: Path
+
+
+def plan_of(run: StoredRun) -> Plan:
+    """The plan of a stored run. Only what reporting needs: the model section keeps adapter and label."""
+    model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
+    suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
+    scorers = []
+    for stored in run.scorers:
+        info = SCORERS.get(stored["name"])
+        settings = info.settings.model_validate(stored["settings"])
+        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"]))
+    units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
+    return Plan(suite, units, tuple(scorers), run.run)
+
+
+def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv."""
+    from nova_bench.render.export import write_tables
+    from nova_bench.render.figures import write_figure
+    from nova_bench.render.html.report import Report, write_report
+
+    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
+    summaries = summarise(plan.scorers, samples, plan.suite.statistics)
+    tables = [metrics_table(plan, summaries)]
+    if len(plan.units) <= SAMPLE_TABLE_ROWS:
+        tables.append(samples_table(plan, summaries))
+    figures = run_figures(plan, summaries)
+    out = folder / "report"
+    write_tables(tables, out / "tables")
+    for figure in figures:
+        write_figure(figure, out / "figures")
+    write_atomic(out / "samples.csv", samples_csv(plan, summaries).encode())
+    missing = gaps(summaries)
+    page = write_report(
+        Report(
+            title=plan.suite.title,
+            subtitle=model_name(plan),
+            summary=[plan.suite.description, _counts(plan, artifacts)],
+            tables=tables,
+            figures=figures,
+            gallery=gallery_items(plan, summaries, artifacts, progress),
+            provenance=_provenance(plan, folder),
+            warnings=missing,
+            embed_megabytes=plan.suite.report.embed_megabytes,
+        ),
+        out / "index.html",
+    )
+    return Reported(tuple(tables), tuple(missing), page)
+
+
+def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
+    if invocations := manifest.get("invocations"):
+        last = invocations[-1]
+        git = last.get("git") or {}
+        revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+        facts |= {
+            "date": last["ended"],
+            "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+            "nova_bench": last["nova_bench"],
+            "revision": revision,
+            "python": last["python"],
+            "torch": last["packages"].get("torch"),
+            "command": " ".join(last["command"]),
+        }
+    facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
+    return facts
+
+
+def _counts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> str:
+    there = sum(isinstance(artifact, Artifact) for artifact in artifacts.values())
+    prompts = len({unit.prompt_id for unit in plan.units})
+    return f"{there} of {len(plan.units)} samples of {prompts} prompts."

@@ -1,0 +1,120 @@
+"""Summaries -> semantic tables, and every sample as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from nova_bench.aggregate import MetricSummary, SampleScore
+from nova_bench.plan import Plan
+from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
+from nova_bench.report.naming import (
+    by_unit,
+    interval_name,
+    interval_note,
+    model_name,
+    problem_of,
+    sample_name,
+    why_missing,
+)
+from nova_bench.store import Status
+
+
+def metrics_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
+    """One row per metric: value, interval, counts, and the published numbers beside."""
+    published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
+    table_rows = []
+    for summary in summaries:
+        cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(summary)}
+        table_rows.append(Row({**cells, **_published_cells(plan, summary.scorer.info.name)}))
+    measured = {summary.scorer.info.name for summary in summaries}
+    for name in dict.fromkeys(name for column in plan.suite.published for name in column.values):
+        if name not in measured:
+            note = "not computed: this suite has no scorer of that name"
+            table_rows.append(
+                Row({"metric": Cell(name), "value": Cell(None, note=note), **_published_cells(plan, name)})
+            )
+    return Table(
+        id="metrics",
+        title=f"{plan.suite.title}: {model_name(plan)}",
+        columns=metric_columns(published=published, interval=interval_name(plan)),
+        rows=tuple(table_rows),
+        caption=plan.suite.description,
+        notes=(interval_note(plan),),
+    )
+
+
+def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
+    """One row per sample, one column per metric."""
+    columns = [Column("prompt", "Sample", "label")]
+    for summary in summaries:
+        info = summary.scorer.info
+        columns.append(
+            Column(info.name, info.name, unit=info.unit, higher_is_better=info.higher_is_better, digits=info.digits)
+        )
+    scores = by_unit(summaries)
+    table_rows = []
+    for unit in plan.units:
+        cells = {"prompt": Cell(sample_name(unit))}
+        for name, score in scores.get(unit.digest, {}).items():
+            cells[name] = _sample_cell(score)
+        table_rows.append(Row(cells))
+    return Table(id="samples", title="Every sample", columns=tuple(columns), rows=tuple(table_rows))
+
+
+def _value_cell(summary: MetricSummary) -> Cell:
+    info = summary.scorer.info
+    return Cell(
+        summary.value,
+        ci=summary.interval,
+        n_requested=summary.n_requested,
+        n_ok=summary.n_ok,
+        n_failed=summary.n_failed,
+        n_skipped=summary.n_not_measurable,
+        note="" if summary.value is not None else why_missing(summary),
+        digits=info.digits,
+        unit=info.unit,
+        higher_is_better=info.higher_is_better,
+    )
+
+
+def _sample_cell(score: SampleScore) -> Cell:
+    if score.status == Status.OK:
+        return Cell(score.row.value)
+    if score.status == Status.NOT_MEASURABLE:
+        return Cell(None, note=f"not measurable: {score.row.message}")
+    return Cell(None, note=f"failed: {problem_of(score)}" if score.status == Status.FAILED else "not computed yet")
+
+
+def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
+    return {
+        f"published{index}": Cell(column.values[name])
+        for index, column in enumerate(plan.suite.published)
+        if name in column.values
+    }
+
+
+def samples_csv(plan: Plan, summaries: Sequence[MetricSummary]) -> str:
+    """One line per sample and metric: the raw rows, for any other tool."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message"])
+    for summary in summaries:
+        info = summary.scorer.info
+        for score in summary.samples:
+            row = score.row
+            writer.writerow(
+                [
+                    score.unit.prompt,
+                    score.unit.sample_index,
+                    ";".join(score.unit.tags),
+                    info.name,
+                    score.status or "not computed",
+                    "" if row is None or row.value is None else repr(row.value),
+                    "" if row is None else row.weight,
+                    info.unit,
+                    problem_of(score),
+                ]
+            )
+    return stream.getvalue()
