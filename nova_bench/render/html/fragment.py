@@ -61,11 +61,11 @@ def _cell(cell: GridCell, column: GridColumn) -> str:
     }
     classes = " ".join(name for name, on in flags.items() if on)
     sort = f' data-sort="{cell.sort!r}"' if cell.sort is not None else ""
-    text = escape(cell.text)
+    text = escape(cell.text).replace("_", "_<wbr>")  # a metric's name may break after an underscore
     if cell.text in _DIRECTION:
         text = f'<abbr title="{_DIRECTION[cell.text]}">{text}</abbr>'
     extra = f" <small>{escape(cell.extra)}</small>" if cell.extra else ""
-    return f"<td{_class(classes)}{sort}>{text}{extra}{_marks(cell.marks)}</td>"
+    return f"<td{_class(classes)}{sort}>{text}{_marks(cell.marks)}{extra}</td>"
 
 
 def _class(names: str) -> str:
