@@ -61,7 +61,8 @@ def _storage_error(error: BaseException | None) -> OSError | None:
 
 def content_path(root: Path, sha256: str, suffix: str) -> Path:
     """Where content of that digest lies."""
-    return root / sha256[:2] / f"{sha256}{suffix}"
+    # One string, not three joined paths: a run asks this for every sample.
+    return Path(f"{root}/{sha256[:2]}/{sha256}{suffix}")
 
 
 def remove_leftovers(root: Path, artifacts: Path) -> None:

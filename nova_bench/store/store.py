@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ BACKUP = "store.backup.sqlite"
 ARTIFACTS = "artifacts"
 # SQLite's limit on parameters of one statement is at least 32766; this leaves room and keeps statements cacheable.
 LOOKUP = 500
+# Calling an enumeration is ten times as slow, which hundreds of thousands of rows notice.
+STATUSES = {status.value: status for status in Status}
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,9 @@ class Store:
 
     def close(self) -> None:
         """Close the database and let the next writer in."""
-        if self._timings:
-            # They only improve an estimate: not worth hiding the error that ends a run on a full disk.
-            with suppress(StoreError), self._transaction():
-                pass
+        # Timings only improve an estimate: not worth hiding the error that ends a run on a full disk.
+        with suppress(StoreError):
+            self._flush_timings()
         self._connection.close()
         if self._lock:
             self._lock.release()
@@ -153,7 +155,7 @@ class Store:
                 found[unit] = FailedUnit(unit, error)
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
-            if _size(path) == size:
+            if _size(str(path)) == size:
                 found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
         return found
 
@@ -231,7 +233,7 @@ class Store:
             artifact, identity, inputs, scorer, version, status, value, weight, message, seconds, *rest = record
             extra = json.loads(rest[0]) if rest else {}
             row = Row(
-                artifact, identity, inputs, scorer, version, Status(status), value, weight, message, extra, seconds
+                artifact, identity, inputs, scorer, version, STATUSES[status], value, weight, message, extra, seconds
             )
             rows[row.key] = row
         return rows
@@ -300,6 +302,11 @@ class Store:
         items_before, seconds_before = self._timings.get((stage, what, device), (0, 0.0))
         self._timings[stage, what, device] = items_before + items, seconds_before + seconds
 
+    def _flush_timings(self) -> None:
+        if self._timings:
+            with self._transaction():
+                pass
+
     def _write_timings(self) -> None:
         self._connection.executemany(
             "INSERT INTO timings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
@@ -355,6 +362,7 @@ class Store:
             finally:
                 target.close()
 
+        self._flush_timings()
         with database.explained(backup):
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if not busy and backup.exists() and backup.stat().st_mtime_ns > self._path.stat().st_mtime_ns:
@@ -379,9 +387,9 @@ def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: Ite
     return StoredRun(run, name, suite, scorers, [dict(vars(unit)) for unit in units], _now())
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return None
 
