@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LABEL_LENGTH = 44
+LABEL_LENGTH = 34
 TICK_LENGTH = 26
 
 
@@ -46,17 +46,36 @@ def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: object) -> t
 
 
 def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> None:
-    """One legend above all axes, each label once, in as many columns as fit; none for a single series."""
-    entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    if len(entries) > 1 or (entries and alone):
+    """One legend above all axes, labels shared by axes once, in as many columns as fit; none for a single series."""
+    handles, labels = [], []
+    for ax in axes:
+        entries = [pair for pair in zip(*ax.get_legend_handles_labels(), strict=True) if pair[1] not in labels]
+        handles += [handle for handle, _ in entries]
+        labels += [label for _, label in entries]
+    if len(labels) > 1 or (labels and alone):
         room = int(figure.get_figwidth() * 15.5)  # characters of legend text in a line
-        columns = max(1, min(len(entries), room // (max(map(len, entries)) + 7)))
-        figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=columns)
+        columns = max(1, min(len(labels), room // (max(map(len, labels)) + 7)))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 
 def _halo() -> dict[str, object]:
     """A paper-coloured box that keeps a label readable on top of lines."""
     return {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
+
+
+def _beside(
+    ax: Axes,
+    label: str,
+    at: tuple[float, float],
+    coordinates: tuple[str, str],
+    shift: tuple[int, int],
+    **style: object,
+) -> None:
+    """A small label at a reference line; it lies on the drawing and takes no room from it."""
+    text = ax.annotate(
+        _label(label), at, shift, coordinates, "offset points", va="bottom", size=7, bbox=_halo(), **style
+    )
+    text.set_in_layout(False)
 
 
 def _gaps(values: Numbers) -> list[float]:
@@ -66,7 +85,7 @@ def _gaps(values: Numbers) -> list[float]:
 def _label(text: str, unit: str = "") -> str:
     """Text for an axis or legend, cut where it would push the drawing off the page; the data files hold all of it."""
     text = clean_text(text)
-    cut = text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "…"
+    cut = text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 13]}…{text[-12:]}"
     return f"{cut} ({clean_text(unit)})" if unit else cut
 
 
@@ -184,33 +203,13 @@ def _curves(spec: CurveWithBand) -> Figure:
             ax.fill_between(x, _gaps(curve.low), _gaps(curve.high), color=style.color, alpha=0.18, linewidth=0)
     for level in spec.levels:
         ax.axhline(level.at, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
-        ax.annotate(
-            _label(level.label),
-            (1, level.at),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            color=MUTED,
-            size=7,
-            bbox=_halo(),
-        )
+        _beside(ax, level.label, (1, level.at), ("axes fraction", "data"), (0, 2), color=MUTED, ha="right")
     for mark in spec.marks:
         ax.axvline(mark.at, color=ALARM, linewidth=1.2, linestyle=(0, (4, 1.5)))
-        ax.annotate(
-            _label(mark.label),
-            (mark.at, 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            rotation=90,
-            color=ALARM,
-            size=7,
-            bbox=_halo(),
-        )
+        low, high = ax.get_xlim()
+        side, shift = ("left", 2) if mark.at < low + 0.1 * (high - low) else ("right", -2)
+        at = (mark.at, 0.0)
+        _beside(ax, mark.label, at, ("data", "axes fraction"), (shift, 3), color=ALARM, ha=side, rotation=90)
     ax.set_xlabel(_label(spec.x_label))
     ax.set_ylabel(_label(spec.y_label))
     _legend(figure, [ax])
