@@ -72,7 +72,7 @@ class DiffusionMLP(nn.Module):
         return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
 
     def predict(self, x: Tensor, statistics: Tensor) -> Tensor:
-        """Noisy patches ``x`` [..., P] under the statistics [..., (3 * depth + 2) * dim] of their condition -> [..., P].
+        """Noisy patches ``x`` [..., P] and the statistics [..., (3 * depth + 2) * dim] of their condition -> [..., P].
 
         Leading dimensions broadcast, so guidance copies share the embedding of x.
         """

@@ -17,7 +17,8 @@ class Guidance:
     ``scale`` text guidance (none at 1 and below); ``image_scale`` guidance by the previous frames;
     ``spatiotemporal_scale`` guidance by a perturbed copy; ``truncation`` diffusion timestep (0..1000) below which only
     the conditional copy is run; ``renorm`` lower bound of the factor that brings the guided prediction back to the
-    norm of the conditional one (1: off); ``min_scale`` text scale of the first spatial step, rising linearly to ``scale``.
+    norm of the conditional one (1: off); ``min_scale`` where the text scale starts, to rise linearly to ``scale`` over
+    the spatial steps.
     """
 
     scale: float = 5.0

@@ -75,8 +75,8 @@ def load_transformer(
 ) -> NOVATransformer3DModel:
     """Load a transformer folder into the arrangement its ``config.json`` records.
 
-    ``arrangement`` states what the caller expects (e.g. ``{"norm_placement": "pre"}``); :class:`ArchitectureError` if the
-    checkpoint was trained in another one, since its weights would load and mean nothing.
+    ``arrangement`` states what the caller expects (e.g. ``{"norm_placement": "pre"}``). Raises
+    :class:`ArchitectureError` if the checkpoint was trained in another one: its weights would load and mean nothing.
     """
     path = Path(folder) / CONFIG_NAME
     config = NOVAConfig.from_file(path)

@@ -23,7 +23,7 @@ class Observer:
     def record(self, name: str, value: Tensor) -> None:
         """An intermediate result, to be read or copied, not changed.
 
-        In order of appearance: ``text_embeds`` [G0*B, L, E], ``condition`` [G*B, L', D], and per frame ``temporal`` (final
-        LayerNorm) and ``mixed`` [G*B, M, D], per frame and spatial step ``order`` [B, N] (once a video), ``spatial``
-        [G*B, n, D] and, per diffusion step, ``head`` [G, B, n, P], then ``latent`` [B, C, h, w].
+        In order of appearance: ``text_embeds`` [G0*B, L, E] and ``condition`` [G*B, L', D]; per frame ``temporal``
+        (after the last LayerNorm) and ``mixed`` [G*B, M, D]; once a video ``order`` [B, N]; per spatial step
+        ``spatial`` [G*B, n, D]; per diffusion step ``head`` [G, B, n, P]; at the end of a frame ``latent`` [B, C, h, w].
         """

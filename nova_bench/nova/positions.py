@@ -63,7 +63,7 @@ def rotary_table(angles: Tensor, dtype: torch.dtype, padding: int = 0) -> Tensor
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the feature pairs (2i, 2i+1) of queries or keys ``x`` [B, heads, S, d] by ``table`` [2, B or 1, 1, S, d/2]."""
+    """Turn feature pairs (2i, 2i+1) of queries or keys ``x`` [B, heads, S, d] by ``table`` [2, B or 1, 1, S, d/2]."""
     cos, sin = table
     a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)

@@ -1,4 +1,4 @@
-"""The published models: what their ``config.json`` files hold, so that any of them can be built without a checkpoint."""
+"""The published models: what their configurations hold, so that any can be built without a checkpoint."""
 
 from __future__ import annotations
 

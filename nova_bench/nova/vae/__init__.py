@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights
 from nova_bench.nova.errors import CheckpointError
 from nova_bench.nova.vae.autoencoder import Autoencoder
-from nova_bench.nova.vae.checkpoint import read_config, read_weights
 from nova_bench.nova.vae.image import AutoencoderKL
 from nova_bench.nova.vae.opensora import AutoencoderKLOpenSora
 
@@ -48,7 +48,7 @@ def load_vae(
         ArrangementError: the config describes an architecture that this library doesn't define.
     """
     folder = Path(folder)
-    config = read_config(folder / "config.json")
+    config = read_json(folder / CONFIG_NAME)
     cls = _autoencoder_class(config, folder / "config.json")
     with torch.device("meta"):
         vae = cls.from_config(config)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nova_bench.nova.vae.checkpoint import write_model
+from nova_bench.nova.checkpoint import CONFIG_NAME, write_json, write_weights
 from nova_bench.nova.vae.tiling import SpatialTiling
 
 
@@ -145,7 +145,8 @@ class Autoencoder(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and safetensors weights that ``load_vae`` reads."""
-        write_model(folder, self.config, self.state_dict())
+        write_json(Path(folder) / CONFIG_NAME, self.config)
+        write_weights(folder, self.state_dict())
 
 
 def draw_normal(
