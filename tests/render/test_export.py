@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nova_bench.errors import UserError
 from nova_bench.render.export import FORMATS, render_table, write_tables
-from nova_bench.render.files import safe_name, write_atomic
+from nova_bench.render.files import safe_name
 from nova_bench.render.grid import clean_text
 from nova_bench.render.latex import escape_latex
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
@@ -189,11 +189,3 @@ def test_safe_names_are_plain_file_names(text):
     name = safe_name(text)
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", name)
     assert name.strip(".-") == name
-
-
-def test_failed_write_keeps_the_old_file(tmp_path):
-    target = write_atomic(tmp_path / "a.txt", b"old")
-    with pytest.raises(TypeError):
-        write_atomic(target, "not bytes")
-    assert target.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
