@@ -33,10 +33,10 @@ def html_table(table: Table) -> str:
             parts.append("</tbody><tbody>" if opened else "<tbody>")
             opened = True
             if heading:
-                span = len(grid.columns)
-                parts.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(heading)}</th></tr>')
+                opening = f'<tr class="group"><th colspan="{len(grid.columns)}" scope="rowgroup">'
+                parts.append(f"{opening}<span>{escape(heading)}</span></th></tr>")
             group = heading
-        parts.append("<tr>" + "".join(_cell(c, g) for c, g in zip(cells, grid.columns, strict=True)) + "</tr>")
+        parts += ["<tr>", *(_cell(cell, grid.columns[at], at == 0) for at, cell in enumerate(cells)), "</tr>"]
     parts.append("</tbody></table></div>" if opened else "<tbody></tbody></table></div>")
     notes = [f"<li><sup>{mark}</sup> {escape(text)}</li>" for mark, text in grid.footnotes]
     notes += [f"<li>{escape(clean_text(note))}</li>" for note in table.notes]
@@ -52,7 +52,7 @@ def _heading(column: GridColumn) -> str:
     return f'<th scope="col"{_class(classes)}>{escape(column.title)}{arrow}{_marks(column.marks)}</th>'
 
 
-def _cell(cell: GridCell, column: GridColumn) -> str:
+def _cell(cell: GridCell, column: GridColumn, first: bool) -> str:
     flags = {
         "num": column.align == "right",
         "strong": cell.strong,
@@ -65,7 +65,8 @@ def _cell(cell: GridCell, column: GridColumn) -> str:
     if cell.text in _DIRECTION:
         text = f'<abbr title="{_DIRECTION[cell.text]}">{text}</abbr>'
     extra = f" <small>{escape(cell.extra)}</small>" if cell.extra else ""
-    return f"<td{_class(classes)}{sort}>{text}{_marks(cell.marks)}{extra}</td>"
+    opening, closing = ('th scope="row"', "th") if first and column.label else ("td", "td")
+    return f"<{opening}{_class(classes)}{sort}>{text}{_marks(cell.marks)}{extra}</{closing}>"
 
 
 def _class(names: str) -> str:

@@ -192,7 +192,8 @@ function gallery({ metrics, items }) {
         image.alt = label;
         video.replaceWith(image);
       } else video.replaceWith(blank);
-      box.append(opener(file));
+      box.querySelector(".play").remove();
+      box.parentElement.after(opener(file));
     });
     for (const event of ["focus", "pointerenter", "pointerdown"]) {
       video.addEventListener(event, () => { video.wake(); video.controls = true; });
@@ -235,10 +236,19 @@ function gallery({ metrics, items }) {
       const entry = metrics[index];
       const value = item.scores[index];
       const series = item.details && item.details[index];
-      list.append(make("span", "", entry.title), ...(series ? [spark(series, entry.title)] : []),
+      list.append(breakable(entry.title), ...(series ? [spark(series, entry.title)] : []),
         make("b", series ? "" : "wide", value === null ? "–" : number(value, entry)));
     }
     return list;
+  }
+
+  function breakable(name) {
+    const element = make("span");
+    name.split("_").forEach((part, index) => {
+      if (index) element.append("_", document.createElement("wbr"));
+      element.append(part);
+    });
+    return element;
   }
 
   function number(value, { digits, unit }) {
