@@ -1,9 +1,9 @@
 """What the harness itself costs per sample: python benchmarks/harness_overhead.py [--units 4730] [--scorers 16]
 
 A null model and null scorers go through the code that a real run goes through: plan, encode, store, journal, rows,
-aggregate. Waiting for the decoder is taken out by the store's own timings; the scorers return at once. The floor beside it is what the same bytes
-cost when a plain loop writes, syncs and renames one file a sample and appends one synced line of rows a batch: no
-harness that survives a power cut can do with less. 4730 samples are VBench's (946 prompts, five samples of each).
+aggregate. Waiting for the decoder is taken out by the store's own timings; the scorers return at once. The floor beside
+it is what the same bytes cost when a plain loop writes, syncs and renames one file a sample, and appends and syncs the
+rows of each batch. 4730 samples are VBench's (946 prompts, five samples of each).
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from null_parts import NullModel, null_plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 
@@ -19,13 +20,20 @@ def tell(tmp_path):
     return lambda *arguments: warm.finish(arguments, tmp_path, tmp_path / "said")
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with a finished run, made once."""
+    return tmp_path_factory.mktemp("finished")
+
+
 @pytest.fixture
-def store(write_suite, tmp_path, tell):
-    """A finished run."""
-    write_suite(model={"adapter": "drift", "seconds": 0.05})
-    code, said = tell("run", "suite.yaml", "--store", "store", "-q")
-    assert code == 0, said
-    return tmp_path / "store"
+def store(finished, write_suite, tmp_path, tell):
+    """A copy of a finished run."""
+    suite = write_suite(model={"adapter": "drift", "seconds": 0.05})
+    if not (finished / "store").exists():
+        code, said = warm.finish(["run", suite, "--store", "store", "-q"], finished, finished / "said")
+        assert code == 0, said
+    return shutil.copytree(finished / "store", tmp_path / "store")
 
 
 def _generations(root):

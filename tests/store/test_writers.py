@@ -46,7 +46,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(slow_run, tmp_path, co
 
 
 def test_reading_while_another_process_writes(slow_run, tmp_path):
-    first, store = slow_run
+    first, _ = slow_run
     code, said = _tell(tmp_path, "plan", "suite.yaml", "--store", "store")
     assert code == 0, said
     done = next(int(line.split()[1]) for line in said.splitlines() if line.startswith("samples"))
