@@ -33,8 +33,10 @@ def test_worker_processes_give_the_same_rows(run_library, expected, workers, bat
 
 @needs_ray
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_ray_actors_give_the_same_rows(run_library, expected, workers, monkeypatch):
+def test_ray_actors_give_the_same_rows(run_library, expected, workers, monkeypatch, environment):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # A local cluster's processes find the test kit as those of an installed package would.
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     rows = run_library("ray", "execution.executor=ray", f"execution.workers={workers}", "execution.batch_size=2")
     assert rows == expected
 
