@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
@@ -13,7 +13,18 @@ from nova_bench.scorers.base import ScorerSettings
 class SpecModel(BaseModel):
     """Base of everything a suite can say: frozen, unknown keys are errors, every field has a docstring."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts true as 1; in a suite it is a mistake wherever a number is expected."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in _NUMBERS:
+            raise ValueError("expected a number")
+        return value
+
+
+_NUMBERS = (int, float, int | None, float | None)
 
 
 class ModelSpec(SpecModel):
@@ -62,7 +73,7 @@ class SamplingSpec(SpecModel):
     """Pixels."""
     width: int | None = Field(default=None, ge=1)
     """Pixels."""
-    fps: int = Field(default=12, ge=1)
+    fps: int = Field(default=12, ge=1, le=1000)
     """Frames per second of the file that is written (NOVA: 12)."""
     num_inference_steps: int | None = Field(default=None, ge=1)
     """Autoregressive steps per frame (NOVA's evaluation: 128)."""
