@@ -34,7 +34,7 @@ _WORDS = {
 
 
 def expectation(problem: dict[str, Any]) -> str:
-    """One entry of ``ValidationError.errors()`` as ``expected a whole number (got 'x')``, with the nearest valid name."""
+    """An entry of ``ValidationError.errors()`` as ``expected text (got 3)``, with the nearest valid name."""
     kind, given = problem["type"], problem["input"]
     if kind in _WORDS:
         words = _WORDS[kind].format(**problem.get("ctx", {}))

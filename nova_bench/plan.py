@@ -5,7 +5,7 @@ Planning reads prompts and manifests, needs no torch and touches no device; it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
