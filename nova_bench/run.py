@@ -44,35 +44,40 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 
 
 def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> RunResult:
-    """Run a suite on the store at ``root``; what is there already is not done again.
+    """Run a suite on the store at ``root`` and write its report; what is there already is not done again.
 
     Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
     """
+    with Store.writer(root) as store:
+        plan, folder = measure_suite(suite, store, limit, progress)
+        with progress.stage("report", 0):
+            reported = write_run_report(plan, store, folder, progress)
+    return RunResult(plan, reported, folder)
+
+
+def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
+    """Plan, generate and score a suite; return the plan and the run's folder, with manifest and log."""
     started = datetime.now(UTC)
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
-    with Store.writer(root) as store:
-        adapter = build_adapter(suite, store.file_digest, progress.warn)
-        with progress.stage("plan", 0):
-            plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
-        folder = root / plan.run_name
-        folder.mkdir(exist_ok=True)
-        with log_to(folder / "run.log"):
-            progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {root}")
-            store.add_run(record_of(plan))
-            try:
-                generated = generate(plan, adapter, store, progress)
-                if generated.already_there:
-                    progress.say(f"{generated.already_there} samples were there already")
-                scored = score(plan, _computable(plan, progress), store, progress)
-                if scored.already_there:
-                    progress.say(f"{scored.already_there} scores were there already")
-                store.back_up()
-            finally:
-                write_manifest(folder, plan, execution.device, started, progress.seconds)
-            with progress.stage("report", 0):
-                reported = write_run_report(plan, store, folder, progress)
-            return RunResult(plan, reported, folder)
+    adapter = build_adapter(suite, store.file_digest, progress.warn)
+    with progress.stage("plan", 0):
+        plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
+    folder = store.run_folder(plan.run_name)
+    with log_to(folder / "run.log"):
+        progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
+        store.add_run(record_of(plan))
+        try:
+            generated = generate(plan, adapter, store, progress)
+            if generated.already_there:
+                progress.say(f"{generated.already_there} samples were there already")
+            scored = score(plan, _computable(plan, progress), store, progress)
+            if scored.already_there:
+                progress.say(f"{scored.already_there} scores were there already")
+            store.back_up()
+        finally:
+            write_manifest(folder, plan, execution.device, started, progress.seconds)
+    return plan, folder
 
 
 def record_of(plan: Plan):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import singledispatch
-from textwrap import shorten
+from textwrap import fill, shorten
 from typing import TYPE_CHECKING
 
 from nova_bench.render.figure_spec import (
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LABEL_LENGTH = 34
+TICK_LENGTH = 26
+
 
 @singledispatch
 def drawing(spec: FigureSpec) -> Figure:
@@ -43,12 +46,16 @@ def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: object) -> t
 
 
 def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> None:
-    """One legend above all axes, each label once, in as many columns as fit; none for a single series."""
-    entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    if len(entries) > 1 or (entries and alone):
+    """One legend above all axes, labels shared by axes once, in as many columns as fit; none for a single series."""
+    handles, labels = [], []
+    for ax in axes:
+        entries = [pair for pair in zip(*ax.get_legend_handles_labels(), strict=True) if pair[1] not in labels]
+        handles += [handle for handle, _ in entries]
+        labels += [label for _, label in entries]
+    if len(labels) > 1 or (labels and alone):
         room = int(figure.get_figwidth() * 15.5)  # characters of legend text in a line
-        columns = max(1, min(len(entries), room // (max(map(len, entries)) + 7)))
-        figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=columns)
+        columns = max(1, min(len(labels), room // (max(map(len, labels)) + 7)))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 
 def _halo() -> dict[str, object]:
@@ -56,12 +63,35 @@ def _halo() -> dict[str, object]:
     return {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
 
 
+def _beside(
+    ax: Axes,
+    label: str,
+    at: tuple[float, float],
+    coordinates: tuple[str, str],
+    shift: tuple[int, int],
+    **style: object,
+) -> None:
+    """A small label at a reference line; it lies on the drawing and takes no room from it."""
+    text = ax.annotate(
+        _label(label), at, shift, coordinates, "offset points", va="bottom", size=7, bbox=_halo(), **style
+    )
+    text.set_in_layout(False)
+
+
 def _gaps(values: Numbers) -> list[float]:
     return [value if is_number(value) else math.nan for value in values]
 
 
-def _with_unit(label: str, unit: str) -> str:
-    return clean_text(f"{label} ({unit})" if unit else label)
+def _label(text: str, unit: str = "") -> str:
+    """Text for an axis or legend, cut where it would push the drawing off the page; the data files hold all of it."""
+    text = clean_text(text)
+    cut = text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 13]}…{text[-12:]}"
+    return f"{cut} ({clean_text(unit)})" if unit else cut
+
+
+def _tick(text: str, unit: str = "") -> str:
+    """Text beside an axis, on at most two lines."""
+    return fill(_label(text, unit), TICK_LENGTH, max_lines=2, placeholder="…")
 
 
 @drawing.register(MetricDistribution)
@@ -71,7 +101,7 @@ def _distribution(spec: MetricDistribution) -> Figure:
     figure, axes = _figure(spec, height * max(1, len(spec.panels)) + 0.3, max(1, len(spec.panels)))
     for panel, ax in zip(spec.panels, axes, strict=False):
         _strip(panel, ax) if spec.style == "strip" else _ecdf(panel, ax)
-        ax.set_xlabel(_with_unit(panel.label, panel.unit))
+        ax.set_xlabel(_label(panel.label, panel.unit))
     _legend(figure, axes)
     return figure
 
@@ -86,7 +116,7 @@ def _strip(panel: Panel, ax: Axes) -> None:
         ax.scatter(values, spread, s=9, marker=style.marker, color=style.color, alpha=0.6, linewidths=0)
         if values:
             ax.vlines(sum(values) / len(values), lane - 0.38, lane + 0.38, color=INK, linewidth=1.2)
-    names = [f"{clean_text(group.label)}\n{_size(group.values)}".strip() for group in panel.groups]
+    names = [f"{_tick(group.label)}\n{_size(group.values)}".strip() for group in panel.groups]
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -97,7 +127,7 @@ def _ecdf(panel: Panel, ax: Axes) -> None:
     for lane, group in enumerate(panel.groups):
         values, style = sorted(value for value in group.values if is_number(value)), look(lane)
         share = [(index + 1) / len(values) for index in range(len(values))]
-        label = f"{clean_text(group.label)}, {_size(group.values)}".strip(", ")
+        label = f"{_label(group.label)}, {_size(group.values)}".strip(", ")
         ax.step(
             [values[0], *values] if values else [],
             [0, *share] if values else [],
@@ -128,7 +158,7 @@ def _intervals(spec: MetricIntervals) -> Figure:
 def _interval(item: Interval, ax: Axes, spec: MetricIntervals) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ax.set_yticks([0], [_with_unit(item.label, item.unit)])
+    ax.set_yticks([0], [_tick(item.label, item.unit)])
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=6.5, pad=1)
     ax.set_ylim(-1, 1)
@@ -166,42 +196,22 @@ def _curves(spec: CurveWithBand) -> Figure:
             linestyle=style.dashes,
             marker=style.marker,
             markevery=every,
-            label=clean_text(curve.label),
+            label=_label(curve.label),
             zorder=3,
         )
         if curve.low is not None and curve.high is not None:
             ax.fill_between(x, _gaps(curve.low), _gaps(curve.high), color=style.color, alpha=0.18, linewidth=0)
     for level in spec.levels:
         ax.axhline(level.at, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
-        ax.annotate(
-            clean_text(level.label),
-            (1, level.at),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            color=MUTED,
-            size=7,
-            bbox=_halo(),
-        )
+        _beside(ax, level.label, (1, level.at), ("axes fraction", "data"), (0, 2), color=MUTED, ha="right")
     for mark in spec.marks:
         ax.axvline(mark.at, color=ALARM, linewidth=1.2, linestyle=(0, (4, 1.5)))
-        ax.annotate(
-            clean_text(mark.label),
-            (mark.at, 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            rotation=90,
-            color=ALARM,
-            size=7,
-            bbox=_halo(),
-        )
-    ax.set_xlabel(clean_text(spec.x_label))
-    ax.set_ylabel(clean_text(spec.y_label))
+        low, high = ax.get_xlim()
+        side, shift = ("left", 2) if mark.at < low + 0.1 * (high - low) else ("right", -2)
+        at = (mark.at, 0.0)
+        _beside(ax, mark.label, at, ("data", "axes fraction"), (shift, 3), color=ALARM, ha=side, rotation=90)
+    ax.set_xlabel(_label(spec.x_label))
+    ax.set_ylabel(_label(spec.y_label))
     _legend(figure, [ax])
     return figure
 
@@ -225,16 +235,16 @@ def _bars(spec: BarStack) -> Figure:
             edgecolor=PAPER,
             hatch=style.hatch,
             linewidth=0.6,
-            label=clean_text(part.label),
+            label=_label(part.label),
         )
         for bar, width in enumerate(widths):
             if width > 0.09 * reach:
                 ax.text(left[bar] + width / 2, bar, f"{width:.3g}", ha="center", va="center", size=7, bbox=_halo())
         left = [start + width for start, width in zip(left, widths, strict=True)]
-    ax.set_yticks(range(len(spec.bars)), [clean_text(bar) for bar in spec.bars])
+    ax.set_yticks(range(len(spec.bars)), [_tick(bar) for bar in spec.bars])
     ax.invert_yaxis()
     ax.set_xlim(0, reach * (1.0 if spec.shares else 1.02))
-    ax.set_xlabel(_with_unit(spec.x_label, "%" if spec.shares else spec.unit))
+    ax.set_xlabel(_label(spec.x_label, "%" if spec.shares else spec.unit))
     ax.grid(axis="y", visible=False)
     _legend(figure, [ax], alone=True)
     return figure
@@ -255,13 +265,13 @@ def _scatter(spec: Scatter) -> Figure:
             color=style.color,
             alpha=0.75,
             linewidths=0,
-            label=clean_text(points.label),
+            label=_label(points.label),
         )
         pairs += kept
     if spec.diagonal and pairs:
         ends = [min(map(min, pairs)), max(map(max, pairs))]
         ax.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), label="y = x", zorder=1)
-    ax.set_xlabel(clean_text(spec.x_label))
-    ax.set_ylabel(clean_text(spec.y_label))
+    ax.set_xlabel(_label(spec.x_label))
+    ax.set_ylabel(_label(spec.y_label))
     _legend(figure, [ax])
     return figure

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -39,7 +40,10 @@ def figure_bytes(spec: FigureSpec, format: str) -> bytes:
     with house_style(spec.id):
         figure, stream = drawing(spec), io.BytesIO()
         title = {} if format == "png" else {"Title": clean_text(spec.title)}
-        figure.savefig(stream, format=format, dpi=PNG_DPI, metadata={**_NO_DATES[format], **title})
+        with warnings.catch_warnings():
+            # Text in a script the font lacks is a box in PNG and PDF; in SVG the viewer's own fonts show it.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            figure.savefig(stream, format=format, dpi=PNG_DPI, metadata={**_NO_DATES[format], **title})
     return stream.getvalue()
 
 

@@ -37,13 +37,14 @@ class GridCell:
 
 @dataclass(frozen=True)
 class GridColumn:
-    """Heading of one column; ``arrow`` is ↑ (higher is better), ↓ or nothing."""
+    """Heading of one column; ``arrow`` is ↑ (higher is better), ↓ or nothing; a ``label`` column names its rows."""
 
     title: str
     arrow: str = ""
     align: Literal["left", "right"] = "left"
     marks: tuple[str, ...] = ()
     published: bool = False
+    label: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _heading(column: Column, footnotes: _Footnotes) -> GridColumn:
     marks = (footnotes.mark(f"Published, not measured here: {column.source}"),) if published else ()
     pointer = arrow(column.higher_is_better) if column.kind == "measured" else ""
     align = "right" if column.kind in NUMERIC_KINDS else "left"
-    return GridColumn(title, pointer, align, marks, published)
+    return GridColumn(title, pointer, align, marks, published, column.kind == "label")
 
 
 def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> GridCell:

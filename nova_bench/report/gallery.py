@@ -14,7 +14,7 @@ from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
-    from nova_bench.render.html.report import GalleryItem
+    from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 
 
 def gallery_items(
@@ -24,7 +24,7 @@ def gallery_items(
     progress: Progress,
 ) -> list[GalleryItem]:
     """Failures first, then samples in plan order, up to the suite's limit."""
-    from nova_bench.render.html.report import GalleryItem
+    from nova_bench.render.html.gallery import GalleryItem
 
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
@@ -42,7 +42,7 @@ def gallery_items(
                     prompt=unit.prompt,
                     sample_index=unit.sample_index,
                     status="failed" if problems else "ok" if ok else "skipped",
-                    error="; ".join(problems) or None,
+                    error="; ".join(problems),
                     scores={name: row.value for name, row in ok.items()},
                     details={name: series for name, row in ok.items() if (series := _series(row))},
                     media=path,
@@ -55,6 +55,17 @@ def gallery_items(
     return items
 
 
+def gallery_metrics(summaries: Sequence[MetricSummary]) -> tuple[GalleryMetric, ...]:
+    """What the gallery can sort by."""
+    from nova_bench.render.html.gallery import GalleryMetric
+
+    infos = [summary.scorer.info for summary in summaries]
+    return tuple(
+        GalleryMetric(info.name, unit=info.unit, higher_is_better=info.higher_is_better, digits=info.digits)
+        for info in infos
+    )
+
+
 def _series(row: Row) -> list[float]:
     """The first per-frame or per-pair series among a row's details."""
     for value in row.details.values():
@@ -64,7 +75,7 @@ def _series(row: Row) -> list[float]:
 
 
 def _poster(path: Path | None) -> bytes | None:
-    from nova_bench.render.posters import poster_jpeg
+    from nova_bench.render.html.media import poster_jpeg
     from nova_bench.video import read_clip
 
     if path is None:

@@ -14,7 +14,7 @@ from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.render.table import Table
 from nova_bench.report.figures import run_figures
-from nova_bench.report.gallery import gallery_items
+from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import gaps, model_name
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
@@ -72,15 +72,17 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         Report(
             title=plan.suite.title,
             subtitle=model_name(plan),
-            summary=[plan.suite.description, _counts(plan, artifacts)],
-            tables=tables,
-            figures=figures,
-            gallery=gallery_items(plan, summaries, artifacts, progress),
+            facts=_facts(plan, artifacts),
+            summary=(plan.suite.description,) if plan.suite.description else (),
+            warnings=tuple(missing),
+            tables=tuple(tables),
+            figures=tuple(figures),
+            gallery=tuple(gallery_items(plan, summaries, artifacts, progress)),
+            metrics=gallery_metrics(summaries),
             provenance=_provenance(plan, folder),
-            warnings=missing,
-            embed_megabytes=plan.suite.report.embed_megabytes,
         ),
         out / "index.html",
+        media_budget=plan.suite.report.embed_megabytes * 2**20,
     )
     return Reported(tuple(tables), tuple(missing), page)
 
@@ -105,7 +107,10 @@ def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _counts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> str:
+def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
     there = sum(isinstance(artifact, Artifact) for artifact in artifacts.values())
-    prompts = len({unit.prompt_id for unit in plan.units})
-    return f"{there} of {len(plan.units)} samples of {prompts} prompts."
+    return (
+        ("samples", str(there) if there == len(plan.units) else f"{there} of {len(plan.units)}"),
+        ("prompts", str(len({unit.prompt_id for unit in plan.units}))),
+        ("metrics", str(len(plan.scorers))),
+    )

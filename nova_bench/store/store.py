@@ -113,6 +113,12 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def run_folder(self, name: str) -> Path:
+        """The folder of a run's manifest, log and report; made where it isn't there yet."""
+        with database.explained(self.root):
+            (self.root / name).mkdir(exist_ok=True)
+        return self.root / name
+
     # Artifacts ------------------------------------------------------------------------------------------------------
 
     def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:

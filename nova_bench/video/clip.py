@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Clip:
     """A decoded video, or an image as a clip of one frame.
 
-    frames: uint8 RGB of shape [T, H, W, 3], upright, at the stored size; treat it as read-only, scorers share it.
+    frames: uint8 RGB [T, H, W, 3] on the CPU, upright, at the stored size; scorers share it and must not write to it.
     fps: the stream's average frame rate (what OpenCV reports and VBench uses); None for a still image.
     pix_fmt: how pixels are stored in the file, e.g. ``yuv420p`` (for images Pillow's mode, e.g. ``RGB``).
     frame_count: T.

@@ -89,7 +89,7 @@ def test_html_shows_any_text_as_text(name):
     reader = read_html(render_table(sample_table(name), "html").decode())
     assert clean_text(name) in reader.cells
     known = {"figure", "figcaption", "strong", "span", "div", "table", "thead", "tbody", "tr", "th", "td"}
-    assert reader.tags <= known | {"abbr", "sup", "small", "ul", "li"}
+    assert reader.tags <= known | {"abbr", "sup", "small", "ul", "li", "wbr"}
 
 
 @given(st.text(max_size=40))

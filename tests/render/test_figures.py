@@ -163,6 +163,16 @@ def test_series_of_different_length_are_refused(x, y):
             Curve("c", tuple(x), tuple(y))
 
 
+def test_long_labels_are_cut_but_stay_apart():
+    name = "a name that is much too long for an axis or a legend, seed "
+    curves = tuple(Curve(f"{name}{seed}", (1, 2), (seed, seed)) for seed in range(3))
+    spec = CurveWithBand(id="long", title="T", x_label=name, y_label=name, curves=curves, marks=(Line(name, 1.5),))
+    legend = [text.get_text() for text in draw(spec).legends[0].get_texts()]
+    assert len(set(legend)) == 3
+    assert max(map(len, legend)) < 40
+    assert f"{name}2" in figure_csv(spec)
+
+
 def test_negative_part_and_half_a_band_are_refused():
     with pytest.raises(ValueError, match="negative"):
         BarStack(id="b", title="T", x_label="x", bars=("a",), parts=(Part("p", (-1.0,)),))

@@ -36,7 +36,7 @@ def html_table(table: Table) -> str:
                 span = len(grid.columns)
                 parts.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(heading)}</th></tr>')
             group = heading
-        parts.append("<tr>" + "".join(_cell(c, g) for c, g in zip(cells, grid.columns, strict=True)) + "</tr>")
+        parts += ["<tr>", *(_cell(cell, grid.columns[at], at == 0) for at, cell in enumerate(cells)), "</tr>"]
     parts.append("</tbody></table></div>" if opened else "<tbody></tbody></table></div>")
     notes = [f"<li><sup>{mark}</sup> {escape(text)}</li>" for mark, text in grid.footnotes]
     notes += [f"<li>{escape(clean_text(note))}</li>" for note in table.notes]
@@ -52,7 +52,7 @@ def _heading(column: GridColumn) -> str:
     return f'<th scope="col"{_class(classes)}>{escape(column.title)}{arrow}{_marks(column.marks)}</th>'
 
 
-def _cell(cell: GridCell, column: GridColumn) -> str:
+def _cell(cell: GridCell, column: GridColumn, first: bool) -> str:
     flags = {
         "num": column.align == "right",
         "strong": cell.strong,
@@ -61,11 +61,12 @@ def _cell(cell: GridCell, column: GridColumn) -> str:
     }
     classes = " ".join(name for name, on in flags.items() if on)
     sort = f' data-sort="{cell.sort!r}"' if cell.sort is not None else ""
-    text = escape(cell.text)
+    text = escape(cell.text).replace("_", "_<wbr>")  # a metric's name may break after an underscore
     if cell.text in _DIRECTION:
         text = f'<abbr title="{_DIRECTION[cell.text]}">{text}</abbr>'
     extra = f" <small>{escape(cell.extra)}</small>" if cell.extra else ""
-    return f"<td{_class(classes)}{sort}>{text}{extra}{_marks(cell.marks)}</td>"
+    opening, closing = ('th scope="row"', "th") if first and column.label else ("td", "td")
+    return f"<{opening}{_class(classes)}{sort}>{text}{_marks(cell.marks)}{extra}</{closing}>"
 
 
 def _class(names: str) -> str:

@@ -37,7 +37,8 @@ class PSNR:
 
         exact = []
         for video, reference in paired_frames(sample, self.settings, INFO.name):
-            mse = cv2.norm(video, reference, cv2.NORM_L2SQR) / video.size
+            # OpenCV returns the square of a square root: rounding restores the integer.
+            mse = round(cv2.norm(video, reference, cv2.NORM_L2SQR)) / video.size
             exact.append(10 * math.log10(255**2 / mse) if mse else math.inf)
         per_frame = [min(value, self.settings.cap) for value in exact]
         capped = sum(value > self.settings.cap for value in exact)

@@ -18,8 +18,8 @@ _BORDER = _WINDOW // 2  # pixels whose window leaves the picture don't count
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 # Wang et al. 2003: weight of each scale, finest first.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-# torchmetrics' bound, which keeps the window well inside the coarsest scale.
-_SMALLEST_SIDE_OF_FIVE_SCALES = (_WINDOW - 1) * (len(_SCALE_WEIGHTS) - 1) ** 2 + 1
+# 161: the least whose coarsest scale, halved four times, still holds a window.
+_SMALLEST_SIDE_OF_FIVE_SCALES = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 class SSIM:
@@ -41,8 +41,8 @@ class SSIM:
 class MSSSIM:
     """MS-SSIM (Wang et al. 2003): SSIM's contrast-structure at five scales, luminance at the coarsest.
 
-    Scales are halved by 2x2 means; per channel a negative mean similarity counts as 0; mean over RGB channels, then
-    over frames. Details: ``per_frame``.
+    Scales are halved by 2x2 means, odd sides as in TensorFlow's ``ssim_multiscale``. Per channel a negative mean
+    similarity counts as 0; mean over RGB channels, then over frames. Details: ``per_frame``.
     """
 
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
@@ -107,9 +107,12 @@ def _similarity_maps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _halved(frame: np.ndarray) -> np.ndarray:
-    """Means of 2x2 pixels; an odd last row or column is dropped."""
-    height, width = frame.shape[0] // 2, frame.shape[1] // 2
-    return frame[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+    """Means of 2x2 pixels; an odd side is first extended by a copy of its last row or column."""
+    import numpy as np
+
+    height, width = frame.shape[:2]
+    even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, 3).mean(axis=(1, 3))
 
 
 SSIM_INFO = ScorerInfo(

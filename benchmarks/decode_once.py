@@ -1,0 +1,117 @@
+"""What sharing one decode between scorers saves: count of decodes and CPU seconds, against one decode per scorer.
+
+    python benchmarks/decode_once.py [VIDEO] [--reference VIDEO] [--scorer NAME ...] [--repeats N]
+
+Without VIDEO a moving texture of 33 frames, 480x768, is encoded as NOVA's sampler exports videos, and the frames before
+encoding are its reference. Scorers that need weights or an absent reference are left out. CPU seconds are of all
+threads, so that other load on the machine matters little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nova_bench.errors import MissingAsset, UserError
+from nova_bench.scorers.base import Sample, Scorer, ScorerContext
+from nova_bench.scorers.catalog import SCORERS, get_scorer
+from nova_bench.video import Clip, read_clip, write_lossless, write_mp4
+
+
+class CountingReader:
+    """Decodes files, and remembers how many and for how long."""
+
+    def __init__(self) -> None:
+        self.decodes = 0
+        self.seconds = 0.0
+
+    def read(self, path: Path) -> Clip:
+        start = time.process_time()
+        clip = read_clip(path)
+        self.seconds += time.process_time() - start
+        self.decodes += 1
+        return clip
+
+    def sample(self, video: Path, reference: Path | None) -> Sample:
+        return Sample(self.read(video), self.read(reference) if reference else None)
+
+
+def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
+    """One decode of each file, every scorer on it."""
+    needed = any(SCORERS[name].needs_reference for name in scorers)
+    sample = reader.sample(video, reference if needed else None)
+    for scorer in scorers.values():
+        scorer.score([sample])
+
+
+def separate(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
+    """Every scorer decodes what it needs, as separate programs do."""
+    for name, scorer in scorers.items():
+        scorer.score([reader.sample(video, reference if SCORERS[name].needs_reference else None)])
+
+
+def measure(way: Callable[..., None], repeats: int, *arguments: object) -> tuple[int, float, float]:
+    """Decodes of one run, and medians of the CPU seconds decoding and in all."""
+    scorers, *files = arguments
+    decoding, total, decodes = [], [], 0
+    for _ in range(repeats):
+        reader, start = CountingReader(), time.process_time()
+        way(scorers, reader, *files)
+        total.append(time.process_time() - start)
+        decoding.append(reader.seconds)
+        decodes = reader.decodes
+    return decodes, statistics.median(decoding), statistics.median(total)
+
+
+def example(folder: Path) -> tuple[Path, Path]:
+    """A video as NOVA's sampler exports it, and the same frames before encoding."""
+    import cv2
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 256, (480, 768 + 3 * 33, 3), dtype=np.uint8)
+    texture = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
+    frames = np.stack([texture[:, 3 * i : 3 * i + 768] for i in range(33)])
+    write_mp4(folder / "video.mp4", frames)
+    write_lossless(folder / "reference.mkv", frames)
+    return folder / "video.mp4", folder / "reference.mkv"
+
+
+def no_asset(name: str) -> Path:
+    raise MissingAsset(f"{name}: this benchmark uses scorers without weights only")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path, nargs="?")
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--scorer", action="append", metavar="NAME", help="default: every one without weights")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        video, reference = (options.video, options.reference) if options.video else example(Path(folder))
+        try:
+            infos = [get_scorer(name) for name in options.scorer or SCORERS]
+            infos = [info for info in infos if not info.assets and (reference or not info.needs_reference)]
+            scorers = {info.name: info.build(info.settings(), ScorerContext("cpu", no_asset)) for info in infos}
+            shared(scorers, CountingReader(), video, reference)  # imports and caches
+            print("| scorers | way | decodes | decoding, CPU s | total, CPU s |\n|---|---|---|---|---|")
+            for names in [*([name] for name in scorers), list(scorers)]:
+                group = {name: scorers[name] for name in names}
+                totals = []
+                for way in (shared, separate) if len(group) > 1 else (shared,):
+                    decodes, decoding, total = measure(way, options.repeats, group, video, reference)
+                    totals.append(total)
+                    label = ", ".join(names) if len(names) == 1 else f"all {len(names)}"
+                    print(f"| {label} | {way.__name__} | {decodes} | {decoding:.3f} | {total:.3f} |")
+            if len(totals) == 2:
+                print(f"\nseparate / shared: {totals[1] / totals[0]:.2f} of the CPU time")
+        except UserError as error:
+            parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

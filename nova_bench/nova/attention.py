@@ -1,0 +1,69 @@
+"""Multi-head attention with an optional preallocated key-value cache."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nova_bench.nova.positions import rotate
+
+
+class KeyValueCache:
+    """Keys (after rotation) and values one layer has seen, in buffers made once: [rows, heads, capacity, d]."""
+
+    def __init__(self, rows: int, heads: int, capacity: int, head_dim: int, dtype: torch.dtype, device: torch.device):
+        self.keys = torch.empty(rows, heads, capacity, head_dim, dtype=dtype, device=device)
+        self.values = torch.empty_like(self.keys)
+        self.length = 0
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add new tokens [rows, heads, S, d] and return everything seen so far, as views."""
+        end = self.length + keys.shape[2]
+        self.keys[:, :, self.length : end] = keys
+        self.values[:, :, self.length : end] = values
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class Attention(nn.Module):
+    """softmax(q k^T / sqrt(d)) v with one joint projection (rows of ``qkv`` ordered q, k, v) and one output layer."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotary: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        queries: slice | None = None,
+    ) -> Tensor:
+        """``x`` [B, S, D] -> [B, S or len(queries), D].
+
+        ``rotary`` is a table of :func:`rotary_table` for the S tokens; ``mask`` is added to the scores; with ``cache``
+        the S tokens also attend to everything cached; with ``queries`` only those tokens get an output.
+        """
+        if queries is None:
+            q, k, v = self._heads(self.qkv(x), 3)
+        else:
+            dim = x.shape[-1]
+            weight, bias = self.qkv.weight, self.qkv.bias
+            (q,) = self._heads(F.linear(x[:, queries], weight[:dim], bias[:dim]), 1)
+            k, v = self._heads(F.linear(x, weight[dim:], bias[dim:]), 2)
+        if rotary is not None:
+            q = rotate(q, rotary if queries is None else rotary[..., queries, :])
+            k = rotate(k, rotary)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[B, S, parts * D] -> ``parts`` tensors [B, heads, S, d]."""
+        batch, tokens, _ = x.shape
+        return x.view(batch, tokens, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)

@@ -1,0 +1,77 @@
+"""The diffusion loop on the tokens of one spatial step: from noise to latent patches (Section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nova_bench.nova.diffusion_mlp import DiffusionMLP
+from nova_bench.nova.guidance import Guidance
+from nova_bench.nova.observe import Observer
+
+# Values of layer statistics made at once (over diffusion steps): enough to keep matrix products large, few enough
+# to stay in cache on a CPU and well below the weights on a GPU.
+_STATISTICS_BUDGET = {"cpu": 2**21, "cuda": 2**27}
+
+
+class Denoiser:
+    """Samples patches with the diffusion MLP. Made once per call: timesteps and merged weights are tabulated here.
+
+    ``scheduler`` has its timesteps set. Everything a step needs besides the noisy patches (the condition, its
+    projection, the layers' statistics) is known before the loop and is computed before it.
+    """
+
+    def __init__(self, decoder: DiffusionMLP, scheduler: Any, guidance: Guidance, observer: Observer):
+        self.decoder, self.scheduler, self.guidance, self.observer = decoder, scheduler, guidance, observer
+        values = scheduler.timestep_values
+        self.needs_noise = [scheduler.needs_noise(i) for i in range(len(values))]
+        guided = [guidance.enabled and not value < guidance.truncation for value in values]
+        # Truncation is for the rest of the loop once it has begun.
+        self.guided_steps = guided.index(False) if False in guided else len(guided)
+        self.steps = len(values)
+        self.weight, self.bias = decoder.statistics_layers()
+        self.time = decoder.time_cond_embed.timesteps(scheduler.timesteps.to(self.weight.device))
+
+    def __call__(self, z: Tensor, noise: Tensor, predicted: slice, scale: float, draw: Callable[[], Tensor]) -> Tensor:
+        """Features z [G*B, n, D] of the ``predicted`` tokens and noise [B, N, P] -> their patches [B, n, P].
+
+        ``scale`` is the text guidance of this spatial step; ``draw`` makes the next noise [B, N, P] in the same token
+        order (DDPM).
+        """
+        batch = noise.shape[0]
+        condition = self.decoder.time_cond_embed.condition_proj(z).unflatten(0, (-1, batch))
+        x, rest = noise[:, predicted], None
+        if self.guidance.renorm < 1 and self.guided_steps > 0:
+            rest = _outside(noise, predicted)
+        for step, statistics in enumerate(self._statistics(condition)):
+            fresh = draw() if self.needs_noise[step] else None
+            out = self.decoder.predict(x, statistics)
+            self.observer.record("head", out)
+            if step < self.guided_steps:
+                out, moved = self.guidance.combine(out, scale, rest)
+                if rest is not None:
+                    fresh_rest = None if fresh is None else _outside(fresh, predicted)
+                    rest = self.scheduler.step(moved, step, rest, fresh_rest)
+            else:
+                out = out[0]
+            x = self.scheduler.step(out, step, x, None if fresh is None else fresh[:, predicted])
+        return x
+
+    def _statistics(self, condition: Tensor):
+        """Layer statistics of each diffusion step in turn, [G or 1, B, n, (3 * depth + 2) * E]."""
+        for start, stop, copies in ((0, self.guided_steps, None), (self.guided_steps, self.steps, 1)):
+            rows = condition[:copies]
+            values = rows.numel() // rows.shape[-1] * self.bias.numel()
+            chunk = max(1, _STATISTICS_BUDGET.get(condition.device.type, 2**21) // max(values, 1))
+            for i in range(start, stop, chunk):
+                time = self.time[i : min(i + chunk, stop), None, None, None]
+                yield from F.linear(F.silu(rows + time), self.weight, self.bias)
+
+
+def _outside(x: Tensor, predicted: slice) -> Tensor:
+    """The tokens of x [B, N, P] before and after a slice."""
+    return torch.cat((x[:, : predicted.start], x[:, predicted.stop :]), 1)

@@ -1,0 +1,117 @@
+"""The temporal context of a video being generated, and three rules for videos longer than in training (App. C)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nova_bench.nova.errors import InputError
+from nova_bench.nova.guidance import Guidance
+from nova_bench.nova.observe import Observer
+from nova_bench.nova.positions import rotary_table
+from nova_bench.nova.transformer import NOVATransformer3DModel
+
+RULES = ("interpolate", "extend", "window")
+
+
+def frame_times(rule: str, length: int, base: int) -> list[float]:
+    """Position in time of each of ``length`` latent frames, in training frame distances; ``base`` frames were trained.
+
+    ``interpolate``, the official rule, squeezes (or stretches) every video into the trained range. ``extend`` does so
+    for videos up to ``base`` frames and beyond them keeps the trained distance. ``window`` is :func:`frame_times` of
+    ``interpolate`` for at most ``base`` frames. Rotary positions are never rescaled, whatever the rule.
+    """
+    if rule not in RULES:
+        raise InputError(f"extrapolation {rule!r} is none of {', '.join(RULES)}")
+    if rule == "interpolate" or length <= base:
+        return [i / (length / base) for i in range(length)]
+    return [float(i) for i in range(length if rule == "extend" else base)]
+
+
+class TemporalContext:
+    """Condition, key-value caches and anchor of one video (Section 3.2), advanced by one frame at a time."""
+
+    def __init__(
+        self,
+        model: NOVATransformer3DModel,
+        condition: Tensor,
+        guidance: Guidance,
+        times: list[float],
+        observer: Observer,
+    ):
+        self.model, self.condition, self.guidance, self.observer = model, condition, guidance, observer
+        self.capacity, self.frame, self.anchor = len(times), 0, None
+        self.batch = condition.shape[0] // guidance.copies
+        self.space = model.video_space()
+        self.time = None
+        if model.video_pos_embed is not None:
+            self.time = model.video_pos_embed(torch.tensor(times, device=condition.device))
+        tokens = condition.shape[1] + len(times) * model.config.num_video_tokens
+        self.caches = None
+        if len(times) > 1:
+            self.caches = model.video_encoder.make_caches(condition.shape[0], tokens, condition.dtype, condition.device)
+
+    def advance(self, previous: Tensor | None) -> Tensor:
+        """From the previous latent frame [B, C, h, w] (None: begin of video) the features [G*B, M, D] of the next."""
+        model, t = self.model, self.frame
+        if previous is None:
+            tokens = model.mask_embed.bos_token.expand(self.batch, model.config.num_video_tokens, -1)
+        else:
+            tokens = model.video_encoder.patch_embed(previous)
+        rotary, condition = None, self.condition if t == 0 else None
+        if self.time is None:
+            rotary = rotary_table(model.video_angles(t), tokens.dtype, self.condition.shape[1] if t == 0 else 0)
+            rotary = rotary[:, None, None]
+        else:
+            tokens = tokens + self.time[t] + self.space
+        tokens = self.guidance.hide_frames(self.guidance.expand(tokens), model.mask_embed.bos_token)
+        features = model.video_encoder(tokens, condition, rotary, caches=self.caches)
+        self.observer.record("temporal", features)
+        self.frame += 1
+        mixer = model.video_encoder.mixer
+        if mixer is not None:
+            self.anchor = features if t == 0 else self.anchor
+            features = features if t == 0 else mixer(self.anchor, features)
+        self.observer.record("mixed", features)
+        return features
+
+
+class VideoContext:
+    """Hands out each frame's temporal features, under one of the extrapolation rules.
+
+    ``window``: once the trained number of frames is reached, the context begins anew with text, begin-of-video token
+    and the last ``window`` frames, at the positions they would have in training, and one frame is added to it; so
+    each frame sees at most ``window`` frames before it. Other rules keep one context over the whole video.
+    """
+
+    def __init__(
+        self,
+        model: NOVATransformer3DModel,
+        condition: Tensor,
+        guidance: Guidance,
+        length: int,
+        rule: str,
+        window: int | None,
+        observer: Observer,
+    ):
+        base = model.config.video_base_size[0]
+        self.args = (model, condition, guidance, frame_times(rule, length, base), observer)
+        self.slides = rule == "window" and length > base
+        self.window = base - 1 if window is None else window
+        if rule == "window" and not 1 <= self.window < base:
+            raise InputError(
+                f"extrapolation_window must be from 1 to {base - 1} (trained frames: {base}), not {window}"
+            )
+        self.context = TemporalContext(*self.args)
+
+    def next(self, history: list[Tensor]) -> Tensor:
+        """Features [G*B, M, D] of the frame after ``history`` (all earlier latent frames [B, C, h, w])."""
+        if not self.slides:
+            return self.context.advance(history[-1] if history else None)
+        known = [None, *history]
+        if len(history) >= self.context.capacity:
+            self.context = TemporalContext(*self.args)
+            known = [None, *history[-self.window :]]
+        while self.context.frame < len(known) - 1:  # pre-fill what this context has not seen
+            self.context.advance(known[self.context.frame])
+        return self.context.advance(known[-1])

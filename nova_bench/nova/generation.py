@@ -1,0 +1,142 @@
+"""Generating latents: frames one after another, and the token sets of a frame one after another (Sections 3.2, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nova_bench.nova.denoise import Denoiser
+from nova_bench.nova.draws import Draws
+from nova_bench.nova.extrapolation import VideoContext
+from nova_bench.nova.guidance import Guidance, autoregressive_schedule
+from nova_bench.nova.observe import Observer
+from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens, unpatchify
+from nova_bench.nova.positions import rotary_table
+from nova_bench.nova.transformer import NOVATransformer3DModel
+
+Progress = Callable[[Sequence[int]], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What one generation is asked for; the names are those of :meth:`NOVAPipeline.__call__`.
+
+    ``max_latent_length`` counts the first frame even when it is given. ``scheduler`` has its timesteps set.
+    """
+
+    scheduler: Any
+    num_inference_steps: int = 64
+    max_latent_length: int = 1
+    guidance: Guidance = field(default_factory=Guidance)
+    extrapolation: str = "interpolate"
+    extrapolation_window: int | None = None
+
+
+class SpatialProcess:
+    """Fills in frames, a random set of tokens at a time; ``frames`` of each sample are worked on together.
+
+    Tokens are kept in the order in which they will be predicted, so known tokens, the next ones and the rest are
+    slices. Order, positions and the masked tokens are made once and serve all frames of a video.
+    """
+
+    def __init__(
+        self, model: NOVATransformer3DModel, sampling: Sampling, draws: Draws, observer: Observer, frames: int = 1
+    ):
+        self.model, self.guidance, self.draws, self.observer = model, sampling.guidance, draws, observer
+        self.frames, self.shape = frames, (model.config.image_dim, *model.config.latent_size)
+        steps = autoregressive_schedule(model.config.num_image_tokens, sampling.num_inference_steps)
+        self.counts = [n for n in steps if n > 0]
+        self.denoise = Denoiser(model.image_decoder, sampling.scheduler, sampling.guidance, observer)
+        self.order: Tensor | None = None
+
+    def fill(self, features: Callable[[Tensor], Tensor], progress: Progress = iter) -> Tensor:
+        """New latent frames [B * frames, C, h, w].
+
+        ``features(known)`` gives the temporal features [G * B * frames, M, D] of a step, from the frames as far as they
+        are known (unknown values 0).
+        """
+        if self.order is None:
+            self._draw_order()
+        order, config, p = self.order, self.model.config, self.model.config.patch_size
+        tokens = self.masked.clone()
+        patches = tokens.new_zeros(*order.shape, config.patch_values)
+        start = 0
+        for step in progress(range(len(self.counts))):
+            now = slice(start, start + self.counts[step])
+            condition = features(patches)
+            with self.observer.region("spatial"):
+                z = self.model.image_encoder(tokens, condition, start, now, self.table)
+                self.observer.record("spatial", z)
+            with self.observer.region("head"):
+                scale = self.guidance.at_step(step, len(self.counts))
+                patches[:, now] = self.denoise(z, self._noise(), now, scale, self._noise)
+            with self.observer.region("spatial"):
+                tokens[:, now] = self.model.image_encoder.patch_embed.embed_patches(patches[:, now])
+                if self.space is not None:
+                    tokens[:, now] += self.space[:, now]
+            start = now.stop
+        return unpatchify(scatter_tokens(patches, order), p, *config.latent_size)
+
+    def _draw_order(self) -> None:
+        """One permutation per sample and frame, and what follows from it: positions and masked tokens in that order."""
+        model, count = self.model, self.model.config.num_image_tokens
+        self.order = self.draws.uniform(self.frames, count).flatten(0, 1).argsort(1)
+        self.observer.record("order", self.order)
+        self.masked = model.mask_embed.mask_token.expand(*self.order.shape, -1)
+        space, angles = model.image_space(), model.image_angles()
+        self.space = None if space is None else space[self.order]
+        if self.space is not None:
+            self.masked = self.masked + self.space
+        self.table = None
+        if angles is not None:
+            table = rotary_table(angles[self.order], self.masked.dtype, model.config.num_video_tokens)
+            self.table = table.repeat(1, self.guidance.copies, 1, 1)[:, :, None]
+
+    def _noise(self) -> Tensor:
+        """Fresh noise [B * frames, N, P] in prediction order; drawn for whole frames, as the official code does."""
+        noise = self.draws.normal(self.frames, *self.shape).flatten(0, 1).to(self.masked.dtype)
+        return gather_tokens(patchify(noise, self.model.config.patch_size), self.order)
+
+
+@torch.inference_mode()
+def generate_latents(
+    model: NOVATransformer3DModel,
+    sampling: Sampling,
+    condition: Tensor,
+    draws: Draws,
+    latents: Sequence[Tensor] = (),
+    observer: Observer | None = None,
+    frame_progress: Progress = iter,
+    step_progress: Progress = iter,
+) -> Tensor:
+    """Sample a batch of videos in latent space, frame by frame.
+
+    ``condition`` [G*B, L, D] holds text and motion tokens of every guidance copy. ``latents`` [B, C, h, w] each, are
+    known frames that the result begins with; the last one takes the place of the first generated frame (with the
+    ``window`` rule all of them are context). Returns [B, C, T, h, w], T = max_latent_length, plus one for each given
+    frame but the last.
+    """
+    observer = observer or Observer()
+    given, length = list(latents), sampling.max_latent_length
+    keep_all = sampling.extrapolation == "window"
+    total = len(given[:-1]) + length
+    rule = (sampling.extrapolation, sampling.extrapolation_window)
+    context = VideoContext(model, condition, sampling.guidance, total if keep_all else length, *rule, observer)
+    process = SpatialProcess(model, sampling, draws, observer)
+    history = given if keep_all else given[-1:]
+    frames = list(given)
+    if history and length > 1 and not keep_all:
+        with observer.region("temporal"):
+            context.next([])
+    for _ in frame_progress(range(total - len(given))):
+        with observer.region("temporal"):
+            features = context.next(history)
+        frame = process.fill(lambda _, features=features: features, step_progress)
+        observer.record("latent", frame)
+        history = [*history, frame]
+        frames.append(frame)
+    return torch.stack(frames, 2)

@@ -1,0 +1,29 @@
+"""The seam for whoever wants to watch a generation: a profiler, a test, a plot of activations."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+from torch import Tensor
+
+_NOTHING = nullcontext()
+
+
+class Observer:
+    """Does nothing; subclass to attribute time or to look at tensors.
+
+    ``region`` names are ``text``, ``temporal``, ``spatial``, ``head`` and ``vae``; they do not nest. A profiler on an
+    asynchronous device synchronizes or records events in its own ``region``.
+    """
+
+    def region(self, name: str) -> AbstractContextManager[None]:
+        """A context manager around one stretch of work of part ``name``."""
+        return _NOTHING
+
+    def record(self, name: str, value: Tensor) -> None:
+        """An intermediate result, to be read or copied, not changed.
+
+        In order of appearance: ``text_embeds`` [G0*B, L, E] and ``condition`` [G*B, L', D]; per frame ``temporal``
+        (after the last LayerNorm) and ``mixed`` [G*B, M, D]; once a video ``order`` [B, N]; per spatial step
+        ``spatial`` [G*B, n, D]; per diffusion step ``head`` [G, B, n, P]; at the end of a frame ``latent`` [B, C, h, w].
+        """

@@ -1,0 +1,349 @@
+"""The NOVA pipeline: prompts in, images or videos out, with the official call's arguments and defaults."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.nova import loading
+from nova_bench.nova.checkpoint import write_json
+from nova_bench.nova.conditioning import Embeds, condition_tokens, text_rows
+from nova_bench.nova.config import NOVAConfig
+from nova_bench.nova.draws import Draws
+from nova_bench.nova.errors import CheckpointError, InputError
+from nova_bench.nova.generation import Sampling, generate_latents
+from nova_bench.nova.guidance import Guidance
+from nova_bench.nova.observe import Observer
+from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents, image_tensor
+from nova_bench.nova.text import PhiTextEncoder, load_tokenizer
+from nova_bench.nova.transformer import NOVATransformer3DModel
+from nova_bench.nova.whole_video import generate_whole_video
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+class NOVAPipeline:
+    """Tokenizer, Phi, transformer, scheduler and autoencoder of one NOVA model.
+
+    Any of ``vae``, ``text_encoder`` and ``tokenizer`` may be None: then ask for latents, or pass ``prompt_embeds``.
+    """
+
+    def __init__(
+        self,
+        transformer: NOVATransformer3DModel,
+        scheduler: Any,
+        vae: Any = None,
+        text_encoder: PhiTextEncoder | None = None,
+        tokenizer: Any = None,
+    ):
+        self.transformer, self.scheduler = transformer, scheduler
+        self.vae, self.text_encoder, self.tokenizer = vae, text_encoder, tokenizer
+        self._offload_device: torch.device | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        torch_dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: str | None = None,
+        arrangement: Mapping[str, Any] | None = None,
+        trust_remote_code: bool | None = None,
+        **components: Any,
+    ) -> NOVAPipeline:
+        """Load a checkpoint folder in the published layout, or a hub repository (``owner/name``).
+
+        ``components`` replace parts (``vae=None`` leaves one out). ``arrangement`` states the expected arrangement, see
+        :func:`loading.load_transformer`. ``trust_remote_code`` is accepted for the official scripts and ignored: code
+        in a checkpoint is never run. Raises :class:`CheckpointError` or :class:`ConfigError`.
+        """
+        from nova_bench.nova.schedulers import load_scheduler
+        from nova_bench.nova.vae import load_vae
+
+        folder = loading.resolve_folder(source, revision, cache_dir, local_files_only, token)
+        index = loading.read_index(folder)
+        loaders = {
+            "transformer": lambda path: loading.load_transformer(path, torch_dtype, device, arrangement),
+            "scheduler": lambda path: load_scheduler(path, index["scheduler"]),
+            "vae": lambda path: load_vae(path, torch_dtype, device),
+            "text_encoder": lambda path: PhiTextEncoder.from_pretrained(path, torch_dtype, device),
+            "tokenizer": load_tokenizer,
+        }
+        for name in components.keys() - loaders.keys():
+            raise InputError(f"{name!r} is no component; components are {', '.join(loaders)}")
+        for name in ("transformer", "scheduler"):
+            if name not in index and components.get(name) is None:
+                raise CheckpointError(f"{folder / 'model_index.json'}: no {name}")
+        parts = {
+            name: load(folder / name) for name, load in loaders.items() if name in index and name not in components
+        }
+        return cls(**{**parts, **components})
+
+    @classmethod
+    def from_config(
+        cls,
+        source: str | Mapping[str, Any] | NOVAConfig,
+        torch_dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+        **components: Any,
+    ) -> NOVAPipeline:
+        """A pipeline with random weights, for training from the start or timing; reads no checkpoint.
+
+        ``source`` is the name of a published model (``nova-d48w1024-osp480``) or a transformer configuration. On the
+        "meta" device nothing is allocated. ``components`` replace parts by objects or configurations; None leaves one
+        out. Weights come from torch's global random numbers. Prompts are tokenized byte by byte.
+        """
+        return cls(**loading.random_components(source, torch_dtype, device, **components))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a folder in the published layout that :meth:`from_pretrained` reads again."""
+        folder = Path(folder)
+        index: dict[str, Any] = {"_class_name": loading.PIPELINE_NAME}
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(str(folder / "tokenizer"))
+            index["tokenizer"] = ["transformers", "CodeGenTokenizerFast"]
+        self.scheduler.save_pretrained(folder / "scheduler")
+        index["scheduler"] = ["diffusers", self.scheduler.config["_class_name"]]
+        if self.vae is not None:
+            self.vae.save_pretrained(folder / "vae")
+            index["vae"] = ["__vae__", self.vae.config["_class_name"]]
+        if self.text_encoder is not None:
+            self.text_encoder.save_pretrained(folder / "text_encoder")
+            index["text_encoder"] = ["__text_encoder__", "PhiEncoderModel"]
+        loading.save_transformer(self.transformer, folder / "transformer")
+        index["transformer"] = ["__transformer__", type(self.transformer).__name__]
+        write_json(folder / "model_index.json", index)
+
+    @property
+    def device(self) -> torch.device:
+        """Where generation runs."""
+        return self._offload_device or self.transformer.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the transformer's parameters."""
+        return self.transformer.dtype
+
+    def to(self, *args: Any, **kwargs: Any) -> NOVAPipeline:
+        """Move or cast all networks, as ``torch.nn.Module.to``."""
+        for module in self._networks():
+            module.to(*args, **kwargs)
+        return self
+
+    def enable_model_cpu_offload(self, device: str | torch.device = "cuda") -> None:
+        """Keep networks on the CPU and bring each to ``device`` only while it works."""
+        self.to("cpu")
+        self._offload_device = torch.device(device)
+
+    def enable_vae_slicing(self) -> None:
+        """Decode one sample at a time even when ``vae_batch_size`` is larger."""
+        self.vae.enable_slicing()
+
+    def enable_vae_tiling(self) -> None:
+        """Decode in spatial tiles: less memory, slightly other pixels."""
+        self.vae.enable_tiling()
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        num_inference_steps: int = 64,
+        num_diffusion_steps: int = 25,
+        max_latent_length: int = 1,
+        guidance_scale: float = 5,
+        guidance_trunc: float = 0,
+        guidance_renorm: float = 1,
+        image_guidance_scale: float = 0,
+        spatiotemporal_guidance_scale: float = 0,
+        flow_shift: float | None = None,
+        motion_flow: float | Sequence[float] = 5,
+        negative_prompt: str | Sequence[str] | None = None,
+        image: Any = None,
+        num_images_per_prompt: int = 1,
+        generator: Generators = None,
+        latents: Tensor | Sequence[Tensor] | None = None,
+        prompt_embeds: Embeds | None = None,
+        negative_prompt_embeds: Embeds | None = None,
+        disable_progress_bar: bool = False,
+        output_type: str = "pil",
+        *,
+        min_guidance_scale: float | None = None,
+        vae_batch_size: int = 1,
+        extrapolation: str = "interpolate",
+        extrapolation_window: int | None = None,
+        observer: Observer | None = None,
+        **ignored: Any,
+    ) -> NOVAPipelineOutput:
+        """Generate images (``max_latent_length`` 1) or videos; B = prompts * ``num_images_per_prompt`` samples.
+
+        Args:
+            prompt: one or several texts.
+            num_inference_steps: spatial autoregressive steps per frame.
+            num_diffusion_steps: diffusion steps per spatial step.
+            max_latent_length: latent frames of the video, the given first one included.
+            guidance_scale: text guidance; 1 or less runs the conditional copy only.
+            guidance_trunc: diffusion timestep (0..1000) below which guidance is dropped.
+            guidance_renorm: lower bound of the factor that restores the conditional prediction's norm; 1 is off.
+            image_guidance_scale, spatiotemporal_guidance_scale: see :class:`Guidance`; one of them at most.
+            flow_shift: shift of the flow-matching timesteps for this call.
+            motion_flow: mean optical flow asked for, one value or one per sample (video models).
+            negative_prompt: one text, or one per prompt; "" if not given.
+            image: first frame, RGB 0..255 [H, W, 3] (array, tensor or PIL), one for all prompts or a list of one each.
+            num_images_per_prompt: samples of each prompt, next to each other in the batch.
+            generator: one ``torch.Generator``, or a list with one per sample. With a list a sample's random numbers
+                do not depend on its batch.
+            latents: known scaled latent frames, a list of [B, C, h, w] or one [B, C, T, h, w]; the result begins with
+                them and the last is the first frame of the new ones.
+            prompt_embeds, negative_prompt_embeds: text features [tokens, E] of each prompt instead of texts.
+            disable_progress_bar: no bar on standard error.
+            output_type: "pil", "np", "pt" or "latent", see :class:`NOVAPipelineOutput`.
+            min_guidance_scale: text guidance of the first spatial step, rising linearly to ``guidance_scale``.
+            vae_batch_size: samples decoded together.
+            extrapolation, extrapolation_window: rule for videos longer than in training, see :class:`VideoContext`.
+            observer: see :class:`Observer`.
+            ignored: the official call swallows other keywords; they are named in a warning.
+
+        Raises:
+            InputError: an argument that can't be honoured, before anything is computed.
+        """
+        if ignored:
+            warnings.warn(f"NOVAPipeline ignores {', '.join(sorted(ignored))}", stacklevel=2)
+        if output_type not in OUTPUT_TYPES:
+            raise InputError(f"output_type {output_type!r} is none of {', '.join(OUTPUT_TYPES)}")
+        config, observer = self.transformer.config, observer or Observer()
+        if max_latent_length < 1 or (max_latent_length > 1 and not config.has_motion):
+            what = (
+                "a video has at least one latent frame" if max_latent_length < 1 else "an image model makes one frame"
+            )
+            raise InputError(f"max_latent_length {max_latent_length}: {what}")
+        if self.vae is None and (output_type != "latent" or image is not None):
+            raise InputError("this pipeline has no vae: ask for output_type='latent' and pass latents, not an image")
+        if image is not None and latents is not None:
+            raise InputError("give image or latents, not both")
+        guidance = Guidance(
+            guidance_scale,
+            image_guidance_scale,
+            spatiotemporal_guidance_scale,
+            guidance_trunc,
+            guidance_renorm,
+            min_guidance_scale,
+        )
+        self.scheduler.set_timesteps(num_diffusion_steps, self.device, flow_shift)
+        sampling = Sampling(
+            self.scheduler, num_inference_steps, max_latent_length, guidance, extrapolation, extrapolation_window
+        )
+        with observer.region("text"), self._working(self.text_encoder, self.transformer):
+            texts = (prompt, negative_prompt, prompt_embeds, negative_prompt_embeds)
+            rows = self.encode_prompt(*texts, num_images_per_prompt, guided=guidance.enabled)
+            observer.record("text_embeds", rows)
+            condition = condition_tokens(self.transformer, rows, guidance, motion_flow)
+            observer.record("condition", condition)
+        batch = condition.shape[0] // guidance.copies
+        draws = Draws(generator, batch, self.device)
+        if image is not None:
+            with observer.region("vae"), self._working(self.vae):
+                latents = [self._first_frame(image, draws, num_images_per_prompt)]
+        with self._working(self.transformer):
+            run = generate_latents if config.temporal_autoregressive else generate_whole_video
+            x = run(
+                self.transformer,
+                sampling,
+                condition,
+                draws,
+                self._given_frames(latents, batch),
+                observer,
+                _progress(not disable_progress_bar and max_latent_length > 1),
+                _progress(not disable_progress_bar and max_latent_length == 1),
+            )
+        if output_type == "latent":
+            return NOVAPipelineOutput(frames=x)
+        with observer.region("vae"), self._working(self.vae):
+            return decode_latents(self.vae, x, output_type, vae_batch_size)
+
+    def encode_prompt(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        negative_prompt: str | Sequence[str] | None = None,
+        prompt_embeds: Embeds | None = None,
+        negative_prompt_embeds: Embeds | None = None,
+        num_images_per_prompt: int = 1,
+        guided: bool = True,
+    ) -> Tensor:
+        """Text features [B or 2B, L, E] as :func:`conditioning.text_rows` orders them."""
+        return text_rows(
+            self.transformer,
+            self.tokenizer,
+            self.text_encoder,
+            guided,
+            prompt,
+            negative_prompt,
+            prompt_embeds,
+            negative_prompt_embeds,
+            num_images_per_prompt,
+        )
+
+    def _first_frame(self, image: Any, draws: Draws, repeats: int) -> Tensor:
+        """Scaled latent [B, C, h, w] of the given image, or of one image per prompt.
+
+        One generator draws one posterior sample per image, shared by that image's samples, as the official code does;
+        with a generator per sample each sample draws its own.
+        """
+        images = list(image) if isinstance(image, list | tuple) else [image]
+        if len(images) not in (1, draws.batch // repeats):
+            raise InputError(f"{len(images)} images for {draws.batch // repeats} prompts: give one, or one per prompt")
+        size, copies = self.transformer.config.image_size, draws.batch // len(images)
+        out = []
+        for i, item in enumerate(images):
+            pixels = image_tensor(item, size).to(self.device, self.vae.dtype)
+            mine = draws.generators[i * copies : (i + 1) * copies] if draws.per_sample else draws.generators
+            for one in mine:
+                z = self.vae.scale(self.vae.encode(pixels, one))
+                z = z.squeeze(2) if z.ndim == 5 else z
+                out.append(z.expand(copies // len(mine), -1, -1, -1))
+        return torch.cat(out)
+
+    def _given_frames(self, latents: Tensor | Sequence[Tensor] | None, batch: int) -> list[Tensor]:
+        if latents is None:
+            return []
+        frames = list(latents.unbind(2)) if isinstance(latents, Tensor) else list(latents)
+        shape = (batch, self.transformer.config.image_dim, *self.transformer.config.latent_size)
+        for frame in frames:
+            if tuple(frame.shape) != shape:
+                raise InputError(f"latents: a frame has shape {tuple(frame.shape)}, expected {shape}")
+        return [frame.to(self.device, self.dtype) for frame in frames]
+
+    def _networks(self) -> Iterator[nn.Module]:
+        yield from (m for m in (self.transformer, self.vae, self.text_encoder) if m is not None)
+
+    @contextmanager
+    def _working(self, *modules: nn.Module | None) -> Iterator[None]:
+        """With CPU offload: have ``modules`` on the device inside, on the CPU afterwards."""
+        moved = [m for m in modules if m is not None] if self._offload_device else []
+        for module in moved:
+            module.to(self._offload_device)
+        try:
+            yield
+        finally:
+            for module in moved:
+                module.to("cpu")
+
+
+def _progress(show: bool) -> Any:
+    def bar(steps: Sequence[int]) -> Iterable[int]:
+        if not show:
+            return steps
+        from tqdm import tqdm
+
+        return tqdm(steps)
+
+    return bar

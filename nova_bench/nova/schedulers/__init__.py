@@ -1,0 +1,49 @@
+"""Diffusion schedules of NOVA's token decoder: flow matching (Euler) and DDPM.
+
+Same numbers as the classes of diffusers that checkpoints name, for every field of their configs. What a step needs is
+tabulated once by ``set_timesteps``: the loop looks nothing up and never waits for the device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nova_bench.nova.errors import ArrangementError, CheckpointError
+from nova_bench.nova.schedulers.ddpm import DDPMSchedule
+from nova_bench.nova.schedulers.flow import FlowMatchEulerSchedule
+from nova_bench.nova.schedulers.schedule import CONFIG_NAME, Schedule
+
+__all__ = ["DDPMSchedule", "FlowMatchEulerSchedule", "Schedule", "load_scheduler"]
+
+
+def load_scheduler(source: str | Path | Mapping[str, Any], class_name: str | None = None) -> Schedule:
+    """Read a schedule from a config, from ``scheduler_config.json`` or from the folder that holds it.
+
+    Args:
+        source: the settings, the file or the folder.
+        class_name: the class (as in ``model_index.json``) if the config doesn't name one.
+
+    Raises:
+        CheckpointError: the file can't be read.
+        ArrangementError: the class or one of its settings isn't supported.
+    """
+    config, name = source, "scheduler config"
+    if not isinstance(source, Mapping):
+        path = Path(source) / CONFIG_NAME if Path(source).is_dir() else Path(source)
+        name = str(path)
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CheckpointError(f"{path}: can't be read ({error.strerror or error})") from error
+        except ValueError as error:
+            raise CheckpointError(f"{path}: not valid JSON ({error})") from error
+        if not isinstance(config, dict):
+            raise CheckpointError(f"{path}: expected a JSON object, found {type(config).__name__}")
+    class_name = config.get("_class_name", class_name)
+    classes = {cls.CLASS_NAME: cls for cls in (FlowMatchEulerSchedule, DDPMSchedule)}
+    if class_name not in classes:
+        raise ArrangementError(f"{name}: scheduler {class_name!r} isn't supported, only {', '.join(classes)}")
+    return classes[class_name](config)

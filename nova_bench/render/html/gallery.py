@@ -1,0 +1,112 @@
+"""The samples of a report as compact JSON, from which the page builds the few cards that are in view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from nova_bench.render.html.media import MediaShelf
+
+SPARK_POINTS = 64
+
+
+@dataclass(frozen=True)
+class GalleryMetric:
+    """How the gallery shows and sorts one metric; shown value = value * scale. Unknown direction: sorting only."""
+
+    key: str
+    title: str = ""
+    unit: str = ""
+    higher_is_better: bool | None = None
+    digits: int = 4
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One sample. ``prompt`` may hold any text; it is only ever shown as text.
+
+    ``scores`` maps a metric to its value, None where it is missing. ``details`` maps a metric to its numbers along
+    time (per frame or per pair), drawn as a small line. ``media`` and ``reference`` are files on disk; ``poster`` is
+    a JPEG. ``mime`` is guessed from the file name where it is None. ``labels`` are short tags (run, dimension, ...).
+    """
+
+    prompt: str
+    sample_index: int = 0
+    status: Literal["ok", "failed", "skipped"] = "ok"
+    error: str = ""
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    details: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    media: Path | None = None
+    poster: bytes | None = None
+    mime: str | None = None
+    reference: Path | None = None
+    reference_mime: str | None = None
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in ("ok", "failed", "skipped"):
+            raise ValueError(f"unknown sample status {self.status!r}")
+
+
+def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric], shelf: MediaShelf) -> dict[str, Any]:
+    """``{"metrics": [...], "items": [...]}`` for the page. Metrics nobody described follow those described."""
+    known = {metric.key: metric for metric in metrics}
+    for item in items:
+        for key in (*item.scores, *item.details):
+            known.setdefault(key, GalleryMetric(key))
+    posters = [None if item.poster is None else shelf.poster(item.poster) for item in items]
+    return {
+        "metrics": [
+            {
+                "title": metric.title or metric.key,
+                "unit": metric.unit,
+                "higher": metric.higher_is_better,
+                "digits": metric.digits,
+            }
+            for metric in known.values()
+        ],
+        "items": [_item(item, known, poster, shelf) for item, poster in zip(items, posters, strict=True)],
+    }
+
+
+def _item(
+    item: GalleryItem, known: Mapping[str, GalleryMetric], poster: int | None, shelf: MediaShelf
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "prompt": item.prompt,
+        "index": item.sample_index,
+        "status": item.status,
+        "scores": [_score(item.scores.get(key), metric.scale) for key, metric in known.items()],
+    }
+    details = {
+        str(position): thinned(item.details[key], metric.scale)
+        for position, (key, metric) in enumerate(known.items())
+        if item.details.get(key)
+    }
+    optional = {
+        "error": item.error,
+        "labels": list(item.labels),
+        "details": details,
+        "poster": poster,
+        "media": shelf.media(item.media, item.mime) if item.media else None,
+        "reference": shelf.media(item.reference, item.reference_mime) if item.reference else None,
+    }
+    return entry | {key: value for key, value in optional.items() if value not in (None, "", [], {})}
+
+
+def _score(value: float | None, scale: float) -> float | str | None:
+    """A JSON value: infinities as text that JavaScript's Number() reads, NaN as missing."""
+    if value is None or math.isnan(value):
+        return None
+    return float(value) * scale if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def thinned(values: Sequence[float | None], scale: float = 1.0) -> list[float | None]:
+    """At most 64 evenly picked values, first and last included, with four significant digits; gaps stay gaps."""
+    count = min(len(values), SPARK_POINTS)
+    picks = (values[round(index * (len(values) - 1) / max(1, count - 1))] for index in range(count))
+    return [float(f"{value * scale:.4g}") if value is not None and math.isfinite(value) else None for value in picks]

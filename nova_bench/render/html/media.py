@@ -1,0 +1,132 @@
+"""Pictures and clips of a report: embedded while a budget lasts, linked beyond it; posters and contact strips."""
+
+from __future__ import annotations
+
+import base64
+import io
+import mimetypes
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_BUDGET = 24 * 2**20
+POSTER_SHARE = 0.5
+PLAYABLE = ("video/mp4", "video/webm", "video/ogg")
+VIEWABLE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
+
+
+@dataclass
+class MediaShelf:
+    """Decides for each file whether its bytes go into the page, and keeps what was embedded.
+
+    ``budget`` is in bytes of page, base64 included; posters may use half of it. A file used twice is embedded once.
+    ``blobs`` holds the data URIs in order; an item refers to one by its index.
+    """
+
+    page: Path
+    budget: int = DEFAULT_BUDGET
+    blobs: list[str] = field(default_factory=list)
+    spent: int = 0
+    embedded: int = 0
+    linked: int = 0
+    posters_left_out: int = 0
+    _known: dict[Path, dict[str, object]] = field(default_factory=dict)
+
+    def poster(self, jpeg: bytes) -> int | None:
+        """Index of the embedded poster, or None where the posters' share of the budget is used up."""
+        uri = _data_uri(jpeg, "image/jpeg")
+        if self.spent + len(uri) > self.budget * POSTER_SHARE:
+            self.posters_left_out += 1
+            return None
+        return self._keep(uri)
+
+    def media(self, path: Path, mime: str | None = None) -> dict[str, object]:
+        """How to show ``path``: its ``kind`` (video, image, file or missing), ``href`` and, if embedded, ``blob``."""
+        path = Path(path)
+        if path not in self._known:
+            self._known[path] = self._place(path, mime or guess_mime(path))
+        return self._known[path]
+
+    def _place(self, path: Path, mime: str) -> dict[str, object]:
+        entry: dict[str, object] = {"kind": _kind(mime), "name": path.name}
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return {**entry, "kind": "missing"}
+        entry["href"] = relative_url(path, self.page)
+        if entry["kind"] != "file" and self.spent + size * 4 // 3 + 40 <= self.budget:
+            entry["blob"] = self._keep(_data_uri(path.read_bytes(), mime))
+            self.embedded += 1
+        else:
+            self.linked += 1
+        return entry
+
+    def _keep(self, uri: str) -> int:
+        self.spent += len(uri)
+        self.blobs.append(uri)
+        return len(self.blobs) - 1
+
+
+def guess_mime(path: Path) -> str:
+    """The MIME type by file name extension; ``application/octet-stream`` where it is unknown."""
+    return mimetypes.guess_type(path.name, strict=False)[0] or "application/octet-stream"
+
+
+def relative_url(path: Path, page: Path) -> str:
+    """URL of ``path`` relative to the folder of ``page``, percent-encoded; never one that could name a scheme."""
+    relative = Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix()
+    return "./" + quote(relative)
+
+
+def poster_jpeg(frame: np.ndarray, max_side: int = 320, quality: int = 80) -> bytes:
+    """A frame, uint8 of shape [H, W, 3] (RGB), as a JPEG whose longer side is at most ``max_side`` pixels."""
+    from PIL import Image
+
+    _check(frame, 3)
+    image = Image.fromarray(frame)
+    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    return _jpeg(image, quality)
+
+
+def contact_strip(frames: np.ndarray, count: int = 3, height: int = 120, gap: int = 4) -> bytes:
+    """``count`` frames evenly spread from first to last, side by side, as one JPEG of ``height`` pixels.
+
+    ``frames`` is uint8 of shape [T, H, W, 3] (RGB). A clip with fewer frames shows each of them once.
+    """
+    from PIL import Image
+
+    _check(frames, 4)
+    total = len(frames)
+    count = min(count, total)
+    picks = [round(index * (total - 1) / max(1, count - 1)) for index in range(count)]
+    width = max(1, round(frames.shape[2] * height / frames.shape[1]))
+    strip = Image.new("RGB", (count * width + (count - 1) * gap, height), "white")
+    for position, pick in enumerate(picks):
+        picture = Image.fromarray(frames[pick]).resize((width, height), Image.Resampling.LANCZOS)
+        strip.paste(picture, (position * (width + gap), 0))
+    return _jpeg(strip, 80)
+
+
+def _check(array: np.ndarray, dimensions: int) -> None:
+    if array.ndim != dimensions or array.shape[-1] != 3 or str(array.dtype) != "uint8" or 0 in array.shape:
+        want = "[H, W, 3]" if dimensions == 3 else "[T, H, W, 3]"
+        raise ValueError(f"expected uint8 RGB of shape {want}, got {array.dtype} {list(array.shape)}")
+
+
+def _jpeg(image: object, quality: int) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality, optimize=True)
+    return stream.getvalue()
+
+
+def _kind(mime: str) -> str:
+    return "video" if mime in PLAYABLE else "image" if mime in VIEWABLE else "file"
+
+
+def _data_uri(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

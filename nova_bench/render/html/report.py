@@ -1,0 +1,157 @@
+"""The report: one HTML file with everything in it, readable from a folder, a mail or a web server, offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.files import write_atomic
+from nova_bench.render.grid import clean_text
+from nova_bench.render.html.fragment import html_table
+from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data
+from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf
+from nova_bench.render.html.svg import inline_svg
+from nova_bench.render.table import Table
+
+DATA_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows. Any text may be foreign: all of it is escaped.
+
+    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
+    any number. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text, or to another
+    mapping, e.g. checkpoint, suite digest, versions, command line.
+    """
+
+    title: str
+    subtitle: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    summary: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[FigureSpec, ...] = ()
+    gallery: tuple[GalleryItem, ...] = ()
+    metrics: tuple[GalleryMetric, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> Path:
+    """Write ``report`` to ``path`` atomically and return it.
+
+    Clips and posters are embedded until they make up ``media_budget`` bytes of the page; further clips are linked
+    relative to ``path``, which the page then says.
+    """
+    path = Path(path)
+    return write_atomic(path, render_report(report, path, media_budget=media_budget).encode("utf-8", "replace"))
+
+
+def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> str:
+    """The page's text; ``path`` is where it will lie, which linked media are relative to."""
+    from markupsafe import Markup
+
+    shelf = MediaShelf(Path(path), media_budget)
+    gallery = gallery_data(report.gallery, report.metrics, shelf)
+    style, script = _asset("report.css"), _asset("tables.js") + _asset("gallery.js")
+    return _template().render(
+        report=report,
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        tables=[(table, Markup(html_table(table))) for table in report.tables],
+        figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
+        gallery=gallery,
+        shelf=shelf,
+        notes=_gallery_notes(report, shelf),
+        provenance=list(_flat(report.provenance)),
+    )
+
+
+def _figure(spec: FigureSpec, number: int) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    records = list(spec.records())
+    return {
+        "spec": spec,
+        "number": number,
+        "svg": Markup(inline_svg(spec, f"f{number}-")),
+        "names": list(records[0]) if records else [],
+        "records": records if len(records) <= DATA_ROWS else [],
+        "count": len(records),
+    }
+
+
+def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
+    """What a reader must know about the samples: how many failed, and which files the page does not contain."""
+    failed = sum(item.status == "failed" for item in report.gallery)
+    notes = [f"{_count(len(report.gallery), 'sample')}, {failed:,} failed."]
+    if shelf.embedded:
+        notes.append(f"{_count(shelf.embedded, 'media file')} embedded in this page.")
+    if shelf.linked:
+        linked = _count(shelf.linked, "media file")
+        notes.append(f"{linked} linked by relative path: keep this page beside its files to see them.")
+    if shelf.posters_left_out:
+        notes.append(f"{_count(shelf.posters_left_out, 'preview picture')} left out to keep this page small.")
+    return notes
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _flat(entries: Mapping[str, Any], above: str = "") -> Any:
+    for key, value in entries.items():
+        name = f"{above} · {key}" if above else str(key)
+        if isinstance(value, Mapping):
+            yield from _flat(value, name)
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            yield name, text
+
+
+def _policy(style: str, script: str) -> str:
+    """A policy under which only this page's own style and script run and nothing is fetched from a network."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_digest(script)}",
+            f"style-src {_digest(style)}",
+            "img-src 'self' data: file:",
+            "media-src 'self' data: file:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _asset(name: str) -> str:
+    return files("nova_bench.render.html").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nova_bench.render.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["line"] = lambda value: clean_text(str(value))
+    environment.filters["number"] = lambda value: "" if value is None else f"{value:.6g}"
+    return environment.get_template("report.html.j2")

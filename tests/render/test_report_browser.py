@@ -1,0 +1,77 @@
+"""The report in a real browser, from a file: its script runs under its own policy and shows prompts as text."""
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
+from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.table import Cell, Row, Table, metric_columns
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=3000",
+    "--dump-dom",
+]
+PROMPT = "<img src=x onerror=\"document.title='owned'\"> </script><script>document.title='owned'</script>"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
+
+
+class Dom(HTMLParser):
+    """Prompts, card classes and sort buttons of the page after its script ran."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cards, self.prompts, self.buttons, self.title, self.images, self.inside = [], [], 0, "", 0, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        names = (dict(attrs).get("class") or "").split()
+        if "card" in names:
+            self.cards.append(names[1])
+        if "prompt" in names:
+            self.prompts.append("")
+        self.inside = "prompt" if "prompt" in names else tag if tag == "title" else None
+        self.buttons += tag == "button" and dict(attrs).get("title") == "Sort by this column"
+        self.images += tag == "img"
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside == "prompt":
+            self.prompts[-1] += data
+        elif self.inside == "title":
+            self.title += data
+
+
+def test_cards_are_built_and_prompts_are_text(tmp_path):
+    table = Table("t", "T", metric_columns(), [Row({"metric": Cell(str(n)), "value": Cell(n / 7)}) for n in range(3)])
+    items = tuple(
+        GalleryItem(PROMPT, n, "failed" if n == 2 else "ok", scores={"m": n / 10}, details={"m": [0.1, 0.2]})
+        for n in range(60)
+    )
+    page = write_report(
+        Report("the title", tables=(table,), gallery=items, metrics=(GalleryMetric("m", higher_is_better=True),)),
+        tmp_path / "report.html",
+    )
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    dom = Dom(result.stdout)
+    assert len(dom.cards) == 24
+    assert dom.cards[:4] == ["ok", "ok", "failed", "ok"]
+    assert set(dom.prompts) == {PROMPT}
+    assert dom.title == "the title"
+    assert dom.images == 0
+    assert dom.buttons == len(metric_columns())

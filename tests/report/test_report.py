@@ -1,0 +1,127 @@
+"""From a finished run to tables, files and the page, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+PUBLISHED = [{"label": "Paper", "source": "Table 9", "values": {"brightness": 0.25, "speed": 3.0}}]
+
+
+def only_run(root: Path, name: str = "smoke") -> Path:
+    (folder,) = [path for path in root.glob(f"{name}-*") if path.is_dir()]
+    return folder
+
+
+def cells(folder: Path) -> dict[str, dict]:
+    table = json.loads((folder / "report/tables/metrics.json").read_text())
+    return {row["cells"]["metric"]["value"]: row["cells"] for row in table["rows"]}
+
+
+def test_a_run_ends_in_table_figures_page_and_raw_rows(cli, write_suite, tmp_path):
+    result = cli("run", write_suite(published=PUBLISHED))
+    assert result.returncode == 0, result.stderr
+    folder = only_run(tmp_path / "runs")
+    report = folder / "report"
+    assert f"report: {report.relative_to(tmp_path)}/index.html" in result.stdout
+    with (report / "samples.csv").open(newline="") as stream:
+        raw = list(csv.DictReader(stream))
+    values = [float(line["value"]) for line in raw if line["metric"] == "brightness"]
+    assert len(values) == 6
+    cell = cells(folder)["brightness"]
+    assert cell["value"]["value"] == pytest.approx(sum(values) / 6)  # all videos have the same number of frames
+    assert cell["value"]["ci"][0] < cell["value"]["value"] < cell["value"]["ci"][1]
+    for name in ("metrics.md", "metrics.tex", "metrics.csv", "samples.md"):
+        assert (report / "tables" / name).stat().st_size > 0
+    for name in ("metric_intervals.svg", "metric_intervals.csv", "metric_distribution.pdf"):
+        assert (report / "figures" / name).stat().st_size > 0
+    page = (report / "index.html").read_text()
+    assert "Smoke test" in page
+    assert "://" not in page.split("</style>")[0]  # nothing is loaded from elsewhere
+
+
+def test_published_numbers_are_labelled_and_never_mixed_with_measured_ones(cli, write_suite, tmp_path):
+    result = cli("run", write_suite(published=PUBLISHED))
+    assert "Published: Paper" in result.stdout
+    assert "Published, not measured here: Table 9" in result.stdout
+    found = cells(only_run(tmp_path / "runs"))
+    assert found["brightness"]["published0"]["value"] == 0.25
+    assert found["speed"]["value"].get("value") is None
+    assert "no scorer of that name" in found["speed"]["value"]["note"]
+
+
+def test_a_failed_sample_is_a_gap_with_its_error_and_the_rest_is_measured(cli, write_suite, tmp_path):
+    result = cli("run", write_suite(model={"adapter": "drift", "fail_on": "dog"}))
+    assert result.returncode == 3
+    assert "incomplete: brightness: 4 of 6 samples scored" in result.stderr
+    assert "drift can't draw 'dog'" in result.stderr
+    assert "4/6 ok, 2 failed" in result.stdout
+    assert cells(only_run(tmp_path / "runs"))["brightness"]["value"]["n_failed"] == 2
+
+
+def test_all_failed_is_no_number(cli, write_suite, tmp_path):
+    scorers = [{"name": "brightness", "settings": {"fail_below": 2.0}}]
+    result = cli("run", write_suite(scorers=scorers))
+    assert result.returncode == 3
+    cell = cells(only_run(tmp_path / "runs"))["brightness"]["value"]
+    assert cell.get("value") is None
+    assert "6 of 6 samples failed: ValueError: too dark" in cell["note"]
+
+
+def test_not_measurable_is_counted_apart_and_says_why(cli, write_suite, tmp_path):
+    result = cli("run", write_suite(sampling={"num_frames": 1, "height": 16, "width": 16}))
+    assert result.returncode == 3
+    assert "roughness: not measurable on these samples: one frame has no roughness" in result.stderr
+    assert "0/6 ok, 6 skipped" in result.stdout
+
+
+def test_report_rebuilds_everything_from_the_store_without_the_model(cli, write_suite, tmp_path, environment):
+    assert cli("run", write_suite(published=PUBLISHED)).returncode == 0
+    folder = only_run(tmp_path / "runs")
+    before = {path.name: path.read_bytes() for path in (folder / "report").rglob("*") if path.is_file()}
+    for path in (folder / "report").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    result = cli("report", folder, "--out", tmp_path / "again")
+    assert result.returncode == 0, result.stderr
+    after = {path.name: path.read_bytes() for path in (tmp_path / "again" / "report").rglob("*") if path.is_file()}
+    assert set(after) == set(before)
+    data = {name for name in before if not name.endswith((".html", ".pdf"))}
+    assert {name: after[name] for name in data} == {name: before[name] for name in data}
+
+
+def test_prompts_are_shown_as_text_only(cli, write_suite, tmp_path):
+    hostile = [
+        "<img src=x onerror=alert(1)>",
+        "../../etc/passwd",
+        "</script><script>alert(2)</script>",
+        "a\u202eb % & _",
+    ]
+    prompts = {"entries": hostile}
+    result = cli("run", write_suite(prompts=prompts, title="<b>bold</b> & co"))
+    assert result.returncode == 0, result.stderr
+    report = only_run(tmp_path / "runs") / "report"
+    page = (report / "index.html").read_text()
+    assert "<img src=x" not in page
+    assert "<script>alert(2)" not in page
+    assert "<b>bold</b>" not in page
+    names = {path.name for path in (tmp_path / "runs").rglob("*")}
+    assert not any("passwd" in name or "onerror" in name for name in names)
+
+
+def test_unknown_run_names_those_that_are_there(cli, write_suite, tmp_path):
+    assert cli("run", write_suite()).returncode == 0
+    result = cli("report", "nonsense")
+    assert result.returncode == 2
+    assert "no run 'nonsense'" in result.stderr
+    assert "smoke-" in result.stderr
+
+
+def test_a_change_of_title_shows_in_the_report_and_measures_nothing_again(cli, write_suite, tmp_path):
+    assert cli("run", write_suite()).returncode == 0
+    result = cli("run", write_suite(title="Another title"))
+    assert "6 samples were there already" in result.stderr
+    assert "Another title" in result.stdout
