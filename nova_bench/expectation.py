@@ -28,7 +28,6 @@ _WORDS = {
     "string_pattern_mismatch": "expected text of the form {pattern}",
     "string_too_short": "expected some text",
     "string_type": "expected text",
-    "string_unicode": "expected text in valid Unicode",
     "tuple_type": "expected a list",
 }
 

@@ -167,8 +167,10 @@ def _anchored(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) ->
         return data
     result = dict(data)
     for name, field in cls.model_fields.items():
-        if _is_path(field) and isinstance(result.get(name), str):
-            result[name] = anchor(result[name], source.origin((*path, name)).base)
+        text = result.get(name)
+        # What no path can hold is left for the section's own validation to refuse.
+        if _is_path(field) and isinstance(text, str) and "\0" not in text:
+            result[name] = anchor(text, source.origin((*path, name)).base)
     return result
 
 

@@ -17,10 +17,12 @@ class SpecModel(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Python counts true as 1; in a suite it is a mistake wherever a number is expected."""
+    def _strict(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
         if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in _NUMBERS:
             raise ValueError("expected a number")
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("expected text in valid Unicode")
         return value
 
 
