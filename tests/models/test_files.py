@@ -166,7 +166,7 @@ def test_a_folder_that_will_not_do(
 
 def test_two_files_for_one_sample_are_both_named(plan: Callable[..., Planned], folder: Path) -> None:
     put(folder, "x/a cat.mp4", "y/a cat.png")
-    with pytest.raises(UserError, match="two files for prompt 'a cat', sample 0: .*x/a cat.mp4, .*y/a cat.png"):
+    with pytest.raises(UserError, match=r"two files for prompt 'a cat', sample 0: .*x/a cat.mp4, .*y/a cat.png"):
         plan({"folder": "videos"})
 
 
@@ -377,10 +377,8 @@ def test_a_run_scores_what_is_there_and_counts_the_rest(cli: Callable, folder: P
     assert result.returncode == 3, result.stderr
     assert "incomplete:" in result.stderr
     assert "Traceback" not in result.stderr
-    assert (
-        "samples           1          1 (1 failed before)"
-        in cli("plan", "any.yaml", "--model", "videos/list.csv").stdout
-    )
+    planned = cli("plan", "any.yaml", "--model", "videos/list.csv").stdout
+    assert "samples 1 1 (1 failed before)" in " ".join(planned.split())
 
 
 def test_a_changed_file_is_scored_again_and_a_renamed_one_is_not(cli: Callable, folder: Path, tmp_path: Path) -> None:
