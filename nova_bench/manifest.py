@@ -69,7 +69,7 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
 def _assets(plan: Plan) -> dict[str, Any]:
     names = sorted({name for scorer in plan.scorers for name in scorer.info.assets})
     return {
-        name: {"file": get_asset(name).file, "sha256": get_asset(name).sha256, "state": asset_state(name)}
+        name: {"file": get_asset(name).title, "sha256": get_asset(name).sha256, "state": asset_state(name)}
         for name in names
     }
 

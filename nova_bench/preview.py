@@ -109,7 +109,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
         left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
         unscored.update(left)
         needed.update(scorer.info.assets)
-        absent = tuple(get_asset(name).file for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         scorers.append(ScorerPreview(scorer.info.name, len(applies) - len(left), len(left), absent, seconds))
     missing_units = len(plan.units) - len(here)
@@ -164,7 +164,7 @@ def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int
 
 def _describe(name: str) -> str:
     asset = get_asset(name)
-    return f"{asset.file} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
+    return f"{asset.title} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
 
 
 def duration(seconds: float | None) -> str:
