@@ -18,6 +18,7 @@ from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
 
+TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -57,14 +58,18 @@ class FieldHelp:
 def field_sections() -> list[tuple[str, list[FieldHelp]]]:
     """(heading, keys) for a suite, for each adapter's model section and for each scorer's settings."""
     extends = FieldHelp(
-        "extends", "str", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
+        "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
-    for info in ADAPTERS.all().values():
-        sections.append((f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model.")))
-    for info in SCORERS.all().values():
-        if info.settings.model_fields:
-            sections.append((f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings.")))
+    sections += [
+        (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
+        for info in ADAPTERS.all().values()
+    ]
+    sections += [
+        (f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings."))
+        for info in SCORERS.all().values()
+        if info.settings.model_fields
+    ]
     return sections
 
 
@@ -114,7 +119,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def _type(annotation: Any) -> str:
     if isinstance(annotation, type):
-        return "mapping" if issubclass(annotation, BaseModel) else annotation.__name__
+        return "mapping" if issubclass(annotation, BaseModel) else TYPES.get(annotation, annotation.__name__)
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Literal:
         return " | ".join(map(str, arguments))
@@ -154,6 +159,7 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     }
     schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
     whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
+    definitions.pop("ModelSpec", None)
     schema["anyOf"] = [{"required": ["extends"]}, whole]
     return {"$schema": SCHEMA_ID, **schema}
 

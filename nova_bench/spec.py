@@ -162,7 +162,7 @@ class Suite(SpecModel):
     model: SerializeAsAny[ModelSpec]
     """What makes the videos."""
     prompts: PromptsSpec | None = None
-    """The prompts. Absent for models that bring their own videos (`files`)."""
+    """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
     scorers: tuple[ScorerUse, ...] = Field(min_length=1)
