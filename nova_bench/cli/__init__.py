@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import assets, doctor, listing, plan, report, run, store
+from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, store
 from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for name, function in {
     "run": run.run,
     "plan": plan.plan,
     "report": report.report,
+    "generate": generate.generate,
     "list": listing.list_things,
     "doctor": doctor.doctor,
 }.items():

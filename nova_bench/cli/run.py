@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nova_bench.cli import options
 from nova_bench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from nova_bench.render.table import Table
 
 
 def run(
@@ -36,11 +41,15 @@ def run(
     return result.exit_code
 
 
-def show_tables(tables) -> None:
-    """Print tables to standard output: with colour on a terminal, plainly into a pipe."""
-    from nova_bench.render.export import render_table
+def show_tables(tables: Sequence[Table]) -> None:
+    """Print tables to standard output: as wide as the terminal and with colour there, plainly into a pipe."""
+    from rich.console import Console
+
+    from nova_bench.render.terminal import TerminalTable, plain_text
 
     for table in tables:
-        text = render_table(table, "ansi" if sys.stdout.isatty() else "text").decode()
-        print(text, end="" if text.endswith("\n") else "\n")
+        if sys.stdout.isatty():
+            Console().print(TerminalTable(table))
+        else:
+            print(plain_text(table))
         print()

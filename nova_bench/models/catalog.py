@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nova_bench.models.base import AdapterInfo
 from nova_bench.models.files import FilesSpec
+from nova_bench.models.nova import NovaSpec
 from nova_bench.names import Registry
 
 ADAPTERS = Registry(
@@ -16,6 +17,12 @@ ADAPTERS = Registry(
             summary="videos or images that any model made: a folder, or a CSV/JSONL manifest",
             options=FilesSpec,
             factory="nova_bench.models.files:FilesAdapter",
+        ),
+        "nova": AdapterInfo(
+            name="nova",
+            summary="a NOVA checkpoint in the published layout: text-to-image, text-to-video, image-to-video",
+            options=NovaSpec,
+            factory="nova_bench.models.nova:NovaAdapter",
         ),
     },
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from nova_bench.atomic import write_atomic
 from nova_bench.errors import UserError
 from nova_bench.render.csv_json import csv_table, json_table
-from nova_bench.render.files import distinct_names, write_atomic
+from nova_bench.render.files import distinct_names
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.latex import latex_table
 from nova_bench.render.markdown import markdown_table

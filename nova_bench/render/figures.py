@@ -12,9 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova_bench.atomic import write_atomic
 from nova_bench.render.drawing import drawing
 from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.files import safe_name, write_atomic
+from nova_bench.render.files import safe_name
 from nova_bench.render.grid import clean_text
 from nova_bench.render.style import PNG_DPI, house_style
 

@@ -1,13 +1,10 @@
-"""Writing results: complete files or none, under names that no foreign text can steer."""
+"""Names of result files, which no foreign text can steer."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 
 def safe_name(text: str) -> str:
@@ -25,22 +22,3 @@ def distinct_names(ids: Iterable[str]) -> list[str]:
         f"{stem}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}" if folded.count(low) > 1 else stem
         for text, stem, low in zip(ids, stems, folded, strict=True)
     ]
-
-
-def write_atomic(path: Path, data: bytes) -> Path:
-    """Write ``data`` to ``path`` through a temporary file beside it; a reader sees the old or the new file, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path

@@ -24,8 +24,8 @@ def read_clip(path: str | PathLike[str], max_frames: int | None = None, *, allow
     """Decode a video or image file into a :class:`Clip`.
 
     Frames are stored-size RGB, turned upright by the display matrix. For 8-bit video they are bit-identical to
-    ``cv2.VideoCapture`` (bicubic swscale, the colour matrix and range that the stream is tagged with); deeper formats
-    are reduced to 8 bits and may differ from it by a few levels.
+    ``cv2.VideoCapture`` (bicubic swscale, the colour matrix and range that the stream is tagged with, which PyAV heeds
+    from version 17 on); deeper formats are reduced to 8 bits and may differ from it by a few levels.
 
     ``max_frames`` stops decoding early. Raises :class:`MediaError` if the file is missing, is no video or image, has
     no picture, or if frames are damaged or fewer than the container declares; ``allow_truncated`` accepts the latter

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.atomic import publish, temporary_file
 from nova_bench.errors import MediaError
 
 if TYPE_CHECKING:
@@ -118,21 +117,10 @@ def _atomic(path: str | PathLike[str]) -> Iterator[Path]:
     import av
 
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            temporary.touch(exist_ok=False)
+        with temporary_file(path.parent, ".tmp") as temporary:
             yield temporary
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            publish(temporary, path)
     except (OSError, av.FFmpegError) as error:
         raise MediaError(
             f"{path}: cannot be written: {error.strerror or error}",

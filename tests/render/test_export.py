@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from nova_bench.errors import UserError
 from nova_bench.render.export import FORMATS, render_table, write_tables
-from nova_bench.render.files import safe_name, write_atomic
+from nova_bench.render.files import safe_name
 from nova_bench.render.grid import clean_text
 from nova_bench.render.latex import escape_latex
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
+from nova_bench.render.terminal import plain_text
 
 NASTY = r"100% of $x_1$ & {a} #1 ~ ^ \cmd | <b>&amp; `q` *s* [l](u) -- '' " + '"Käse" 雨 🎬 č ł αβ'
 NOTE = "not computed: needs raft-things.pth (nova_bench assets fetch raft-things)"
@@ -128,6 +129,14 @@ def test_terminal_text_is_plain_without_a_terminal():
     assert all(len(line) <= 160 for line in text.splitlines())
 
 
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+def test_no_terminal_is_too_narrow_for_a_number(width):
+    text = plain_text(sample_table("a prompt of several words"), width)
+    for shown in ("0.9600", "[0.9000,", "0.9700]", "4/5 ok,", "0.9200", "[-0.5000,", "dB", "raft-things.pth"):
+        assert shown.split()[0] in text
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_terminal_styles_come_only_from_us():
     text = render_table(sample_table("\x1b[31mred"), "ansi").decode()
     assert "\x1b[1m" in text
@@ -180,11 +189,3 @@ def test_safe_names_are_plain_file_names(text):
     name = safe_name(text)
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", name)
     assert name.strip(".-") == name
-
-
-def test_failed_write_keeps_the_old_file(tmp_path):
-    target = write_atomic(tmp_path / "a.txt", b"old")
-    with pytest.raises(TypeError):
-        write_atomic(target, "not bytes")
-    assert target.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -74,7 +74,7 @@ def page_of(report: Report, **options) -> Page:
 
 
 def plain_tags() -> set[str]:
-    return page_of(full_report("plain")).tags()
+    return page_of(full_report("plain_text")).tags()
 
 
 @given(st.text(max_size=60))

@@ -54,6 +54,8 @@ def encode(tmp_path: Path) -> Callable[..., Path]:
             if milliseconds:
                 stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
             if rotation is not None:
+                if not hasattr(stream, "set_display_rotation"):
+                    pytest.skip("PyAV before 18 can't write a display matrix")
                 stream.set_display_rotation(rotation)
             if colorspace is not None:
                 stream.codec_context.colorspace = colorspace

@@ -264,3 +264,22 @@ class TestImages:
         Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000).save(tmp_path / "deep.png")
         with pytest.raises(MediaError, match="more than 8 bits"):
             read_clip(tmp_path / "deep.png")
+
+
+def test_trimmed_without_reencoding(tmp_path: Path, encode, opencv_decode) -> None:
+    """An edit list hides the samples before the cut: they are declared and stored, and nothing is missing."""
+    path, trimmed = encode("whole.mp4", count=30), tmp_path / "trimmed.mp4"
+    with av.open(str(path)) as source, av.open(str(trimmed), "w") as output:
+        stream = source.streams.video[0]
+        copy = output.add_stream_from_template(stream)
+        shift = round(5 / 12 / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                output.mux(packet)
+    clip = read_clip(trimmed)
+    with av.open(str(trimmed)) as container:
+        assert container.streams.video[0].frames == 30
+    assert clip.frame_count == clip.declared_frames == 25
+    assert np.array_equal(clip.frames, read_clip(path).frames[5:])
+    assert np.array_equal(clip.frames, opencv_decode(trimmed)[0])

@@ -33,8 +33,8 @@ def html_table(table: Table) -> str:
             parts.append("</tbody><tbody>" if opened else "<tbody>")
             opened = True
             if heading:
-                span = len(grid.columns)
-                parts.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(heading)}</th></tr>')
+                opening = f'<tr class="group"><th colspan="{len(grid.columns)}" scope="rowgroup">'
+                parts.append(f"{opening}<span>{escape(heading)}</span></th></tr>")
             group = heading
         parts += ["<tr>", *(_cell(cell, grid.columns[at], at == 0) for at, cell in enumerate(cells)), "</tr>"]
     parts.append("</tbody></table></div>" if opened else "<tbody></tbody></table></div>")

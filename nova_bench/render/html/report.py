@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from nova_bench.atomic import write_atomic
 from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.files import write_atomic
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data

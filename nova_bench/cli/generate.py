@@ -1,0 +1,62 @@
+"""`nova_bench generate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nova_bench.errors import ExitCode
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What to show.")],
+    model: Annotated[str, typer.Option("--model", help="A checkpoint: folder, published name or hub id.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write: .mp4, .mkv (lossless), or .png for one frame.")
+    ] = Path("nova.mp4"),
+    image: Annotated[Path | None, typer.Option("--image", help="First frame (image-to-video).")] = None,
+    frames: Annotated[int | None, typer.Option("--frames", min=1, help="Frames; 1 is an image.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample.")] = 1337,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Autoregressive steps per frame.")] = None,
+    diffusion_steps: Annotated[
+        int | None, typer.Option("--diffusion-steps", min=1, help="Diffusion steps per token set.")
+    ] = None,
+    guidance: Annotated[float | None, typer.Option("--guidance", min=0, help="Classifier-free guidance.")] = None,
+    motion: Annotated[float | None, typer.Option("--motion", help="Motion flow asked for.")] = None,
+    negative: Annotated[str | None, typer.Option("--negative", help="Negative prompt.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    dtype: Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")] = "auto",
+    extrapolation: Annotated[
+        str, typer.Option("--extrapolation", help="interpolate, extend or window.")
+    ] = "interpolate",
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
+) -> ExitCode:
+    """Make one image or video with a NOVA checkpoint, to look at."""
+    from nova_bench.models.one_sample import Request, make_sample
+
+    request = Request(
+        prompt=prompt,
+        model=model,
+        out=out,
+        image=image,
+        num_frames=frames,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        extrapolation=extrapolation,
+        arguments={
+            "num_inference_steps": steps,
+            "num_diffusion_steps": diffusion_steps,
+            "guidance_scale": guidance,
+            "motion_flow": motion,
+            "negative_prompt": negative,
+        },
+    )
+    made = make_sample(request, lambda message: print(f"warning: {message}", file=sys.stderr))
+    if profile:
+        print(made.profile_text(), file=sys.stderr)
+    print(f"{made.path}: {made.frames} frame{'s' if made.frames > 1 else ''}, {made.seconds:.1f} s")
+    return ExitCode.PASS

@@ -1,0 +1,230 @@
+"""The `nova` adapter: units -> videos and images by a NOVA checkpoint, in batches, each sample from its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import model_validator
+
+from nova_bench.errors import MissingAsset, UserError
+from nova_bench.identity import digest
+from nova_bench.models.base import AdapterContext, Output, Unit
+from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.paths import SuitePath
+from nova_bench.spec import ModelSpec, SamplingSpec
+
+if TYPE_CHECKING:
+    from nova_bench.nova import NOVAPipeline
+
+GENERATOR_VERSION = "1"
+"""Changes whenever the same checkpoint, settings and seed may give another video."""
+
+PAPER_LATENTS = 9
+"""Latent frames of the paper's videos: 33 frames (Sec. 4.1 and the official evaluation scripts)."""
+
+PIPELINE_ARGUMENTS = {
+    "num_inference_steps": "num_inference_steps",
+    "num_diffusion_steps": "num_diffusion_steps",
+    "guidance_scale": "guidance_scale",
+    "motion_flow": "motion_flow",
+    "negative_prompt": "negative_prompt",
+}
+"""Field of SamplingSpec -> argument of the pipeline; what is absent keeps the official default."""
+
+
+class NovaSpec(ModelSpec):
+    """A NOVA checkpoint. Give either `checkpoint` or `folder`."""
+
+    adapter: Literal["nova"] = "nova"
+    """`nova`"""
+    checkpoint: str | None = None
+    """A published checkpoint by its short name (`nova_bench assets list`), or any hub id (`owner/name`)."""
+    folder: SuitePath | None = None
+    """A checkpoint folder in the published layout (model_index.json, transformer/, vae/, ...)."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the networks. auto: float16 on a GPU, as the official evaluation does, float32 on the CPU."""
+    cpu_offload: bool = False
+    """Keep each network on the GPU only while it works: less GPU memory, slower."""
+    vae_tiling: bool = False
+    """Decode in spatial tiles: less memory, slightly other pixels. Part of a unit's identity."""
+    vae_batch_size: int = 1
+    """Samples decoded together."""
+    extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
+    """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> NovaSpec:
+        if (self.checkpoint is None) == (self.folder is None):
+            raise ValueError("give exactly one of `checkpoint` and `folder`")
+        return self
+
+
+class NovaAdapter:
+    """Loads the pipeline on the first batch and keeps it."""
+
+    def __init__(self, options: NovaSpec, context: AdapterContext):
+        self._options, self._context = options, context
+        self._pipeline: NOVAPipeline | None = None
+
+    def digest(self) -> str:
+        """Digest of every file of the checkpoint and of what else changes a video; reads no weights into memory.
+
+        A checkpoint that isn't here yet has a digest of its own, made of its name: nothing was generated with it.
+        """
+        options = self._options
+        how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
+        try:
+            folder = locate_checkpoint(options)
+        except MissingAsset:
+            return digest("nova", ["absent", options.checkpoint, options.revision, how])
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
+        content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
+        return digest("nova", [content, how])
+
+    def existing(self) -> None:
+        """NOVA makes its videos itself."""
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        """One batch: text-to-video and image-to-video units separately, each sample from a generator of its own."""
+        import torch
+
+        pipeline = self._loaded()
+        for with_image, group in groupby(sorted(units, key=_has_image), key=_has_image):
+            batch = list(group)
+            generators = [torch.Generator(pipeline.device).manual_seed(unit.seed) for unit in batch]
+            with explained():
+                output = pipeline(
+                    prompt=[unit.model_text for unit in batch],
+                    image=[first_frame(Path(unit.image)) for unit in batch] if with_image else None,
+                    generator=generators,
+                    max_latent_length=self._latent_length(pipeline),
+                    output_type="np",
+                    disable_progress_bar=True,
+                    vae_batch_size=self._options.vae_batch_size,
+                    extrapolation=self._options.extrapolation,
+                    **self._arguments(),
+                )
+            arrays = output.frames if output.frames is not None else output.images[:, None]
+            for unit, frames in zip(batch, arrays, strict=True):
+                yield Output(unit, frames=torch.from_numpy(frames))
+
+    def _loaded(self) -> NOVAPipeline:
+        if self._pipeline is None:
+            with explained():
+                self._pipeline = load_pipeline(self._options, self._context.device, self._context.warn)
+                check_size(self._pipeline, self._context.suite.sampling)
+        return self._pipeline
+
+    def _dtype_name(self) -> str:
+        return dtype_name(self._options.dtype, self._context.device)
+
+    def _latent_length(self, pipeline: NOVAPipeline) -> int:
+        return latent_length(pipeline, self._context.suite.sampling.num_frames)
+
+    def _arguments(self) -> dict[str, Any]:
+        sampling = self._context.suite.sampling
+        return {
+            argument: value
+            for field, argument in PIPELINE_ARGUMENTS.items()
+            if (value := getattr(sampling, field)) is not None
+        }
+
+
+def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -> NOVAPipeline:
+    """The pipeline of a checkpoint on a device. MissingAsset where it isn't here, NOVAError where it can't be used."""
+    import torch
+
+    from nova_bench.nova import NOVAPipeline
+
+    folder = locate_checkpoint(options)
+    dtype = getattr(torch, dtype_name(options.dtype, device))
+    if dtype == torch.float16 and device == "cpu":
+        warn("float16 on the CPU is slow and imprecise; float32 is the CPU's own")
+    pipeline = NOVAPipeline.from_pretrained(folder, torch_dtype=dtype, device="cpu" if options.cpu_offload else device)
+    if options.cpu_offload:
+        pipeline.enable_model_cpu_offload(device)
+    if options.vae_tiling:
+        pipeline.enable_vae_tiling()
+    return pipeline
+
+
+def dtype_name(dtype: str, device: str) -> str:
+    """What ``auto`` means on a device."""
+    if dtype != "auto":
+        return dtype
+    return "float16" if device.startswith("cuda") else "float32"
+
+
+def latent_length(pipeline: NOVAPipeline, num_frames: int | None) -> int:
+    """Latent frames whose decoding gives ``num_frames``; those of the paper's evaluation where it is None.
+
+    UserError with the nearest lengths where no latent length gives that many: the autoencoder decodes complete
+    tiles only (5, 9, 13, ... latents beyond the fifth).
+    """
+    if num_frames is None:
+        longest = min(PAPER_LATENTS, pipeline.transformer.config.video_base_size[0])
+        return max(length for length in range(1, longest + 1) if _is_whole(pipeline, length))
+    lengths = {pipeline.vae.num_frames(length): length for length in _lengths(pipeline, num_frames)}
+    if num_frames in lengths:
+        return lengths[num_frames]
+    near = sorted(lengths, key=lambda frames: abs(frames - num_frames))[:2]
+    raise UserError(
+        f"num_frames {num_frames}: this model's autoencoder never decodes to that many frames",
+        f"nearest: {' or '.join(map(str, sorted(near)))}",
+    )
+
+
+def _lengths(pipeline: NOVAPipeline, num_frames: int) -> Iterator[int]:
+    """Whole latent lengths from 1 until beyond ``num_frames`` frames; 1 alone for image models."""
+    yield 1
+    length = 1
+    while pipeline.transformer.config.has_motion and pipeline.vae.num_frames(length) <= num_frames:
+        length += 1
+        if _is_whole(pipeline, length):
+            yield length
+
+
+def _is_whole(pipeline: NOVAPipeline, length: int) -> bool:
+    """Whether no latent frame of that many is dropped when decoding."""
+    if length == 1:
+        return True
+    return pipeline.vae.num_frames(length) == 1 + pipeline.vae.temporal_stride * (length - 1)
+
+
+def check_size(pipeline: NOVAPipeline, sampling: SamplingSpec) -> None:
+    """UserError where a suite asks for another frame size than the checkpoint makes."""
+    height, width = pipeline.transformer.config.image_size
+    if (sampling.height or height, sampling.width or width) != (height, width):
+        raise UserError(
+            f"sampling asks for {sampling.width or width}x{sampling.height or height}, but this checkpoint makes "
+            f"{width}x{height}",
+            f"set sampling.height: {height} and sampling.width: {width}, or leave them away",
+        )
+
+
+def first_frame(path: Path) -> Any:
+    """The first frame of an image or video, uint8 [H, W, 3]. MediaError where it can't be read."""
+    from nova_bench.video import read_clip
+
+    return read_clip(path, max_frames=1, allow_truncated=True).frames[0]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of the NOVA library concern the whole run: they become UserErrors."""
+    from nova_bench.nova import NOVAError
+
+    try:
+        yield
+    except NOVAError as error:
+        raise UserError(str(error), "correct the checkpoint or the settings that this names") from error
+
+
+def _has_image(unit: Unit) -> bool:
+    return unit.image is not None
