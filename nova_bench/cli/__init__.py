@@ -36,14 +36,20 @@ app.add_typer(assets.app, name="assets")
 app.add_typer(store.app, name="store")
 
 
-@app.callback()
-def _common(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
-    debug: bool = typer.Option(False, DEBUG, help="Show the traceback of an error (anywhere on the command line)."),
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"nova_bench {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_show_version
+    ),
+    debug: bool = typer.Option(False, DEBUG, help="Show the traceback of an error (anywhere on the command line)."),
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.cli.ending import ends_with_code
-from nova_bench.errors import ExitCode
+from nova_bench.cli import options
+from nova_bench.cli.ending import ends_with_code, tell
+from nova_bench.errors import ExitCode, UserError
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -37,18 +38,23 @@ def list_assets() -> ExitCode:
 def fetch_assets(
     names: Names = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    quiet: options.Quiet = False,
 ) -> ExitCode:
-    """Bring assets here and check them. A download that was cut off continues."""
+    """Bring assets here and compare them with their SHA-256. A download that was cut off continues."""
     from nova_bench.assets import ASSETS, get_asset
     from nova_bench.assets.fetch import fetch
     from nova_bench.progress import Progress
 
-    progress = Progress()
-    for name in names or ASSETS:
-        with progress.stage(name, get_asset(name).size) as advance:
-            path = fetch(name, advance, offline)
-        print(f"{name}: {path}")
-    return ExitCode.PASS
+    progress = Progress(quiet)
+    code = ExitCode.PASS
+    for asset in [get_asset(name) for name in names or ASSETS]:
+        try:
+            with progress.stage(asset.name, asset.size, "bytes") as advance:
+                path = fetch(asset.name, advance, offline)
+            print(f"{asset.name}: {path}")
+        except UserError as error:  # the others may still come
+            code = tell(error)
+    return code
 
 
 @app.command("verify")
@@ -58,7 +64,9 @@ def verify_assets(names: Names = None) -> ExitCode:
     from nova_bench.assets import ASSETS, asset_state, get_asset
     from nova_bench.assets.cache import AssetState
 
-    states = {name: asset_state(get_asset(name).name, thorough=True) for name in names or ASSETS}
+    assets = [get_asset(name) for name in names or ASSETS]
+    states = {asset.name: asset_state(asset.name, thorough=True) for asset in assets}
     for name, state in states.items():
-        print(f"{name}: {state}")
+        remedy = "" if state == AssetState.HERE else f": python -m nova_bench assets fetch {name}"
+        print(f"{name}: {state}{remedy}")
     return ExitCode.PASS if all(state == AssetState.HERE for state in states.values()) else ExitCode.INCOMPLETE

@@ -24,7 +24,7 @@ def ends_with_code(command: Callable[..., ExitCode]) -> Callable[..., None]:
         except UserError as error:
             if DEBUG in sys.argv:
                 raise
-            code = _tell(error)
+            code = tell(error)
         except KeyboardInterrupt:
             again = shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]])
             print(f"\ninterrupted; everything finished is kept. To continue: {again}", file=sys.stderr)
@@ -38,7 +38,8 @@ def ends_with_code(command: Callable[..., ExitCode]) -> Callable[..., None]:
     return wrapped
 
 
-def _tell(error: UserError) -> ExitCode:
+def tell(error: UserError) -> ExitCode:
+    """Print an error and its remedy; returns its exit code."""
     print(f"error: {error.message}", file=sys.stderr)
     if error.remedy:
         print(f"  try: {error.remedy}", file=sys.stderr)
