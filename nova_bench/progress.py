@@ -117,6 +117,8 @@ def log_to(path: Path) -> Iterator[None]:
     """Append everything that is logged to a file."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
+    logging.raiseExceptions = False
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Benchmark and ablation harness for autoregressive video generation (NOVA, arXiv 2412.14169).",
     epilog=(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 incomplete or nothing measured, 4 inconclusive, "
-        "130 interrupted."
+        "70 a bug in nova_bench, 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
