@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOGGER = logging.getLogger("nova_bench")
+# Without a handler, logging itself would print warnings a second time.
+LOGGER.addHandler(logging.NullHandler())
+LOGGER.propagate = False
 # Without a terminal, a long stage still says every so often that it lives.
 LINE_INTERVAL_SECONDS = 60.0
 
@@ -121,7 +124,6 @@ def log_to(path: Path) -> Iterator[None]:
     logging.raiseExceptions = False
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
     try:
         yield
     finally:

@@ -282,7 +282,7 @@ def test_plan_tells_what_is_missing_before_and_done_after_a_run(cli: Callable, w
         "roughness": ["0", "6", "?"],
     }
     assert "assets: none missing" in before.stdout
-    assert "disk: about 0.0 MB for the missing samples" in before.stdout
+    assert "disk: about 86 bytes for the missing samples" in before.stdout
     assert "time: unknown" in before.stdout
 
     assert cli("run", suite).returncode == 0
