@@ -103,7 +103,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     speeds = _Speeds(store, plan.suite.execution.device)
     unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
-    scorers, needed = [], set(ADAPTERS.get(plan.suite.model.adapter).assets(plan.suite.model))
+    scorers, needed = [], set()
     for scorer in plan.scorers:
         applies = [unit for unit in plan.units if scorer.applies_to(unit)]
         left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
@@ -118,7 +118,10 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
         len(here),
         len(artifacts) - len(here),
         tuple(scorers),
-        tuple(_describe(name) for name in sorted(needed) if asset_state(name) != AssetState.HERE),
+        (
+            *(ADAPTERS.get(plan.suite.model.adapter).missing(plan.suite.model) if missing_units else ()),
+            *(_describe(name) for name in sorted(needed) if asset_state(name) != AssetState.HERE),
+        ),
         _disk(plan, store, here, missing_units),
         speeds.seconds("generate", adapter_digest, missing_units),
         speeds.seconds("score", "decode", len(unscored)),

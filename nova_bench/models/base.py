@@ -108,7 +108,8 @@ class AdapterInfo:
     summary: str
     options: type[ModelSpec]
     factory: str
-    assets: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
+    missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
+    """What has to be fetched before the model can generate: a line each, with the command."""
 
     def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
         """Import the implementation and construct it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -175,8 +176,9 @@ def test_doctor_says_what_is_there_and_what_is_not(cli: Callable, write_suite: C
     (tmp_path / "suites" / "broken.yaml").write_text("name: broken\n")
     result = cli("doctor")
     assert result.returncode == 0, result.stdout
-    for said in ("packages:", "  torch ", "device:", "assets:", "free for the store", "vbench-prompts  missing"):
+    for said in ("packages:", "  torch ", "device:", "assets:", "free for the store", "nova-0.6b-t2v"):
         assert said in result.stdout
+    assert re.search(r"vbench-prompts +missing", result.stdout)
     assert "ready: 6 samples, 2 scorers" in result.stdout
     assert "broken  not ready: suites/broken.yaml:1:" in result.stdout.replace(str(tmp_path) + "/", "")
 
@@ -184,11 +186,14 @@ def test_doctor_says_what_is_there_and_what_is_not(cli: Callable, write_suite: C
 def test_assets_list_and_verify(cli: Callable) -> None:
     listed = cli("assets", "list")
     assert listed.returncode == 0
-    assert "vbench-prompts  missing" in listed.stdout
-    verified = cli("assets", "verify")
+    assert re.search(r"vbench-prompts +missing", listed.stdout)
+    assert re.search(r"nova-0.6b-t2v +missing +~8.0 GB", listed.stdout)
+    assert "nothing is here yet" in cli("assets", "verify").stdout
+    verified = cli("assets", "verify", "vbench-prompts", "nova-0.3b-t2i")
     assert verified.returncode == 3
     assert "vbench-prompts: missing: python -m nova_bench assets fetch vbench-prompts\n" in verified.stdout
-    offline = cli("assets", "fetch", "--offline")
+    assert "nova-0.3b-t2i: missing: python -m nova_bench assets fetch nova-0.3b-t2i\n" in verified.stdout
+    offline = cli("assets", "fetch", "vbench-prompts", "--offline")
     assert offline.returncode == 3
     assert "error: VBench_full_info.json is not here, and fetching is off (offline)" in offline.stderr
 
@@ -196,7 +201,9 @@ def test_assets_list_and_verify(cli: Callable) -> None:
 def test_assets_fetch_tells_bytes_as_lines(cli: Callable, environment: dict[str, str], tmp_path: Path) -> None:
     """A package source without a network: the error is one line, the others would still be tried."""
     (tmp_path / "none").mkdir()
-    result = cli("assets", "fetch", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "none"), HF_HUB_OFFLINE="0")
+    result = cli(
+        "assets", "fetch", "vbench-prompts", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "none"), HF_HUB_OFFLINE="0"
+    )
     assert result.returncode == 3
     assert "error: vbench==0.1.5 can't be downloaded: No matching distribution found" in result.stderr
     assert "Traceback" not in result.stderr
