@@ -11,7 +11,7 @@ from typing import Any
 
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, get_asset
 from nova_bench.atomic import write_atomic
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import file_digest
 
 
@@ -89,7 +89,7 @@ def file_states(asset: Asset, thorough: bool = False) -> dict[AssetFile, AssetSt
         if states[file] == AssetState.HERE:
             verified[file.path] = stamp
     if verified != known:
-        with suppress(OSError):  # a read-only cache is verified each time
+        with suppress(StoreError):  # a read-only cache is verified each time
             write_atomic(note, json.dumps(verified).encode())
     return states
 

