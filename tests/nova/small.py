@@ -11,17 +11,15 @@ from nova_bench.nova.loading import random_transformer
 from nova_bench.nova.transformer import NOVATransformer3DModel
 
 CONFIG = NOVAConfig(
-    image_size=(32, 48),
+    image_size=(32, 64),
     image_stride=8,
     text_token_dim=24,
     text_token_len=6,
-    image_base_size=(2, 3),
-    video_base_size=(3, 1, 1),
+    image_base_size=(2, 4),
+    video_base_size=(3, 1, 2),
     arch=("vit_d2w32h1", "vit_d3w32h1", "mlp_d2w16"),
     video_mixer_rank=4,
 )
-SIZES = {"image_size": (32, 64), "image_base_size": (2, 4), "video_base_size": (3, 1, 2)}
-CONFIG = CONFIG.with_arrangement(**SIZES)
 IMAGE_CONFIG = CONFIG.with_arrangement(video_base_size=(1, 1, 2), video_mixer_rank=None)
 VIDEO_VAE = {
     "_class_name": "AutoencoderKLOpenSora",
