@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor, nn
 
+Loop = Callable[[Tensor, Tensor], Tensor]
 _TOKENS = 8  # token counts are padded to a multiple of this, so that few graphs serve all spatial steps
 
 
 class _Graph:
     """One captured loop with the buffers it reads and writes."""
 
-    def __init__(self, loop: Callable[[Tensor, Tensor], Tensor], z: Tensor, draws: Tensor, pool: object):
+    def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: object):
         self.z, self.draws = z.clone(), draws.clone()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -48,14 +49,7 @@ class GraphCache:
         """Whether there is anything to capture: only on CUDA."""
         return z.is_cuda
 
-    def run(
-        self,
-        loop: Callable[[Tensor, Tensor], Tensor],
-        constants: Hashable,
-        network: nn.Module,
-        z: Tensor,
-        draws: Tensor,
-    ) -> Tensor:
+    def run(self, loop: Loop, constants: Hashable, network: nn.Module, z: Tensor, draws: Tensor) -> Tensor:
         """``loop(z, draws)`` for z [R, n, D] and draws [K, B, n, P], whose tokens do not influence one another."""
         count = z.shape[1]
         z, draws = _pad(z), _pad(draws)
