@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import make_dataclass, replace
 
 import pytest
@@ -123,8 +126,11 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
         store.add_units([_draft("a", b"one")])
     run = tmp_path / "smoke-123456" / "report"
     run.mkdir(parents=True)
-    left = [tmp_path / ".writing-x.sqlite", tmp_path / "artifacts" / "..writing-y.mp4.0a1b.tmp"]
-    fresh = run / ".writing-z.csv"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [tmp_path / f".writing-{dead.pid}-x.sqlite", tmp_path / "artifacts" / f".writing-{dead.pid}-y.mp4"]
+    left += [run / f".writing-{dead.pid}-z.csv", run / ".writing-odd"]
+    fresh = run / f".writing-{os.getppid()}-z.csv"
     for path in (*left, fresh):
         path.touch()
     with Store.writer(tmp_path):
