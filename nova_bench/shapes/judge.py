@@ -11,10 +11,7 @@ from nova_bench.shapes.captions import Claims, ThingClaim
 from nova_bench.shapes.look import moments
 from nova_bench.shapes.scene import COLORS, RADIUS, SHAPES, Motion
 from nova_bench.shapes.segment import Blob, background_of, blobs_of, name_background, on_grid
-from nova_bench.shapes.tracking import Track, link, motion_of
-
-VERSION = "1"
-"""Part of the version of every scorer that asks the judge."""
+from nova_bench.shapes.tracking import MOTION_FRAMES, Track, link, motion_of
 
 _LARGE = (RADIUS["small"] * RADIUS["large"]) ** 0.5
 _PRESENT = 0.5  # the share of frames from which on a track is an object and no flicker
@@ -122,21 +119,14 @@ def checks(said: Claims, seen: Seen) -> dict[str, bool | None]:
             found[name] = all(
                 thing is not None and getattr(claim, name) in (None, getattr(thing, name)) for claim, thing in pairs
             )
-    moving = [(claim.motion, thing and thing.motion) for claim, thing in pairs if claim.motion]
-    timeless = any(thing is not None and thing.motion is None for claim, thing in pairs if claim.motion)
+    moving = [(claim.motion, thing.motion if thing else None) for claim, thing in pairs if claim.motion]
+    timeless = len(seen.frames) < MOTION_FRAMES
     if moving:
-        found["motion"] = (
-            None if timeless else all(shows(motion, Motion(wanted.kind, wanted.direction)) for wanted, motion in moving)
-        )
+        same = [shows(motion, Motion(wanted.kind, wanted.direction)) for wanted, motion in moving]
+        found["motion"] = None if timeless else all(same)
     if any(wanted.speed for wanted, _ in moving):
-        found["speed"] = (
-            None
-            if timeless
-            else all(
-                wanted.speed is None or (motion is not None and motion.speed == wanted.speed)
-                for wanted, motion in moving
-            )
-        )
+        same = [wanted.speed is None or (motion and motion.speed) == wanted.speed for wanted, motion in moving]
+        found["speed"] = None if timeless else all(same)
     if said.relation:
         first, second = (thing for _, thing in pairs)
         found["relation"] = first is not None and second is not None and relation_share(first, second, said) > 0.5

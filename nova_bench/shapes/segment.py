@@ -18,10 +18,12 @@ from nova_bench.shapes.scene import COLORS, SHAPES, SIDE
 GRID = int(SIDE)
 _SOLID = 0.4  # coverage from which a pixel counts as an object's
 _CONTRAST = 26.0  # least distance from the background in RGB levels
+_FAINT = 0.08  # share of an object's cover below which a pixel is the background's noise
 _SMALLEST = 40  # pixels; the smallest object of the world covers about 110
 _FRINGE = 0.35  # a blob beside another one and this much smaller is its fringe, not an object
 _SHADE = 24.0  # mean difference of top and bottom in levels from which a background shades off
-_BLURS = (0.5, 1.2, 2.0)  # of the outlines that shapes are compared with, in pixels
+_BLURS = (0.5, 1.2, 2.0, 2.8)  # of the outlines that shapes are compared with, in pixels
+_MIDDLES = np.arange(GRID) + 0.5  # of pixels
 _TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # naming colours, lightness counts half
 
 
@@ -133,16 +135,18 @@ def _blob(frame: np.ndarray, cover: np.ndarray, mask: np.ndarray, others: list[n
     region = _grown(mask, 3)
     for other in others:
         region &= ~_grown(other, 1)
+    region |= mask
     core = float(np.quantile(cover[mask], 0.85))
-    soft = np.where(region | mask, np.minimum(cover / core, 1.0), 0.0)
-    soft[soft < 0.08] = 0.0  # noise of the background
-    total = float(soft.sum())
-    rows, columns = np.arange(GRID) + 0.5, np.arange(GRID) + 0.5
-    x, y = float((soft.sum(0) * columns).sum() / total), float((soft.sum(1) * rows).sum() / total)
-    ys, xs = np.nonzero((soft >= 0.5) & (region | mask))
+    soft = np.where(region & (cover >= _FAINT * core), cover / core, 0.0)
+    full = np.minimum(soft, 1.0)
+    total = float(full.sum())
+    x, y = float((full.sum(0) * _MIDDLES).sum() / total), float((full.sum(1) * _MIDDLES).sum() / total)
+    ys, xs = np.nonzero(soft >= 0.5)
     box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
     inner = mask & (cover >= 0.9 * core)
-    return Blob(x, y, (total / np.pi) ** 0.5, _color_name(frame[inner]), _fits(soft, x, y, total), box)
+    # A soft, small object never reaches full cover; then its area is that of the cover itself.
+    areas = (total, total * core) if 0.6 < core < 0.97 else (total,)
+    return Blob(x, y, (total / np.pi) ** 0.5, _color_name(frame[inner]), _fits(soft, x, y, areas), box)
 
 
 def _grown(mask: np.ndarray, by: int) -> np.ndarray:
@@ -174,21 +178,21 @@ def _centroid(shape: str) -> float:
     return float((inside.sum(1) * axis).sum() / inside.sum())
 
 
-def _fits(soft: np.ndarray, x: float, y: float, area: float) -> tuple[float, ...]:
-    """Intersection over union of a soft mask with each shape of the same area and centroid, at the best blur."""
-    columns, rows = np.arange(GRID) + 0.5 - x, np.arange(GRID) + 0.5 - y
+def _fits(soft: np.ndarray, x: float, y: float, areas: tuple[float, ...]) -> tuple[float, ...]:
+    """Cosine of a soft mask with each shape of the same centroid and area, at the best blur and area of those given."""
+    length = float(np.linalg.norm(soft))
     fits = []
     for shape in SHAPES:
-        radius = (area / moments(shape)[0]) ** 0.5
-        reach = max(EXTENT[shape]) * radius + 6
-        keep_x, keep_y = np.abs(columns) < reach, np.abs(rows) < reach
-        across, down = columns[keep_x][None, :], rows[keep_y][:, None] + _centroid(shape) * radius
-        sharp = np.clip(0.5 - distance(shape, across, down, np.float64(radius)), 0, 1)
-        seen = soft[np.ix_(keep_y, keep_x)]
-        beyond = area - float(seen.sum())
         best = 0.0
-        for blur in _BLURS:
-            model = cv2.GaussianBlur(sharp, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
-            best = max(best, float(np.minimum(seen, model).sum() / (np.maximum(seen, model).sum() + beyond)))
+        for area in areas:
+            radius = (area / moments(shape)[0]) ** 0.5
+            reach = max(EXTENT[shape]) * radius + 6
+            columns, rows = np.abs(_MIDDLES - x) < reach, np.abs(_MIDDLES - y) < reach
+            across, down = (_MIDDLES[columns] - x)[None, :], (_MIDDLES[rows] - y)[:, None] + _centroid(shape) * radius
+            sharp = np.clip(0.5 - distance(shape, across, down, np.float64(radius)), 0, 1)
+            seen = soft[np.ix_(rows, columns)]
+            for blur in _BLURS:
+                model = cv2.GaussianBlur(sharp, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
+                best = max(best, float((seen * model).sum() / np.linalg.norm(model)) / length)
         fits.append(best)
     return tuple(fits)
