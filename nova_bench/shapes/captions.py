@@ -80,7 +80,7 @@ DENSE_TEMPLATES = (
 )
 TEMPLATES = SHORT_TEMPLATES + DENSE_TEMPLATES
 
-_COUNTS = ("a", "two", "three")
+COUNT_WORDS = ("a", "two", "three")
 _PARTICIPLE = {
     "static": "standing still",
     "move": "moving",
@@ -147,21 +147,46 @@ def parse_caption(text: str) -> Claims:
             if said is not None:
                 return said
     raise UserError(
-        f"{text!r} is not a caption of the shapes world", "for example: a large red circle moving right slowly"
+        f"{text!r} is not a caption of the shapes world", "a text such as: a large red circle moving right slowly"
     )
 
 
 def _noun(thing: ThingClaim, count: int = 1) -> str:
     """ "an orange star", "two small red circles"."""
-    described = " ".join(word for word in (thing.size, thing.color, _named(thing, count)) if word)
-    article = "an" if count == 1 and described[0] in "aeiou" else _COUNTS[count - 1]
+    described = " ".join(word for word in (thing.size, thing.color, named(thing.shape, count)) if word)
+    article = "an" if count == 1 and described[0] in "aeiou" else COUNT_WORDS[count - 1]
     return f"{article} {described}"
 
 
-def _named(thing: ThingClaim, count: int = 1) -> str:
+def named(shape: str, count: int = 1) -> str:
+    """A shape's name, plural if there are several."""
     if count == 1:
-        return thing.shape
-    return f"{thing.shape}es" if thing.shape.endswith("s") else f"{thing.shape}s"
+        return shape
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
+
+def parse_name(name: str) -> str:
+    """The shape of which this is the name, one or several. Raises ValueError where there is none."""
+    if name not in _NAMES:
+        raise ValueError(f"{name!r} is no shape")
+    return _NAMES[name]
+
+
+def motion_text(motion: Motion) -> str:
+    """A motion as a participle: "moving up and left slowly"."""
+    return _doing(motion, _PARTICIPLE[motion.kind])
+
+
+def parse_motion(text: str) -> Motion:
+    """The motion that a participle names. Raises ValueError where there is none."""
+    if text not in _ACTIONS:
+        raise ValueError(f"{text!r} is no motion")
+    return _ACTIONS[text]
+
+
+def relation_text(relation: str) -> str:
+    """A relation in words: "to the left of"."""
+    return _RELATION_WORDS[relation]
 
 
 def _doing(motion: Motion, word: str) -> str:
@@ -179,7 +204,7 @@ def _doing(motion: Motion, word: str) -> str:
 def _clause(said: Claims, index: int, *, finite: bool) -> str:
     """ "the circle moving right", "the circle moves right"."""
     thing = said.things[index]
-    return f"the {_named(thing, said.count)} {_action(said, thing, finite=finite)}"
+    return f"the {named(thing.shape, said.count)} {_action(said, thing, finite=finite)}"
 
 
 def _action(said: Claims, thing: ThingClaim, *, finite: bool) -> str:
@@ -260,7 +285,7 @@ def _either(options: dict[str, object]) -> str:
     return "|".join(re.escape(text) for text in sorted(options, key=len, reverse=True))
 
 
-_NAMES = {_named(ThingClaim(shape, "red"), count): shape for shape in SHAPES for count in (1, 2)}
+_NAMES = {named(shape, count): shape for shape in SHAPES for count in (1, 2)}
 _ACTIONS: dict[str, Motion] = {}
 for _motion in (
     *(motion for motion in MOTIONS),
@@ -273,7 +298,7 @@ _RELATION_OF = {text: relation for relation, text in _RELATION_WORDS.items()}
 
 def _noun_pattern(tag: str) -> str:
     return (
-        rf"(?P<count{tag}>an|{'|'.join(_COUNTS)}) (?:(?P<size{tag}>{'|'.join(SIZES)}) )?"
+        rf"(?P<count{tag}>an|{'|'.join(COUNT_WORDS)}) (?:(?P<size{tag}>{'|'.join(SIZES)}) )?"
         rf"(?P<color{tag}>{'|'.join(COLORS)}) (?P<shape{tag}>{_either(_NAMES)})"
     )
 
@@ -304,7 +329,9 @@ _PATTERNS = [re.compile(pattern) for pattern in _patterns()]
 
 def _read(found: dict[str, str | None]) -> Claims | None:
     """Claims from a pattern's groups; None where the words contradict each other."""
-    counts = [_COUNTS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)]
+    counts = [
+        COUNT_WORDS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)
+    ]
     claimed: dict[str, Motion] = {}
     shapes = [_NAMES[found[f"shape{tag}"]] for tag in _tags(found)]
     for tag in _tags(found):
