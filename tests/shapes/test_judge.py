@@ -37,7 +37,7 @@ def test_accuracy(degrade) -> None:
     """At least 99 % of every property; ``benchmarks/shapes_judge.py`` measures more, on more."""
     right, stated = Counter(), Counter()
     for split in ("val", "test"):
-        for index in range(50):
+        for index in range(25):
             clip = ShapesWorld(split, seed=11)[index]
             for name, value in checks(claims(clip.scene, FULL), see(degrade(clip.frames))).items():
                 right[name] += bool(value)
@@ -86,7 +86,7 @@ def _lies(said: Claims) -> dict[str, Claims]:
 
 
 def test_finds_every_fault() -> None:
-    for index in range(30):
+    for index in range(20):
         clip = ShapesWorld("test", seed=5)[index]
         seen = see(clip.frames)
         for name, lie in _lies(claims(clip.scene, FULL)).items():
@@ -114,7 +114,7 @@ def test_mirrored(index: int) -> None:
 
 def test_played_backwards() -> None:
     opposite = {"left": "right", "right": "left", "up": "down", "down": "up"}
-    for index in range(60):
+    for index in range(25):
         clip = ShapesWorld("val", seed=9)[index]
         wanted = sorted(
             f"{thing.motion.kind} {' '.join(opposite[word] for word in (thing.motion.direction or '').split())}"

