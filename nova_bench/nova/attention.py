@@ -45,8 +45,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         """``x`` [B, S, D] -> [B, S or len(queries), D].
 
-        ``rotary`` is a table of :func:`rotary_table` for the S tokens; ``mask`` is added to the scores; with ``cache``
-        the S tokens also attend to everything cached; with ``queries`` only those tokens get an output.
+        ``rotary`` is a table of :func:`rotary_table` for the S tokens; ``mask`` [S, S] is added to the scores; with
+        ``cache`` the S tokens also attend to everything cached; with ``queries`` only those tokens get an output.
         """
         if queries is None:
             q, k, v = self._heads(self.qkv(x), 3)
@@ -55,6 +55,7 @@ class Attention(nn.Module):
             weight, bias = self.qkv.weight, self.qkv.bias
             (q,) = self._heads(F.linear(x[:, queries], weight[:dim], bias[:dim]), 1)
             k, v = self._heads(F.linear(x, weight[dim:], bias[dim:]), 2)
+            mask = None if mask is None else mask[queries]
         if rotary is not None:
             q = rotate(q, rotary if queries is None else rotary[..., queries, :])
             k = rotate(k, rotary)

@@ -53,11 +53,11 @@ class SpatialProcess:
         self.denoise = Denoiser(model.image_decoder, sampling.scheduler, sampling.guidance, observer)
         self.order: Tensor | None = None
 
-    def fill(self, features: Callable[[Tensor], Tensor], progress: Progress = iter) -> Tensor:
+    def fill(self, features: Callable[[Tensor, int], Tensor], progress: Progress = iter) -> Tensor:
         """New latent frames [B * frames, C, h, w].
 
-        ``features(known)`` gives the temporal features [G * B * frames, M, D] of a step, from the frames as far as they
-        are known (unknown values 0).
+        ``features(patches, known)`` gives the temporal features [G * B * frames, M, D] of a step; it may look at the
+        patches [B * frames, N, P] in prediction order, of which the first ``known`` are known and the others 0.
         """
         if self.order is None:
             self._draw_order()
@@ -67,7 +67,7 @@ class SpatialProcess:
         start = 0
         for step in progress(range(len(self.counts))):
             now = slice(start, start + self.counts[step])
-            condition = features(patches)
+            condition = features(patches, start)
             with self.observer.region("spatial"):
                 z = self.model.image_encoder(tokens, condition, start, now, self.table)
                 self.observer.record("spatial", z)
@@ -135,7 +135,7 @@ def generate_latents(
     for _ in frame_progress(range(total - len(given))):
         with observer.region("temporal"):
             features = context.next(history)
-        frame = process.fill(lambda _, features=features: features, step_progress)
+        frame = process.fill(lambda *_, features=features: features, step_progress)
         observer.record("latent", frame)
         history = [*history, frame]
         frames.append(frame)

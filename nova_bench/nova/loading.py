@@ -12,12 +12,12 @@ from torch import nn
 
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights, write_json, write_weights
 from nova_bench.nova.config import NOVAConfig
-from nova_bench.nova.errors import ArchitectureError, CheckpointError, ConfigError
+from nova_bench.nova.errors import ArchitectureError, CheckpointError, ConfigError, InputError
 from nova_bench.nova.published import PUBLISHED, published
-from nova_bench.nova.text import PHI2, PhiTextEncoder, byte_tokenizer
+from nova_bench.nova.text import PHI2, PhiTextEncoder, byte_tokenizer, load_tokenizer
 from nova_bench.nova.transformer import NOVATransformer3DModel
 
-PIPELINE_NAME = "NOVAPipeline"
+PIPELINE_NAME, INDEX_NAME = "NOVAPipeline", "model_index.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _DATA_FILES = ["*.json", "*.safetensors", "*.txt"]  # never Python files: nothing remote is executed
 _SMALL_HEADS = (80, 40, 32, 20, 12, 10)  # head sizes whose rotary share (0.4) is an even number of features
@@ -56,7 +56,7 @@ def resolve_folder(
 
 def read_index(folder: Path) -> dict[str, str]:
     """Class name of each component that ``model_index.json`` lists and that is not left empty."""
-    path = folder / "model_index.json"
+    path = folder / INDEX_NAME
     index = read_json(path)
     if index.get("_class_name") != PIPELINE_NAME:
         raise ArchitectureError(f"{path}: holds a {index.get('_class_name')}, not a {PIPELINE_NAME}")
@@ -96,6 +96,53 @@ def save_transformer(model: NOVATransformer3DModel, folder: str | Path) -> None:
     """Write the folder that :func:`load_transformer` reads."""
     write_json(Path(folder) / CONFIG_NAME, model.config.to_dict())
     write_weights(folder, model.state_dict())
+
+
+def load_components(
+    folder: Path,
+    dtype: torch.dtype | None,
+    device: str | torch.device,
+    arrangement: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Every component that ``model_index.json`` lists; ``given`` ones (perhaps None) are taken instead of loaded."""
+    from nova_bench.nova.schedulers import load_scheduler
+    from nova_bench.nova.vae import load_vae
+
+    index = read_index(folder)
+    loaders = {
+        "transformer": lambda path: load_transformer(path, dtype, device, arrangement),
+        "scheduler": lambda path: load_scheduler(path, index["scheduler"]),
+        "vae": lambda path: load_vae(path, dtype, device),
+        "text_encoder": lambda path: PhiTextEncoder.from_pretrained(path, dtype, device),
+        "tokenizer": load_tokenizer,
+    }
+    for name in given.keys() - loaders.keys():
+        raise InputError(f"{name!r} is no component; components are {', '.join(loaders)}")
+    for name in ("transformer", "scheduler"):
+        if name not in index and given.get(name) is None:
+            raise CheckpointError(f"{folder / INDEX_NAME}: no {name}")
+    wanted = [name for name in loaders if name in index and name not in given]
+    return {**{name: loaders[name](folder / name) for name in wanted}, **given}
+
+
+def save_components(pipeline: Any, folder: Path) -> None:
+    """Write the folders and ``model_index.json`` that :func:`load_components` reads, in the published layout."""
+    index: dict[str, Any] = {"_class_name": PIPELINE_NAME}
+    if pipeline.tokenizer is not None:
+        pipeline.tokenizer.save_pretrained(str(folder / "tokenizer"))
+        index["tokenizer"] = ["transformers", "CodeGenTokenizerFast"]
+    pipeline.scheduler.save_pretrained(folder / "scheduler")
+    index["scheduler"] = ["diffusers", pipeline.scheduler.config["_class_name"]]
+    if pipeline.vae is not None:
+        pipeline.vae.save_pretrained(folder / "vae")
+        index["vae"] = ["__vae__", pipeline.vae.config["_class_name"]]
+    if pipeline.text_encoder is not None:
+        pipeline.text_encoder.save_pretrained(folder / "text_encoder")
+        index["text_encoder"] = ["__text_encoder__", "PhiEncoderModel"]
+    save_transformer(pipeline.transformer, folder / "transformer")
+    index["transformer"] = ["__transformer__", type(pipeline.transformer).__name__]
+    write_json(folder / INDEX_NAME, index)
 
 
 def random_transformer(
@@ -164,6 +211,4 @@ def _materialize(build: Any, dtype: torch.dtype | None, device: str | torch.devi
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             else:
                 nn.init.normal_(parameter, std=0.02 if parameter.ndim == 2 else parameter[0].numel() ** -0.5)
-        if isinstance(module, PhiTextEncoder):
-            module.restore_tables(device)
     return module.requires_grad_(False).eval()

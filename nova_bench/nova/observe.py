@@ -25,5 +25,6 @@ class Observer:
 
         In order of appearance: ``text_embeds`` [G0*B, L, E] and ``condition`` [G*B, L', D]; per frame ``temporal``
         (after the last LayerNorm) and ``mixed`` [G*B, M, D]; once a video ``order`` [B, N]; per spatial step
-        ``spatial`` [G*B, n, D]; per diffusion step ``head`` [G, B, n, P]; at the end of a frame ``latent`` [B, C, h, w].
+        ``spatial`` [G*B, n, D]; per diffusion step ``head`` [G, B, n, P]; per frame ``latent`` [B, C, h, w]. Training
+        records ``mask`` [B*T, N] (1: masked), ``noise`` [4*B*T, N, P] and ``timestep_index`` [4*B*T, N].
         """

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nova_bench.nova.errors import InputError
-
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
@@ -48,16 +46,3 @@ def decode_latents(vae: Any, latents: Tensor, output_type: str, batch_size: int 
 
         return NOVAPipelineOutput(images=[Image.fromarray(image) for image in out])
     return NOVAPipelineOutput(images=out)
-
-
-def image_tensor(image: Any, size: tuple[int, int]) -> Tensor:
-    """A PIL image or a 0..255 array or tensor [H, W, 3] to pixels [1, 3, H, W] in [-1, 1], float32.
-
-    Raises :class:`InputError` unless it has exactly ``size`` = (H, W).
-    """
-    if hasattr(image, "convert"):
-        image = np.array(image.convert("RGB"))
-    pixels = torch.as_tensor(image)
-    if pixels.ndim != 3 or pixels.shape[-1] != 3 or tuple(pixels.shape[:2]) != tuple(size):
-        raise InputError(f"image has shape {tuple(pixels.shape)}, expected {(*size, 3)} (height, width, RGB)")
-    return pixels.float().sub(127.5).div(127.5).permute(2, 0, 1)[None]

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.nova import loading
-from nova_bench.nova.checkpoint import write_json
 from nova_bench.nova.conditioning import Embeds, condition_tokens, text_rows
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.draws import Draws
-from nova_bench.nova.errors import CheckpointError, InputError
+from nova_bench.nova.errors import InputError
+from nova_bench.nova.first_frame import encode_first_frame, known_frames
 from nova_bench.nova.generation import Sampling, generate_latents
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.observe import Observer
-from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents, image_tensor
-from nova_bench.nova.text import PhiTextEncoder, load_tokenizer
+from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents
+from nova_bench.nova.text import PhiTextEncoder
 from nova_bench.nova.transformer import NOVATransformer3DModel
 from nova_bench.nova.whole_video import generate_whole_video
 
@@ -67,27 +67,8 @@ class NOVAPipeline:
         :func:`loading.load_transformer`. ``trust_remote_code`` is accepted for the official scripts and ignored: code
         in a checkpoint is never run. Raises :class:`CheckpointError` or :class:`ConfigError`.
         """
-        from nova_bench.nova.schedulers import load_scheduler
-        from nova_bench.nova.vae import load_vae
-
         folder = loading.resolve_folder(source, revision, cache_dir, local_files_only, token)
-        index = loading.read_index(folder)
-        loaders = {
-            "transformer": lambda path: loading.load_transformer(path, torch_dtype, device, arrangement),
-            "scheduler": lambda path: load_scheduler(path, index["scheduler"]),
-            "vae": lambda path: load_vae(path, torch_dtype, device),
-            "text_encoder": lambda path: PhiTextEncoder.from_pretrained(path, torch_dtype, device),
-            "tokenizer": load_tokenizer,
-        }
-        for name in components.keys() - loaders.keys():
-            raise InputError(f"{name!r} is no component; components are {', '.join(loaders)}")
-        for name in ("transformer", "scheduler"):
-            if name not in index and components.get(name) is None:
-                raise CheckpointError(f"{folder / 'model_index.json'}: no {name}")
-        parts = {
-            name: load(folder / name) for name, load in loaders.items() if name in index and name not in components
-        }
-        return cls(**{**parts, **components})
+        return cls(**loading.load_components(folder, torch_dtype, device, arrangement, components))
 
     @classmethod
     def from_config(
@@ -107,22 +88,7 @@ class NOVAPipeline:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder in the published layout that :meth:`from_pretrained` reads again."""
-        folder = Path(folder)
-        index: dict[str, Any] = {"_class_name": loading.PIPELINE_NAME}
-        if self.tokenizer is not None:
-            self.tokenizer.save_pretrained(str(folder / "tokenizer"))
-            index["tokenizer"] = ["transformers", "CodeGenTokenizerFast"]
-        self.scheduler.save_pretrained(folder / "scheduler")
-        index["scheduler"] = ["diffusers", self.scheduler.config["_class_name"]]
-        if self.vae is not None:
-            self.vae.save_pretrained(folder / "vae")
-            index["vae"] = ["__vae__", self.vae.config["_class_name"]]
-        if self.text_encoder is not None:
-            self.text_encoder.save_pretrained(folder / "text_encoder")
-            index["text_encoder"] = ["__text_encoder__", "PhiEncoderModel"]
-        loading.save_transformer(self.transformer, folder / "transformer")
-        index["transformer"] = ["__transformer__", type(self.transformer).__name__]
-        write_json(folder / "model_index.json", index)
+        loading.save_components(self, Path(folder))
 
     @property
     def device(self) -> torch.device:
@@ -252,7 +218,7 @@ class NOVAPipeline:
         draws = Draws(generator, batch, self.device)
         if image is not None:
             with observer.region("vae"), self._working(self.vae):
-                latents = [self._first_frame(image, draws, num_images_per_prompt)]
+                latents = [encode_first_frame(self.vae, image, config, draws, num_images_per_prompt)]
         with self._working(self.transformer):
             run = generate_latents if config.temporal_autoregressive else generate_whole_video
             x = run(
@@ -260,7 +226,7 @@ class NOVAPipeline:
                 sampling,
                 condition,
                 draws,
-                self._given_frames(latents, batch),
+                known_frames(latents, config, batch, self.device, self.dtype),
                 observer,
                 _progress(not disable_progress_bar and max_latent_length > 1),
                 _progress(not disable_progress_bar and max_latent_length == 1),
@@ -291,36 +257,6 @@ class NOVAPipeline:
             negative_prompt_embeds,
             num_images_per_prompt,
         )
-
-    def _first_frame(self, image: Any, draws: Draws, repeats: int) -> Tensor:
-        """Scaled latent [B, C, h, w] of the given image, or of one image per prompt.
-
-        One generator draws one posterior sample per image, shared by that image's samples, as the official code does;
-        with a generator per sample each sample draws its own.
-        """
-        images = list(image) if isinstance(image, list | tuple) else [image]
-        if len(images) not in (1, draws.batch // repeats):
-            raise InputError(f"{len(images)} images for {draws.batch // repeats} prompts: give one, or one per prompt")
-        size, copies = self.transformer.config.image_size, draws.batch // len(images)
-        out = []
-        for i, item in enumerate(images):
-            pixels = image_tensor(item, size).to(self.device, self.vae.dtype)
-            mine = draws.generators[i * copies : (i + 1) * copies] if draws.per_sample else draws.generators
-            for one in mine:
-                z = self.vae.scale(self.vae.encode(pixels, one))
-                z = z.squeeze(2) if z.ndim == 5 else z
-                out.append(z.expand(copies // len(mine), -1, -1, -1))
-        return torch.cat(out)
-
-    def _given_frames(self, latents: Tensor | Sequence[Tensor] | None, batch: int) -> list[Tensor]:
-        if latents is None:
-            return []
-        frames = list(latents.unbind(2)) if isinstance(latents, Tensor) else list(latents)
-        shape = (batch, self.transformer.config.image_dim, *self.transformer.config.latent_size)
-        for frame in frames:
-            if tuple(frame.shape) != shape:
-                raise InputError(f"latents: a frame has shape {tuple(frame.shape)}, expected {shape}")
-        return [frame.to(self.device, self.dtype) for frame in frames]
 
     def _networks(self) -> Iterator[nn.Module]:
         yield from (m for m in (self.transformer, self.vae, self.text_encoder) if m is not None)

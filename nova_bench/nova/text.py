@@ -57,14 +57,18 @@ class PhiTextEncoder(nn.Module):
             encoder = cls(read_json(folder / CONFIG_NAME))
         weights = read_weights(folder, encoder.state_dict(), WEIGHTS_NAME, _without_head, dtype, device)
         encoder.load_state_dict(weights, assign=True)
-        encoder.restore_tables(device)
-        return encoder.requires_grad_(False).eval()
+        return encoder.to(device).requires_grad_(False).eval()
 
-    def restore_tables(self, device: str | torch.device) -> None:
-        """Remake what a state dict doesn't hold (rotary frequencies) after building on the meta device."""
-        rotary = self.model.rotary_emb
-        with torch.device(device):
-            self.model.rotary_emb = type(rotary)(config=self.model.config)
+    def _apply(self, *args: Any, **kwargs: Any) -> PhiTextEncoder:
+        """Move or cast; rotary frequencies are remade, since no state dict holds them and they must stay float32."""
+        self._make_frequencies()
+        super()._apply(*args, **kwargs)
+        self._make_frequencies()
+        return self
+
+    def _make_frequencies(self) -> None:
+        with torch.device(self.device):
+            self.model.rotary_emb = type(self.model.rotary_emb)(config=self.model.config)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the folder that :meth:`from_pretrained` reads."""

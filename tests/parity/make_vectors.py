@@ -28,9 +28,8 @@ def main(checkout: str, pipelines: str) -> None:
             if hasattr(pipeline.scheduler, "set_shift"):
                 pipeline.scheduler.set_shift(1.0)  # the original keeps the shift of an earlier call
             generator = torch.Generator().manual_seed(SEED)
-            out[f"{model}.{case}"] = pipeline(
-                **arguments(model, case, tensors), generator=generator
-            ).frames.contiguous()
+            frames = pipeline(**arguments(model, case, tensors), generator=generator).frames
+            out[f"{model}.{case}"] = frames.contiguous()
             out[f"{model}.{case}.probe"] = torch.rand(4, generator=generator)
     save_file(out, Path(__file__).parent / "vectors" / "cases.safetensors")
 

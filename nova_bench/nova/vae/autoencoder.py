@@ -91,6 +91,7 @@ class Autoencoder(nn.Module):
             return torch.cat([one_stack(sample) for sample in x.split(1)])
         return one_stack(x)
 
+    @torch.no_grad()
     def moments(self, x: torch.Tensor) -> torch.Tensor:
         """Mean and log variance of the posterior, stacked on channels.
 
@@ -102,6 +103,7 @@ class Autoencoder(nn.Module):
         """
         return self._run(self._encode, x, self.spatial_stride, up=False)
 
+    @torch.no_grad()
     def encode(
         self, x: torch.Tensor, generator: torch.Generator | Sequence[torch.Generator] | None = None
     ) -> torch.Tensor:
@@ -121,6 +123,7 @@ class Autoencoder(nn.Module):
         std = log_variance.clamp(-30.0, 20.0).mul(0.5).exp()
         return (draw_normal(mean.shape, generator, mean.device) * std + mean).to(moments.dtype)
 
+    @torch.no_grad()
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Decode unscaled latents to pixels in about [-1, 1] (not clamped).
 

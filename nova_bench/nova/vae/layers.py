@@ -1,4 +1,4 @@
-"""Layers of the causal 3D autoencoder."""
+"""Layers of the causal 3D autoencoder. They take one video [1, C, T, H, W], channels last, and may overwrite it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,45 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nova_bench.nova.vae.frames import Scratch, conv3d, convolve, convolve_nearest, normalize, repeat_first
+
 
 class CausalConv3d(nn.Conv3d):
-    """3D convolution that sees no future frame: the first frame is repeated in front, nothing is added behind.
+    """3D convolution that sees no future frame: ``front`` copies of the first frame belong before its input.
 
-    Space is zero padded as given. Input [B, C, T, H, W], output [B, C', ceil(T / stride), ...].
+    Height and width stay; [1, C, front + T, H, W] -> [1, C', T, H, W]. As ``conv`` of a downsampler it only holds the
+    parameters.
     """
 
-    def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3, stride: int = 1, pad=1):
-        super().__init__(width_in, width_out, kernel, stride, (0, pad, pad))
+    def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3):
+        super().__init__(width_in, width_out, kernel)
+        self.front = self.kernel_size[0] - 1
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        extra = self.kernel_size[0] - 1
-        if extra:
-            x = torch.cat([x[:, :, :1].expand(-1, -1, extra, -1, -1), x], dim=2)
-        return super().forward(x)
+    def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
+        return convolve(x, self.weight, self.bias, scratch, area, add_to)
 
 
-def conv(ndim: int, width_in: int, width_out: int, kernel: int = 3, stride: int = 1, pad: int = 1) -> nn.Module:
-    """A causal 3D convolution or a plain 2D one."""
-    if ndim == 3:
-        return CausalConv3d(width_in, width_out, kernel, stride, pad)
-    return nn.Conv2d(width_in, width_out, kernel, stride, pad)
+class FrameConv2d(nn.Conv2d):
+    """2D convolution of each frame; the same interface as ``CausalConv3d`` with ``front`` 0."""
+
+    front = 0
+
+    def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
+        return convolve(x, self.weight.unsqueeze(2), self.bias, scratch, area, add_to)
+
+
+def make_conv(ndim: int, width_in: int, width_out: int, kernel: int = 3) -> CausalConv3d | FrameConv2d:
+    """A causal 3D convolution or one within frames."""
+    return {2: FrameConv2d, 3: CausalConv3d}[ndim](width_in, width_out, kernel)
+
+
+def make_norm(groups: int, width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(groups, width, eps=1e-6)
+
+
+def pad_front(x: torch.Tensor, front: int) -> torch.Tensor:
+    """Repeat the first frame ``front`` times (a copy; for small videos)."""
+    return torch.cat([x[:, :, :1].expand(-1, -1, front, -1, -1), x], dim=2) if front else x
 
 
 class ResBlock(nn.Module):
@@ -35,17 +52,22 @@ class ResBlock(nn.Module):
 
     def __init__(self, ndim: int, width_in: int, width_out: int, groups: int):
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, width_in, eps=1e-6)
-        self.conv1 = conv(ndim, width_in, width_out)
-        self.norm2 = nn.GroupNorm(groups, width_out, eps=1e-6)
-        self.conv2 = conv(ndim, width_out, width_out)
-        if width_in != width_out:
-            self.conv_shortcut = conv(ndim, width_in, width_out, kernel=1, pad=0)
+        self.per_frame = ndim == 2
+        self.norm1 = make_norm(groups, width_in)
+        self.conv1 = make_conv(ndim, width_in, width_out)
+        self.norm2 = make_norm(groups, width_out)
+        self.conv2 = make_conv(ndim, width_out, width_out)
+        self.conv_shortcut = make_conv(ndim, width_in, width_out, kernel=1) if width_in != width_out else None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h)))
-        return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        active = normalize(x, self.norm1, scratch, self.conv1.front, self.per_frame)
+        hidden = self.conv1(active, scratch, "hidden")
+        active = normalize(hidden, self.norm2, scratch, self.conv2.front, self.per_frame)
+        if self.conv_shortcut is None:
+            return self.conv2(active, scratch, "stream", add_to=x)
+        shortcut = self.conv_shortcut(x, scratch, "hidden")
+        scratch.swap()
+        return self.conv2(active, scratch, "stream", add_to=shortcut)
 
 
 class Attention(nn.Module):
@@ -56,18 +78,19 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, groups: int):
         super().__init__()
-        self.group_norm = nn.GroupNorm(groups, width, eps=1e-6)
+        self.group_norm = make_norm(groups, width)
         self.to_q = nn.Linear(width, width)
         self.to_k = nn.Linear(width, width)
         self.to_v = nn.Linear(width, width)
         self.to_out = nn.ModuleList([nn.Linear(width, width)])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        frames = fold_frames(self.group_norm(x))
-        tokens = frames.flatten(2).transpose(1, 2).unsqueeze(1)
-        q, k, v = self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)
-        out = self.to_out[0](F.scaled_dot_product_attention(q, k, v)).squeeze(1)
-        return unfold_frames(out.transpose(1, 2).reshape(frames.shape), x.shape[0])
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        _, _, frames, height, _ = x.shape
+        normal = normalize(x, self.group_norm, scratch, silu=False)
+        tokens = normal[0].permute(1, 2, 3, 0).flatten(1, 2).unsqueeze(1)  # [T, 1 head, H * W, C]
+        out = F.scaled_dot_product_attention(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens))
+        out = self.to_out[0](out).view(1, frames, height, -1, x.shape[1])
+        return out.permute(0, 4, 1, 2, 3)
 
 
 class MidBlock(nn.Module):
@@ -78,19 +101,10 @@ class MidBlock(nn.Module):
         self.resnets = nn.ModuleList([ResBlock(3, width, width, groups) for _ in range(2)])
         self.attentions = nn.ModuleList([Attention(width, groups)])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.resnets[0](x)
-        return self.resnets[1](x + self.attentions[0](x))
-
-
-def fold_frames(x: torch.Tensor) -> torch.Tensor:
-    """[B, C, T, H, W] -> [B * T, C, H, W]."""
-    return x.transpose(1, 2).flatten(0, 1)
-
-
-def unfold_frames(x: torch.Tensor, batch: int) -> torch.Tensor:
-    """[B * T, C, H, W] -> [B, C, T, H, W]."""
-    return x.unflatten(0, (batch, -1)).transpose(1, 2)
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        x = self.resnets[0](x, scratch)
+        x += self.attentions[0](x, scratch)
+        return self.resnets[1](x, scratch)
 
 
 class Downsample(nn.Module):
@@ -98,10 +112,22 @@ class Downsample(nn.Module):
 
     def __init__(self, ndim: int, width: int):
         super().__init__()
-        self.conv = conv(ndim, width, width, stride=2, pad=0)
+        self.conv = make_conv(ndim, width, width)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.pad(x, (0, 1, 0, 1)))
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        _, width, frames, height, columns = x.shape
+        front = self.conv.front
+        padded = scratch.take("padded", x, width, (front + frames, height + 1, columns + 1))
+        padded[..., -1, :] = 0
+        padded[..., -1] = 0
+        padded[:, :, front:, :-1, :-1] = x
+        repeat_first(padded, front)
+        weight = self.conv.weight
+        stride = (2, 2, 2)
+        if weight.ndim == 4:
+            weight, stride = weight.unsqueeze(2), (1, 2, 2)
+        out = conv3d(padded, weight, self.conv.bias, pad=0, stride=stride)
+        return out.contiguous(memory_format=torch.channels_last_3d)
 
 
 class UpsampleVideo(nn.Module):
@@ -111,12 +137,15 @@ class UpsampleVideo(nn.Module):
         super().__init__()
         self.conv = CausalConv3d(width, width)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        first = F.interpolate(x[:, :, :1], scale_factor=(1, 2, 2), mode="trilinear")
-        if x.shape[2] > 1:
-            rest = F.interpolate(x[:, :, 1:], scale_factor=(2, 2, 2), mode="trilinear")
-            first = torch.cat([first, rest], dim=2)
-        return self.conv(first)
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        _, width, frames, height, columns = x.shape
+        front = self.conv.front
+        padded = scratch.take("padded", x, width, (front + 2 * frames - 1, 2 * height, 2 * columns))
+        padded[:, :, front : front + 1] = F.interpolate(x[:, :, :1], scale_factor=(1, 2, 2), mode="trilinear")
+        if frames > 1:
+            padded[:, :, front + 1 :] = F.interpolate(x[:, :, 1:], scale_factor=2, mode="trilinear")
+        repeat_first(padded, front)
+        return self.conv(padded, scratch, "stream")
 
 
 class UpsampleSpace(nn.Module):
@@ -126,5 +155,7 @@ class UpsampleSpace(nn.Module):
         super().__init__()
         self.conv = CausalConv3d(width, width, (1, 3, 3))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.interpolate(x, scale_factor=(1, 2, 2), mode="nearest"))
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        out = convolve_nearest(x, self.conv.weight, self.conv.bias, scratch, "hidden")
+        scratch.swap()
+        return out

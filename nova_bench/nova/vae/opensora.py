@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from nova_bench.nova.errors import ArrangementError
 from nova_bench.nova.vae.autoencoder import Autoencoder
+from nova_bench.nova.vae.frames import Scratch, convolve_to_few, normalize
 from nova_bench.nova.vae.layers import (
     CausalConv3d,
     Downsample,
@@ -19,9 +19,9 @@ from nova_bench.nova.vae.layers import (
     ResBlock,
     UpsampleSpace,
     UpsampleVideo,
-    conv,
-    fold_frames,
-    unfold_frames,
+    make_conv,
+    make_norm,
+    pad_front,
 )
 
 # Long videos go through in time tiles of fixed size that share one frame with their neighbour.
@@ -47,32 +47,27 @@ DEFAULTS: dict[str, Any] = {
 
 
 class EncoderBlock(nn.Module):
+    """ResBlocks, then half the size, unless it's the last block."""
+
     def __init__(self, ndim: int, width_in: int, width_out: int, layers: int, groups: int, down_ndim: int | None):
         super().__init__()
         widths = [width_in] + [width_out] * layers
         self.resnets = nn.ModuleList([ResBlock(ndim, a, b, groups) for a, b in pairwise(widths)])
-        self.ndim, self.down_ndim = ndim, down_ndim
-        if down_ndim:
-            self.downsamplers = nn.ModuleList([Downsample(down_ndim, width_out)])
+        self.downsamplers = nn.ModuleList([Downsample(down_ndim, width_out)] if down_ndim else [])
 
-    def forward(self, x: torch.Tensor, batch: int) -> torch.Tensor:
-        for resnet in self.resnets:
-            x = resnet(x)
-        if self.down_ndim:
-            if self.down_ndim > self.ndim:
-                x = unfold_frames(x, batch)
-            x = self.downsamplers[0](x)
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        for layer in (*self.resnets, *self.downsamplers):
+            x = layer(x, scratch)
         return x
 
 
 class Encoder(nn.Module):
-    """Pixels [B, 3, F, H, W] -> [B, 2C, T, h, w]; the leading 2D blocks work on single frames."""
+    """Pixels [1, 3, F, H, W] -> [1, 2C, T, h, w]; the leading 2D blocks work on single frames."""
 
     def __init__(self, config: Mapping[str, Any], ndims: Sequence[int]):
         super().__init__()
         widths, groups = config["block_out_channels"], config["norm_num_groups"]
-        self.ndims = list(ndims)
-        self.conv_in = conv(ndims[0], config["in_channels"], widths[0])
+        self.conv_in = make_conv(ndims[0], config["in_channels"], widths[0])
         self.down_blocks = nn.ModuleList(
             EncoderBlock(ndim, width_in, width, config["layers_per_block"], groups, down_ndim)
             for ndim, width_in, width, down_ndim in zip(
@@ -80,58 +75,56 @@ class Encoder(nn.Module):
             )
         )
         self.mid_block = MidBlock(widths[-1], groups)
-        self.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_norm_out = make_norm(groups, widths[-1])
         self.conv_out = CausalConv3d(widths[-1], 2 * config["latent_channels"])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        batch = x.shape[0]
-        x = self.conv_in(fold_frames(x) if self.ndims[0] == 2 else x)
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        x = self.conv_in(pad_front(x, self.conv_in.front), scratch, "stream")
         for block in self.down_blocks:
-            x = block(x, batch)
-        if self.ndims[-1] == 2:
-            x = unfold_frames(x, batch)
-        x = self.mid_block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+            x = block(x, scratch)
+        x = self.mid_block(x, scratch)
+        return self.conv_out(normalize(x, self.conv_norm_out, scratch, self.conv_out.front), scratch, "hidden")
 
 
 class DecoderBlock(nn.Module):
+    """ResBlocks, then twice the size, unless it's the last block."""
+
     def __init__(self, width_in: int, width_out: int, layers: int, groups: int, upsample: type[nn.Module] | None):
         super().__init__()
         widths = [width_in] + [width_out] * layers
         self.resnets = nn.ModuleList([ResBlock(3, a, b, groups) for a, b in pairwise(widths)])
-        if upsample:
-            self.upsamplers = nn.ModuleList([upsample(width_out)])
+        self.upsamplers = nn.ModuleList([upsample(width_out)] if upsample else [])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for resnet in self.resnets:
-            x = resnet(x)
-        return self.upsamplers[0](x) if hasattr(self, "upsamplers") else x
+    def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        for layer in (*self.resnets, *self.upsamplers):
+            x = layer(x, scratch)
+        return x
 
 
 class Decoder(nn.Module):
-    """Latents [B, C, T, h, w] -> pixels [B, 3, F, H, W]."""
+    """Latents [1, C, T, h, w] -> pixels [1, 3, F, H, W]."""
 
     def __init__(self, config: Mapping[str, Any]):
         super().__init__()
         widths, groups = list(reversed(config["block_out_channels"])), config["norm_num_groups"]
-        count = len(widths)
-        upsamplers = [
-            UpsampleVideo if i < count - 2 else UpsampleSpace if i == count - 2 else None for i in range(count)
-        ]
+        steps = len(widths) - 1
+        upsamplers = [*[UpsampleVideo] * (steps - 1), *[UpsampleSpace] * min(steps, 1), None]
         self.conv_in = CausalConv3d(config["latent_channels"], widths[0])
         self.mid_block = MidBlock(widths[0], groups)
         self.up_blocks = nn.ModuleList(
             DecoderBlock(width_in, width, config["layers_per_block"] + 1, groups, upsample)
             for width_in, width, upsample in zip([widths[0], *widths], widths, upsamplers, strict=False)
         )
-        self.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_norm_out = make_norm(groups, widths[-1])
         self.conv_out = CausalConv3d(widths[-1], config["out_channels"])
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        x = self.mid_block(self.conv_in(z))
+    def forward(self, z: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        x = self.conv_in(pad_front(z, self.conv_in.front), scratch, "stream")
+        x = self.mid_block(x, scratch)
         for block in self.up_blocks:
-            x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+            x = block(x, scratch)
+        active = normalize(x, self.conv_norm_out, scratch)
+        return convolve_to_few(active, self.conv_out.weight, self.conv_out.bias)
 
 
 class AutoencoderKLOpenSora(Autoencoder):
@@ -157,8 +150,8 @@ class AutoencoderKLOpenSora(Autoencoder):
         self.encoder = Encoder(config, ndims)
         self.decoder = Decoder(config)
         channels = config["latent_channels"]
-        self.quant_conv = CausalConv3d(2 * channels, 2 * channels, 1, pad=0) if config["use_quant_conv"] else None
-        self.post_quant_conv = CausalConv3d(channels, channels, 1, pad=0) if config["use_post_quant_conv"] else None
+        self.quant_conv = CausalConv3d(2 * channels, 2 * channels, 1) if config["use_quant_conv"] else None
+        self.post_quant_conv = CausalConv3d(channels, channels, 1) if config["use_post_quant_conv"] else None
 
     def num_frames(self, latent_length: int) -> int:
         if latent_length > LATENTS_PER_TILE:
@@ -166,31 +159,42 @@ class AutoencoderKLOpenSora(Autoencoder):
         return 1 + self.temporal_stride * (latent_length - 1)
 
     def _encode(self, x: torch.Tensor) -> torch.Tensor:
-        return _over_frames(x, FRAMES_PER_TILE, self._encode_tile)
+        return _by_sample_and_time(x, FRAMES_PER_TILE, self._encode_tile)
 
     def _decode(self, z: torch.Tensor) -> torch.Tensor:
-        return _over_frames(z, LATENTS_PER_TILE, self._decode_tile)
+        return _by_sample_and_time(z, LATENTS_PER_TILE, self._decode_tile)
 
-    def _encode_tile(self, x: torch.Tensor) -> torch.Tensor:
-        moments = self.encoder(x)
-        return self.quant_conv(moments) if self.quant_conv is not None else moments
+    def _encode_tile(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        moments = self.encoder(x, scratch)
+        return self.quant_conv(moments, scratch, "padded") if self.quant_conv is not None else moments
 
-    def _decode_tile(self, z: torch.Tensor) -> torch.Tensor:
-        return self.decoder(self.post_quant_conv(z) if self.post_quant_conv is not None else z)
+    def _decode_tile(self, z: torch.Tensor, scratch: Scratch) -> torch.Tensor:
+        if self.post_quant_conv is not None:
+            z = self.post_quant_conv(z, scratch, "padded")
+        return self.decoder(z, scratch)
 
 
-def _over_frames(x: torch.Tensor, size: int, function) -> torch.Tensor:
-    """Apply ``function`` to complete time tiles of ``size`` that overlap by one; an image is a video of one frame.
+def _by_sample_and_time(
+    x: torch.Tensor, size: int, function: Callable[[torch.Tensor, Scratch], torch.Tensor]
+) -> torch.Tensor:
+    """Apply ``function`` to each sample in complete time tiles of ``size`` that overlap by one frame.
 
     A tile after the first drops its first result, which the previous tile has already given. Frames behind the last
-    complete tile are dropped, as in the official code.
+    complete tile are dropped, as in the official code. An image [B, C, H, W] is a video of one frame.
     """
     if x.ndim == 4:
-        return function(x.unsqueeze(2)).squeeze(2)
-    if x.shape[2] <= size:
-        return function(x)
-    tiles = [function(x[:, :, start : start + size]) for start in range(0, x.shape[2] - size + 1, size - 1)]
-    return torch.cat([tiles[0], *(tile[:, :, 1:] for tile in tiles[1:])], dim=2)
+        return _by_sample_and_time(x.unsqueeze(2), size, function).squeeze(2)
+    scratch, samples = Scratch(), []
+    starts = range(0, max(x.shape[2] - size, 0) + 1, size - 1)
+    for sample in x.split(1):
+        tiles = []
+        for start in starts:
+            tile = sample[:, :, start : start + size].contiguous(memory_format=torch.channels_last_3d)
+            # Results may lie in scratch memory, which the next tile overwrites.
+            result = function(tile, scratch).contiguous()
+            tiles.append(result[:, :, 1:] if start else result)
+        samples.append(torch.cat(tiles, dim=2))
+    return torch.cat(samples)
 
 
 def _check(config: Mapping[str, Any]) -> list[int]:
