@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from nova_bench.atomic import write_atomic
 from nova_bench.errors import UserError
-from nova_bench.shapes.captions import parse_caption
+from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.questions import write_rows
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS
 from nova_bench.shapes.world import ShapesClip, ShapesWorld

@@ -24,11 +24,9 @@ from nova_bench.shapes.captions import (
     caption,
     motion_text,
     named,
-    parse_caption,
-    parse_motion,
-    parse_name,
     relation_text,
 )
+from nova_bench.shapes.parsing import parse_caption, parse_motion, parse_name
 from nova_bench.shapes.scene import Motion, Scene
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ class ShapesScorer:
         return [self._score_one(sample) for sample in batch]
 
     def _score_one(self, sample: Sample) -> Score:
-        from nova_bench.shapes.captions import parse_caption
+        from nova_bench.shapes.parsing import parse_caption
 
         try:
             said = parse_caption(sample.prompt)
