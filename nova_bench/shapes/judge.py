@@ -9,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 
 from nova_bench.shapes.captions import Claims, ThingClaim
 from nova_bench.shapes.look import moments
-from nova_bench.shapes.scene import COLORS, RADIUS, SHAPES, Motion
-from nova_bench.shapes.segment import Blob, background_of, blobs_of, name_background, on_grid
+from nova_bench.shapes.scene import COLORS, RADIUS, Motion
+from nova_bench.shapes.segment import UNCLEAR, Blob, background_of, blobs_of, name_background, on_grid, shape_name
 from nova_bench.shapes.tracking import MOTION_FRAMES, Track, link, motion_of
 
 _LARGE = (RADIUS["small"] * RADIUS["large"]) ** 0.5
@@ -20,7 +20,10 @@ _OVERLAP = 0.1  # VBench: two objects that overlap more than this are hardly bes
 
 @dataclass(frozen=True)
 class SeenThing:
-    """An object of a video. ``motion`` None: too few frames to tell. ``blobs``: per frame, None where it is missing."""
+    """An object of a video; shape and colour may be ``UNCLEAR``.
+
+    motion: None where there are too few frames to tell. blobs: per frame, None where it is missing.
+    """
 
     shape: str
     color: str
@@ -54,10 +57,11 @@ def see(frames: np.ndarray) -> Seen:
 
 def _thing(track: Track) -> SeenThing:
     seen = track.seen
-    shape = SHAPES[int(np.argmax(np.sum([blob.shapes for blob in seen], axis=0)))]
-    color = max(COLORS, key=[blob.color for blob in seen].count)
-    # Radius of the world's definition: of a shape whose area has been measured.
-    radius = float(np.mean([blob.radius for blob in seen[:3]])) * (np.pi / moments(shape)[0]) ** 0.5
+    shape = shape_name(np.mean([blob.shapes for blob in seen], axis=0))
+    color = max((*COLORS, UNCLEAR), key=[blob.color for blob in seen].count)
+    # The measured radius is that of a circle of the same area; the world's is the shape's own.
+    area = moments(shape)[0] if shape != UNCLEAR else np.pi
+    radius = float(np.mean([blob.radius for blob in seen[:3]])) * (np.pi / area) ** 0.5
     return SeenThing(shape, color, "large" if radius > _LARGE else "small", motion_of(track), track.blobs)
 
 

@@ -16,6 +16,9 @@ from nova_bench.shapes.look import BACKGROUND_RGB, COLOR_RGB, EXTENT, distance, 
 from nova_bench.shapes.scene import COLORS, SHAPES, SIDE
 
 GRID = int(SIDE)
+UNCLEAR = "unclear"
+"""Shape or colour of an object that resembles none of the world's."""
+
 _SOLID = 0.4  # coverage from which a pixel counts as an object's
 _CONTRAST = 26.0  # least distance from the background in RGB levels
 _FAINT = 0.08  # share of an object's cover below which a pixel is the background's noise
@@ -24,6 +27,8 @@ _FRINGE = 0.35  # a blob beside another one and this much smaller is its fringe,
 _SHADE = 24.0  # mean difference of top and bottom in levels from which a background shades off
 _BLURS = (0.5, 1.2, 2.0, 2.8)  # of the outlines that shapes are compared with, in pixels
 _MIDDLES = np.arange(GRID) + 0.5  # of pixels
+_UNLIKE = 0.8  # a fit below this is no shape of the world (true ones: above 0.9 even where outlines wobble)
+_OFF_COLOR = 32.0  # a distance from the nearest colour beyond this is none of them (true ones: below 25)
 _TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # naming colours, lightness counts half
 
 
@@ -31,8 +36,8 @@ _TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # naming colours, lightness
 class Blob:
     """One object in one frame; lengths in world units.
 
-    x, y: centroid. radius: of a circle of the same area. shapes: how well each of ``SHAPES`` fits, in [0, 1].
-    box: left, top, right, bottom of the part that is at least half covered.
+    x, y: centroid. radius: of a circle of the same area. color: one of ``COLORS`` or ``UNCLEAR``. shapes: how well each
+    of ``SHAPES`` fits, in [0, 1]. box: left, top, right, bottom of the part that is at least half covered.
     """
 
     x: float
@@ -44,8 +49,8 @@ class Blob:
 
     @property
     def shape(self) -> str:
-        """The best fitting shape."""
-        return SHAPES[int(np.argmax(self.shapes))]
+        """The best fitting shape, or ``UNCLEAR``."""
+        return shape_name(self.shapes)
 
 
 def on_grid(frames: np.ndarray) -> np.ndarray:
@@ -161,9 +166,15 @@ def _palette() -> np.ndarray:
 
 
 def _color_name(pixels: np.ndarray) -> str:
-    """Name of the median colour of pixels [N, 3]."""
-    off = (_palette() - _lab(np.median(pixels, axis=0))) * _TINT
-    return COLORS[int(np.argmin((off**2).sum(-1)))]
+    """Name of the median colour of pixels [N, 3], or ``UNCLEAR``."""
+    off = np.linalg.norm((_palette() - _lab(np.median(pixels, axis=0))) * _TINT, axis=-1)
+    return COLORS[int(np.argmin(off))] if off.min() < _OFF_COLOR else UNCLEAR
+
+
+def shape_name(fits: np.ndarray | tuple[float, ...]) -> str:
+    """The shape that fits best, of one fit for each of ``SHAPES``, or ``UNCLEAR``."""
+    best = int(np.argmax(fits))
+    return SHAPES[best] if fits[best] >= _UNLIKE else UNCLEAR
 
 
 @cache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nova_bench.shapes import TEMPLATES, Claims, Motion, Scene, ShapesWorld, Thing, ThingClaim
 from nova_bench.shapes.captions import claims
 from nova_bench.shapes.judge import checks, relation_score, see
-from nova_bench.shapes.look import centres, radii, render
+from nova_bench.shapes.look import COLOR_RGB, centres, radii, render
 from nova_bench.shapes.scene import COLORS, MOTIONS, SHAPES
 from nova_bench.shapes.segment import Blob
 from nova_bench.shapes.tracking import IRREGULAR
@@ -151,6 +151,16 @@ def test_irregular_motions_are_no_motions() -> None:
     assert _seen_motion(bounce) == Motion("bounce", "right")
     shaky = np.random.default_rng(0).normal(30, 0.5, (17, 2))
     assert _seen_motion(shaky) == Motion("static")
+
+
+def test_what_resembles_nothing_is_unclear() -> None:
+    frames = np.full((9, 64, 64, 3), 244, np.uint8)
+    frames[:, 10:30, 10:30] = 90  # grey
+    for step in range(-14, 15):  # a diagonal red stroke
+        frames[:, 40 + step // 2 : 44 + step // 2, 40 + step : 42 + step] = COLOR_RGB["red"]
+    grey, stroke = see(frames).things
+    assert (grey.shape, grey.color, grey.size) == ("square", "unclear", "large")
+    assert (stroke.shape, stroke.color) == ("unclear", "red")
 
 
 def test_videos_of_nothing() -> None:
