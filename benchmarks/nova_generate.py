@@ -3,8 +3,9 @@
     python benchmarks/nova_generate.py --original PATH_TO_CHECKOUT
 
 Both run the same random weights on the same prompt and random numbers, in float32, turn by turn in one process, so
-whatever else the machine does hits both; the ratio of each pair and their spread are what to read. Without
-``--original`` the comparison is skipped with a line that says so.
+whatever else the machine does hits both; the ratio of each pair and their spread are what to read. On a CPU the
+seconds are processor seconds; run with ``--threads 1`` there, since threads that wait for each other count too.
+Without ``--original`` the comparison is skipped with a line that says so.
 """
 
 from __future__ import annotations
@@ -57,16 +58,16 @@ CALL = {"num_inference_steps": 16, "num_diffusion_steps": 8, "max_latent_length"
 class Profile(Observer):
     """Seconds spent in each region."""
 
-    def __init__(self):
-        self.seconds = defaultdict(float)
+    def __init__(self, device: str):
+        self.device, self.seconds = device, defaultdict(float)
 
     @contextmanager
     def region(self, name):
         _synchronize()
-        start = time.perf_counter()
+        start = clock(self.device)
         yield
         _synchronize()
-        self.seconds[name] += time.perf_counter() - start
+        self.seconds[name] += clock(self.device) - start
 
 
 def _synchronize() -> None:
@@ -84,14 +85,19 @@ def make_checkpoint(folder: Path) -> None:
     pipe.save_pretrained(folder)
 
 
+def clock(device: str) -> float:
+    """Seconds of processor time on the CPU, which other processes don't lengthen; of wall time on a GPU."""
+    return time.process_time() if device == "cpu" else time.perf_counter()
+
+
 def generate(pipe, device: str, output_type: str, **options) -> tuple[torch.Tensor, float]:
     """One call with seeded random numbers: its frames and the seconds it took."""
     generator = torch.Generator(device).manual_seed(1)
     _synchronize()
-    start = time.perf_counter()
+    start = clock(device)
     out = pipe(PROMPTS, output_type=output_type, generator=generator, **CALL, **options).frames
     _synchronize()
-    return torch.as_tensor(out), time.perf_counter() - start
+    return torch.as_tensor(out), clock(device) - start
 
 
 def matmul_bound(pipe, device: str) -> tuple[float, float]:
@@ -105,11 +111,11 @@ def matmul_bound(pipe, device: str) -> tuple[float, float]:
     best = float("inf")
     for _ in range(30):
         _synchronize()
-        start = time.perf_counter()
+        start = clock(device)
         for _ in range(10):
             a @ b
         _synchronize()
-        best = min(best, (time.perf_counter() - start) / 10)
+        best = min(best, (clock(device) - start) / 10)
     return flops / (2 * 1024 * 256 * 1024 / best), flops / 1e9
 
 
@@ -123,6 +129,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="pairs of timed calls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="threads of torch on the CPU")
+    parser.add_argument("--graphs", action="store_true", help="replay the diffusion loop as CUDA graphs")
     parser.add_argument("--latents", action="store_true", help="stop before the autoencoder")
     parser.add_argument("--frames", type=int, default=CALL["max_latent_length"], help="latent frames")
     parser.add_argument("--json", type=Path, help="write the numbers here")
@@ -136,6 +143,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_checkpoint(Path(folder))
         own = NOVAPipeline.from_pretrained(folder, device=device)
+        if options.graphs:
+            own.enable_cuda_graphs()
         original = None
         if options.original is None:
             print("comparison skipped: give --original PATH, a checkout of the original implementation")
@@ -158,7 +167,7 @@ def main() -> None:
         print(f"this implementation: {statistics.median(own_seconds):.2f} s")
         if ratios:
             print(f"original: {statistics.median(original_seconds):.2f} s; original / this: {spread(ratios)}")
-        profile = Profile()
+        profile = Profile(device)
         _, total = generate(own, device, kind, observer=profile)
         parts = {**profile.seconds, "rest": total - sum(profile.seconds.values())}
         print("parts: " + ", ".join(f"{name} {s:.3f} s ({s / total:.0%})" for name, s in parts.items()))

@@ -36,7 +36,7 @@ class GraphCache:
     """Captured loops by everything they depend on; a pipeline keeps one over its calls.
 
     The first call with new settings captures (its time is warm-up), later ones replay. Random numbers are drawn
-    outside. Networks that were moved, cast or replaced since get new graphs.
+    outside. Networks that were moved, cast, changed or replaced since get new graphs.
     """
 
     def __init__(self, limit: int = 64):
@@ -53,7 +53,7 @@ class GraphCache:
         """``loop(z, draws)`` for z [R, n, D] and draws [K, B, n, P], whose tokens do not influence one another."""
         count = z.shape[1]
         z, draws = _pad(z), _pad(draws)
-        weights = tuple(parameter.data_ptr() for parameter in network.parameters())
+        weights = tuple((parameter.data_ptr(), parameter._version) for parameter in network.parameters())
         key = (constants, weights, z.dtype, z.device, z.shape, draws.shape)
         if key not in self._graphs:
             if len(self._graphs) >= self.limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -58,7 +59,9 @@ def test_what_needs_nothing_heavy_imports_nothing_heavy(
     result = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
     )
-    assert result.stdout.strip() == "[]"
+    # The state of checkpoints is asked of the hub's own library; its import is light enough.
+    allowed = ["huggingface_hub"] if arguments == ["assets", "list"] else []
+    assert [name for name in ast.literal_eval(result.stdout.strip()) if name not in allowed] == []
 
 
 def test_version(cli: Callable) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import make_dataclass, replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -138,11 +137,3 @@ def test_reading_where_there_is_no_store(tmp_path):
         pass
     assert "--store" in caught.value.remedy
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_large_store_resumes_in_seconds(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-    from store_scale import measure
-
-    results = measure(2000, 2, tmp_path / "store")
-    assert results["resume, in all"] < 4
