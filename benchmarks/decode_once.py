@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nova_bench.errors import MissingAsset, UserError
 from nova_bench.scorers.base import Sample, Scorer, ScorerContext
-from nova_bench.scorers.catalog import SCORERS, get_scorer
+from nova_bench.scorers.catalog import SCORERS
 from nova_bench.video import Clip, read_clip, write_lossless, write_mp4
 
 
@@ -39,10 +39,12 @@ class CountingReader:
     def sample(self, video: Path, reference: Path | None) -> Sample:
         return Sample(self.read(video), self.read(reference) if reference else None)
 
+WEIGHT_FREE = [name for name, info in SCORERS.built_in.items() if not info.assets and not info.needs_prompt]
+
 
 def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
     """One decode of each file, every scorer on it."""
-    needed = any(SCORERS[name].needs_reference for name in scorers)
+    needed = any(SCORERS.get(name).needs_reference for name in scorers)
     sample = reader.sample(video, reference if needed else None)
     for scorer in scorers.values():
         scorer.score([sample])
@@ -51,7 +53,7 @@ def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, refe
 def separate(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
     """Every scorer decodes what it needs, as separate programs do."""
     for name, scorer in scorers.items():
-        scorer.score([reader.sample(video, reference if SCORERS[name].needs_reference else None)])
+        scorer.score([reader.sample(video, reference if SCORERS.get(name).needs_reference else None)])
 
 
 def measure(way: Callable[..., None], repeats: int, *arguments: object) -> tuple[int, float, float]:
@@ -94,7 +96,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         video, reference = (options.video, options.reference) if options.video else example(Path(folder))
         try:
-            infos = [get_scorer(name) for name in options.scorer or SCORERS]
+            infos = [SCORERS.get(name) for name in options.scorer or WEIGHT_FREE]
             infos = [info for info in infos if not info.assets and (reference or not info.needs_reference)]
             scorers = {info.name: info.build(info.settings(), ScorerContext("cpu", no_asset)) for info in infos}
             shared(scorers, CountingReader(), video, reference)  # imports and caches
