@@ -66,6 +66,7 @@ class Stopwatch(Observer):
 
     def region(self, name: str) -> AbstractContextManager[None]:
         """Time one stretch of work."""
+
         @contextmanager
         def timed():
             started = self._now()
