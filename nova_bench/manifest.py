@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench import __version__
-from nova_bench.assets import asset_state, get_asset
+from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
 from nova_bench.models.catalog import ADAPTERS
@@ -74,7 +74,7 @@ def _assets(plan: Plan) -> dict[str, Any]:
         {name for scorer in plan.scorers for name in scorer.info.assets} | {*ADAPTERS.get(model.adapter).assets(model)}
     )
     return {
-        name: {"file": get_asset(name).title, "sha256": get_asset(name).sha256, "state": asset_state(name)}
+        name: {"file": get_asset(name).title, "sha256": asset_digest(name), "state": asset_state(name)}
         for name in names
     }
 
