@@ -213,7 +213,9 @@ def test_the_catalog_is_sound() -> None:
     for name, asset in ASSETS.items():
         assert name == asset.name
         assert asset.files
-        assert all(len(file.sha256 or "0" * 64) == 64 and file.size > 0 and ".." not in file.path for file in asset.files)
+        assert all(
+            len(file.sha256 or "0" * 64) == 64 and file.size > 0 and ".." not in file.path for file in asset.files
+        )
         assert asset.licence
         assert type(asset.source).__name__ != "UrlSource" or len(asset.files) == 1
 
