@@ -8,8 +8,8 @@ are shown, never scores. Each side of each dimension runs in a process of its ow
 CPU seconds are of all threads; compare them where other work shares the machine, and then with one thread, since
 threads that wait for each other count too.
 
-The official side needs a Python with vbench 0.1.5, decord, torchvision, omegaconf, easydict, openai-clip, pyiqa 0.1.10
-(all with --no-deps), a torch, and a checkout of github.com/facebookresearch/dino.
+The official side needs a Python with vbench 0.1.5, decord, torchvision, omegaconf, easydict, openai-clip, pyiqa 0.1.10,
+ftfy, setuptools<70 (all with --no-deps), a torch, and a checkout of github.com/facebookresearch/dino.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> C
     sys.path.insert(0, str(ROOT))
     from nova_bench.scorers.base import Sample, ScorerContext
     from nova_bench.scorers.catalog import SCORERS
-    from nova_bench.video import decode_ahead
+    from nova_bench.video import decode_ahead, read_clip
 
+    read_clip(videos[0], 1)  # the decoder's import is no part of the work
     info = SCORERS.get(dimension)
     scorer = info.build(info.settings(), ScorerContext(device, lambda name: weights / f"{ASSETS[name]}.pth"))
     scale = 100.0 if dimension == "imaging_quality" else 1.0
@@ -84,7 +85,8 @@ def run_official(dimension: str, videos: list[str], weights: Path, device: str, 
     """What scores the videos with the official code; its network is loaded already."""
     import torch
 
-    _let_torchvision_import()
+    sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+    _let_torchvision_import()  # and without this file's folder, `vbench` is the package
     import vbench.utils  # noqa: F401
 
     device = torch.device(device)

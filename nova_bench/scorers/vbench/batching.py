@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LOG = logging.getLogger(__name__)
-_CPU_BYTES = 2**29  # larger batches are no faster there
+_CPU_BYTES = 2**27  # larger batches only leave the caches
 _CUDA_SHARE = 0.5  # of free memory: estimates are rough
 _MOST = 64
 
