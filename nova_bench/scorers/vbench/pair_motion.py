@@ -59,8 +59,8 @@ class PairMotion:
         height, width = (_padded(length) for length in frames.shape[1:3])
         self._fastest = int(height * width * share)
         coarse = height * width / _MULTIPLE**2
-        # Correlation pyramid and its source, lookups and update, both encoders at half resolution.
-        self._bytes = 4 * (coarse**2 * 2.4 + coarse * 6000 + height * width * 100)
+        # Correlation pyramid, lookups and update, both encoders at half resolution.
+        self._bytes = 4 * (coarse**2 * 1.5 + coarse * 6000 + height * width * 100)
         self._encoded: dict[int, Tensor] = {}
 
     def scores(self, pairs: Sequence[Pair]) -> list[float]:

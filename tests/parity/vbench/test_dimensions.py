@@ -79,6 +79,7 @@ def test_one_video(dimension: str, name: str, context: ScorerContext) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("dimension", EXPECTED)
 def test_all_videos_and_their_aggregate(dimension: str, context: ScorerContext) -> None:
     official = EXPECTED[dimension]
@@ -94,6 +95,7 @@ def test_all_videos_and_their_aggregate(dimension: str, context: ScorerContext) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("dimension", ["dynamic_degree", "static_filter"])
 def test_every_pair_without_early_exit(dimension: str, context: ScorerContext) -> None:
     names = ["r4_static_176x144_30000-1001fps_10f.mp4", "r7_portrait_136x240_16fps_13f.mp4"]

@@ -19,7 +19,7 @@ _RADIUS = 3
 
 def bytes_per_pair(height: int, width: int) -> float:
     """Memory for one pair of frames of that size: correlation both ways, and activations at full resolution."""
-    return 4 * ((height * width / 64) ** 2 * 4 + height * width * 160)
+    return 4 * ((height * width / 64) ** 2 * 2.7 + height * width * 160)
 
 
 def _resize(x: Tensor, factor: float) -> Tensor:

@@ -52,7 +52,10 @@ class QuickGELU(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block on [N, tokens, width]. ``attn`` only holds the weights by their official names."""
+    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens.
+
+    ``attn`` only holds the weights by their official names.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -62,15 +65,15 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(OrderedDict(layers))
         self.ln_2 = LayerNorm(width)
 
-    def _attend(self, x: Tensor) -> Tensor:
+    def _attend(self, x: Tensor, wanted: int | None) -> Tensor:
         batch, tokens, width = x.shape
         qkv = F.linear(x, self.attn.in_proj_weight, self.attn.in_proj_bias)
         query, key, value = qkv.view(batch, tokens, 3, -1, _HEAD).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.attn.out_proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+        return self.attn.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self._attend(self.ln_1(x))
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        x = x[:, :wanted] + self._attend(self.ln_1(x), wanted)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -105,8 +108,11 @@ class CLIPImageEncoder(nn.Module):
         return self.ln_pre(x + self.positional_embedding.to(x.dtype))
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.transformer.resblocks(self.tokens(images))
-        return self.ln_post(x[:, 0]) @ self.proj
+        x = self.tokens(images)
+        *blocks, last = self.transformer.resblocks
+        for block in blocks:
+            x = block(x)
+        return self.ln_post(last(x, wanted=1)[:, 0]) @ self.proj
 
     def half_precision(self) -> CLIPImageEncoder:
         """Convolution, linear layers and projection in float16; norms and embeddings stay float32: CLIP on CUDA."""

@@ -12,7 +12,8 @@ LEVELS = 4
 def all_pairs(first: Tensor, second: Tensor) -> Tensor:
     """Scaled dot products of all positions: [B, C, h, w] twice -> [B, h * w, h * w] (first, second)."""
     channels = first.shape[1]
-    return torch.matmul(first.flatten(2).transpose(1, 2), second.flatten(2)) / channels**0.5
+    products = torch.matmul(first.flatten(2).transpose(1, 2), second.flatten(2))
+    return products.div_(channels**0.5)  # in place: this is the largest thing in memory
 
 
 def pyramid(correlation: Tensor, height: int, width: int) -> list[Tensor]:
@@ -36,8 +37,8 @@ def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
     sampled = []
     for index, level in enumerate(levels):
         rows, columns = level.shape[-2:]
-        last = torch.tensor([columns - 1, rows - 1], device=positions.device, dtype=positions.dtype)
-        grid = 2 * (centres / 2**index + window) / last - 1
+        x, y = (centres / 2**index + window).unbind(-1)
+        grid = torch.stack([2 * x / (columns - 1) - 1, 2 * y / (rows - 1) - 1], dim=-1)
         sampled.append(F.grid_sample(level, grid, align_corners=True).view(batch, height * width, -1))
     return torch.cat(sampled, dim=-1).transpose(1, 2).reshape(batch, -1, height, width)
 

@@ -14,18 +14,18 @@ _GRID = 14  # positions per side that the weights hold
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, WIDTH]."""
+    """Multi-head self-attention on [N, tokens, WIDTH]; of the result the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
         self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
         self.proj = nn.Linear(WIDTH, WIDTH)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
         batch, tokens, _ = x.shape
         query, key, value = self.qkv(x).view(batch, tokens, 3, _HEADS, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, WIDTH))
+        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, -1, WIDTH))
 
 
 class MLP(nn.Module):
@@ -41,7 +41,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block."""
+    """Pre-norm transformer block; of the result the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
@@ -50,8 +50,8 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(WIDTH, eps=1e-6)
         self.mlp = MLP()
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        x = x[:, :wanted] + self.attn(self.norm1(x), wanted)
         return x + self.mlp(self.norm2(x))
 
 
@@ -101,6 +101,7 @@ class DINO(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.tokens(images)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x)
-        return self.norm(x[:, 0])
+        return self.norm(last(x, wanted=1)[:, 0])
