@@ -4,7 +4,8 @@
 
 PATH is a checkout of github.com/baaivision/NOVA whose requirements are importable. Only the ratios are worth quoting:
 both sides run in one process on one machine, one after the other, so that a busy machine slows both. On the CPU the
-ratio of processor seconds is given too, which other work on the machine disturbs less.
+ratio of processor seconds is given too, which other work on the machine disturbs less. Where other work competes for
+the cores, set OMP_WAIT_POLICY=passive or --threads 1: by default OpenMP threads burn time waiting for each other.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 from nova_bench.errors import StoreError
 
 TEMPORARY_PREFIX = ".writing-"
+"""Followed by the number of the writing process, so that what a killed one left can be told from work in progress."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -37,7 +38,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> Path:
 @contextmanager
 def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     """An empty file in ``folder`` that is gone afterwards, unless it was published. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=suffix, dir=folder)
+    handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=suffix, dir=folder)
     os.close(handle)
     try:
         # mkstemp makes files private; what is published should have the rights that any other new file has.

@@ -16,7 +16,6 @@ from nova_bench import __version__
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
-from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan
 
 MANIFEST = "manifest.json"
@@ -28,6 +27,7 @@ def write_manifest(folder: Path, plan: Plan, device: str, started: datetime, sec
     manifest = {
         "run": plan.run_id,
         "suite": plan.suite.model_dump(mode="json"),
+        "model_digest": plan.model,
         "units": len(plan.units),
         "scorers": [
             {"name": s.info.name, "version": s.info.version, "identity": s.identity, "source": s.info.source}
@@ -69,10 +69,7 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
 
 
 def _assets(plan: Plan) -> dict[str, Any]:
-    model = plan.suite.model
-    names = sorted(
-        {name for scorer in plan.scorers for name in scorer.info.assets} | {*ADAPTERS.get(model.adapter).assets(model)}
-    )
+    names = sorted({name for scorer in plan.scorers for name in scorer.info.assets})
     return {
         name: {"file": get_asset(name).title, "sha256": asset_digest(name), "state": asset_state(name)}
         for name in names

@@ -50,12 +50,16 @@ class PlannedScorer:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do. ``run_id`` is the same whenever the same work is planned."""
+    """Everything a run will do. ``run_id`` is the same whenever the same work is planned.
+
+    ``model`` is the digest of what makes the videos; a plan rebuilt from the store, for a report, has none.
+    """
 
     suite: Suite
     units: tuple[Unit, ...]
     scorers: tuple[PlannedScorer, ...]
     run_id: str
+    model: str = ""
 
     @property
     def run_name(self) -> str:
@@ -74,11 +78,12 @@ def make_plan(
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
+    model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:
-        units = [_existing_unit(sample, suite, adapter.digest(), file_digest) for sample in existing[:limit]]
+        units = [_existing_unit(sample, suite, model, file_digest) for sample in existing[:limit]]
     else:
-        units = _generated_units(suite, adapter.digest(), file_digest, limit)
+        units = _generated_units(suite, model, file_digest, limit)
     _refuse_same_units(units, suite)
     scorers = tuple(plan_scorer(use, asset_digest) for use in suite.scorers)
     _refuse_twice(scorers, suite)
@@ -90,7 +95,7 @@ def make_plan(
             [[s.identity, sorted(s.tags)] for s in scorers],
         ],
     )
-    return Plan(suite, tuple(units), scorers, run_id)
+    return Plan(suite, tuple(units), scorers, run_id, model)
 
 
 def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedScorer:

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
+# Several tests run at once: more threads than cores would make each of them slower. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 PLUGIN = ROOT / "tests" / "plugin"
 # In-process tests reach the test kit through entry points exactly as the command line does.
 sys.path.insert(0, str(PLUGIN))

@@ -81,7 +81,7 @@ def checkpoint_path(name: str, revision: str | None = None) -> Path:
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
-    """Download what lacks of a checkpoint, continuing what was cut off, and verify all of it; return its folder.
+    """Download what lacks of a checkpoint and verify all of it; return its folder. Files that came whole are kept.
 
     The hub's library shows its own progress. MissingAsset where it can't be had; UserError where it came damaged.
     """
@@ -100,8 +100,8 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
         ) from error
     except LocalEntryNotFoundError as error:
         raise MissingAsset(
-            f"{checkpoint.repo_id}: the hub can't be reached",
-            "check the network and HF_ENDPOINT, and run the same command: it continues",
+            f"{checkpoint.repo_id}: the hub can't be reached, or has no such checkpoint",
+            "check the name, the network and HF_ENDPOINT, and run the same command: it continues",
         ) from error
     except HfHubHTTPError as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, store
+from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, shapes, store
 from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ for name, function in {
     app.command(name)(ends_with_code(function))
 app.add_typer(assets.app, name="assets")
 app.add_typer(store.app, name="store")
+app.add_typer(shapes.app, name="shapes")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +15,6 @@ from nova_bench.store.records import Artifact, Draft, FailedUnit
 # Files of a batch are encoded and synced side by side: most of the time goes into waiting for the disk, and a file
 # system commits the syncs that wait together at once.
 WRITERS = 8
-# Temporary files in the folders of runs may belong to a `report` that is running right now, unless they are old.
-ABANDONED_SECONDS = 24 * 3600
 
 
 def write_drafts(root: Path, drafts: Sequence[Draft]) -> list[Artifact | FailedUnit]:
@@ -66,17 +64,25 @@ def content_path(root: Path, sha256: str, suffix: str) -> Path:
 
 
 def remove_leftovers(root: Path, artifacts: Path) -> None:
-    """Delete temporary files that a killed process left. Only the one writer of a store may call this."""
-    for folder in (root, artifacts):
-        for path in _temporary_files(folder, ""):
-            path.unlink(missing_ok=True)
-    for run in root.iterdir():
-        if run != artifacts and run.is_dir():
-            for path in _temporary_files(run, "**/"):
-                if path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-                    path.unlink(missing_ok=True)
+    """Delete temporary files that killed processes left in the store, in the artifacts and in the folders of runs.
+
+    What a living process is writing, a `report` for example, is left alone.
+    """
+    runs = [run for run in root.iterdir() if run.is_dir() and run != artifacts]
+    patterns = [(root, ""), (artifacts, ""), *((run, "**/") for run in runs)]
+    for folder, depth in patterns:
+        for path in folder.glob(f"{depth}{TEMPORARY_PREFIX}*"):
+            if not _is_alive(path):
+                path.unlink(missing_ok=True)
 
 
-def _temporary_files(folder: Path, depth: str) -> list[Path]:
-    # Encoders put a dot of their own before the name of what they write.
-    return [path for dot in ("", ".") for path in folder.glob(f"{depth}{dot}{TEMPORARY_PREFIX}*")]
+def _is_alive(temporary: Path) -> bool:
+    """Whether the process whose number is in the file's name still runs (or another of that number by now)."""
+    number = temporary.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return int(number) != os.getpid()

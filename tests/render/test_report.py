@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -172,16 +171,14 @@ def test_thinned_series_keep_both_ends(values):
         assert [short[0], short[-1]] == ends
 
 
-def test_five_thousand_samples_stay_small_and_quick(tmp_path):
+def test_five_thousand_samples_stay_small(tmp_path):
     scores = {f"metric_{n}": 0.123456 for n in range(10)}
     details = {"metric_0": [0.5] * 32, "metric_1": [0.25] * 32}
     items = tuple(
         GalleryItem(f"a prompt of usual length, number {n}, cinematic", n, scores=scores, details=details)
         for n in range(5000)
     )
-    start = time.perf_counter()
     path = write_report(Report("big", gallery=items), tmp_path / "r.html")
-    assert time.perf_counter() - start < 10
     assert path.stat().st_size < 8 * 2**20
     page = Page(path.read_text())
     assert len(page.gallery()["items"]) == 5000

@@ -21,10 +21,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# What one operator call writes at most. On the CPU it fits the last-level cache, and is well below the size (32 MiB in
-# glibc) from which freed memory goes back to the operating system instead of being handed out again. A GPU wants much
-# at a time; there the bound only keeps temporary float32 copies and 32-bit indices in check.
-CPU_PART_BYTES = 8 * 2**20
+# What one operator call writes at most. On the CPU it should stay in the cache of its thread, must stay below the size
+# (32 MiB in glibc) from which freed memory goes back to the operating system instead of being handed out again, but not
+# be so small that threads mostly wait for each other. A GPU wants much at a time; there the bound only keeps temporary
+# float32 copies and 32-bit indices in check.
+CPU_PART_BYTES = 24 * 2**20
+CPU_PART_BYTES_PER_THREAD = 8 * 2**20
 GPU_PART_BYTES = 2**30
 
 
@@ -63,7 +65,10 @@ class Part(NamedTuple):
 
 def parts(like: torch.Tensor, channels: int, frames: int, height: int, width: int) -> Iterator[Part]:
     """Split a result of this size into several whole frames or, where one frame is too large, into bands of it."""
-    limit = CPU_PART_BYTES if like.device.type == "cpu" else GPU_PART_BYTES
+    if like.device.type == "cpu":
+        limit = min(CPU_PART_BYTES, CPU_PART_BYTES_PER_THREAD * torch.get_num_threads())
+    else:
+        limit = GPU_PART_BYTES
     row_bytes = channels * width * like.element_size()
     count = max(1, limit // (row_bytes * height))
     rows = math.ceil(height / math.ceil(row_bytes * height / limit))
@@ -203,12 +208,18 @@ def _convolve_in_pairs(
         top, bottom = max(rows.start - 1, 0), min(rows.stop + 1, height)
         a, b, c, d = (x[:, :, start + tap : stop + tap : 2, top:bottom] for tap in range(4))
         inner = slice(rows.start - top, rows.stop - top)
+        early, late = (out[:, :, start + tap : stop + tap : 2, rows] for tap in range(2))
         even = conv3d(b + c, plus, bias, 1)[..., inner, :]
         odd = conv3d(c - b, minus, None, 1)[..., inner, :]
-        early = (even + odd).add_(conv3d(a - c, first, None, 1)[..., inner, :])
-        _store(out[:, :, start:stop:2, rows], early, add)
-        late = even.sub_(odd).add_(conv3d(d - b, last, None, 1)[..., inner, :])
-        _store(out[:, :, start + 1 : stop + 1 : 2, rows], late, add)
+        if add:
+            early += even
+            early += odd
+            late += even.sub_(odd)
+        else:
+            torch.add(even, odd, out=early)
+            torch.sub(even, odd, out=late)
+        early += conv3d(a - c, first, None, 1)[..., inner, :]
+        late += conv3d(d - b, last, None, 1)[..., inner, :]
     if frames % 2 == 0:
         for part in parts(x, weight.shape[0], 1, height, width):
             _store(out[:, :, -1:, part.rows], _band(x[:, :, -3:], weight, bias, part.rows), add)
