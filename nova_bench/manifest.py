@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench import __version__
-from nova_bench.assets import asset_state, get_asset
+from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
 from nova_bench.plan import Plan
@@ -71,7 +71,7 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
 def _assets(plan: Plan) -> dict[str, Any]:
     names = sorted({name for scorer in plan.scorers for name in scorer.info.assets})
     return {
-        name: {"file": get_asset(name).title, "sha256": get_asset(name).sha256, "state": asset_state(name)}
+        name: {"file": get_asset(name).title, "sha256": asset_digest(name), "state": asset_state(name)}
         for name in names
     }
 

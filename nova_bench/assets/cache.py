@@ -12,7 +12,7 @@ from typing import Any
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, StoreError, UserError
-from nova_bench.identity import file_digest
+from nova_bench.identity import digest, file_digest
 
 
 class AssetState(StrEnum):
@@ -49,8 +49,22 @@ def located(asset: Asset) -> Path:
 
 
 def asset_digest(name: str) -> str:
-    """SHA-256 that the asset must have: known without the file, so that plans are the same with and without it."""
-    return get_asset(name).sha256
+    """SHA-256 that the asset must have: known without the file, so that plans are the same with and without it.
+
+    Where none was published it is that of the file that lies here; without the file ``"unknown"``: such plans change
+    when it comes.
+    """
+    asset = get_asset(name)
+    if asset.sha256 is not None:
+        return asset.sha256
+    if asset_state(name) != AssetState.HERE:
+        return "unknown"
+    stamps = _read(cache_folder() / asset.name / ".verified.json")
+    found = {file.path: stamps.get(file.path, {}).get("sha256") for file in asset.files}
+    digests = [
+        [path, known or file_digest(asset_folder(asset) / path)] for path, known in sorted(found.items())
+    ]  # a read-only cache has no stamps
+    return digests[0][1] if len(digests) == 1 else digest("asset", digests)
 
 
 def asset_path(name: str) -> Path:
@@ -97,9 +111,13 @@ def file_states(asset: Asset, thorough: bool = False) -> dict[AssetFile, AssetSt
 def _state(path: Path, file: AssetFile, known: Any) -> tuple[AssetState, dict[str, Any]]:
     try:
         status = path.stat()
-        stamp = {"size": status.st_size, "modified": status.st_mtime_ns, "sha256": file.sha256}
-        if status.st_size == file.size and (known == stamp or file_digest(path) == file.sha256):
-            return AssetState.HERE, stamp
+        if status.st_size == file.size or (file.approximate and status.st_size):
+            stamp = {"size": status.st_size, "modified": status.st_mtime_ns}
+            if known is not None and known == {**stamp, "sha256": file.sha256 or known.get("sha256")}:
+                return AssetState.HERE, known
+            found = file_digest(path)
+            if file.sha256 in (found, None):
+                return AssetState.HERE, {**stamp, "sha256": found}
     except FileNotFoundError:
         return AssetState.MISSING, {}
     except OSError as error:

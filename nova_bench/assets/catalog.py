@@ -11,11 +11,16 @@ from nova_bench.names import unknown_name
 
 @dataclass(frozen=True)
 class AssetFile:
-    """One file of an asset: its path inside the asset (with `/`), SHA-256 and bytes."""
+    """One file of an asset: its path inside the asset (with `/`), SHA-256 and bytes.
+
+    ``sha256`` is None where no digest was ever published: any file under that name is then taken as it is, and results
+    are kept apart by the digest it turns out to have. ``approximate``: the size is for people only.
+    """
 
     path: str
-    sha256: str
+    sha256: str | None
     size: int
+    approximate: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class HubSource:
 class Asset:
     """What nova_bench needs but doesn't ship: one file, or a folder of several.
 
-    Each file is compared with its SHA-256 before it is used.
+    Each file is compared with its SHA-256 before it is used, where one was published.
     """
 
     name: str
@@ -84,11 +89,19 @@ class Asset:
         return sum(file.size for file in self.files)
 
     @property
-    def sha256(self) -> str:
-        """Digest of the content: the file's own, or one over all files and their paths."""
+    def sha256(self) -> str | None:
+        """Digest of the content: the file's own, or one over all files and their paths. None: not published."""
         if len(self.files) == 1:
             return self.files[0].sha256
         return digest("asset", sorted([file.path, file.sha256] for file in self.files))
+
+
+def _weights(
+    name: str, url: str, sha256: str | None, size: int, summary: str, licence: str, approximate: bool = False
+) -> Asset:
+    """One weight file behind a URL, by its official name."""
+    file = AssetFile(url.rpartition("/")[2], sha256, size, approximate)
+    return Asset(name=name, summary=summary, source=UrlSource(url), files=(file,), licence=licence)
 
 
 ASSETS: dict[str, Asset] = {
@@ -110,6 +123,67 @@ ASSETS: dict[str, Asset] = {
                 ),
             ),
             licence="Apache-2.0",
+        ),
+        _weights(
+            "dino-vitb16",
+            "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
+            "bf34ad0f424b9029b593e8dc3ed553bf26e88bcba0d32bf3e62a6209cb64c85e",
+            343242485,
+            "DINO ViT-B/16, for subject consistency",
+            "Apache-2.0",
+        ),
+        _weights(
+            "clip-vit-b-32",
+            "https://openaipublic.azureedge.net/clip/models/"
+            "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
+            "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+            353976522,
+            "OpenAI CLIP ViT-B/32, for background consistency",
+            "MIT",
+        ),
+        _weights(
+            "clip-vit-l-14",
+            "https://openaipublic.azureedge.net/clip/models/"
+            "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
+            "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
+            932768134,
+            "OpenAI CLIP ViT-L/14, for aesthetic quality",
+            "MIT",
+        ),
+        _weights(
+            "aesthetic-linear",
+            "https://raw.githubusercontent.com/LAION-AI/aesthetic-predictor/main/sa_0_4_vit_l_14_linear.pth",
+            "2cd4e60f4f24ae3bcd57b847b13c1f3ba27edc28cc1a7f9ce74ee9f421243cba",
+            4071,
+            "LAION's aesthetic predictor on CLIP ViT-L/14",
+            "MIT",
+        ),
+        _weights(
+            "musiq-spaq",
+            "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
+            "358bb6af275e28ea56821d44fb55c6cb83645db11f394d3ad65b2d149965ab50",
+            108_000_000,
+            "MUSIQ trained on SPAQ, for imaging quality",
+            "Apache-2.0 (network), see IQA-PyTorch",
+            approximate=True,
+        ),
+        # RAFT's authors publish a zip of several models; this release of another project holds the very file.
+        _weights(
+            "raft-things",
+            "https://github.com/sczhou/ProPainter/releases/download/v0.1.0/raft-things.pth",
+            "fcfa4125d6418f4de95d84aec20a3c5f4e205101715a79f193243c186ac9a7e1",
+            21108000,
+            "RAFT trained on FlyingThings, for dynamic degree and the static filter",
+            "BSD-3-Clause",
+        ),
+        _weights(
+            "amt-s",
+            "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
+            None,
+            12_000_000,
+            "AMT-S frame interpolation, for motion smoothness",
+            "CC-BY-NC-4.0",
+            approximate=True,
         ),
     )
 }

@@ -72,6 +72,6 @@ def _bring(asset: Asset, advance: Advance) -> None:
     wrong = [file for file, state in file_states(asset).items() if state != AssetState.HERE]
     if wrong:
         raise UserError(
-            f"{asset.source}: {wrong[0].path} is not what was published: SHA-256 {wrong[0].sha256[:12]}... expected",
+            f"{asset.source}: {wrong[0].path} is not what was published: another size or SHA-256",
             "fetch again; if it stays so, the publisher changed the file",
         )

@@ -6,6 +6,7 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nova_bench.assets.catalog import AssetFile, UrlSource
@@ -21,10 +22,13 @@ AGAIN = "check the network and run the same command: it continues"
 def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
     """Download to `PATH.part`, continuing what is there, and put it in its place once its SHA-256 is right.
 
-    MissingAsset where the connection fails or ends early; UserError where another file came. OSError where ``path``
-    can't be written.
+    A file whose size is only roughly known starts anew each time. MissingAsset where the connection fails or ends
+    early; UserError where another file came. OSError where ``path`` can't be written.
     """
     part = path.with_name(f"{path.name}.part")
+    if file.approximate:
+        file = replace(file, size=_announced(source.url))
+        part.unlink(missing_ok=True)
     here = part.stat().st_size if part.exists() else 0
     if here < file.size:
         _append(source.url, file, part, here, advance)
@@ -33,13 +37,25 @@ def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int
         advance(file.size)
     if here < file.size:
         raise MissingAsset(f"{source.url}: cut off after {here} of {file.size} bytes", AGAIN)
-    if (found := file_digest(part)) != file.sha256:
+    if file.sha256 is not None and (found := file_digest(part)) != file.sha256:
         part.unlink()
         raise UserError(
             f"{source.url}: SHA-256 {found[:12]}..., but {file.sha256[:12]}... was published",
             "fetch again; if it stays so, the publisher changed the file",
         )
     publish(part, path)
+
+
+def _announced(url: str) -> int:
+    """The size that the server gives for a file."""
+    try:
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            return int(response.headers["Content-Length"])
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise MissingAsset(f"{url}: {getattr(error, 'reason', error) or type(error).__name__}", AGAIN) from error
+    except (TypeError, ValueError) as error:
+        raise MissingAsset(f"{url}: the server doesn't say how long the file is", "download it by hand") from error
 
 
 def _append(url: str, file: AssetFile, part: Path, start: int, advance: Callable[[int], None]) -> None:

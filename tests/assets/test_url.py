@@ -6,11 +6,12 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nova_bench.assets import ASSETS, asset_digest, asset_path, asset_state
+from nova_bench.assets import ASSETS, AssetFile, asset_digest, asset_path, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder
 from nova_bench.assets.fetch import fetch
 from nova_bench.errors import MissingAsset, UserError
@@ -212,6 +213,38 @@ def test_the_catalog_is_sound() -> None:
     for name, asset in ASSETS.items():
         assert name == asset.name
         assert asset.files
-        assert all(len(file.sha256) == 64 and file.size > 0 and ".." not in file.path for file in asset.files)
+        assert all(
+            len(file.sha256 or "0" * 64) == 64 and file.size > 0 and ".." not in file.path for file in asset.files
+        )
         assert asset.licence
         assert type(asset.source).__name__ != "UrlSource" or len(asset.files) == 1
+
+
+def test_a_file_without_a_published_digest_is_taken_by_the_one_it_has(
+    url_asset: Callable, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = url_asset()
+    unknown = replace(asset, files=(AssetFile("weights.bin", None, 7, approximate=True),))
+    monkeypatch.setitem(ASSETS, "weights", unknown)
+    assert asset_digest("weights") == "unknown"
+    assert asset_state("weights") == AssetState.MISSING
+    server.cut_after = 400_000
+    with pytest.raises(MissingAsset, match=f"cut off after 400000 of {len(CONTENT)} bytes"):
+        fetch("weights")
+    server.cut_after = None
+    assert fetch("weights").read_bytes() == CONTENT
+    assert asset_digest("weights") == hashlib.sha256(CONTENT).hexdigest()
+    here().write_bytes(b"another file")
+    assert asset_state("weights") == AssetState.HERE
+    assert asset_digest("weights") == hashlib.sha256(b"another file").hexdigest()
+
+
+def test_a_known_digest_counts_even_where_the_size_is_not_known(
+    url_asset: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = url_asset(served=b"something else")
+    monkeypatch.setitem(ASSETS, "weights", replace(asset, files=(replace(asset.files[0], size=7, approximate=True),)))
+    with pytest.raises(UserError, match="was published"):
+        fetch("weights")
+    here().write_bytes(b"put there by hand")
+    assert asset_state("weights") == AssetState.DAMAGED

@@ -1,0 +1,270 @@
+"""VBench's quality dimensions: our scorers against the official code, on the same clips, weights and machine.
+
+    python benchmarks/vbench.py [VIDEO ...] [--dimension NAME ...] [--threads N] [--device cpu|cuda]
+                                [--official-python PATH --dino-code FOLDER]
+
+Weights are made by the rule of tests/parity/vbench (full size, so as slow as the official ones): times and differences
+are shown, never scores. Each side of each dimension runs in a process of its own; loading is left out, decoding is in.
+CPU seconds are of all threads; compare them where other work shares the machine, and then with one thread, since
+threads that wait for each other count too.
+
+The official side needs a Python with vbench 0.1.5, decord, torchvision, omegaconf, easydict, openai-clip, pyiqa 0.1.10,
+ftfy, setuptools<70 (all with --no-deps), a torch, and a checkout of github.com/facebookresearch/dino.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CLIPS = ROOT / "tests" / "data" / "vbench_clips"
+# dimension: what the rule calls its networks
+NETWORKS = {
+    "subject_consistency": ("dino_vitb16",),
+    "background_consistency": ("clip_vitb32",),
+    "temporal_flickering": (),
+    "motion_smoothness": ("amt_s",),
+    "dynamic_degree": ("raft",),
+    "aesthetic_quality": ("clip_vitl14", "aesthetic_linear"),
+    "imaging_quality": ("musiq_spaq",),
+}
+ASSETS = {
+    "dino-vitb16": "dino_vitb16",
+    "clip-vit-b-32": "clip_vitb32",
+    "amt-s": "amt_s",
+    "raft-things": "raft",
+    "clip-vit-l-14": "clip_vitl14",
+    "aesthetic-linear": "sa_0_4_vit_l_14_linear",
+    "musiq-spaq": "musiq_spaq",
+}
+OFFICIAL_IMPORTS = ("vbench", "decord", "torchvision", "omegaconf", "easydict", "clip", "pyiqa", "cv2", "scipy")
+
+
+def make_weights(folder: Path, dimensions: Sequence[str]) -> None:
+    """Weight files for both sides, laid out and named as the official code wants them."""
+    import torch
+
+    sys.path.insert(0, str(ROOT))
+    from tests.parity.vbench import rule
+
+    for network in {network for dimension in dimensions for network in NETWORKS[dimension]}:
+        state = rule.make_weights(network)
+        name = "sa_0_4_vit_l_14_linear" if network == "aesthetic_linear" else network
+        torch.save({"state_dict": state} if network == "amt_s" else state, folder / f"{name}.pth")
+
+
+def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> Callable[[], list[float | None]]:
+    """What scores the videos with our scorer; its network is loaded already."""
+    sys.path.insert(0, str(ROOT))
+    from nova_bench.scorers.base import Sample, ScorerContext
+    from nova_bench.scorers.catalog import SCORERS
+    from nova_bench.video import decode_ahead, read_clip
+
+    read_clip(videos[0], 1)  # the decoder's import is no part of the work
+    info = SCORERS.get(dimension)
+    scorer = info.build(info.settings(), ScorerContext(device, lambda name: weights / f"{ASSETS[name]}.pth"))
+    scale = 100.0 if dimension == "imaging_quality" else 1.0
+
+    def run() -> list[float | None]:
+        samples = [Sample(clip) for _, clip in decode_ahead(videos)]
+        return [None if score.value is None else score.value * scale for score in scorer.score(samples)]
+
+    return run
+
+
+def run_official(dimension: str, videos: list[str], weights: Path, device: str, dino: str) -> Callable[[], list[Any]]:
+    """What scores the videos with the official code; its network is loaded already."""
+    import torch
+
+    sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+    _let_torchvision_import()  # and without this file's folder, `vbench` is the package
+    import vbench.utils  # noqa: F401
+
+    device = torch.device(device)
+    if dimension == "subject_consistency":
+        from vbench.subject_consistency import subject_consistency
+
+        model = torch.hub.load(dino, "dino_vitb16", source="local", pretrained=False)
+        model.load_state_dict(torch.load(weights / "dino_vitb16.pth"))
+        model = model.to(device).eval()
+        return lambda: _results(subject_consistency(model, videos, device, False))
+    if dimension == "background_consistency":
+        from vbench.background_consistency import background_consistency
+
+        clip = _official_clip(weights / "clip_vitb32.pth", 512, 12, 768, 32, 512, device)
+        return lambda: _results(background_consistency(clip, None, videos, device, False))
+    if dimension == "temporal_flickering":
+        from vbench.temporal_flickering import temporal_flickering
+
+        return lambda: _results(temporal_flickering(videos))
+    if dimension == "motion_smoothness":
+        import vbench.motion_smoothness as module
+
+        config = Path(module.__file__).parent / "third_party/amt/cfgs/AMT-S.yaml"
+        motion = module.MotionSmoothness(str(config), str(weights / "amt_s.pth"), device)
+        return lambda: [motion.motion_score(video) for video in videos]
+    if dimension == "dynamic_degree":
+        from easydict import EasyDict
+        from vbench.dynamic_degree import DynamicDegree
+
+        choices = {"small": False, "mixed_precision": False, "alternate_corr": False}
+        dynamic = DynamicDegree(EasyDict({"model": str(weights / "raft.pth"), **choices}), device)
+        return lambda: [float(dynamic.infer(video)) for video in videos]
+    if dimension == "aesthetic_quality":
+        from vbench.aesthetic_quality import get_aesthetic_model, laion_aesthetic
+
+        head = get_aesthetic_model(str(weights)).to(device)
+        clip = _official_clip(weights / "clip_vitl14.pth", 768, 24, 1024, 14, 768, device)
+        return lambda: _results(laion_aesthetic(head, clip, videos, device))
+    _import_only_musiq()
+    from vbench.imaging_quality import MUSIQ, technical_quality
+
+    musiq = MUSIQ(pretrained_model_path=str(weights / "musiq_spaq.pth")).to(device)
+    musiq.training = False
+    return lambda: _results(technical_quality(musiq, videos, device))
+
+
+def _results(outcome: tuple[float, list[dict[str, Any]]]) -> list[float]:
+    return [float(entry["video_results"]) for entry in outcome[1]]
+
+
+def _official_clip(path: Path, features: int, layers: int, width: int, patch: int, text_width: int, device: Any) -> Any:
+    """OpenAI's class with the rule's image half; the text half is not used."""
+    import torch
+    from clip.model import CLIP, convert_weights
+
+    model = CLIP(features, 224, layers, width, patch, 77, 49408, text_width, text_width // 64, 12)
+    model.load_state_dict(torch.load(path), strict=False)
+    if device.type == "cuda":
+        convert_weights(model)
+    return model.to(device).eval()
+
+
+def _let_torchvision_import() -> None:
+    """Beside a torch without CUDA the registry's torchvision lacks two operators that nothing here calls."""
+    import torch
+
+    if torch.version.cuda is None:
+        global _LIBRARY  # lives as long as the process
+        _LIBRARY = torch.library.Library("torchvision", "DEF")
+        _LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARY.define("qnms(Tensor dets, Tensor scores, Tensor iou_threshold) -> Tensor")
+
+
+def _import_only_musiq() -> None:
+    """Keep pyiqa from importing its hundred other metrics, each with dependencies of its own."""
+    from importlib.util import find_spec
+    from types import ModuleType
+
+    root = find_spec("pyiqa").submodule_search_locations[0]
+    for name in ("pyiqa", "pyiqa.archs", "pyiqa.data", "pyiqa.utils"):
+        package = ModuleType(name)
+        package.__path__ = [str(Path(root, *name.split(".")[1:]))]
+        sys.modules[name] = package
+
+
+def work(options: argparse.Namespace) -> None:
+    """One side of one dimension: prints seconds and scores as JSON."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    [dimension], weights = options.dimension, Path(options.weights)
+    if options.side == "official":
+        run = run_official(dimension, options.videos, weights, options.device, options.dino_code)
+    else:
+        run = run_ours(dimension, options.videos, weights, options.device)
+    started, cpu = time.perf_counter(), time.process_time()
+    scores = run()
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "scores": scores}))
+
+
+def measure(side: str, dimension: str, python: str, options: argparse.Namespace, weights: Path) -> dict[str, Any]:
+    """Run one side of one dimension in a process of its own."""
+    command = [python, __file__, *options.videos, "--side", side, "--dimension", dimension, "--weights", str(weights)]
+    command += ["--threads", str(options.threads), "--device", options.device]
+    command += ["--dino-code", options.dino_code] if options.dino_code else []
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    if result.returncode != 0:
+        raise SystemExit(f"{side} {dimension} failed:\n{result.stderr}")
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def missing(options: argparse.Namespace) -> str | None:
+    """What the official side lacks, in words; None where it can run."""
+    if options.official_python is None:
+        return "the official code is not compared: give --official-python (see --help for what it must have)"
+    probe = "import importlib.util as u, sys; print([n for n in sys.argv[1:] if u.find_spec(n) is None])"
+    command = [options.official_python, "-c", probe, *OFFICIAL_IMPORTS]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return f"{options.official_python} does not run: {result.stderr.strip()}"
+    if (absent := result.stdout.strip()) != "[]":
+        return f"{options.official_python} lacks {absent}: pip install --no-deps"
+    if "subject_consistency" in options.dimension and not Path(options.dino_code or "", "hubconf.py").is_file():
+        return "give --dino-code: a checkout of github.com/facebookresearch/dino"
+    return None
+
+
+def apart(ours: list[float | None], official: list[float]) -> str:
+    """Largest difference of what both could measure."""
+    pairs = [(a, b) for a, b in zip(ours, official, strict=True) if a is not None]
+    return f"{max(abs(a - b) for a, b in pairs):.1e}" if pairs else "-"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="mp4 files; default: the test clips")
+    parser.add_argument("--dimension", action="append", choices=NETWORKS, help="default: all")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--official-python", metavar="PATH")
+    parser.add_argument("--dino-code", metavar="FOLDER")
+    parser.add_argument("--side", choices=["ours", "official"], help=argparse.SUPPRESS)
+    parser.add_argument("--weights", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.dimension = options.dimension or list(NETWORKS)
+    # Officially two frames, and sides below 113 pixels, end motion smoothness with an error.
+    options.videos = options.videos or [str(path) for path in sorted(CLIPS.glob("r[13467]_*.mp4"))]
+    if options.side:
+        work(options)
+        return
+    if note := missing(options):
+        print(f"{note}\n")
+    print(f"{len(options.videos)} clips, {options.device}, {options.threads} threads")
+    columns = ["dimension", "ours, s", "ours, CPU s", "official, s", "official, CPU s", "times", "CPU times", "apart"]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    totals = [0.0] * 4
+    for dimension in options.dimension:
+        with tempfile.TemporaryDirectory() as folder:
+            make_weights(Path(folder), [dimension])
+            ours = measure("ours", dimension, sys.executable, options, Path(folder))
+            row = [ours["seconds"], ours["cpu"]]
+            difference = "-"
+            if not note:
+                official = measure("official", dimension, options.official_python, options, Path(folder))
+                row += [official["seconds"], official["cpu"]]
+                difference = apart(ours["scores"], official["scores"])
+        totals = [total + value for total, value in zip(totals, [*row, 0.0, 0.0], strict=False)]
+        print(_line(dimension, row, difference), flush=True)
+    print(_line("all", totals if not note else totals[:2], ""))
+
+
+def _line(name: str, row: list[float], difference: str) -> str:
+    cells = [f"{value:.2f}" for value in row] + ["-"] * (4 - len(row))
+    cells += [f"{row[2] / row[0]:.1f}", f"{row[3] / row[1]:.1f}"] if len(row) == 4 else ["-", "-"]
+    return f"| {name} | {' | '.join(cells)} | {difference} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""VBench's dynamic degree: which share of videos moves at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.vbench.pair_motion import ASSET
+from nova_bench.scorers.vbench.settings import FlowSettings
+
+if TYPE_CHECKING:
+    from nova_bench.scorers.vbench.pair_motion import PairMotion
+    from nova_bench.video import Clip
+
+_SAMPLES_PER_SECOND = 8  # frames are thinned out to about this rate
+_THRESHOLD = 6.0  # pixels between sampled frames, for a shorter side of ...
+_THRESHOLD_SIDE = 256.0
+_FASTEST = 0.05  # the share of pixels whose motion counts
+
+
+class DynamicDegreeSettings(FlowSettings):
+    """Settings of dynamic degree."""
+
+
+class DynamicDegree:
+    """1 if a video moves, else 0, by RAFT flow and the rule of VBench's dynamic_degree.py.
+
+    Every round(fps / 8)-th frame (ties to even, at least 1) is kept: n frames. A pair of consecutive ones scores the
+    mean of the largest 5 % of flow magnitudes, in pixels. The video moves once round(4 n / 16) pairs score above
+    6 * min(H, W) / 256.
+
+    Details: ``pair_scores`` (up to the pair that decides), ``threshold``, ``count_needed``, ``interval``,
+    ``sampled_frames``; ``warning`` where the official verdict rests on no measurement.
+    """
+
+    def __init__(self, settings: DynamicDegreeSettings, context: ScorerContext):
+        from nova_bench.scorers.vbench.pair_motion import load_raft
+
+        self._settings, self._device = settings, context.device
+        self._network = load_raft(context)
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        from nova_bench.scorers.vbench.numerics import numerics
+
+        with numerics(self._settings.precision):
+            return [self._score_one(sample.clip) for sample in batch]
+
+    def _score_one(self, clip: Clip) -> Score:
+        from nova_bench.scorers.vbench.pair_motion import PairMotion, official_fails, unmeasurable
+
+        if clip.fps is None:
+            return Score(None, reason="no frame rate: the rule samples frames by time")
+        interval = max(1, round(clip.fps / _SAMPLES_PER_SECOND))
+        frames = clip.frames[::interval]
+        count, height, width = frames.shape[:3]
+        needed = round(4 * (count / 16.0))
+        details = {
+            "pair_scores": [],
+            "threshold": _THRESHOLD * (min(height, width) / _THRESHOLD_SIDE),
+            "count_needed": needed,
+            "interval": interval,
+            "sampled_frames": count,
+        }
+        problem = unmeasurable(height, width)
+        if count < 2:
+            problem = f"{clip.frame_count} frames at {float(clip.fps):g} fps: too short to sample two"
+        if problem is not None:
+            if self._settings.protocol == "corrected" or official_fails(height, width):
+                return Score(None, reason=problem, details=details)
+            # Officially: no score exceeds the threshold, whether there is none or all are NaN.
+            moves = count >= 2 and needed == 0
+            return Score(float(moves), details={**details, "warning": problem})
+        moves = self._moves(PairMotion(self._network, frames, self._device, _FASTEST), details)
+        return Score(float(moves), details=details)
+
+    def _moves(self, motion: PairMotion, details: dict) -> bool:
+        """Whether enough pairs score above the threshold; fills ``details["pair_scores"]``.
+
+        Pairs are scored in official order, each time as many as must be seen before the verdict can be certain: so
+        batches are large, and no pair is scored in vain.
+        """
+        pairs = list(pairwise(range(details["sampled_frames"])))
+        scores, needed = details["pair_scores"], details["count_needed"]
+        if not self._settings.early_exit:
+            scores += motion.scores(pairs)
+        while True:
+            lacking = needed - sum(score > details["threshold"] for score in scores)
+            left = len(pairs) - len(scores)
+            if lacking <= 0 or lacking > left:
+                return lacking <= 0
+            scores += motion.scores(pairs[len(scores) :][: min(lacking, left - lacking + 1)])
+
+
+INFO = ScorerInfo(
+    name="dynamic_degree",
+    summary="VBench dynamic degree: share of videos that move, by RAFT optical flow",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="VBench 1.0 (arXiv 2311.17982), dynamic_degree.py",
+    factory=f"{__name__}:DynamicDegree",
+    settings=DynamicDegreeSettings,
+    assets=(ASSET,),
+)

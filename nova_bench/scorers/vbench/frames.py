@@ -1,0 +1,79 @@
+"""Frames as the networks want them. Resampling equals torchvision's `Resize(antialias=False)` on float tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from nova_bench.video import Clip
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_SIDE = 224
+
+
+def gather(clips: Sequence[Clip], indices: Sequence[tuple[int, int]], device: str) -> torch.Tensor:
+    """Frames (clip, frame) of equal size -> float32 [N, 3, H, W] in 0-255 on ``device``."""
+    import torch
+
+    return to_float(torch.stack([clips[clip].frames[frame] for clip, frame in indices]), device)
+
+
+def to_float(frames: torch.Tensor, device: str) -> torch.Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0-255 on ``device``. Bytes travel, floats are made there."""
+    return frames.to(device).permute(0, 3, 1, 2).contiguous().float()
+
+
+def dino_size(height: int, width: int) -> tuple[int, int]:
+    """Size with a shorter side of 224; the longer one is rounded down."""
+    shorter = min(height, width)
+    return (_SIDE * height // shorter, _SIDE * width // shorter)
+
+
+def dino_input(frames: torch.Tensor) -> torch.Tensor:
+    """[N, 3, H, W] in 0-255 -> shorter side 224, bilinear, normalized for ImageNet; not cropped."""
+    return _normalized(_resized(frames, dino_size(*frames.shape[-2:]), "bilinear"), IMAGENET)
+
+
+def clip_input(frames: torch.Tensor) -> torch.Tensor:
+    """[N, 3, H, W] in 0-255 -> [N, 3, 224, 224]: shorter side 224, bicubic with its overshoot, centre crop."""
+    resized = _resized(frames, dino_size(*frames.shape[-2:]), "bicubic")
+    top, left = (round((length - _SIDE) / 2) for length in resized.shape[-2:])
+    return _normalized(resized[..., top : top + _SIDE, left : left + _SIDE], CLIP)
+
+
+def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:
+    """[N, 3, H, W] in 0-255 -> 0-1, made smaller where the longer side is above ``longest``."""
+    height, width = frames.shape[-2:]
+    if max(height, width) > longest:
+        scale = longest / max(height, width)
+        frames = _resized(frames, (int(scale * height), int(scale * width)), "bilinear")
+    return frames / 255.0
+
+
+def padded(frames: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Repeat the border until both sides are multiples, half of it on either side (the odd one last)."""
+    from torch.nn import functional as F
+
+    left, right, top, bottom = padding(*frames.shape[-2:], multiple)
+    return F.pad(frames, (left, right, top, bottom), mode="replicate")
+
+
+def padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:
+    """What :func:`padded` adds: left, right, top, bottom."""
+    across, down = -width % multiple, -height % multiple
+    return across // 2, across - across // 2, down // 2, down - down // 2
+
+
+def _resized(frames: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
+    from torch.nn import functional as F
+
+    return F.interpolate(frames, size, mode=mode, align_corners=False)
+
+
+def _normalized(frames: torch.Tensor, statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> torch.Tensor:
+    mean, deviation = (frames.new_tensor(values).view(3, 1, 1) for values in statistics)
+    return (frames / 255.0 - mean) / deviation

@@ -1,0 +1,135 @@
+"""The image half of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.scorers.vbench.networks.weights import load_network
+
+RESOLUTION = 224
+_HEAD = 64  # channels per attention head
+
+
+@dataclass(frozen=True)
+class CLIPConfig:
+    """Sizes of one published image encoder."""
+
+    patch: int
+    width: int
+    depth: int
+    features: int
+
+    def bytes_per_frame(self, height: int, width: int) -> float:
+        """Memory for one frame of that size: activations of one block, the frame, and what is resampled from it."""
+        tokens = (RESOLUTION // self.patch) ** 2 + 1
+        longer = max(height, width) / min(height, width)
+        return 4 * (tokens * self.width * 16 + 3 * (height * width + 3 * longer * RESOLUTION**2))
+
+
+VIT_B_32 = CLIPConfig(patch=32, width=768, depth=12, features=512)
+VIT_L_14 = CLIPConfig(patch=14, width=1024, depth=24, features=768)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm in float32 whatever the input's type, as CLIP does in half precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
+class QuickGELU(nn.Module):
+    """CLIP's approximation of GELU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens.
+
+    ``attn`` only holds the weights by their official names.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.attn = nn.MultiheadAttention(width, width // _HEAD)
+        self.ln_1 = LayerNorm(width)
+        layers = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(OrderedDict(layers))
+        self.ln_2 = LayerNorm(width)
+
+    def _attend(self, x: Tensor, wanted: int | None) -> Tensor:
+        batch, tokens, width = x.shape
+        qkv = F.linear(x, self.attn.in_proj_weight, self.attn.in_proj_bias)
+        query, key, value = qkv.view(batch, tokens, 3, -1, _HEAD).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+        return self.attn.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        x = x[:, :wanted] + self._attend(self.ln_1(x), wanted)
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """The blocks, under their official name."""
+
+    def __init__(self, width: int, depth: int):
+        super().__init__()
+        self.resblocks = nn.Sequential(*(Block(width) for _ in range(depth)))
+
+
+class CLIPImageEncoder(nn.Module):
+    """[N, 3, 224, 224], normalized with CLIP's mean and deviation -> features [N, features], not normalized."""
+
+    def __init__(self, config: CLIPConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.conv1 = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.positional_embedding = nn.Parameter(torch.zeros((RESOLUTION // config.patch) ** 2 + 1, width))
+        self.ln_pre = LayerNorm(width)
+        self.transformer = Transformer(width, config.depth)
+        self.ln_post = LayerNorm(width)
+        self.proj = nn.Parameter(torch.zeros(width, config.features))
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """What enters the first block: [N, 1 + patches, width]."""
+        patches = self.conv1(images.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        classes = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        x = torch.cat([classes, patches], dim=1)
+        return self.ln_pre(x + self.positional_embedding.to(x.dtype))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.tokens(images)
+        *blocks, last = self.transformer.resblocks
+        for block in blocks:
+            x = block(x)
+        return self.ln_post(last(x, wanted=1)[:, 0]) @ self.proj
+
+    def half_precision(self) -> CLIPImageEncoder:
+        """Convolution, linear layers and projection in float16; norms and embeddings stay float32: CLIP on CUDA."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.MultiheadAttention):
+                module.half()
+        self.proj.data = self.proj.data.half()
+        return self
+
+    @staticmethod
+    def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """An official file's tensors by this module's keys: the image half, as float32."""
+        prefix = "visual."
+        return {key.removeprefix(prefix): value.float() for key, value in state.items() if key.startswith(prefix)}
+
+
+def load_image_encoder(config: CLIPConfig, path: Path, half: bool) -> CLIPImageEncoder:
+    """The image half of an official file, in float32 or in CLIP's float16."""
+    network = load_network(lambda: CLIPImageEncoder(config), path, CLIPImageEncoder.official_keys)
+    return network.half_precision() if half else network

@@ -1,0 +1,53 @@
+"""All-pairs correlation between two feature maps, as RAFT looks it up and AMT does in both directions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LEVELS = 4
+
+
+def all_pairs(first: Tensor, second: Tensor) -> Tensor:
+    """Scaled dot products of all positions: [B, C, h, w] twice -> [B, h * w, h * w] (first, second)."""
+    channels = first.shape[1]
+    products = torch.matmul(first.flatten(2).transpose(1, 2), second.flatten(2))
+    return products.div_(channels**0.5)  # in place: this is the largest thing in memory
+
+
+def pyramid(correlation: Tensor, height: int, width: int) -> list[Tensor]:
+    """[B, n, height * width] -> ``LEVELS`` maps [B * n, 1, height / 2**i, width / 2**i], averaged in 2 x 2 cells."""
+    levels = [correlation.reshape(-1, 1, height, width)]
+    for _ in range(LEVELS - 1):
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    return levels
+
+
+def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
+    """Bilinear samples around ``positions``: [B, 2, h, w] (x, y) -> [B, LEVELS * (2 * radius + 1)**2, h, w].
+
+    A level of one row or column makes every result NaN (a division by zero), as in the official code. The window's
+    first axis runs along x: the official code adds its (y, x) offsets to (x, y) positions, and weights expect that.
+    """
+    batch, _, height, width = positions.shape
+    steps = torch.arange(-radius, radius + 1, device=positions.device, dtype=positions.dtype)
+    window = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1)
+    centres = positions.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
+    sampled = []
+    for index, level in enumerate(levels):
+        rows, columns = level.shape[-2:]
+        x, y = (centres / 2**index + window).unbind(-1)
+        grid = torch.stack([2 * x / (columns - 1) - 1, 2 * y / (rows - 1) - 1], dim=-1)
+        sampled.append(F.grid_sample(level, grid, align_corners=True).view(batch, height * width, -1))
+    return torch.cat(sampled, dim=-1).transpose(1, 2).reshape(batch, -1, height, width)
+
+
+def position_grid(batch: int, height: int, width: int, device: torch.device) -> Tensor:
+    """[batch, 2, height, width]: each position's own (x, y)."""
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device, dtype=torch.float32),
+        torch.arange(width, device=device, dtype=torch.float32),
+        indexing="ij",
+    )
+    return torch.stack([x, y]).expand(batch, -1, -1, -1)

@@ -1,0 +1,194 @@
+"""RAFT optical flow (Teed and Deng, ECCV 2020, arXiv 2003.12039), the large model, for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+
+ITERATIONS = 20
+STRIDE = 8
+_HIDDEN = _CONTEXT = 128
+_FEATURES = 256
+_RADIUS = 4
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with a shortcut, which is strided and normalized too where ``stride`` is 2."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: type[nn.Module]):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norm1, self.norm2 = norm(outputs), norm(outputs)
+        self.downsample = None
+        if stride != 1:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), norm(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)))
+        y = F.relu(self.norm2(self.conv2(y)))
+        return F.relu((x if self.downsample is None else self.downsample(x)) + y)
+
+
+class Encoder(nn.Module):
+    """[N, 3, H, W] -> [N, outputs, H / 8, W / 8]."""
+
+    def __init__(self, outputs: int, norm: type[nn.Module]):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
+        self.norm1 = norm(64)
+        self.layer1 = nn.Sequential(ResidualBlock(64, 64, 1, norm), ResidualBlock(64, 64, 1, norm))
+        self.layer2 = nn.Sequential(ResidualBlock(64, 96, 2, norm), ResidualBlock(96, 96, 1, norm))
+        self.layer3 = nn.Sequential(ResidualBlock(96, 128, 2, norm), ResidualBlock(128, 128, 1, norm))
+        self.conv2 = nn.Conv2d(128, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm1(self.conv1(x)))
+        return self.conv2(self.layer3(self.layer2(self.layer1(x))))
+
+
+class MotionEncoder(nn.Module):
+    """Correlation samples and flow -> 128 channels, the last two of them the flow itself."""
+
+    def __init__(self, samples: int):
+        super().__init__()
+        self.convc1 = nn.Conv2d(samples, 256, 1)
+        self.convc2 = nn.Conv2d(256, 192, 3, padding=1)
+        self.convf1 = nn.Conv2d(2, 128, 7, padding=3)
+        self.convf2 = nn.Conv2d(128, 64, 3, padding=1)
+        self.conv = nn.Conv2d(256, 126, 3, padding=1)
+
+    def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
+        correlation = F.relu(self.convc2(F.relu(self.convc1(samples))))
+        motion = F.relu(self.convf2(F.relu(self.convf1(flow))))
+        return torch.cat([F.relu(self.conv(torch.cat([correlation, motion], dim=1))), flow], dim=1)
+
+
+class SeparableGRU(nn.Module):
+    """A convolutional GRU in two halves, along rows (1 x 5) and then along columns (5 x 1).
+
+    Its input is [context, motion]; the context stays the same through all iterations, so its share of every gate is
+    computed once (:meth:`context_shares`) and added. Sums in another order than officially: float32 noise only.
+    """
+
+    def __init__(self):
+        super().__init__()
+        channels = 2 * _HIDDEN + _CONTEXT
+        for half, kernel, padding in ((1, (1, 5), (0, 2)), (2, (5, 1), (2, 0))):
+            for gate in "zrq":
+                self.add_module(f"conv{gate}{half}", nn.Conv2d(channels, _HIDDEN, kernel, padding=padding))
+
+    def context_shares(self, context: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Per half: what context and bias add to (z, r) and to q, and the weights for the rest of the input."""
+        shares = []
+        for half in (1, 2):
+            z, r, q = (getattr(self, f"conv{gate}{half}") for gate in "zrq")
+            weight = torch.cat([z.weight, r.weight, q.weight])
+            bias = torch.cat([z.bias, r.bias, q.bias])
+            constant = F.conv2d(context, weight[:, _HIDDEN : _HIDDEN + _CONTEXT], bias, padding=z.padding)
+            rest = torch.cat([weight[:, :_HIDDEN], weight[:, _HIDDEN + _CONTEXT :]], dim=1)
+            split = 2 * _HIDDEN
+            shares.append((constant[:, :split], constant[:, split:], rest[:split], rest[split:]))
+        return shares
+
+    def forward(self, hidden: Tensor, motion: Tensor, shares: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Tensor:
+        for half, (constant_zr, constant_q, weight_zr, weight_q) in enumerate(shares, 1):
+            padding = getattr(self, f"convz{half}").padding
+            gates = F.conv2d(torch.cat([hidden, motion], dim=1), weight_zr, padding=padding) + constant_zr
+            z, r = torch.sigmoid(gates).chunk(2, dim=1)
+            candidate = F.conv2d(torch.cat([r * hidden, motion], dim=1), weight_q, padding=padding) + constant_q
+            hidden = (1 - z) * hidden + z * torch.tanh(candidate)
+        return hidden
+
+
+class FlowHead(nn.Module):
+    """Hidden state -> change of the flow, [N, 2, h, w]."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(_HIDDEN, 256, 3, padding=1)
+        self.conv2 = nn.Conv2d(256, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(F.relu(self.conv1(x)))
+
+
+class UpdateBlock(nn.Module):
+    """The recurrent part. ``mask`` gives the weights that upsample the flow."""
+
+    def __init__(self, samples: int):
+        super().__init__()
+        self.encoder = MotionEncoder(samples)
+        self.gru = SeparableGRU()
+        self.flow_head = FlowHead()
+        self.mask = nn.Sequential(nn.Conv2d(_HIDDEN, 256, 3, padding=1), nn.ReLU(), nn.Conv2d(256, 9 * STRIDE**2, 1))
+
+
+class RAFT(nn.Module):
+    """RAFT in three steps, so that each frame is encoded once, in however many pairs it takes part.
+
+    Frames are float32 [N, 3, H, W] in 0-255, sides multiples of 8. Unlike the official code the flow is upsampled
+    after the last iteration only; the others are never used.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.fnet = Encoder(_FEATURES, nn.InstanceNorm2d)
+        self.cnet = Encoder(_HIDDEN + _CONTEXT, nn.BatchNorm2d)
+        self.update_block = UpdateBlock(4 * (2 * _RADIUS + 1) ** 2)
+
+    def features(self, frames: Tensor) -> Tensor:
+        """What is matched: [N, 256, H / 8, W / 8]."""
+        return self.fnet(2 * (frames / 255.0) - 1.0)
+
+    def context(self, frames: Tensor) -> Tensor:
+        """First hidden state and context of a pair's first frame, before their activations: [N, 256, H / 8, W / 8]."""
+        return self.cnet(2 * (frames / 255.0) - 1.0)
+
+    def low_resolution(
+        self, first: Tensor, second: Tensor, context: Tensor, iterations: int = ITERATIONS
+    ) -> tuple[Tensor, Tensor]:
+        """Flow [N, 2, H / 8, W / 8] in units of 8 pixels, and the hidden state it was read from."""
+        batch, _, height, width = first.shape
+        levels = pyramid(all_pairs(first, second), height, width)
+        hidden, constant = context.split([_HIDDEN, _CONTEXT], dim=1)
+        hidden, shares = torch.tanh(hidden), self.update_block.gru.context_shares(F.relu(constant))
+        start = position_grid(batch, height, width, first.device)
+        positions = start
+        for _ in range(iterations):
+            motion = self.update_block.encoder(positions - start, lookup(levels, positions, _RADIUS))
+            hidden = self.update_block.gru(hidden, motion, shares)
+            positions = positions + self.update_block.flow_head(hidden)
+        return positions - start, hidden
+
+    def flow(self, first: Tensor, second: Tensor, context: Tensor, iterations: int = ITERATIONS) -> Tensor:
+        """Flow in pixels, [N, 2, H, W] (x, y), from features of both frames and the context of the first."""
+        low, hidden = self.low_resolution(first, second, context, iterations)
+        return _upsample(low, 0.25 * self.update_block.mask(hidden))
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Flow [N, 2, H, W] in pixels from ``first`` to ``second``."""
+        return self.flow(self.features(first), self.features(second), self.context(first))
+
+    @staticmethod
+    def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """An official file's tensors by this module's keys.
+
+        Files of data-parallel training prefix them with ``module.``, and list the shortcut's norm under two names.
+        """
+        named = {key.removeprefix("module."): value for key, value in state.items()}
+        return {key: value for key, value in named.items() if ".norm3." not in key}
+
+
+def _upsample(flow: Tensor, mask: Tensor) -> Tensor:
+    """Each fine position is a convex combination of its coarse 3 x 3 neighbourhood (equation 6.3 of the paper)."""
+    batch, _, height, width = flow.shape
+    weights = mask.view(batch, 1, 9, STRIDE, STRIDE, height, width).softmax(dim=2)
+    neighbours = F.unfold(STRIDE * flow, 3, padding=1).view(batch, 2, 9, 1, 1, height, width)
+    fine = (weights * neighbours).sum(dim=2)
+    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, STRIDE * height, STRIDE * width)

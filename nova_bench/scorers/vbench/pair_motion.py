@@ -1,0 +1,88 @@
+"""How far the fastest pixels move between two frames, by RAFT: what dynamic degree and the static filter count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.scorers.base import ScorerContext
+from nova_bench.scorers.vbench.batching import batch_size, in_batches
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from nova_bench.scorers.vbench.networks.raft import RAFT
+
+ASSET = "raft-things"
+_MULTIPLE = 8  # of RAFT's input sides
+_NAN_SIDE = 128  # padded sides below it make the flow NaN ...
+_ERROR_SIDE = 64  # ... and below this one the official code stops with an error
+
+Pair = tuple[int, int]
+
+
+def load_raft(context: ScorerContext) -> RAFT:
+    """RAFT with the official weights, on the context's device."""
+    from nova_bench.scorers.vbench.networks.raft import RAFT
+    from nova_bench.scorers.vbench.networks.weights import load_network
+
+    return load_network(RAFT, context.asset(ASSET), RAFT.official_keys).to(context.device)
+
+
+def unmeasurable(height: int, width: int) -> str | None:
+    """Why RAFT gives no number for frames of that size; None where it does."""
+    if min(_padded(height), _padded(width)) >= _NAN_SIDE:
+        return None
+    return f"{width}x{height}: RAFT measures no motion where a side is below {_NAN_SIDE - _MULTIPLE + 1} pixels"
+
+
+def official_fails(height: int, width: int) -> bool:
+    """Whether the official code raises an error for frames of that size."""
+    return min(_padded(height), _padded(width)) < _ERROR_SIDE
+
+
+def _padded(length: int) -> int:
+    return length + -length % _MULTIPLE
+
+
+class PairMotion:
+    """Scores of pairs of one clip's frames: the mean of the largest ``share`` of flow magnitudes, in pixels.
+
+    Measured on the padded flow, as officially. Pairs go through RAFT in batches as memory allows, and a frame that
+    takes part in two consecutive pairs is encoded once.
+    """
+
+    def __init__(self, network: RAFT, frames: torch.Tensor, device: str, share: float):
+        """``frames``: uint8 [T, H, W, 3]."""
+        self._network, self._frames, self._device = network, frames, device
+        height, width = (_padded(length) for length in frames.shape[1:3])
+        self._fastest = int(height * width * share)
+        coarse = height * width / _MULTIPLE**2
+        # Correlation pyramid, lookups and update, both encoders at half resolution.
+        self._bytes = 4 * (coarse**2 * 1.5 + coarse * 6000 + height * width * 100)
+        self._encoded: dict[int, Tensor] = {}
+
+    def scores(self, pairs: Sequence[Pair]) -> list[float]:
+        """One score for each (first frame, second frame)."""
+        return list(in_batches(pairs, batch_size(self._device, self._bytes), self._score))
+
+    def _score(self, pairs: Sequence[Pair]) -> list[float]:
+        import torch
+
+        from nova_bench.scorers.vbench.frames import padded, to_float
+
+        needed = sorted({frame for pair in pairs for frame in pair})
+        images = padded(to_float(self._frames[needed], self._device), _MULTIPLE)
+        position = {frame: index for index, frame in enumerate(needed)}
+        self._encoded = {frame: features for frame, features in self._encoded.items() if frame in position}
+        if missing := [frame for frame in needed if frame not in self._encoded]:
+            features = self._network.features(images[[position[frame] for frame in missing]])
+            self._encoded.update(zip(missing, features, strict=True))
+        flow = self._network.flow(
+            torch.stack([self._encoded[first] for first, _ in pairs]),
+            torch.stack([self._encoded[second] for _, second in pairs]),
+            self._network.context(images[[position[first] for first, _ in pairs]]),
+        )
+        magnitudes = flow.square().sum(dim=1).sqrt().flatten(1)
+        return magnitudes.topk(self._fastest, dim=1, sorted=False).values.mean(dim=1).tolist()

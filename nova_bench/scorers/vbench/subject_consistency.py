@@ -1,0 +1,63 @@
+"""VBench's subject consistency: does the subject keep its looks?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.vbench.settings import NetworkSettings
+
+_ASSET = "dino-vitb16"
+
+
+class SubjectConsistencySettings(NetworkSettings):
+    """Settings of subject consistency."""
+
+
+class SubjectConsistency:
+    """:func:`~nova_bench.scorers.vbench.consistency.consistency` of DINO ViT-B/16 features of all frames.
+
+    Frames are resampled to a shorter side of 224 and not cropped, as in VBench's subject_consistency.py.
+    """
+
+    def __init__(self, settings: SubjectConsistencySettings, context: ScorerContext):
+        from nova_bench.scorers.vbench.networks.dino import DINO
+        from nova_bench.scorers.vbench.networks.weights import load_network
+
+        self._settings, self._device = settings, context.device
+        self._network = load_network(DINO, context.asset(_ASSET)).to(context.device)
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        from nova_bench.scorers.vbench.batching import per_frame
+        from nova_bench.scorers.vbench.consistency import consistency
+        from nova_bench.scorers.vbench.frames import dino_input
+        from nova_bench.scorers.vbench.numerics import numerics
+
+        clips = [sample.clip for sample in batch]
+        with numerics(self._settings.precision):
+            features = per_frame(clips, self._device, _bytes, lambda frames: self._network(dino_input(frames)))
+            return [consistency(frames) for frames in features]
+
+
+def _bytes(height: int, width: int) -> float:
+    """Memory of one frame: activations of one block, and the frame itself."""
+    from nova_bench.scorers.vbench.frames import dino_size
+
+    rows, columns = dino_size(height, width)
+    tokens = (rows // 16) * (columns // 16) + 1
+    return 4 * (tokens * 768 * 16 + 3 * (height * width + 2 * rows * columns))
+
+
+INFO = ScorerInfo(
+    name="subject_consistency",
+    summary="VBench subject consistency: similarity of DINO features between frames",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="VBench 1.0 (arXiv 2311.17982), subject_consistency.py",
+    factory=f"{__name__}:SubjectConsistency",
+    settings=SubjectConsistencySettings,
+    assets=(_ASSET,),
+    average="weighted",
+)

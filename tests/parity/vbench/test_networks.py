@@ -1,0 +1,118 @@
+"""Each network equals the official implementation on the same full-size weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from nova_bench.scorers.vbench.frames import clip_input, dino_input, musiq_input, padded, to_float
+from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.scorers.vbench.networks.musiq import multiscale_patches
+from nova_bench.video import read_clip
+
+from .tolerances import assert_close, table
+
+VECTORS = Path(__file__).parent / "vectors"
+CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
+CLIP_FRAMES = (
+    "r1_carphone_176x144_8fps_20f.mp4",
+    "r3_bunny_230x130_12fps_17f.mp4",
+    "r7_portrait_136x240_16fps_13f.mp4",
+)
+
+
+@pytest.fixture(autouse=True)
+def _inference():
+    with torch.inference_mode():
+        yield
+
+
+def vectors(name: str) -> dict[str, Tensor]:
+    return load_file(VECTORS / f"{name}.safetensors")
+
+
+def frame(pixels: Tensor) -> Tensor:
+    return to_float(pixels[None], "cpu")
+
+
+@pytest.mark.parametrize("name", ["raft_pair0_nopad", "raft_pair1_pad"])
+def test_raft(network: Callable, name: str) -> None:
+    raft, expected = network("raft"), vectors(name)
+    first, second = (padded(frame(expected[key]), 8) for key in ("image1_u8", "image2_u8"))
+    features, others, context = raft.features(first), raft.features(second), raft.context(first)
+    assert_close("RAFT features", features[:, ::8], expected["fmap1_c_every8"])
+    assert_close("RAFT context", context[:, ::4], expected["cnet_out_c_every4"])
+    height, width = features.shape[-2:]
+    levels = pyramid(all_pairs(features, others), height, width)
+    samples = lookup(levels, position_grid(1, height, width, features.device), radius=4)
+    assert_close("RAFT correlation samples", samples[:, ::9], expected["corr_lookup_iter0_c_every9"])
+    once, _ = raft.low_resolution(features, others, context, iterations=1)
+    assert_close("RAFT first update", once, expected["delta_flow_iter1"])
+    assert_close("RAFT flow, pixels", raft(first, second), expected["flow_up_padded"])
+
+
+@pytest.mark.parametrize("name", ["amt_s_pair0", "amt_s_pair1_pad"])
+def test_amt(network: Callable, name: str) -> None:
+    expected = vectors(name)
+    first, second = (padded(frame(expected[key]) / 255.0, 16) for key in ("img0_u8", "img1_u8"))
+    made, official = network("amt_s")(first, second), expected["imgt_pred_padded"]
+    assert_close("AMT-S frame, 0-1", made, official)
+    assert_close("AMT-S frame, mean over pixels", (made - official).abs().mean(), 0.0)
+
+
+@pytest.mark.parametrize("name", ["dino_landscape", "dino_portrait"])
+def test_dino(network: Callable, name: str) -> None:
+    dino, expected = network("dino_vitb16"), vectors(name)
+    images = dino_input(frame(expected["frame_u8"]))
+    assert_close("DINO input and positions", images[..., ::8, ::8], expected["input_hw_every8"])
+    positions = dino.positions(*images.shape[-2:])
+    assert_close("DINO input and positions", positions[..., ::16], expected["pos_encoding_c_every16"])
+    assert_close("DINO input and positions", dino.tokens(images)[..., ::16], expected["tokens_c_every16"])
+    assert_close("DINO features", dino(images), expected["cls_out"])
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity"),
+    [
+        ("clip_vitb32", "CLIP ViT-B/32 features"),
+        pytest.param("clip_vitl14", "CLIP ViT-L/14 features", marks=pytest.mark.slow),
+    ],
+)
+def test_clip(network: Callable, name: str, quantity: str) -> None:
+    clip, expected = network(name), vectors(name)
+    frames = [read_clip(CLIPS / file, 1).frames[0] for file in CLIP_FRAMES]
+    images = torch.cat([clip_input(frame(pixels)) for pixels in frames])
+    assert_close("CLIP input and tokens", images[..., ::16, ::16], expected["input_hw_every16"])
+    assert_close("CLIP input and tokens", clip.tokens(images)[:, :4], expected["ln_pre_first4"])
+    assert_close(quantity, clip(images), expected["image_features"])
+
+
+@pytest.mark.parametrize("name", ["musiq_small", "musiq_portrait", "musiq_resized"])
+def test_musiq(network: Callable, name: str) -> None:
+    musiq, expected = network("musiq_spaq"), vectors(name)
+    pixels = expected.get("frame_u8")
+    if pixels is None:
+        pixels = read_clip(CLIPS / "r6_bunny_640x360_20fps_9f.mp4", 1).frames[0]
+    images = musiq_input(frame(pixels))
+    patches = multiscale_patches((images - 0.5) * 2)
+    kept = expected["positions_scales_mask"][0, :, 2] == 1  # the official list is padded with masked patches
+    positions, scales, _ = expected["positions_scales_mask"][0, kept].T
+    assert patches.positions.tolist() == positions.tolist()
+    assert patches.scales.tolist() == scales.tolist()
+    official = expected["patches_c_every97"][0, kept]
+    assert_close("MUSIQ patches", patches.pixels[0].flatten(1)[:, ::97], official)
+    assert_close("MUSIQ score", musiq(images), expected["score"][:, 0])
+
+
+def test_aesthetic_predictor(network: Callable) -> None:
+    expected = vectors("aesthetic_linear")
+    assert_close("aesthetic score", network("aesthetic_linear")(expected["features_l2"]), expected["score"][:, 0])
+
+
+def test_readme_shows_the_table() -> None:
+    assert table() in (Path(__file__).parent / "README.md").read_text()

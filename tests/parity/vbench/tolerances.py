@@ -1,0 +1,87 @@
+"""How far results may be from the official VBench code's, and how near they came when last measured.
+
+`python -m tests.parity.vbench.tolerances` prints the table that README.md shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest allowed absolute difference (relative to the expected value where that is above 1 and ``relative``)."""
+
+    oracle: str
+    allowed: float
+    reached: float
+    relative: bool = False
+
+
+_RAFT = "vbench 0.1.5, third_party/RAFT"
+_AMT = "vbench 0.1.5, third_party/amt"
+_DINO = "facebookresearch/dino 7c446df"
+_CLIP = "openai-clip 1.0.1"
+_MUSIQ = "pyiqa 0.1.10"
+
+TOLERANCES = {
+    "RAFT features": Tolerance(_RAFT, 1e-4, 1.9e-5),
+    "RAFT context": Tolerance(_RAFT, 2e-5, 2.8e-6),
+    "RAFT correlation samples": Tolerance(_RAFT, 5e-4, 1.7e-4),
+    "RAFT first update": Tolerance(_RAFT, 1e-5, 1.1e-6),
+    "RAFT flow, pixels": Tolerance(_RAFT, 1e-3, 1.1e-5),
+    "AMT-S frame, 0-1": Tolerance(_AMT, 5e-4, 3.6e-5),
+    "AMT-S frame, mean over pixels": Tolerance(_AMT, 1e-5, 9.1e-7),
+    "DINO input and positions": Tolerance(_DINO, 1e-5, 1.7e-6),
+    "DINO features": Tolerance(_DINO, 2e-5, 2.2e-6),
+    "CLIP input and tokens": Tolerance(_CLIP, 5e-6, 0.0),
+    "CLIP ViT-B/32 features": Tolerance(_CLIP, 3e-5, 3.4e-6),
+    "CLIP ViT-L/14 features": Tolerance(_CLIP, 3e-5, 3.5e-6),
+    "aesthetic score": Tolerance("vbench 0.1.5", 1e-5, 0.0),
+    "MUSIQ patches": Tolerance(_MUSIQ, 1e-5, 0.0),
+    "MUSIQ score": Tolerance(_MUSIQ, 1e-4, 9.8e-6),
+    "subject_consistency": Tolerance("vbench 0.1.5", 1e-5, 1.8e-7),
+    "background_consistency": Tolerance("vbench 0.1.5", 1e-5, 6.0e-8),
+    "motion_smoothness": Tolerance("vbench 0.1.5", 2e-5, 1.3e-7),
+    "motion_smoothness, frame differences in levels": Tolerance("vbench 0.1.5", 5e-3, 1.3e-4),
+    "dynamic_degree": Tolerance("vbench 0.1.5", 0.0, 0.0),
+    "dynamic_degree, pair scores": Tolerance("vbench 0.1.5", 1e-4, 5.2e-7, relative=True),
+    "static_filter": Tolerance("vbench 0.1.5", 0.0, 0.0),
+    "static_filter, pair scores": Tolerance("vbench 0.1.5", 1e-4, 9.4e-7, relative=True),
+    "aesthetic_quality": Tolerance("vbench 0.1.5", 1e-5, 1.2e-7),
+    "aesthetic_quality, frame scores": Tolerance("vbench 0.1.5", 1e-4, 5.2e-6),
+    "imaging_quality": Tolerance("vbench 0.1.5", 1e-5, 3.5e-8),
+    "imaging_quality, frame scores": Tolerance("vbench 0.1.5", 1e-4, 1.1e-5),
+}
+
+
+def difference(name: str, actual: object, expected: object) -> float:
+    """Largest difference, as the table counts it."""
+    actual, expected = (torch.as_tensor(value, dtype=torch.float64) for value in (actual, expected))
+    assert actual.shape == expected.shape, f"{name}: shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"
+    apart = (actual - expected).abs()
+    if TOLERANCES[name].relative:
+        apart = apart / expected.abs().clamp(min=1)
+    return apart.max().item()
+
+
+def assert_close(name: str, actual: Tensor | list[float] | float, expected: Tensor | list[float] | float) -> None:
+    """Largest difference within the table's tolerance for this quantity. NaN never is."""
+    worst, allowed = difference(name, actual, expected), TOLERANCES[name].allowed
+    assert worst <= allowed, f"{name}: off by {worst:.2e}, allowed {allowed:.2e}"
+
+
+def table() -> str:
+    """The tolerances as a Markdown table."""
+    lines = ["| quantity | official code | allowed | reached |", "|---|---|---|---|"]
+    for name, entry in TOLERANCES.items():
+        relative = " (relative above 1)" if entry.relative else ""
+        lines.append(f"| {name} | {entry.oracle} | {entry.allowed:.0e}{relative} | {entry.reached:.1e} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
