@@ -17,6 +17,7 @@ from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Origin, Source, parse, unknown_key
 
 SHOWN_ERRORS = 5
+FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
 def load_suite(name: str, assignments: typing.Sequence[str] = (), model: dict[str, Any] | None = None) -> Suite:
@@ -25,7 +26,7 @@ def load_suite(name: str, assignments: typing.Sequence[str] = (), model: dict[st
     ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance; ``model`` replaces the suite's
     whole model section. Raises SuiteError whose message begins with ``file:line``.
     """
-    source = _inherit(find_suite(name), ())
+    source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
         source = Source({**source.data, "model": model}, {**source.origins, ("model",): Origin("--model", here)})
@@ -51,7 +52,7 @@ def bundled_suites() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
-def _inherit(path: Path, above: tuple[Path, ...]) -> Source:
+def inherit(path: Path, above: tuple[Path, ...]) -> Source:
     """One file over everything it extends. `extends` is a path relative to the file."""
     if path.resolve() in above:
         raise SuiteError(f"{path}: extends itself", "break the circle")
@@ -67,7 +68,7 @@ def _inherit(path: Path, above: tuple[Path, ...]) -> Source:
             f"{origin.where}: extends: no file {base_path}{nearest(str(base_name), siblings)}",
             "a path relative to this file",
         )
-    base = _inherit(base_path, (*above, path.resolve()))
+    base = inherit(base_path, (*above, path.resolve()))
     _drop_other_model(base, source)
     return source.merged_over(base)
 
@@ -87,7 +88,7 @@ def _validate(source: Source) -> Suite:
         data["prompts"] = _prompts(data["prompts"], source)
     if isinstance(data.get("scorers"), list):
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
-    return _check(Suite, data, (), source)
+    return check_section(Suite, data, (), source)
 
 
 def _model(data: Any, source: Source) -> ModelSpec:
@@ -97,14 +98,14 @@ def _model(data: Any, source: Source) -> ModelSpec:
             f"adapters: {', '.join(sorted(ADAPTERS.all()))}",
         )
     options = _named(lambda: ADAPTERS.get(str(data["adapter"])).options, ("model", "adapter"), source)
-    return _check(options, _anchored(options, data, ("model",), source), ("model",), source)
+    return check_section(options, anchor_paths(options, data, ("model",), source), ("model",), source)
 
 
 def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
-    data = _anchored(PromptsSpec, data, ("prompts",), source)
+    data = anchor_paths(PromptsSpec, data, ("prompts",), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
-            _anchored(
+            anchor_paths(
                 PromptEntry,
                 {"text": entry} if isinstance(entry, str) else entry,
                 ("prompts", "entries", index),
@@ -126,7 +127,7 @@ def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
             f"scorers: {', '.join(sorted(SCORERS.all()))}",
         )
     settings = _named(lambda: SCORERS.get(str(use["name"])).settings, (*path, "name"), source)
-    return {**use, "settings": _check(settings, use.get("settings", {}), (*path, "settings"), source)}
+    return {**use, "settings": check_section(settings, use.get("settings", {}), (*path, "settings"), source)}
 
 
 def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any:
@@ -137,7 +138,7 @@ def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any
         raise SuiteError(f"{source.origin(path).where}: {error.message}", error.remedy) from error
 
 
-def _anchored(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
+def anchor_paths(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
     """Make the path fields of a section absolute, each relative to the file it was written in."""
     if not isinstance(data, dict):
         return data
@@ -154,7 +155,9 @@ def _is_path(field: Any) -> bool:
     return any(RELATIVE_TO_SUITE in getattr(part, "__metadata__", ()) for part in typing.get_args(field.annotation))
 
 
-def _check(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source) -> Any:
+def check_section(
+    cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source, remedy: str = FIELDS_REMEDY
+) -> Any:
     """Validate one section; every error is told with its origin."""
     try:
         return cls.model_validate(data)
@@ -163,7 +166,7 @@ def _check(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source) -> 
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
-        raise SuiteError("\n".join(lines), "`nova_bench list --fields` documents every key") from error
+        raise SuiteError("\n".join(lines), remedy) from error
 
 
 def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:
