@@ -1,0 +1,332 @@
+"""Captions: what a text claims of a scene, the text for a claim, and the claim that a text makes (its exact inverse).
+
+    scene -> claims(scene, template) -> text_of(...) -> caption
+    caption -> parse_caption(...) -> the same claims
+
+Scorers need nothing but the prompt: they parse it. Wordings that no template produces, such as "a red circle and a
+blue square", are understood where the grammar allows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from nova_bench.errors import UserError
+from nova_bench.shapes.scene import (
+    BACKGROUNDS,
+    COLORS,
+    DIRECTIONS,
+    MOTIONS,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    SPEEDS,
+    WALL_OF,
+    Motion,
+    Scene,
+)
+
+
+@dataclass(frozen=True)
+class ThingClaim:
+    """What a text says of an object, or of each one of a group. None: it doesn't say."""
+
+    shape: str
+    color: str
+    size: str | None = None
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a text says of a video.
+
+    things: one or two (a group is one). count: objects like the first; more than 1 only where ``things`` is one.
+    relation: of the first thing to the second. background: colour and whether it shades off.
+    """
+
+    things: tuple[ThingClaim, ...]
+    count: int = 1
+    relation: str | None = None
+    background: tuple[str, bool] | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of objects the text names."""
+        return self.count + len(self.things) - 1
+
+
+@dataclass(frozen=True)
+class Template:
+    """A way of wording, and what it leaves out (shape, colour, count, relation and kind of motion are always said)."""
+
+    style: str
+    details: bool  # size and speed
+    background: bool
+
+
+SHORT_TEMPLATES = (
+    Template("phrase", details=False, background=False),
+    Template("verb", details=True, background=False),
+    Template("phrase", details=False, background=True),
+)
+DENSE_TEMPLATES = (
+    Template("verb", details=True, background=True),
+    Template("phrase", details=True, background=True),
+    Template("sentences", details=True, background=True),
+)
+TEMPLATES = SHORT_TEMPLATES + DENSE_TEMPLATES
+
+_COUNTS = ("a", "two", "three")
+_PARTICIPLE = {
+    "static": "standing still",
+    "move": "moving",
+    "bounce": "bouncing",
+    "grow": "growing",
+    "shrink": "shrinking",
+}
+_FINITE = {
+    "static": ("stands still", "stand still"),
+    "move": ("moves", "move"),
+    "bounce": ("bounces", "bounce"),
+    "grow": ("grows", "grow"),
+    "shrink": ("shrinks", "shrink"),
+}
+_SPEED_WORD = {"slow": "slowly", "fast": "quickly"}
+_RELATION_WORDS = {"left of": "to the left of", "right of": "to the right of", "above": "above", "below": "below"}
+
+
+def claims(scene: Scene, template: Template) -> Claims:
+    """What a caption of this template states about a scene."""
+    things = []
+    for thing in scene.objects[:1] if scene.is_group else scene.objects:
+        speed = thing.motion.speed if template.details else None
+        motion = Motion(thing.motion.kind, thing.motion.direction, speed)
+        things.append(ThingClaim(thing.shape, thing.color, thing.size if template.details else None, motion))
+    return Claims(
+        tuple(things),
+        count=len(scene.objects) if scene.is_group else 1,
+        relation=scene.relation,
+        background=(scene.background, scene.gradient) if template.background else None,
+    )
+
+
+def caption(scene: Scene, template: int) -> str:
+    """The caption of a scene: a pure function of the scene and the template's index in ``TEMPLATES``."""
+    return text_of(claims(scene, TEMPLATES[template]), TEMPLATES[template].style)
+
+
+def text_of(said: Claims, style: str) -> str:
+    """The text that makes these claims: a "phrase", one with a "verb", or "sentences"."""
+    return {"phrase": _phrase, "verb": _verb, "sentences": _sentences}[style](said)
+
+
+def words(text: str) -> list[str]:
+    """A text's words as a word-level tokenizer should see them: lower case, without punctuation."""
+    return re.findall(r"[a-z]+", text.lower())
+
+
+@cache
+def vocabulary() -> tuple[str, ...]:
+    """Every word that captions can contain, sorted."""
+    return tuple(sorted({word for said in _every_word() for style in _STYLES for word in words(text_of(said, style))}))
+
+
+def parse_caption(text: str) -> Claims:
+    """The claims of a text. Case, a final full stop and runs of spaces don't matter.
+
+    Raises UserError if the text isn't in the grammar of the captions.
+    """
+    clean = " ".join(text.lower().split()).removesuffix(".")
+    for pattern in _PATTERNS:
+        if match := pattern.fullmatch(clean):
+            said = _read(match.groupdict())
+            if said is not None:
+                return said
+    raise UserError(
+        f"{text!r} is not a caption of the shapes world", "for example: a large red circle moving right slowly"
+    )
+
+
+def _noun(thing: ThingClaim, count: int = 1) -> str:
+    """ "an orange star", "two small red circles"."""
+    described = " ".join(word for word in (thing.size, thing.color, _named(thing, count)) if word)
+    article = "an" if count == 1 and described[0] in "aeiou" else _COUNTS[count - 1]
+    return f"{article} {described}"
+
+
+def _named(thing: ThingClaim, count: int = 1) -> str:
+    if count == 1:
+        return thing.shape
+    return f"{thing.shape}es" if thing.shape.endswith("s") else f"{thing.shape}s"
+
+
+def _doing(motion: Motion, word: str) -> str:
+    """A motion in words, after its verb in the right form."""
+    parts = [word]
+    if motion.kind == "move":
+        parts.append(motion.direction.replace(" ", " and "))
+        if motion.speed:
+            parts.append(_SPEED_WORD[motion.speed])
+    elif motion.kind == "bounce":
+        parts.append(f"off the {WALL_OF[motion.direction]} wall")
+    return " ".join(parts)
+
+
+def _clause(said: Claims, index: int, *, finite: bool) -> str:
+    """ "the circle moving right", "the circle moves right"."""
+    thing = said.things[index]
+    return f"the {_named(thing, said.count)} {_action(said, thing, finite=finite)}"
+
+
+def _action(said: Claims, thing: ThingClaim, *, finite: bool) -> str:
+    kind = thing.motion.kind
+    return _doing(thing.motion, _FINITE[kind][said.count > 1] if finite else _PARTICIPLE[kind])
+
+
+def _background(said: Claims) -> str:
+    name, gradient = said.background
+    return f"a {name} gradient background" if gradient else f"a plain {name} background"
+
+
+def _phrase(said: Claims) -> str:
+    return _one_line(said, finite=False)
+
+
+def _verb(said: Claims) -> str:
+    return _one_line(said, finite=True)
+
+
+def _one_line(said: Claims, *, finite: bool) -> str:
+    first = said.things[0]
+    text = _noun(first, said.count)
+    where = f" on {_background(said)}" if said.background else ""
+    if len(said.things) == 1:
+        doing = f" {_action(said, first, finite=finite)}" if first.motion else ""
+        return f"{text}{doing}{where}"
+    second = said.things[1]
+    if said.relation:
+        text += f"{' is' if finite else ''} {_RELATION_WORDS[said.relation]} {_noun(second)}"
+    else:
+        text += f" and {_noun(second)}"
+    clauses = [_clause(said, index, finite=finite) for index, thing in enumerate(said.things) if thing.motion]
+    return f"{text}{where}" + (f", {' and '.join(clauses)}" if clauses else "")
+
+
+def _sentences(said: Claims) -> str:
+    there = "There are" if said.total > 1 and not said.relation else "There is"
+    head = f"{there} {_noun(said.things[0], said.count)}"
+    if len(said.things) == 2:
+        joint = _RELATION_WORDS[said.relation] if said.relation else "and"
+        head += f" {joint} {_noun(said.things[1])}"
+    sentences = [head]
+    for index, thing in enumerate(said.things):
+        if thing.motion:
+            clause = _clause(said, index, finite=True)
+            sentences.append(clause[0].upper() + clause[1:])
+    if said.background:
+        name, gradient = said.background
+        sentences.append(f"The background is {f'a {name} gradient' if gradient else f'plain {name}'}")
+    return ". ".join(sentences) + "."
+
+
+_STYLES = ("phrase", "verb", "sentences")
+
+
+def _every_word() -> Iterator[Claims]:
+    """Claims whose texts together use every word."""
+    motions = [Motion(motion.kind, motion.direction) for motion in MOTIONS]
+    motions += [Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS]
+    for count in (1, 2, 3):
+        for shape in SHAPES:
+            yield Claims((ThingClaim(shape, "red"),), count)
+        for color in COLORS:
+            for size in (None, *SIZES):
+                yield Claims((ThingClaim("circle", color, size),), count)
+        for motion in motions:
+            yield Claims((ThingClaim("circle", "red", None, motion),), count)
+    for relation in (None, *RELATIONS):
+        yield Claims((ThingClaim("circle", "red", None, motions[0]), ThingClaim("square", "blue")), 1, relation)
+    for name in BACKGROUNDS:
+        for gradient in (False, True):
+            yield Claims((ThingClaim("circle", "red"),), 1, None, (name, gradient))
+
+
+def _either(options: dict[str, object]) -> str:
+    """A pattern that matches any of the texts, longest first."""
+    return "|".join(re.escape(text) for text in sorted(options, key=len, reverse=True))
+
+
+_NAMES = {_named(ThingClaim(shape, "red"), count): shape for shape in SHAPES for count in (1, 2)}
+_ACTIONS: dict[str, Motion] = {}
+for _motion in (
+    *(motion for motion in MOTIONS),
+    *(Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS),
+):
+    for _word in (_PARTICIPLE[_motion.kind], *_FINITE[_motion.kind]):
+        _ACTIONS[_doing(_motion, _word)] = _motion
+_RELATION_OF = {text: relation for relation, text in _RELATION_WORDS.items()}
+
+
+def _noun_pattern(tag: str) -> str:
+    return (
+        rf"(?P<count{tag}>an|{'|'.join(_COUNTS)}) (?:(?P<size{tag}>{'|'.join(SIZES)}) )?"
+        rf"(?P<color{tag}>{'|'.join(COLORS)}) (?P<shape{tag}>{_either(_NAMES)})"
+    )
+
+
+def _action_pattern(tag: str) -> str:
+    return rf"(?P<motion{tag}>{_either(_ACTIONS)})"
+
+
+def _clause_pattern(tag: str) -> str:
+    return rf"the (?P<who{tag}>{_either(_NAMES)}) {_action_pattern(tag)}"
+
+
+def _patterns() -> Iterator[str]:
+    ground = rf"(?P<ground>{'|'.join(BACKGROUNDS)})"
+    shade = ground.replace("ground", "shade")
+    where = rf"(?: on a (?:plain {ground}|{shade} gradient) background)?"
+    first, second = _noun_pattern("1"), _noun_pattern("2")
+    joint = rf"(?:and|(?:is )?(?P<relation>{_either(_RELATION_OF)})) {second}"
+    yield rf"{first}(?: {_action_pattern('1')})?{where}"
+    yield rf"{first} {joint}{where}(?:, {_clause_pattern('1')}(?: and {_clause_pattern('2')})?)?"
+    there, last = "there (?:is|are)", rf"(?:\. the background is (?:plain {ground}|a {shade} gradient))?"
+    yield rf"{there} {first}(?:\. {_clause_pattern('1')})?{last}"
+    yield rf"{there} {first} {joint}(?:\. {_clause_pattern('1')})?(?:\. {_clause_pattern('2')})?{last}"
+
+
+_PATTERNS = [re.compile(pattern) for pattern in _patterns()]
+
+
+def _read(found: dict[str, str | None]) -> Claims | None:
+    """Claims from a pattern's groups; None where the words contradict each other."""
+    counts = [_COUNTS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)]
+    claimed: dict[str, Motion] = {}
+    shapes = [_NAMES[found[f"shape{tag}"]] for tag in _tags(found)]
+    for tag in _tags(found):
+        if action := found.get(f"motion{tag}"):
+            who = _NAMES[found[f"who{tag}"]] if found.get(f"who{tag}") else shapes[int(tag) - 1]
+            if who not in shapes or who in claimed:
+                return None
+            claimed[who] = _ACTIONS[action]
+    if len(shapes) == 2 and (counts != [1, 1] or (claimed and shapes[0] == shapes[1])):
+        return None
+    things = tuple(
+        ThingClaim(shape, found[f"color{tag}"], found[f"size{tag}"], claimed.get(shape))
+        for tag, shape in zip(_tags(found), shapes, strict=True)
+    )
+    ground, shade = found.get("ground"), found.get("shade")
+    return Claims(
+        things,
+        count=counts[0],
+        relation=_RELATION_OF[found["relation"]] if found.get("relation") else None,
+        background=(ground or shade, shade is not None) if ground or shade else None,
+    )
+
+
+def _tags(found: dict[str, str | None]) -> list[str]:
+    return [tag for tag in ("1", "2") if f"shape{tag}" in found]
