@@ -86,7 +86,9 @@ def train_stage(
         stage.module.train()
         with progress.stage(stage.name, spec.steps - begin) as advance:
             for step in range(begin, spec.steps):
-                record = _step(stage, spec, step, Randomness.of_step(seed, stage.name, step, device), precision, optimizer)
+                record = _step(
+                    stage, spec, step, Randomness.of_step(seed, stage.name, step, device), precision, optimizer
+                )
                 average.update(stage.module, step)
                 seconds = spent + time.perf_counter() - started
                 log.write(**record, seconds=round(seconds, 3))

@@ -14,13 +14,13 @@ from nova_bench.identity import digest
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.pipeline import NOVAPipeline
 from nova_bench.nova.schedulers import load_scheduler
-from nova_bench.nova.vae import Autoencoder, AutoencoderKLOpenSora, load_vae
+from nova_bench.nova.vae import Autoencoder, load_vae
 from nova_bench.paths import locate
 from nova_bench.progress import Progress, log_to
 from nova_bench.train.autoencoder_stage import AutoencoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage
-from nova_bench.train.spec import OptimizationSpec, TrainSpec
+from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
 
@@ -48,7 +48,7 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
     with log_to(folder / "train.log"):
         vae, vae_steps = _trained_autoencoder(spec, folder, device, progress)
         weights = _weights_digest(vae)
-        data = spec.data.model_dump()
+        data = spec.data.model_dump(mode="json")
         clips = encode_clips(vae, spec.data, runs / "latents" / digest("latents", [weights, data])[:16], progress)
         if spec.autoencoder.pretrained is None:
             factor, shift = clips.scaling()
@@ -59,8 +59,8 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
             "seed": spec.seed,
             "data": data,
             "autoencoder": weights,
-            "text": spec.text.model_dump(),
-            "transformer": _without_steps(section.model_dump()),
+            "text": spec.text.model_dump(mode="json"),
+            "transformer": _without_steps(section.model_dump(mode="json")),
             "scheduler": spec.scheduler,
         }
         steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
@@ -79,8 +79,8 @@ def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: P
     vae = make_autoencoder(section.config, spec.seed).to(device)
     identity = {
         "seed": spec.seed,
-        "data": spec.data.model_dump(),
-        "autoencoder": _without_steps(section.model_dump(exclude={"pretrained"})),
+        "data": spec.data.model_dump(mode="json"),
+        "autoencoder": _without_steps(section.model_dump(mode="json", exclude={"pretrained"})),
     }
     stage = AutoencoderStage(spec, vae, device)
     steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
@@ -103,9 +103,9 @@ def _transformer_stage(
 
 def _without_steps(section: dict[str, Any]) -> dict[str, Any]:
     """What must not change while a run continues: all but how long it goes on and how often it is saved."""
-    free = OptimizationSpec.model_fields.keys() & {"steps", "checkpoint_every"}
+    free = ("steps", "checkpoint_every")
     kept = {key: value for key, value in section["optimization"].items() if key not in free}
-    return {**section, "optimization": {**kept, "betas": list(kept["betas"])}}
+    return {**section, "optimization": kept}
 
 
 def _weights_digest(vae: Autoencoder) -> str:

@@ -61,7 +61,7 @@ class AutoencoderSpec(SpecModel):
 
     pretrained: SuitePath | None = None
     """Folder of a trained autoencoder; then nothing of this section is trained."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
     """Keys of `vae/config.json` (AutoencoderKLOpenSora); what is absent takes the published value."""
     clip_lengths: tuple[int, ...] = (17,)
     """Frames of the clips of each batch, in turn; 1 trains images."""
@@ -132,7 +132,7 @@ class TrainSpec(SpecModel):
     """The text encoder."""
     transformer: TransformerSpec
     """The transformer and its training."""
-    scheduler: dict[str, Any] = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000}
+    scheduler: dict[str, Any] = Field(default={"_class_name": "FlowMatchEulerDiscreteScheduler"})
     """Keys of `scheduler/scheduler_config.json`: defines noising and target."""
     export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Type of the weights in the finished checkpoint."""
