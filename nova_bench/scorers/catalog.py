@@ -6,6 +6,7 @@ Needs neither torch nor OpenCV.
 from __future__ import annotations
 
 from nova_bench.names import Registry
+from nova_bench.scorers import shapes
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.fidelity import psnr, ssim
 from nova_bench.scorers.flow import dynamic_degree_dis
@@ -23,6 +24,7 @@ SCORERS = Registry(
             psnr.INFO,
             ssim.SSIM_INFO,
             ssim.MS_SSIM_INFO,
+            *shapes.INFOS,
         )
     },
 )

@@ -1,0 +1,181 @@
+"""How often the judge of the shapes world is wrong: its accuracy on videos whose content is known exactly.
+
+    python benchmarks/shapes_judge.py [--videos N] [--condition NAME ...]
+
+Renders N videos of each of the splits "val" and "test", degrades them, and lets the judge check every statement of
+their fullest caption. The share of statements found right is printed per property and condition; "all" is the share of
+videos without any error. Since a judge that always says yes would look perfect, one statement of each caption is then
+made wrong: "false" is how often the judge finds that property, and no other, at fault (a claimed object that isn't
+there has other faults as well).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import cv2
+import numpy as np
+
+from nova_bench.shapes import TEMPLATES, ShapesWorld
+from nova_bench.shapes.captions import Claims, claims
+from nova_bench.shapes.judge import checks, see
+from nova_bench.shapes.scene import BACKGROUNDS, COLORS, MOTIONS, RELATIONS, SHAPES, SIZES
+
+FULL = TEMPLATES[-1]
+PROPERTIES = ("count", "shape", "color", "size", "motion", "speed", "relation", "background")
+
+
+def blur(sigma: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Gaussian blur of every frame."""
+
+    def apply(frames: np.ndarray, index: int) -> np.ndarray:
+        return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) for frame in frames])
+
+    return apply
+
+
+def noise(deviation: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Independent noise in every channel of every pixel."""
+
+    def apply(frames: np.ndarray, index: int) -> np.ndarray:
+        drawn = np.random.default_rng(index).normal(0, deviation, frames.shape)
+        return np.clip(frames + drawn, 0, 255).astype(np.uint8)
+
+    return apply
+
+
+def h264(crf: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Through an MP4 file as the harness writes it."""
+
+    def apply(frames: np.ndarray, index: int) -> np.ndarray:
+        from nova_bench.video import read_clip, write_mp4
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "clip.mp4"
+            write_mp4(path, frames, crf=crf)
+            return read_clip(path).frames.numpy()
+
+    return apply
+
+
+def shifted(levels: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Every channel off by a constant of up to so many levels, another one for each video, and contrast by a tenth."""
+
+    def apply(frames: np.ndarray, index: int) -> np.ndarray:
+        draw = np.random.default_rng(index)
+        gain, offset = draw.uniform(0.9, 1.1), draw.uniform(-levels, levels, 3)
+        return np.clip((frames - 128.0) * gain + 128 + offset, 0, 255).astype(np.uint8)
+
+    return apply
+
+
+def wobble(pixels: float) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Soft, bent outlines that change from frame to frame, as small models draw them: a smooth random displacement."""
+
+    def apply(frames: np.ndarray, index: int) -> np.ndarray:
+        draw = np.random.default_rng(index)
+        side = frames.shape[1]
+        y, x = np.mgrid[:side, :side].astype(np.float32)
+        bent = []
+        for frame in frames:
+            field = cv2.resize(draw.normal(0, pixels, (8, 8, 2)).astype(np.float32), (side, side), interpolation=3)
+            bent.append(cv2.remap(frame, x + field[..., 0], y + field[..., 1], 1, borderMode=cv2.BORDER_REPLICATE))
+        return blur(1.0)(np.stack(bent), index)
+
+    return apply
+
+
+CONDITIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "clean": lambda frames, index: frames,
+    "blur 1 px": blur(1.0),
+    "blur 2 px": blur(2.0),
+    "blur 2.5 px": blur(2.5),
+    "noise 10": noise(10),
+    "noise 25": noise(25),
+    "h264 crf 25": h264(25),
+    "h264 crf 35": h264(35),
+    "colours off by 20": shifted(20),
+    "wobble 1 px, blur 1 px": wobble(1.0),
+    "wobble 2 px, blur 1 px": wobble(2.0),
+    "all at once": lambda frames, index: h264(25)(
+        noise(5)(shifted(20)(wobble(1.5)(frames, index), index), index), index
+    ),
+}
+
+
+def falsified(said: Claims, index: int) -> tuple[Claims, str]:
+    """The claims with one of them made wrong, and the name of that property."""
+    random = Random(index)
+    first, *rest = said.things
+    choices = ["shape", "color", "size", "motion", "background", *(["relation"] if said.relation else ["count"])]
+    name = random.choice(choices)
+    if name == "count":
+        return replace(said, count=random.choice([count for count in (1, 2, 3) if count != said.count])), name
+    if name == "relation":
+        return replace(said, relation=random.choice([r for r in RELATIONS if r != said.relation])), name
+    if name == "background":
+        wrong = [(color, shade) for color in BACKGROUNDS for shade in (False, True)]
+        return replace(said, background=random.choice([ground for ground in wrong if ground != said.background])), name
+    options = {"shape": SHAPES, "color": COLORS, "size": SIZES, "motion": MOTIONS}[name]
+    if name == "motion":
+        options = [m for m in options if (m.kind, m.direction) != (first.motion.kind, first.motion.direction)]
+    options = [option for option in options if option not in {getattr(thing, name) for thing in said.things}]
+    if not options:  # one small and one large object: swap what is said of them
+        options = [size for size in SIZES if size != first.size]
+    return replace(said, things=(replace(first, **{name: random.choice(options)}), *rest)), name
+
+
+def measure(name: str, videos: int, show: bool) -> tuple[Counter, Counter, float]:
+    """Right and stated properties, and seconds per video."""
+    right, stated, seconds = Counter(), Counter(), 0.0
+    for split in ("val", "test"):
+        world = ShapesWorld(split, seed=2024)
+        for index in range(videos):
+            clip = world[index]
+            said = claims(clip.scene, FULL)
+            frames = CONDITIONS[name](clip.frames, index)
+            start = time.process_time()
+            seen = see(frames)
+            found = checks(said, seen)
+            seconds += time.process_time() - start
+            lie, lied = falsified(said, index)
+            faults = {key for key, value in checks(lie, seen).items() if not value} - {"speed"}
+            for key, value in [
+                *found.items(),
+                ("all", all(found.values())),
+                ("false", lied in faults and (lied == "count" or len(faults) == 1)),
+            ]:
+                right[key] += bool(value)
+                stated[key] += 1
+            if show and not all(found.values()):
+                wrong = [key for key, value in found.items() if not value]
+                things = [(thing.shape, thing.color, thing.size, thing.motion) for thing in seen.things]
+                print(f"{name}, {split} {index}: {wrong}: {clip.dense_caption!r}: {things}")
+            if show and lied not in faults:
+                print(f"{name}, {split} {index}: {lied} was falsified, {faults} found: {lie}")
+    return right, stated, seconds / stated["all"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=500, help="videos of each split")
+    parser.add_argument("--condition", action="append", choices=list(CONDITIONS), metavar="NAME")
+    parser.add_argument("--show", action="store_true", help="print every error")
+    options = parser.parse_args()
+    columns = (*PROPERTIES, "all", "false")
+    print(f"| {2 * options.videos} videos | {' | '.join(columns)} | ms |\n|{'---|' * (len(columns) + 2)}")
+    for name in options.condition or CONDITIONS:
+        right, stated, seconds = measure(name, options.videos, options.show)
+        shares = [f"{100 * right[column] / stated[column]:.1f}" if stated[column] else "" for column in columns]
+        print(f"| {name} | {' | '.join(shares)} | {1000 * seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""From a picture to the objects in it: background, colours by unmixing, outlines by comparison. No learned part.
+
+Thresholds are tolerant on purpose: pictures from small models are soft and their colours are off. What that costs is
+measured by ``benchmarks/shapes_judge.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from nova_bench.shapes.look import BACKGROUND_RGB, COLOR_RGB, EXTENT, distance, moments
+from nova_bench.shapes.scene import COLORS, SHAPES, SIDE
+
+GRID = int(SIDE)
+_SOLID = 0.4  # coverage from which a pixel counts as an object's
+_CONTRAST = 26.0  # least distance from the background in RGB levels
+_FAINT = 0.08  # share of an object's cover below which a pixel is the background's noise
+_SMALLEST = 40  # pixels; the smallest object of the world covers about 110
+_FRINGE = 0.35  # a blob beside another one and this much smaller is its fringe, not an object
+_SHADE = 24.0  # mean difference of top and bottom in levels from which a background shades off
+_BLURS = (0.5, 1.2, 2.0, 2.8)  # of the outlines that shapes are compared with, in pixels
+_MIDDLES = np.arange(GRID) + 0.5  # of pixels
+_TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # naming colours, lightness counts half
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One object in one frame; lengths in world units.
+
+    x, y: centroid. radius: of a circle of the same area. shapes: how well each of ``SHAPES`` fits, in [0, 1].
+    box: left, top, right, bottom of the part that is at least half covered.
+    """
+
+    x: float
+    y: float
+    radius: float
+    color: str
+    shapes: tuple[float, ...]
+    box: tuple[float, float, float, float]
+
+    @property
+    def shape(self) -> str:
+        """The best fitting shape."""
+        return SHAPES[int(np.argmax(self.shapes))]
+
+
+def on_grid(frames: np.ndarray) -> np.ndarray:
+    """uint8 RGB [T, H, W, 3] as float32 [T, 64, 64, 3], the size in which the judge sees everything."""
+    if frames.shape[1:3] != (GRID, GRID):
+        shrinks = min(frames.shape[1:3]) >= GRID
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        frames = np.stack([cv2.resize(frame, (GRID, GRID), interpolation=way) for frame in frames])
+    return frames.astype(np.float32)
+
+
+def background_of(frames: np.ndarray) -> np.ndarray:
+    """Background [T, 64, 1, 3] of float32 [T, 64, 64, 3]: per frame a straight line in y through the picture's rim.
+
+    Rows whose rim holds an object are found by their distance from the line and left out.
+    """
+    rim = np.concatenate([frames[:, :, :2], frames[:, :, -2:]], axis=2)
+    rows = np.median(rim, axis=2)
+    rows[:, 0], rows[:, -1] = np.median(frames[:, 0], axis=1), np.median(frames[:, -1], axis=1)
+    height = np.linspace(-1, 1, GRID)
+    design = np.stack([np.ones(GRID), height], axis=1)
+    # Theil-Sen start: medians of the halves' rows are far from most objects' influence.
+    slope = np.median(rows[:, GRID // 2 :] - rows[:, : GRID // 2], axis=1)[:, None]
+    level = np.median(rows - slope * height[:, None], axis=1)[:, None]
+    fitted = level + slope * height[:, None]
+    for _ in range(3):
+        off = np.linalg.norm(rows - fitted, axis=-1)
+        weight = (off < np.maximum(12.0, 2.5 * np.median(off, axis=1, keepdims=True))).astype(np.float64)
+        moment = np.einsum("tr,ri,rj->tij", weight, design, design) + 1e-6 * np.eye(2)
+        line = np.linalg.solve(moment, np.einsum("tr,ri,trc->tic", weight, design, rows))
+        fitted = np.einsum("ri,tic->trc", design, line)
+    return fitted.astype(np.float32)[:, :, None]
+
+
+def name_background(background: np.ndarray) -> tuple[str, bool]:
+    """Colour name and whether it shades off, for [T, 64, 1, 3]."""
+    top, bottom = np.median(background[:, 0, 0], axis=0), np.median(background[:, -1, 0], axis=0)
+    off = {name: np.linalg.norm(_lab(top) - _lab(rgb)) for name, rgb in BACKGROUND_RGB.items()}
+    return min(off, key=off.get), bool(np.abs(top - bottom).mean() > _SHADE)
+
+
+def blobs_of(frames: np.ndarray, background: np.ndarray) -> list[list[Blob]]:
+    """The objects of every frame of float32 [T, 64, 64, 3] before ``background`` [T, 64, 1, 3]."""
+    calm = np.stack([cv2.GaussianBlur(frame, (3, 3), 0.6) for frame in frames])
+    offset = calm - background
+    contrast = (offset**2).sum(-1)
+    cover, misfit = [], []
+    for color in COLORS:
+        # A pixel at an object's edge is a mixture of its colour and the background: how much, and how well does it fit?
+        way = np.array(COLOR_RGB[color], dtype=np.float32) - background
+        length = (way**2).sum(-1)
+        along = (offset * way).sum(-1)
+        share = np.clip(along / length, 0, 1.15)
+        cover.append(share)
+        misfit.append(contrast - 2 * share * along + share**2 * length)
+    covers = np.stack(cover, axis=1)
+    label = np.argmin(np.stack(misfit, axis=1), axis=1)
+    solid = np.take_along_axis(covers, label[:, None], axis=1)[:, 0] > _SOLID
+    label = np.where(solid & (contrast > _CONTRAST**2), label, -1)
+    return [_blobs(frames[index], covers[index], label[index]) for index in range(len(frames))]
+
+
+def _blobs(frame: np.ndarray, covers: np.ndarray, label: np.ndarray) -> list[Blob]:
+    parts: list[tuple[int, np.ndarray]] = []
+    for index in np.unique(label[label >= 0]):
+        count, numbers, stats, _ = cv2.connectedComponentsWithStats((label == index).astype(np.uint8), connectivity=4)
+        parts += [(index, numbers == n) for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= 8]
+    parts.sort(key=lambda part: -int(part[1].sum()))
+    kept: list[tuple[int, np.ndarray]] = []
+    for index, mask in parts:
+        around = _grown(mask, 1)
+        for place, (owner, other) in enumerate(kept):
+            if (around & other).any() and mask.sum() < _FRINGE * other.sum():
+                kept[place] = (owner, other | mask)
+                break
+        else:
+            kept.append((index, mask))
+    kept = [(index, mask) for index, mask in kept if mask.sum() >= _SMALLEST]
+    found = []
+    for place, (index, mask) in enumerate(kept):
+        others = [other for number, (_, other) in enumerate(kept) if number != place]
+        found.append(_blob(frame, covers[index], mask, others))
+    return found
+
+
+def _blob(frame: np.ndarray, cover: np.ndarray, mask: np.ndarray, others: list[np.ndarray]) -> Blob:
+    region = _grown(mask, 3)
+    for other in others:
+        region &= ~_grown(other, 1)
+    region |= mask
+    core = float(np.quantile(cover[mask], 0.85))
+    soft = np.where(region & (cover >= _FAINT * core), cover / core, 0.0)
+    full = np.minimum(soft, 1.0)
+    total = float(full.sum())
+    x, y = float((full.sum(0) * _MIDDLES).sum() / total), float((full.sum(1) * _MIDDLES).sum() / total)
+    ys, xs = np.nonzero(soft >= 0.5)
+    box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+    inner = mask & (cover >= 0.9 * core)
+    # A soft, small object never reaches full cover; then its area is that of the cover itself.
+    areas = (total, total * core) if 0.6 < core < 0.97 else (total,)
+    return Blob(x, y, (total / np.pi) ** 0.5, _color_name(frame[inner]), _fits(soft, x, y, areas), box)
+
+
+def _grown(mask: np.ndarray, by: int) -> np.ndarray:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by).astype(bool)
+
+
+def _lab(rgb: np.ndarray | tuple[float, ...]) -> np.ndarray:
+    """CIELAB of RGB levels [..., 3]."""
+    levels = np.asarray(rgb, dtype=np.float32).reshape(-1, 1, 3) / 255
+    return cv2.cvtColor(np.clip(levels, 0, 1), cv2.COLOR_RGB2LAB).reshape(np.shape(rgb))
+
+
+@cache
+def _palette() -> np.ndarray:
+    return _lab(np.array([COLOR_RGB[color] for color in COLORS]))
+
+
+def _color_name(pixels: np.ndarray) -> str:
+    """Name of the median colour of pixels [N, 3]."""
+    off = (_palette() - _lab(np.median(pixels, axis=0))) * _TINT
+    return COLORS[int(np.argmin((off**2).sum(-1)))]
+
+
+@cache
+def _centroid(shape: str) -> float:
+    """How far the centroid lies below the centre of the bounding box, in radii."""
+    axis = np.linspace(-1.6, 1.6, 321)
+    inside = distance(shape, axis[None, :], axis[:, None], np.float64(1.0)) < 0
+    return float((inside.sum(1) * axis).sum() / inside.sum())
+
+
+def _fits(soft: np.ndarray, x: float, y: float, areas: tuple[float, ...]) -> tuple[float, ...]:
+    """Cosine of a soft mask with each shape of the same centroid and area, at the best blur and area of those given."""
+    length = float(np.linalg.norm(soft))
+    fits = []
+    for shape in SHAPES:
+        best = 0.0
+        for area in areas:
+            radius = (area / moments(shape)[0]) ** 0.5
+            reach = max(EXTENT[shape]) * radius + 6
+            columns, rows = np.abs(_MIDDLES - x) < reach, np.abs(_MIDDLES - y) < reach
+            across, down = (_MIDDLES[columns] - x)[None, :], (_MIDDLES[rows] - y)[:, None] + _centroid(shape) * radius
+            sharp = np.clip(0.5 - distance(shape, across, down, np.float64(radius)), 0, 1)
+            seen = soft[np.ix_(rows, columns)]
+            for blur in _BLURS:
+                model = cv2.GaussianBlur(sharp, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
+                best = max(best, float((seen * model).sum() / np.linalg.norm(model)) / length)
+        fits.append(best)
+    return tuple(fits)
