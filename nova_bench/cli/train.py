@@ -23,6 +23,9 @@ def train(
     device: options.Device = "auto",
     threads: Threads = None,
     out: RunsFolder = Path("runs/train"),
+    card: Annotated[
+        bool, typer.Option("--card", help="Also draw losses.png and samples.png into the checkpoint.")
+    ] = False,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Train a model from a YAML file. Interrupted or killed, the same command continues."""
@@ -38,5 +41,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     trained = train_all(spec, out, resolve_device(device), Progress(quiet))
+    if card:
+        from nova_bench.train.card import draw_card
+
+        draw_card(spec, trained.checkpoint)
     print(f"checkpoint: {trained.checkpoint}")
     return ExitCode.PASS

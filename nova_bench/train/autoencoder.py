@@ -80,6 +80,10 @@ def _attention(layer: Attention, x: Tensor) -> Tensor:
 def _conv(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     if isinstance(layer, FrameConv2d):
         return _unfold(F.conv2d(_fold(x), layer.weight, layer.bias, layer.stride, layer.padding), len(x))
+    if layer.front and x.shape[2] == 1:
+        # All taps in time see the one frame there is: their sum is a convolution of a third of the work.
+        kernel, stride, padding = layer.weight.sum(2), layer.stride[1:], layer.padding[1:]
+        return F.conv2d(x[:, :, 0], kernel, layer.bias, stride, padding)[:, :, None]
     if layer.front:
         x = torch.cat((x[:, :, :1].expand(-1, -1, layer.front, -1, -1), x), 2)
     return F.conv3d(x, layer.weight, layer.bias, layer.stride, layer.padding)

@@ -15,9 +15,11 @@ from nova_bench.atomic import write_with
 from nova_bench.errors import UserError
 from nova_bench.nova.vae import Autoencoder
 from nova_bench.progress import Progress
+from nova_bench.train.autoencoder import moments
+from nova_bench.train.optimization import Precision
 from nova_bench.train.spec import DataSpec
 
-CLIPS_PER_FILE = 250
+CLIPS_PER_FILE, CLIPS_PER_BATCH = 250, 10
 
 
 def open_world(data: DataSpec) -> Any:
@@ -47,27 +49,30 @@ class LatentClips:
         return len(self.mean)
 
     def scaling(self) -> tuple[float, float]:
-        """(scaling_factor, shift_factor) that give the latents mean 0 and standard deviation 1."""
-        mean = self.mean.astype(np.float32)
-        spread = np.sqrt(mean.var() + np.square(self.std.astype(np.float32)).mean())
-        return float(1 / spread), float(mean.mean())
+        """(scaling_factor, shift_factor) that give the latents of the first file mean 0 and standard deviation 1.
+
+        Of the first file only, so that they stay what they are when clips are added.
+        """
+        mean, std = (part[:CLIPS_PER_FILE].astype(np.float32) for part in (self.mean, self.std))
+        return float(1 / np.sqrt(mean.var() + np.square(std).mean())), float(mean.mean())
 
 
-def encode_clips(vae: Autoencoder, data: DataSpec, folder: Path, progress: Progress) -> LatentClips:
+def encode_clips(
+    vae: Autoencoder, data: DataSpec, folder: Path, precision: Precision, progress: Progress
+) -> LatentClips:
     """Latents of the first ``data.clips`` clips, through files in ``folder`` that a later call reads instead.
 
-    ``folder`` must be one for this autoencoder and this data. Each file is whole or not there.
+    ``folder`` must be one for this autoencoder, this data and this precision. Each file is whole or not there.
     """
     world = open_world(data)
-    starts = range(0, data.clips, CLIPS_PER_FILE)
-    paths = {start: folder / f"{start:07d}-{min(start + CLIPS_PER_FILE, data.clips):07d}.npz" for start in starts}
-    missing = [start for start, path in paths.items() if not path.is_file()]
+    ranges = [range(start, min(start + CLIPS_PER_FILE, data.clips)) for start in range(0, data.clips, CLIPS_PER_FILE)]
+    paths = {indices: folder / f"{indices.start:07d}-{indices.stop:07d}.npz" for indices in ranges}
+    missing = [indices for indices, path in paths.items() if not path.is_file()]
     if missing:
-        with progress.stage("encode", len(missing) * CLIPS_PER_FILE) as advance:
-            for start in missing:
-                clips = [world[i] for i in range(start, min(start + CLIPS_PER_FILE, data.clips))]
-                write_with(paths[start], _writer(_encode(vae, clips)))
-                advance(CLIPS_PER_FILE)
+        with progress.stage("encode", sum(map(len, missing))) as advance:
+            for indices in missing:
+                write_with(paths[indices], _writer(_encode(vae, [world[i] for i in indices], precision)))
+                advance(len(indices))
     parts = [_read(path) for path in paths.values()]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return LatentClips(
@@ -76,12 +81,16 @@ def encode_clips(vae: Autoencoder, data: DataSpec, folder: Path, progress: Progr
 
 
 @torch.inference_mode()
-def _encode(vae: Autoencoder, clips: list[Any]) -> dict[str, np.ndarray]:
-    moments = [vae.moments(to_pixels(clip.frames)[None])[0].float() for clip in clips]
-    mean, log_variance = torch.stack(moments).cpu().chunk(2, 1)
+def _encode(vae: Autoencoder, clips: list[Any], precision: Precision) -> dict[str, np.ndarray]:
+    parts = []
+    for start in range(0, len(clips), CLIPS_PER_BATCH):
+        frames = torch.stack([to_pixels(clip.frames) for clip in clips[start : start + CLIPS_PER_BATCH]])
+        with precision.autocast():
+            parts.append(moments(vae, frames.to(vae.device)))
+    mean, log_variance = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
     return {
         "mean": mean.half().numpy(),
-        "std": log_variance.clamp(-30.0, 20.0).mul(0.5).exp().half().numpy(),
+        "std": log_variance.mul(0.5).exp().half().numpy(),
         "flow": np.array([clip.flow for clip in clips], np.float32),
         "captions": np.array([clip.caption for clip in clips]),
         "dense_captions": np.array([clip.dense_caption for clip in clips]),

@@ -20,6 +20,7 @@ from nova_bench.progress import Progress, log_to
 from nova_bench.train.autoencoder_stage import AutoencoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage
+from nova_bench.train.optimization import Precision
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
@@ -48,8 +49,9 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
     with log_to(folder / "train.log"):
         vae, vae_steps = _trained_autoencoder(spec, folder, device, progress)
         weights = _weights_digest(vae)
-        data = spec.data.model_dump(mode="json")
-        clips = encode_clips(vae, spec.data, runs / "latents" / digest("latents", [weights, data])[:16], progress)
+        data, setting = _data_identity(spec), spec.transformer.optimization.precision
+        latents = runs / "latents" / digest("latents", [weights, data, setting])[:16]
+        clips = encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
         if spec.autoencoder.pretrained is None:
             factor, shift = clips.scaling()
             vae.config |= {"scaling_factor": factor, "shift_factor": shift}
@@ -79,7 +81,7 @@ def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: P
     vae = make_autoencoder(section.config, spec.seed).to(device)
     identity = {
         "seed": spec.seed,
-        "data": spec.data.model_dump(mode="json"),
+        "data": _data_identity(spec),
         "autoencoder": _without_steps(section.model_dump(mode="json", exclude={"pretrained"})),
     }
     stage = AutoencoderStage(spec, vae, device)
@@ -99,6 +101,11 @@ def _transformer_stage(
     text_encoder = make_text_encoder(spec.text, tokenizer, spec.seed + 1)
     stage = TransformerStage(spec, transformer, text_encoder, tokenizer, scheduler, vae, clips, device)
     return stage, NOVAPipeline(transformer, scheduler, vae, text_encoder, tokenizer)
+
+
+def _data_identity(spec: TrainSpec) -> dict[str, Any]:
+    """Where clips come from; how many are encoded may grow while a run continues."""
+    return spec.data.model_dump(mode="json", exclude={"clips"})
 
 
 def _without_steps(section: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class DataSpec(SpecModel):
     seed: int = 0
     """Seed of the world."""
     clips: int = Field(default=8000, ge=1)
-    """Clips whose latents the transformer is trained on. The autoencoder sees the same clips."""
+    """Clips whose latents are kept for the transformer; may be raised while a run continues."""
     num_frames: int = Field(default=17, ge=1)
     """Frames of a clip: 1 + temporal stride * j, at most 17 (one time tile of the autoencoder)."""
     size: int = Field(default=64, ge=8)
@@ -31,7 +31,7 @@ class OptimizationSpec(SpecModel):
     """How parameters move: AdamW with warmup, a schedule, clipped gradients and an averaged copy of the weights."""
 
     steps: int = Field(ge=1)
-    """Optimizer steps. The one value that may change between the parts of a run: raise it to train longer."""
+    """Optimizer steps. May change while a run continues: raise it to train longer."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -57,7 +57,7 @@ class OptimizationSpec(SpecModel):
 
 
 class AutoencoderSpec(SpecModel):
-    """The video autoencoder, trained first: mean absolute error, image gradients and a small KL term."""
+    """The video autoencoder, trained first: errors of pixels and of their differences, and a small KL term."""
 
     pretrained: SuitePath | None = None
     """Folder of a trained autoencoder; then nothing of this section is trained."""
@@ -69,6 +69,8 @@ class AutoencoderSpec(SpecModel):
     """Frames of a batch: shorter clips come in larger batches, so that steps cost about the same."""
     kl_weight: float = Field(default=1e-3, ge=0)
     """Weight of the KL divergence to the standard normal, a mean over latent values."""
+    square_weight: float = Field(default=2.0, ge=0)
+    """Weight of the mean squared error of pixels."""
     edge_weight: float = Field(default=1.0, ge=0)
     """Weight of the mean absolute error of horizontal, vertical and temporal differences."""
     optimization: OptimizationSpec | None = None
