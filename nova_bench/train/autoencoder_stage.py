@@ -78,7 +78,7 @@ def make_autoencoder(config: dict[str, Any], seed: int) -> AutoencoderKLOpenSora
             vae = AutoencoderKLOpenSora(config)
         except NOVAError as error:
             raise UserError(f"autoencoder.config: {error}", "keys of vae/config.json") from error
-    _initialize(vae)
+        _initialize(vae)
     last = vae.quant_conv if vae.quant_conv is not None else vae.encoder.conv_out
     # With the usual variance of one, noise drowns the small means of an untrained encoder for hundreds of steps.
     nn.init.constant_(last.bias[vae.latent_channels :], INITIAL_LOG_VARIANCE)
