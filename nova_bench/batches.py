@@ -17,7 +17,18 @@ def work_in_batches(
     work: Callable[[Sequence[Item]], Sequence[Result]],
     warn: Callable[[str], None],
 ) -> Iterator[tuple[Item, Result | Exception]]:
-    """Yield (item, result) for every item, in order, calling ``work`` on batches of at most ``size``.
+    """Yield (item, result) for every item, in order: :func:`batches_of_work`, flattened."""
+    for batch in batches_of_work(items, size, work, warn):
+        yield from batch
+
+
+def batches_of_work(
+    items: Sequence[Item],
+    size: int,
+    work: Callable[[Sequence[Item]], Sequence[Result]],
+    warn: Callable[[str], None],
+) -> Iterator[list[tuple[Item, Result | Exception]]]:
+    """Yield a list of (item, result) for each batch that ``work`` did, in order, of at most ``size`` items.
 
     Out of memory halves the batch for the rest, says so and goes on. Any other error makes the batch go one by one,
     so that the error is that of the culprit alone. A UserError is about everything and is raised.
@@ -26,12 +37,12 @@ def work_in_batches(
     while start < len(items):
         batch = items[start : start + size]
         try:
-            results = work(batch)
+            results = _checked(work(batch), batch)
         except UserError:
             raise
         except Exception as error:
             if len(batch) == 1:
-                yield batch[0], error
+                yield [(batch[0], error)]
                 start += 1
             elif is_out_of_memory(error):
                 size = max(1, len(batch) // 2)
@@ -39,13 +50,17 @@ def work_in_batches(
                 warn(f"out of memory with {len(batch)} at once; going on with {size}")
             else:
                 for item in batch:
-                    yield from work_in_batches([item], 1, work, warn)
+                    yield from batches_of_work([item], 1, work, warn)
                 start += len(batch)
             continue
-        if len(results) != len(batch):
-            raise RuntimeError(f"{len(results)} results for {len(batch)} items")
-        yield from zip(batch, results, strict=True)
+        yield list(zip(batch, results, strict=True))
         start += len(batch)
+
+
+def _checked(results: Sequence[Result], batch: Sequence[Item]) -> Sequence[Result]:
+    if len(results) != len(batch):
+        raise ValueError(f"{len(results)} results for {len(batch)} samples")
+    return results
 
 
 def is_out_of_memory(error: BaseException) -> bool:

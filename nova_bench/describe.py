@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from pydantic import BaseModel
 
 from nova_bench.load import bundled_suites
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
 
+TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -36,36 +40,76 @@ def suite_summary(path: Path) -> str:
     """Title of a suite file, read without validating it."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return "(can't be read)"
     return str(data.get("title", "")) if isinstance(data, dict) else "(can't be read)"
 
 
+@dataclass(frozen=True)
+class FieldHelp:
+    """One key of a suite: its full name, type, default, and what it is for."""
+
+    key: str
+    type: str
+    default: str
+    text: str
+
+
+def field_sections() -> list[tuple[str, list[FieldHelp]]]:
+    """(heading, keys) for a suite, for each adapter's model section and for each scorer's settings."""
+    extends = FieldHelp(
+        "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
+    )
+    sections = [("A suite", [extends, *_fields(Suite, "")])]
+    sections += [
+        (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
+        for info in ADAPTERS.all().values()
+    ]
+    sections += [
+        (f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings."))
+        for info in SCORERS.all().values()
+        if info.settings.model_fields
+    ]
+    return sections
+
+
 def fields_text() -> str:
-    """Every key of a suite, of each adapter's model section and of each scorer's settings, with its docstring."""
-    lines = ["extends: another suite file, relative to this one; its keys hold where this one is silent", ""]
-    lines += _fields(Suite, "")
-    for info in ADAPTERS.all().values():
-        lines += ["", f"model, adapter `{info.name}`: {info.summary}", *_fields(info.options, "model.")]
-    for info in SCORERS.all().values():
-        if info.settings.model_fields:
-            lines += ["", f"scorer `{info.name}`", *_fields(info.settings, "scorers.N.settings.")]
-    return "\n".join(lines)
-
-
-def _fields(model: type[BaseModel], prefix: str) -> list[str]:
+    """Every key with its docstring, one line each: for pipes and grep."""
     lines = []
+    for heading, keys in field_sections():
+        lines += [f"{heading}:", *(f"  {key.key} ({key.type}, {key.default}): {key.text}" for key in keys), ""]
+    return "\n".join(lines).rstrip()
+
+
+def show_fields() -> None:
+    """Every key with its docstring, as tables on the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for heading, keys in field_sections():
+        table = Table(box=box.SIMPLE_HEAD, title=Text(heading, style="bold"), title_justify="left", pad_edge=False)
+        for title in ("key", "type", "default"):
+            table.add_column(title, overflow="fold")
+        table.add_column("what it says", ratio=1)
+        for key in keys:
+            table.add_row(Text(key.key, style="cyan"), Text(key.type), Text(key.default), Text(key.text))
+        console.print(table)
+
+
+def _fields(model: type[BaseModel], prefix: str) -> list[FieldHelp]:
+    keys = []
     for name, field in model.model_fields.items():
-        default = (
-            "required" if field.is_required() else f"default {_short(field.get_default(call_default_factory=True))}"
-        )
+        default = "required" if field.is_required() else _short(field.get_default(call_default_factory=True))
         text = " ".join((field.description or "").split())
-        lines.append(f"{prefix}{name} ({_type(field.annotation)}, {default}): {text}")
+        keys.append(FieldHelp(f"{prefix}{name}", _type(field.annotation), default, text))
         inner = _inner(field.annotation)
         if inner is not None and inner.model_fields and inner.__name__ not in ("ModelSpec", "ScorerSettings"):
             many = typing.get_origin(field.annotation) is tuple
-            lines += _fields(inner, f"{prefix}{name}{'.N' if many else ''}.")
-    return lines
+            keys += _fields(inner, f"{prefix}{name}{'.N' if many else ''}.")
+    return keys
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
@@ -75,7 +119,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def _type(annotation: Any) -> str:
     if isinstance(annotation, type):
-        return "mapping" if issubclass(annotation, BaseModel) else annotation.__name__
+        return "mapping" if issubclass(annotation, BaseModel) else TYPES.get(annotation, annotation.__name__)
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Literal:
         return " | ".join(map(str, arguments))
@@ -90,41 +134,42 @@ def _type(annotation: Any) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, BaseModel):
-        return "as below"
-    return json.dumps(value) if value != () else "none"
+        return "see below"
+    return "none" if value in ((), "", None) else json.dumps(value)
 
 
-def json_schema_text() -> str:
-    """JSON Schema of a suite file, with the model and settings sections of everything that is built in."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+def json_schema_text(plugins: bool = False) -> str:
+    """The JSON Schema as a file."""
+    return json.dumps(json_schema(plugins), indent=1, ensure_ascii=False) + "\n"
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a suite file. A suite that extends another may leave required keys to it."""
-    schema = Suite.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+def json_schema(plugins: bool = False) -> dict[str, Any]:
+    """JSON Schema of a suite file; a suite that extends another may leave required keys to it.
+
+    It knows what is built in, and with ``plugins`` also what installed packages offer.
+    """
+    adapters = ADAPTERS.all() if plugins else ADAPTERS.built_in
+    scorers = SCORERS.all() if plugins else SCORERS.built_in
+    schema = Suite.model_json_schema(ref_template="#/$defs/{model}")
     definitions = schema.setdefault("$defs", {})
-    schema["properties"]["model"] = {
-        "oneOf": [_embedded(info.options, definitions) for info in ADAPTERS.all().values()]
-    }
+    schema["properties"]["model"] = {"anyOf": [_embedded(info.options, definitions) for info in adapters.values()]}
     schema["properties"]["extends"] = {"type": "string", "description": "Another suite file, relative to this one."}
     definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PromptEntry"}]
     }
-    schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(definitions)}
-    required = schema.pop("required")
-    schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
+    schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
+    whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
+    definitions.pop("ModelSpec", None)
+    schema["anyOf"] = [{"required": ["extends"]}, whole]
     return {"$schema": SCHEMA_ID, **schema}
 
 
-def _scorer_uses(definitions: dict[str, Any]) -> list[dict[str, Any]]:
+def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """A scorer is a bare name, or a mapping whose settings are those of the scorer it names."""
     use = definitions.pop("ScorerUse")
     definitions.pop("ScorerSettings", None)
-    names = {info.name: info for info in SCORERS.all().values()}
-    uses: list[dict[str, Any]] = [
-        {"enum": sorted(names), "description": "; ".join(f"{name}: {info.summary}" for name, info in names.items())}
-    ]
-    for name, info in names.items():
+    uses: list[dict[str, Any]] = [{"const": name, "description": info.summary} for name, info in scorers.items()]
+    for name, info in scorers.items():
         properties = {**use["properties"], "name": {"const": name, "description": info.summary}}
         properties["settings"] = _embedded(info.settings, definitions)
         uses.append({**use, "title": name, "properties": properties})
@@ -133,7 +178,7 @@ def _scorer_uses(definitions: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _embedded(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
     """A model's schema by reference, its definitions moved to the top."""
-    schema = model.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     definitions[model.__name__] = schema
     return {"$ref": f"#/$defs/{model.__name__}"}

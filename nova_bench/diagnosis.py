@@ -10,6 +10,7 @@ from pathlib import Path
 from nova_bench import __version__
 from nova_bench.assets import ASSETS, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder, megabytes
+from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state, fetch_command
 from nova_bench.device import describe_device, resolve_device
 from nova_bench.errors import UserError
 from nova_bench.load import bundled_suites, load_suite
@@ -62,7 +63,11 @@ def _assets() -> list[tuple[str, str]]:
     findings = []
     for name, asset in ASSETS.items():
         state = asset_state(name)
-        remedy = "" if state == AssetState.HERE else f" ({megabytes(asset.size)}: nova_bench assets fetch {name})"
+        remedy = "" if state == AssetState.HERE else f" ({megabytes(asset.size)}: {fetch_command(name)})"
+        findings.append((name, f"{state}{remedy}"))
+    for name, checkpoint in CHECKPOINTS.items():
+        state = checkpoint_state(name)
+        remedy = "" if state == AssetState.HERE else f" (about {megabytes(checkpoint.size)}: {fetch_command(name)})"
         findings.append((name, f"{state}{remedy}"))
     return [*findings, ("folder", str(cache_folder()))]
 

@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     INCOMPLETE = 3
     INCONCLUSIVE = 4
+    INTERNAL = 70
     INTERRUPTED = 130
 
 

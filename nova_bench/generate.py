@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nova_bench.batches import one_line, work_in_batches
+from nova_bench.batches import batches_of_work, one_line
 from nova_bench.models.base import ModelAdapter, Output, Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
-from nova_bench.store import Artifact, Store
+from nova_bench.store import Artifact, Draft, FailedUnit, Store
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,24 @@ class GenerateSummary:
 def generate(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> GenerateSummary:
     """Make every unit that the store lacks; units that failed before are tried again.
 
-    Each finished unit is in the store before the next batch begins. StoreError where the store can't take it.
+    Each finished batch is in the store before the next one begins. StoreError where the store can't take it.
     """
     there = store.artifacts(unit.digest for unit in plan.units)
     missing = [unit for unit in plan.units if not isinstance(there.get(unit.digest), Artifact)]
-    made = failed = 0
+    made = 0
     started = time.perf_counter()
     with progress.stage("generate", len(missing)) as advance:
-        for unit, output in work_in_batches(missing, plan.suite.execution.batch_size, _worker(adapter), progress.warn):
-            error = one_line(output) if isinstance(output, Exception) else output.error
-            if error is None:
-                _keep(output, plan, store)
-                made += 1
-            else:
-                store.add_failure(unit.digest, error)
-                progress.log(f"generate: {unit.prompt!r} sample {unit.sample_index}: {error}")
-                failed += 1
-            advance(1)
+        for batch in batches_of_work(missing, plan.suite.execution.batch_size, _worker(adapter), progress.warn):
+            results = store.add_units([_entry(unit, output, plan) for unit, output in batch])
+            for (unit, _), result in zip(batch, results, strict=True):
+                if isinstance(result, FailedUnit):
+                    progress.log(f"generate: {unit.prompt!r} sample {unit.sample_index}: {result.error}")
+                else:
+                    made += 1
+            advance(len(batch))
     if made:
         store.add_timing("generate", adapter.digest(), plan.suite.execution.device, made, time.perf_counter() - started)
-    return GenerateSummary(made, failed, len(plan.units) - len(missing))
+    return GenerateSummary(made, len(missing) - made, len(plan.units) - len(missing))
 
 
 def _worker(adapter: ModelAdapter) -> Callable[[Sequence[Unit]], Sequence[Output]]:
@@ -53,7 +51,7 @@ def _worker(adapter: ModelAdapter) -> Callable[[Sequence[Unit]], Sequence[Output
         started = time.perf_counter()
         outputs = {output.unit.digest: output for output in adapter.generate(units)}
         seconds = (time.perf_counter() - started) / len(units)
-        return [_timed(outputs[unit.digest], seconds) for unit in units]
+        return [_timed(outputs.get(unit.digest) or Output(unit), seconds) for unit in units]
 
     return work
 
@@ -62,12 +60,25 @@ def _timed(output: Output, seconds: float) -> Output:
     return Output(output.unit, output.frames, output.path, output.error, {"seconds": seconds, **output.details})
 
 
-def _keep(output: Output, plan: Plan, store: Store) -> None:
+def _entry(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifact | FailedUnit:
+    """What the store is given for one output."""
+    if isinstance(output, Exception):
+        return FailedUnit(unit.digest, one_line(output))
+    if output.error is not None:
+        return FailedUnit(unit.digest, output.error)
     if output.path is not None:
-        store.add_external(output.unit.digest, output.path, output.unit.content_digest)
-        return
+        return _external(unit, output.path)
+    if output.frames is None:
+        return FailedUnit(unit.digest, "the model made nothing of it")
     suffix, write = _writer(output, plan)
-    store.add_artifact(output.unit.digest, suffix, write, output.details["seconds"], output.details)
+    return Draft(unit.digest, suffix, write, output.details["seconds"], output.details)
+
+
+def _external(unit: Unit, path: Path) -> Artifact | FailedUnit:
+    try:
+        return Artifact(unit.digest, unit.content_digest, path.resolve(), path.stat().st_size, external=True)
+    except OSError as error:
+        return FailedUnit(unit.digest, f"{path}: {error.strerror or error}")
 
 
 def _writer(output: Output, plan: Plan) -> tuple[str, Callable[[Path], object]]:

@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def digest(kind: str, content: Any) -> str:
     """SHA-256 (64 hex digits) of ``content`` as canonical JSON, separated by ``kind``.
@@ -17,8 +19,7 @@ def digest(kind: str, content: Any) -> str:
     ``kind`` keeps two things of the same content apart (a unit and a scorer's settings, say). Floats are written with
     Python's shortest round-trip form; NaN and infinity are refused (ValueError), since they compare equal to nothing.
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{kind}\0{_CANONICAL.encode(content)}".encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import typing
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from nova_bench.errors import SuiteError, UserError
+from nova_bench.expectation import expectation, shorten
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
-from nova_bench.yaml_source import KeyPath, Origin, Source, parse, unknown_key
+from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
 FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
-def load_suite(name: str, assignments: typing.Sequence[str] = (), model: dict[str, Any] | None = None) -> Suite:
+def load_suite(
+    name: str,
+    assignments: typing.Sequence[str] = (),
+    model: dict[str, Any] | None = None,
+    execution: Mapping[str, Any] = MappingProxyType({}),
+) -> Suite:
     """Read the suite called ``name``: a path, or the name of a suite in `suites/`.
 
-    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance; ``model`` replaces the suite's
-    whole model section. Raises SuiteError whose message begins with ``file:line``.
+    After inheritance ``model`` replaces the suite's whole model section, then ``assignments`` are applied in order
+    (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
+    message begins with ``file:line`` or with the option.
     """
     source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
-        source = Source({**source.data, "model": model}, {**source.origins, ("model",): Origin("--model", here)})
+        source = source.with_value(("model",), model, "--model", here)
+    source = _with_named_scorers(source)
     for assignment in assignments:
-        source = source.with_value(assignment, here)
-    return _validate(source)
+        path, value = parse_assignment(assignment)
+        source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", here)
+    for key, value in execution.items():
+        source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
+    return _validate(_with_named_scorers(source))
+
+
+def _with_named_scorers(source: Source) -> Source:
+    """A scorer written as a bare name is a mapping from here on, so that `--set scorers.0.tags=...` finds one."""
+    uses = source.data.get("scorers")
+    if not isinstance(uses, list):
+        return source
+    uses = [{"name": use} if isinstance(use, str) else use for use in uses]
+    return Source({**source.data, "scorers": uses}, source.origins)
 
 
 def find_suite(name: str) -> Path:
     """The file of a suite given by path or by name. SuiteError with the nearest name where there is none."""
-    if (path := Path(name)).is_file():
+    path = Path(name)
+    if os.path.isfile(path):
         return path
     suites = bundled_suites()
     if name in suites:
@@ -61,23 +85,25 @@ def inherit(path: Path, above: tuple[Path, ...]) -> Source:
     if base_name is None:
         return source
     origin = source.origin(("extends",))
-    base_path = path.parent / str(base_name)
-    if not base_path.is_file():
-        siblings = [file.name for file in path.parent.glob("*.yaml")]
+    base_path = Path(os.path.normpath(path.parent / Path(str(base_name)).expanduser()))
+    if not os.path.isfile(base_path):
+        siblings = [file.name for file in base_path.parent.glob("*.yaml")]
         raise SuiteError(
-            f"{origin.where}: extends: no file {base_path}{nearest(str(base_name), siblings)}",
+            f"{origin.where}: extends: no file {base_path}{nearest(base_path.name, siblings)}",
             "a path relative to this file",
         )
     base = inherit(base_path, (*above, path.resolve()))
-    _drop_other_model(base, source)
+    if _names_other_adapter(source, base):
+        base = base.without("model")
     return source.merged_over(base)
 
 
-def _drop_other_model(base: Source, source: Source) -> None:
+def _names_other_adapter(source: Source, base: Source) -> bool:
     """A suite that names another adapter than its base replaces the model section; options of two don't mix."""
     mine, theirs = source.data.get("model"), base.data.get("model")
-    if isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("adapter") not in (None, theirs.get("adapter")):
-        del base.data["model"]
+    return (
+        isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("adapter") not in (None, theirs.get("adapter"))
+    )
 
 
 def _validate(source: Source) -> Suite:
@@ -117,9 +143,7 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
 
 
 def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
-    """A bare name becomes a mapping; settings are checked by the scorer's own model."""
-    if isinstance(use, str):
-        use = {"name": use}
+    """Settings are checked by the scorer's own model."""
     if not isinstance(use, dict) or "name" not in use:
         raise SuiteError(
             f"{source.origin(path).where}: {'.'.join(map(str, path))}: expected the name of a scorer, or a mapping "
@@ -144,8 +168,10 @@ def anchor_paths(cls: type[BaseModel], data: Any, path: KeyPath, source: Source)
         return data
     result = dict(data)
     for name, field in cls.model_fields.items():
-        if _is_path(field) and isinstance(result.get(name), str):
-            result[name] = anchor(result[name], source.origin((*path, name)).base)
+        text = result.get(name)
+        # What no path can hold is left for the section's own validation to refuse.
+        if _is_path(field) and isinstance(text, str) and "\0" not in text:
+            result[name] = anchor(text, source.origin((*path, name)).base)
     return result
 
 
@@ -174,14 +200,12 @@ def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, sou
     where, dotted = source.origin(path).where, ".".join(map(str, path))
     if problem["type"] == "extra_forbidden":
         inside = ".".join(map(str, path[:-1]))
-        known = _fields_at(cls, problem["loc"][:-1])
-        return f"{where}: {unknown_key(str(path[-1]), known)}{f' in {inside}' if inside else ''}"
+        known = _fields_at(cls, problem["loc"][:-1]) + ([] if inside else ["extends"])
+        key = str(path[-1])
+        return f"{where}: unknown key {shorten(key)}{f' in {inside}' if inside else ''}{nearest(key, known)}"
     if problem["type"] == "missing":
         return f"{where}: missing key {dotted!r}"
-    message = problem["msg"].removeprefix("Value error, ")
-    given = problem["input"]
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool | None) else ""
-    return f"{where}: {f'{dotted}: ' if dotted else ''}{message}{shown}"
+    return f"{where}: {f'{dotted}: ' if dotted else ''}{expectation(problem)}"
 
 
 def _fields_at(cls: Any, location: tuple[str | int, ...]) -> list[str]:

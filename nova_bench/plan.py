@@ -5,11 +5,12 @@ Planning reads prompts and manifests, needs no torch and touches no device; it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.errors import UserError
+from nova_bench.expectation import shorten
 from nova_bench.identity import digest, prompt_id, seed_for
 from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
 from nova_bench.paths import locate
@@ -20,6 +21,8 @@ from nova_bench.spec import PromptEntry, ScorerUse, Suite
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
+MOST_UNITS = 10_000_000
+"""More samples than this in one suite are a mistake."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,14 @@ def make_plan(
 ) -> Plan:
     """Lay out all the work of a suite; with ``limit``, only the first so many units.
 
-    UserError where two units would be the same, where the suite's prompts are missing or not wanted by the model.
+    UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
     existing = adapter.existing()
-    if existing is not None and suite.prompts is not None:
-        raise UserError(
-            f"suite {suite.name}: the model `{suite.model.adapter}` brings its own samples, but `prompts` is given",
-            "remove `prompts`",
-        )
     if existing is not None:
         units = [_existing_unit(sample, suite, adapter.digest(), file_digest) for sample in existing[:limit]]
     else:
         units = _generated_units(suite, adapter.digest(), file_digest, limit)
+    _refuse_same_units(units, suite)
     scorers = tuple(plan_scorer(use, asset_digest) for use in suite.scorers)
     _refuse_twice(scorers, suite)
     run_id = digest(
@@ -119,7 +118,7 @@ def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
 def _existing_unit(
     sample: ExistingSample, suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str]
 ) -> Unit:
-    content = _digest_or_missing(sample.path, file_digest)
+    content = _digest_or_missing(sample.path, file_digest) if sample.path else MISSING
     identity = prompt_id(sample.prompt)
     known = content if content != MISSING else [MISSING, sample.path]
     return Unit(
@@ -140,16 +139,20 @@ def _existing_unit(
 def _generated_units(
     suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str], limit: int | None
 ) -> list[Unit]:
-    # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds.
-    shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json")])
+    # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds. What a
+    # suite leaves to the model doesn't enter, so that a setting that nova_bench learns later changes no digest.
+    shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
+    entries = suite_prompts(suite)
+    if limit is None and (count := sum(entry.samples for entry in entries)) > MOST_UNITS:
+        raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
     units: list[Unit] = []
-    for entry in _merged(suite_prompts(suite)):
-        image_digest = file_digest(locate(entry.image)) if entry.image else ""
+    for entry in entries:
+        image_digest = _first_frame_digest(entry, file_digest)
         identity = prompt_id(entry.text, image_digest)
         reference = str(locate(entry.reference)) if entry.reference else None
         reference_digest = _digest_or_missing(reference, file_digest) if reference else ""
         text = entry.model_text or entry.text
-        for index in range(entry.samples or 1):
+        for index in range(entry.samples):
             if limit is not None and len(units) == limit:
                 return units
             seed = seed_for(suite.seed, identity, index)
@@ -170,18 +173,27 @@ def _generated_units(
     return units
 
 
-def _merged(entries: Iterable[PromptEntry]) -> list[PromptEntry]:
-    """Prompts that several parts of a benchmark share are generated once: their tags are joined."""
-    merged: dict[tuple, PromptEntry] = {}
-    for entry in entries:
-        key = (entry.text, entry.model_text, entry.image)
-        if key in merged:
-            before = merged[key]
-            tags = tuple(dict.fromkeys((*before.tags, *entry.tags)))
-            samples = max(before.samples or 1, entry.samples or 1)
-            entry = before.model_copy(update={"tags": tags, "samples": samples})
-        merged[key] = entry
-    return list(merged.values())
+def _refuse_same_units(units: Sequence[Unit], suite: Suite) -> None:
+    seen: set[str] = set()
+    for unit in units:
+        if unit.digest in seen:
+            raise UserError(
+                f"suite {suite.name}: prompt {shorten(unit.prompt)}, sample {unit.sample_index} is planned twice",
+                "keep one of them",
+            )
+        seen.add(unit.digest)
+
+
+def _first_frame_digest(entry: PromptEntry, file_digest: Callable[[Path], str]) -> str:
+    if entry.image is None:
+        return ""
+    try:
+        return file_digest(locate(entry.image))
+    except OSError as error:
+        raise UserError(
+            f"prompt {shorten(entry.text)}: first frame {entry.image} can't be read: {error.strerror or error}",
+            "correct `image` of that prompt",
+        ) from error
 
 
 def _digest_or_missing(path: str, file_digest: Callable[[Path], str]) -> str:

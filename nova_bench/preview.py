@@ -11,13 +11,15 @@ from pathlib import Path
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.identity import file_digest
+from nova_bench.models.base import Unit
 from nova_bench.models.catalog import ADAPTERS
-from nova_bench.plan import Plan, make_plan
+from nova_bench.plan import Plan, PlannedScorer, make_plan
+from nova_bench.progress import Progress
 from nova_bench.run import build_adapter
 from nova_bench.spec import Suite
-from nova_bench.store import Artifact, Status, Store
+from nova_bench.store import Artifact, Row, Status, Store
 
-# h264 at NOVA's default quality stays below this on natural video; used only until the store has videos to measure.
+# h264 at the default quality stays below this on natural video; used only until the store has videos to measure.
 BITS_PER_PIXEL = 0.15
 
 
@@ -43,6 +45,13 @@ class Preview:
     missing_assets: tuple[str, ...]
     disk_bytes: float | None
     generate_seconds: float | None
+    decode_seconds: float | None
+
+    @property
+    def seconds(self) -> float | None:
+        """All that is left to do; None where a part of it was never timed."""
+        parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
+        return None if None in parts else sum(parts)
 
     def text(self) -> str:
         """For people: a table of the work, then one line each for assets, disk and time."""
@@ -52,22 +61,30 @@ class Preview:
         prompts = len({unit.prompt_id for unit in self.plan.units})
         missing = units - self.units_done
         failed = f" ({self.units_failed} failed before)" if self.units_failed else ""
-        rows = [
-            ["samples", self.units_done, f"{missing}{failed}", duration(self.generate_seconds if missing else 0), ""]
-        ]
+        rows = [["samples", self.units_done, f"{missing}{failed}", duration(self.generate_seconds), ""]]
         for scorer in self.scorers:
             needs = ", ".join(scorer.needs)
             rows.append([scorer.name, scorer.done, scorer.missing, duration(scorer.seconds), needs])
         lines = [
-            f"run {self.plan.run_name}: {units} samples of {prompts} prompts, {len(self.scorers)} scorers",
+            f"run {self.plan.run_name}: samples: {units}, prompts: {prompts}, scorers: {len(self.scorers)}",
             "",
             tabulate(rows, ["", "done", "missing", "time left", "needs"]),
             "",
         ]
         lines += [f"asset missing: {name}" for name in self.missing_assets] or ["assets: none missing"]
-        disk = "unknown" if self.disk_bytes is None else f"about {megabytes(self.disk_bytes)}"
-        lines.append(f"disk for missing samples: {disk}")
+        lines.append(f"disk: {self._disk()}")
+        if self.seconds is None:
+            lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
+        else:
+            lines.append(f"time: {duration(self.seconds)}, at the speed of earlier runs")
         return "\n".join(lines)
+
+    def _disk(self) -> str:
+        if self.disk_bytes is None:
+            return "unknown; set sampling.num_frames, height and width for an estimate"
+        if any(unit.source for unit in self.plan.units):
+            return "none; the files stay where they are"
+        return f"about {megabytes(self.disk_bytes)} for the missing samples" if self.disk_bytes else "no more is needed"
 
 
 def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
@@ -75,61 +92,82 @@ def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else file_digest
-        adapter = build_adapter(suite, digest, print)
+        adapter = build_adapter(suite, digest, Progress().warn)
         plan = make_plan(suite, adapter, digest, asset_digest, limit)
-        return _compare(plan, store, adapter.existing() is not None, adapter.digest())
+        return _compare(plan, store, adapter.digest())
 
 
-def _compare(plan: Plan, store: Store | None, existing: bool, adapter_digest: str) -> Preview:
+def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     artifacts = store.artifacts(unit.digest for unit in plan.units) if store else {}
     rows = store.rows(scorer.identity for scorer in plan.scorers) if store else {}
-    speeds = _seconds(store)
+    speeds = _Speeds(store, plan.suite.execution.device)
+    unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
-    scorers, needed = [], set(ADAPTERS.get(plan.suite.model.adapter).assets(plan.suite.model))
+    scorers, needed = [], set()
     for scorer in plan.scorers:
         applies = [unit for unit in plan.units if scorer.applies_to(unit)]
-        done = sum(
-            unit.digest in here
-            and (row := rows.get((here[unit.digest].sha256, scorer.identity, scorer.inputs(unit)))) is not None
-            and row.status != Status.FAILED
-            for unit in applies
-        )
+        left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
+        unscored.update(left)
         needed.update(scorer.info.assets)
-        absent = tuple(get_asset(name).file for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
-        speed = speeds.get(("score", scorer.info.name))
-        missing = len(applies) - done
-        seconds = 0.0 if not missing else None if speed is None else speed * missing
-        scorers.append(ScorerPreview(scorer.info.name, done, missing, absent, seconds))
+        absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        seconds = speeds.seconds("score", scorer.info.name, len(left))
+        scorers.append(ScorerPreview(scorer.info.name, len(applies) - len(left), len(left), absent, seconds))
     missing_units = len(plan.units) - len(here)
-    speed = speeds.get(("generate", adapter_digest))
     return Preview(
         plan,
         len(here),
         len(artifacts) - len(here),
         tuple(scorers),
-        tuple(_describe(name) for name in sorted(needed) if asset_state(name) != AssetState.HERE),
-        0.0 if existing or not missing_units else _disk(plan, store, missing_units),
-        None if speed is None else speed * missing_units,
+        (
+            *(ADAPTERS.get(plan.suite.model.adapter).missing(plan.suite.model) if missing_units else ()),
+            *(_describe(name) for name in sorted(needed) if asset_state(name) != AssetState.HERE),
+        ),
+        _disk(plan, store, here, missing_units),
+        speeds.seconds("generate", adapter_digest, missing_units),
+        speeds.seconds("score", "decode", len(unscored)),
     )
 
 
-def _seconds(store: Store | None) -> dict[tuple[str, str], float]:
-    """Mean seconds per item by (stage, what), over the devices that the store has seen."""
-    return {(stage, what): value for (stage, what, _), value in (store.seconds_per_item() if store else {}).items()}
+def _is_scored(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: dict[tuple, Row]) -> bool:
+    if unit.digest not in here:
+        return False
+    row = rows.get((here[unit.digest].sha256, scorer.identity, scorer.inputs(unit)))
+    return row is not None and row.status != Status.FAILED
 
 
-def _disk(plan: Plan, store: Store | None, count: int) -> float | None:
-    if store and (mean := store.mean_artifact_size()):
-        return mean * count
+class _Speeds:
+    """Seconds per item as the store measured them, on the suite's device or, where that is `auto`, on the slowest."""
+
+    def __init__(self, store: Store | None, device: str):
+        self._known: dict[tuple[str, str], float] = {}
+        for (stage, what, where), value in (store.seconds_per_item() if store else {}).items():
+            if device in ("auto", where):
+                self._known[stage, what] = max(value, self._known.get((stage, what), 0.0))
+
+    def seconds(self, stage: str, what: str, count: int) -> float | None:
+        """Time for ``count`` items; None where none was ever timed."""
+        if count == 0:
+            return 0.0
+        speed = self._known.get((stage, what))
+        return None if speed is None else speed * count
+
+
+def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int) -> float | None:
+    """Bytes that ``count`` missing samples will take: like this plan's own samples, else by the number of pixels."""
+    if not count or any(unit.source for unit in plan.units):
+        return 0.0
+    if here:
+        return count * sum(artifact.size for artifact in here.values()) / len(here)
     sampling = plan.suite.sampling
-    if not (sampling.num_frames and sampling.height and sampling.width):
-        return None
-    return count * sampling.num_frames * sampling.height * sampling.width * BITS_PER_PIXEL / 8
+    if sampling.num_frames and sampling.height and sampling.width:
+        return count * sampling.num_frames * sampling.height * sampling.width * BITS_PER_PIXEL / 8
+    mean = store.mean_artifact_size() if store else None
+    return None if mean is None else count * mean
 
 
 def _describe(name: str) -> str:
     asset = get_asset(name)
-    return f"{asset.file} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
+    return f"{asset.title} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
 
 
 def duration(seconds: float | None) -> str:

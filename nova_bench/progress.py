@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOGGER = logging.getLogger("nova_bench")
+# Without a handler, logging itself would print warnings a second time.
+LOGGER.addHandler(logging.NullHandler())
+LOGGER.propagate = False
 # Without a terminal, a long stage still says every so often that it lives.
-QUIET_INTERVAL_SECONDS = 60.0
+LINE_INTERVAL_SECONDS = 60.0
 
 
 class Progress:
@@ -25,25 +28,32 @@ class Progress:
         """Wall time of each stage so far."""
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A stage of ``total`` items; call the yielded function with the number of items just done."""
+    def stage(self, name: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+        """A stage of ``total`` items; call the yielded function with the number of items just done.
+
+        ``unit`` is ``"bytes"`` for downloads, empty for items.
+        """
         started = time.perf_counter()
-        self.log(f"{name}: {total} to do")
+        if total:
+            self.log(f"{name}: {total} to do")
         try:
             if total == 0:
                 yield lambda count: None
             elif self._bars:
-                with _bar(name, total) as advance:
+                with _bar(name, total, unit) as advance:
                     yield advance
             else:
-                yield self._lines(name, total)
+                yield self._lines(name, total, unit)
         finally:
             seconds = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
             self.log(f"{name}: ended after {seconds:.2f} s")
 
-    def _lines(self, name: str, total: int) -> Callable[[int], None]:
-        """``stage=score done=40 total=40 seconds=12.3 rate=3.25``: at the end, and once a minute until then."""
+    def _lines(self, name: str, total: int, unit: str) -> Callable[[int], None]:
+        """``stage=score done=40 total=40 seconds=12.3 rate=3.250``: at the end, and once a minute until then.
+
+        ``rate`` is per second; ``unit=bytes`` is appended where items are bytes.
+        """
         started = spoken = time.perf_counter()
         done = 0
 
@@ -51,15 +61,12 @@ class Progress:
             nonlocal done, spoken
             done += count
             now = time.perf_counter()
-            if not self._quiet and (done >= total or now - spoken > QUIET_INTERVAL_SECONDS):
+            if not self._quiet and count and (done >= total or now - spoken > LINE_INTERVAL_SECONDS):
                 spoken = now
                 seconds = now - started
                 rate = done / seconds if seconds else 0.0
-                print(
-                    f"stage={name} done={done} total={total} seconds={seconds:.1f} rate={rate:.3g}/s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                line = f"stage={name} done={done} total={total} seconds={seconds:.1f} rate={rate:.3f}"
+                print(f"{line} unit={unit}" if unit else line, file=sys.stderr, flush=True)
 
         return advance
 
@@ -80,21 +87,24 @@ class Progress:
 
 
 @contextmanager
-def _bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
+def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
 
-    columns = (
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+    amounts: tuple[progress.ProgressColumn, ...] = (
+        (progress.DownloadColumn(), progress.TransferSpeedColumn())
+        if unit == "bytes"
+        else (progress.MofNCompleteColumn(), progress.TextColumn("{task.fields[rate]}"))
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    columns = (
+        progress.TextColumn("{task.description:<9}"),
+        progress.BarColumn(),
+        *amounts,
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(name, total=total, rate="")
 
         def advance(count: int) -> None:
@@ -110,9 +120,10 @@ def log_to(path: Path) -> Iterator[None]:
     """Append everything that is logged to a file."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
+    logging.raiseExceptions = False
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
     try:
         yield
     finally:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from nova_bench.errors import UserError
+from nova_bench.expectation import expectation, shorten
 from nova_bench.names import nearest
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -40,30 +43,37 @@ def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: i
         first = error.errors()[0]
         column = str(first["loc"][0]) if first["loc"] else "record"
         if first["type"] == "extra_forbidden":
-            message = f"unknown column {column!r}{nearest(column, record.model_fields)}"
+            message = f"unknown column {shorten(column)}{nearest(column, record.model_fields)}"
+        elif first["type"] == "missing":
+            message = f"no {column}"
         else:
-            message = f"{column}: {first['msg']}"
+            message = f"{column}: {expectation(first)}"
         raise UserError(
             f"{path}:{line}: {message}", f"columns: {', '.join(record.model_fields)}; your own begin with x_"
         ) from error
 
 
 def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, content in enumerate(text.splitlines(), 1):
+    # Not splitlines: JSON strings may hold U+2028 and other characters that Python takes for line ends.
+    for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
             continue
         try:
             fields = json.loads(content)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{line}: not JSON: {error.msg}", "one JSON object a line") from error
+        except (ValueError, RecursionError) as error:
+            reason = (
+                error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or too large a number"
+            )
+            raise UserError(f"{path}:{line}: not JSON: {reason}", "one JSON object a line") from error
         if not isinstance(fields, dict):
             raise UserError(f"{path}:{line}: not a JSON object", "one JSON object a line")
         yield line, fields
 
 
 def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        _check_header(path, reader.fieldnames or [])
         for fields in reader:
             if None in fields or None in fields.values():
                 raise UserError(
@@ -76,3 +86,14 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             yield reader.line_num, row
     except csv.Error as error:
         raise UserError(f"{path}:{reader.line_num}: {error}", "a UTF-8 CSV file is expected") from error
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse columns that nothing can tell apart; unknown names are told with the first line."""
+    if "" in names:
+        raise UserError(
+            f"{path}:1: column {list(names).index('') + 1} has no name",
+            "name it x_..., or leave it out (pandas: index=False)",
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"{path}:1: column {shorten(twice[0])} is there twice", "remove one of them")

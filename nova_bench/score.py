@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from nova_bench.assets import asset_path
 from nova_bench.batches import one_line, work_in_batches
+from nova_bench.errors import MediaError
 from nova_bench.execute import make_executor
+from nova_bench.identity import file_digest
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.scorers.base import Sample, Score, Scorer, ScorerContext
@@ -149,8 +151,11 @@ class ScoreWorker:
         media = decode_ahead(paths)
         for job in jobs:
             started = time.perf_counter()
-            _, clip = next(media)
+            path, clip = next(media)
             reference = next(media)[1] if self._reference(job) else None
+            # Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
+            if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
+                clip = MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
             yield _Decoded(job, clip, reference, time.perf_counter() - started)
 
     def _reference(self, job: Job) -> str | None:

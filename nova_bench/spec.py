@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
@@ -13,7 +13,20 @@ from nova_bench.scorers.base import ScorerSettings
 class SpecModel(BaseModel):
     """Base of everything a suite can say: frozen, unknown keys are errors, every field has a docstring."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strict(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in _NUMBERS:
+            raise ValueError("expected a number")
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("expected text in valid Unicode")
+        return value
+
+
+_NUMBERS = (int, float, int | None, float | None)
 
 
 class ModelSpec(SpecModel):
@@ -62,7 +75,7 @@ class SamplingSpec(SpecModel):
     """Pixels."""
     width: int | None = Field(default=None, ge=1)
     """Pixels."""
-    fps: int = Field(default=12, ge=1)
+    fps: int = Field(default=12, ge=1, le=1000)
     """Frames per second of the file that is written (NOVA: 12)."""
     num_inference_steps: int | None = Field(default=None, ge=1)
     """Autoregressive steps per frame (NOVA's evaluation: 128)."""
@@ -149,7 +162,7 @@ class Suite(SpecModel):
     model: SerializeAsAny[ModelSpec]
     """What makes the videos."""
     prompts: PromptsSpec | None = None
-    """The prompts. Absent for models that bring their own videos (`files`)."""
+    """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
     scorers: tuple[ScorerUse, ...] = Field(min_length=1)

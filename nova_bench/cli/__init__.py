@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, store, train
+from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Benchmark and ablation harness for autoregressive video generation (NOVA, arXiv 2412.14169).",
     epilog=(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 incomplete or nothing measured, 4 inconclusive, "
-        "130 interrupted."
+        "70 a bug in nova_bench, 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -35,16 +35,23 @@ for name, function in {
     app.command(name)(ends_with_code(function))
 app.add_typer(assets.app, name="assets")
 app.add_typer(store.app, name="store")
+app.add_typer(shapes.app, name="shapes")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nova_bench {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _common(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_show_version
+    ),
     debug: bool = typer.Option(False, DEBUG, help="Show the traceback of an error (anywhere on the command line)."),
 ) -> None:
-    if version:
-        typer.echo(f"nova_bench {__version__}")
-        raise typer.Exit
+    pass
 
 
 def main() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nova_bench.cli.ending import ends_with_code
-from nova_bench.errors import ExitCode
+from nova_bench.cli import options
+from nova_bench.cli.ending import ends_with_code, tell
+from nova_bench.errors import ExitCode, UserError
+from nova_bench.names import unknown_name
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -17,48 +20,81 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="As
 @app.command("list")
 @ends_with_code
 def list_assets() -> ExitCode:
-    """Every asset with its state here, size, licence and origin."""
+    """Every asset and checkpoint with its state here, size, licence and origin."""
     from tabulate import tabulate
 
     from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import cache_folder, megabytes
+    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state
 
     rows = [
         [asset.name, asset_state(asset.name), megabytes(asset.size), asset.licence, asset.summary, str(asset.source)]
         for asset in ASSETS.values()
     ]
+    rows += [
+        [
+            found.name,
+            checkpoint_state(found.name),
+            f"~{megabytes(found.size)}",
+            found.licence,
+            found.summary,
+            found.repo_id,
+        ]
+        for found in CHECKPOINTS.values()
+    ]
     print(tabulate(rows, ["asset", "state", "size", "licence", "what", "from"]))
-    print(f"kept in {cache_folder()} (NOVA_BENCH_ASSETS)")
+    print(f"kept in {cache_folder()} (NOVA_BENCH_ASSETS), checkpoints in the hub's cache (HF_HOME)")
     return ExitCode.PASS
 
 
 @app.command("fetch")
 @ends_with_code
 def fetch_assets(
-    names: Names = None,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Assets, checkpoints or hub ids (owner/name).")],
+    revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a checkpoint.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    quiet: options.Quiet = False,
 ) -> ExitCode:
-    """Bring assets here and check them. A download that was cut off continues."""
-    from nova_bench.assets import ASSETS, get_asset
-    from nova_bench.assets.fetch import fetch
+    """Bring assets here and compare them with their digests. A download that was cut off continues."""
+    code = ExitCode.PASS
+    for name in names:
+        try:
+            print(f"{name}: {_fetched(name, revision, offline, quiet)}")
+        except UserError as error:  # the others may still come
+            code = tell(error)
+    return code
+
+
+def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
+    from nova_bench.assets import ASSETS
+    from nova_bench.assets.checkpoints import CHECKPOINTS, HUB_ID, checkpoint_path, fetch_checkpoint
+    from nova_bench.assets.fetch import fetch, is_offline
     from nova_bench.progress import Progress
 
-    progress = Progress()
-    for name in names or ASSETS:
-        with progress.stage(name, get_asset(name).size) as advance:
-            path = fetch(name, advance, offline)
-        print(f"{name}: {path}")
-    return ExitCode.PASS
+    if name not in ASSETS:
+        if name not in CHECKPOINTS and not HUB_ID.fullmatch(name):
+            raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS])
+        return checkpoint_path(name, revision) if offline or is_offline() else fetch_checkpoint(name, revision)
+    with Progress(quiet).stage(name, ASSETS[name].size, "bytes") as advance:
+        return fetch(name, advance, offline)
 
 
 @app.command("verify")
 @ends_with_code
 def verify_assets(names: Names = None) -> ExitCode:
-    """Read assets again and compare them with their SHA-256."""
-    from nova_bench.assets import ASSETS, asset_state, get_asset
+    """Read assets again and compare them with their digests; without names, everything that is here."""
+    from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import AssetState
+    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state, fetch_command
 
-    states = {name: asset_state(get_asset(name).name, thorough=True) for name in names or ASSETS}
+    states = {
+        name: asset_state(name, thorough=True) if name in ASSETS else checkpoint_state(name, thorough=True)
+        for name in names or (*ASSETS, *CHECKPOINTS)
+    }
+    if not names:
+        states = {name: state for name, state in states.items() if state != AssetState.MISSING}
     for name, state in states.items():
-        print(f"{name}: {state}")
+        print(f"{name}: {state}" + ("" if state == AssetState.HERE else f": {fetch_command(name)}"))
+    if not states:
+        print("nothing is here yet: python -m nova_bench assets list")
     return ExitCode.PASS if all(state == AssetState.HERE for state in states.values()) else ExitCode.INCOMPLETE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -12,14 +13,19 @@ from nova_bench.errors import ExitCode
 def list_things(
     fields: Annotated[bool, typer.Option("--fields", help="Document every key of a suite.")] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of suite files, for editors.")
+        bool, typer.Option("--schema", help="Print the JSON Schema of suite files, for editors; built-in names only.")
+    ] = False,
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="With --schema: include models and scorers of installed packages.")
     ] = False,
 ) -> ExitCode:
     """List suites, models and scorers; or document what a suite can say."""
     from nova_bench import describe
 
     if schema:
-        print(describe.json_schema_text(), end="")
+        print(describe.json_schema_text(plugins), end="")
+    elif fields and sys.stdout.isatty():
+        describe.show_fields()
     elif fields:
         print(describe.fields_text())
     else:

@@ -32,5 +32,5 @@ def read_suite(name: str, model: str | None, assignments: list[str] | None, **ex
     from nova_bench.load import load_suite
     from nova_bench.models.shorthand import model_section
 
-    settings = [f"execution.{key}={value}" for key, value in execution.items() if value is not None]
-    return load_suite(name, [*(assignments or []), *settings], model_section(model) if model else None)
+    given = {key: value for key, value in execution.items() if value is not None}
+    return load_suite(name, assignments or [], model_section(model) if model else None, given)

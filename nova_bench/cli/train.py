@@ -16,6 +16,11 @@ TrainingName = Annotated[
 RunsFolder = Annotated[Path, typer.Option("--out", help="Folder of training runs; each has a folder of its own there.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; torch's own choice where absent.")]
 
+Card = Annotated[
+    int | None,
+    typer.Option("--card", min=1, help="Put pictures and measurements on this many test prompts into the checkpoint."),
+]
+
 
 def train(
     training: TrainingName,
@@ -23,9 +28,7 @@ def train(
     device: options.Device = "auto",
     threads: Threads = None,
     out: RunsFolder = Path("runs/train"),
-    card: Annotated[
-        bool, typer.Option("--card", help="Also draw losses.png and samples.png into the checkpoint.")
-    ] = False,
+    card: Card = None,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Train a model from a YAML file. Interrupted or killed, the same command continues."""
@@ -38,12 +41,13 @@ def train(
     from nova_bench.progress import Progress
     from nova_bench.train.run import train as train_all
 
+    progress = Progress(quiet)
     if threads:
         torch.set_num_threads(threads)
-    trained = train_all(spec, out, resolve_device(device), Progress(quiet))
+    trained = train_all(spec, out, resolve_device(device), progress)
     if card:
-        from nova_bench.train.card import draw_card
+        from nova_bench.train.card import make_card
 
-        draw_card(spec, trained.checkpoint)
+        make_card(spec, trained.checkpoint, card, progress)
     print(f"checkpoint: {trained.checkpoint}")
     return ExitCode.PASS

@@ -27,7 +27,7 @@ def make_executor(spec: ExecutionSpec) -> Executor:
     if spec.executor == "ray":
         from nova_bench.execute.ray import RayExecutor
 
-        return RayExecutor(spec.workers, spec.batch_size)
+        return RayExecutor(spec.workers, spec.batch_size, spec.device)
     return InlineExecutor()
 
 

@@ -43,9 +43,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class ExistingSample:
-    """A video or image that somebody else generated."""
+    """A video or image that somebody else generated; ``path`` None where one that the suite asks for isn't there."""
 
-    path: str
+    path: str | None
     prompt: str
     sample_index: int = 0
     reference: str | None = None
@@ -86,7 +86,10 @@ class ModelAdapter(Protocol):
         ...
 
     def existing(self) -> Sequence[ExistingSample] | None:
-        """The samples of a model whose videos are there already; None where they must be generated."""
+        """The samples of a model whose videos are there already; None where they must be generated.
+
+        Where the suite has prompts, these are the samples it asks for, there or not.
+        """
         ...
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
@@ -105,7 +108,8 @@ class AdapterInfo:
     summary: str
     options: type[ModelSpec]
     factory: str
-    assets: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
+    missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
+    """What has to be fetched before the model can generate: a line each, with the command."""
 
     def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
         """Import the implementation and construct it."""

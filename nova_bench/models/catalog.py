@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_bench.models.base import AdapterInfo
+from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.nova import NovaSpec
 from nova_bench.names import Registry
@@ -23,6 +24,7 @@ ADAPTERS = Registry(
             summary="a NOVA checkpoint in the published layout: text-to-image, text-to-video, image-to-video",
             options=NovaSpec,
             factory="nova_bench.models.nova:NovaAdapter",
+            missing=missing_checkpoint,
         ),
     },
 )

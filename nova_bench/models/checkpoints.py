@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova_bench.assets.checkpoints import checkpoint_path, fetch_command, missing_text
 from nova_bench.errors import MissingAsset, UserError
 from nova_bench.paths import locate
 
 if TYPE_CHECKING:
     from nova_bench.models.nova import NovaSpec
-
-CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt")
-"""What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""
 
 
 def locate_checkpoint(options: NovaSpec) -> Path:
@@ -22,7 +20,7 @@ def locate_checkpoint(options: NovaSpec) -> Path:
     MissingAsset with the command that fetches it; UserError where a folder holds no checkpoint.
     """
     if options.folder is None:
-        return cached_checkpoint(options.checkpoint, options.revision)
+        return checkpoint_path(options.checkpoint, options.revision)
     folder = locate(options.folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder", "correct model.folder")
@@ -40,19 +38,10 @@ def is_checkpoint(folder: Path) -> bool:
     return isinstance(index, dict)
 
 
-def cached_checkpoint(name: str, revision: str | None) -> Path:
-    """The snapshot of a hub repository in the hub's cache (HF_HOME). MissingAsset where it isn't there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
+def missing_checkpoint(options: NovaSpec) -> list[str]:
+    """What has to be fetched before a checkpoint can be used, with the command; empty where it is here."""
     try:
-        folder = snapshot_download(
-            name, revision=revision, local_files_only=True, allow_patterns=list(CHECKPOINT_FILES)
-        )
-    except LocalEntryNotFoundError as error:
-        raise MissingAsset(
-            f"the checkpoint {name} isn't on this machine", f"python -m nova_bench assets fetch {name}"
-        ) from error
-    except HFValidationError as error:
-        raise UserError(f"{name!r} is no hub id", "owner/name, or model.folder for a folder") from error
-    return Path(folder)
+        locate_checkpoint(options)
+    except MissingAsset:
+        return [f"{missing_text(options.checkpoint)}: {fetch_command(options.checkpoint)}"]
+    return []

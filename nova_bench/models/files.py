@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,19 +12,25 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nova_bench.errors import UserError
+from nova_bench.expectation import shorten
 from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
 from nova_bench.paths import SuitePath, anchor, locate
+from nova_bench.prompts import suite_prompts
 from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
 
 MEDIA_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".jpg", ".jpeg", ".webp"],
 )
-_SAMPLE_SUFFIX = re.compile(r"^(?P<prompt>.+)-(?P<index>\d+)$", re.DOTALL)
+_PROMPT_AND_INDEX = re.compile(r"(?P<prompt>.+)-(?P<index>[0-9]+)", re.DOTALL)
 
 
 class FilesSpec(ModelSpec):
-    """Videos or images that exist already. Give either `manifest` or `folder`."""
+    """Videos or images that exist already. Give either `manifest` or `folder`.
+
+    Where the suite has prompts, the files are those of its prompts: each sample it asks for is looked up by prompt and
+    sample index, and one that isn't there counts as failed.
+    """
 
     adapter: Literal["files"] = "files"
     """`files`"""
@@ -31,9 +38,10 @@ class FilesSpec(ModelSpec):
     """CSV or JSONL with the columns path, prompt, sample_index, reference, tags (`;` between tags); only path is
     required. Paths are relative to the manifest, or `package:NAME/...` for files that an installed package ships."""
     folder: SuitePath | None = None
-    """Folder that is searched, sub-folders included, for videos and images."""
-    naming: Literal["stem", "prompt-index"] = "stem"
-    """What a file name says in a folder: the prompt (`a cat.mp4`), or prompt and sample index (`a cat-3.mp4`)."""
+    """Folder that is searched, sub-folders included, for videos and images; hidden ones are left out."""
+    naming: Literal["stem", "prompt-index"] | None = None
+    """What a file name says in a folder: `stem`, the prompt (`a cat.mp4`), or `prompt-index`, prompt and sample index
+    (`a cat-3.mp4`). Where absent: `prompt-index` if the suite has prompts, else `stem`."""
     references: SuitePath | None = None
     """Folder with a reference clip of the same relative path for each file of `folder`."""
 
@@ -49,13 +57,13 @@ class FilesSpec(ModelSpec):
 class ManifestRow(SpecModel):
     """One line of a manifest."""
 
-    path: str = Field(min_length=1)
+    path: SuitePath = Field(min_length=1)
     """The video or image."""
     prompt: str = ""
     """The prompt it was made from; the file's stem where empty."""
     sample_index: int = Field(default=0, ge=0)
     """Index among the samples of that prompt."""
-    reference: str | None = None
+    reference: SuitePath | None = None
     """Ground-truth clip."""
     tags: tuple[str, ...] = ()
     """Tags that scorers can select by."""
@@ -65,29 +73,24 @@ class FilesAdapter:
     """Hands out files as they are; nothing is copied and nothing is loaded before scoring."""
 
     def __init__(self, options: FilesSpec, context: AdapterContext):
-        self._options = options
+        self._options, self._suite, self._warn = options, context.suite, context.warn
 
     def digest(self) -> str:
         """Constant: a file's content is all there is to know, and that enters each unit by itself."""
         return "files"
 
     def existing(self) -> Sequence[ExistingSample]:
-        """The samples, in manifest order or sorted by path. UserError where there are none or two are the same."""
+        """The samples in the order of prompts, manifest or paths. UserError where there are none, or two the same."""
         if self._options.manifest is not None:
             where = locate(self._options.manifest)
-            samples = read_manifest(where)
+            samples, remedy = read_manifest(where), "one line for each video, below the line of column names"
         else:
             where = locate(self._options.folder)
-            samples = self._scan(where)
+            samples, remedy = self._scan(where), f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}"
         if not samples:
-            raise UserError(f"{where}: no videos or images", f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}")
-        (key, count), *_ = Counter((s.prompt, s.sample_index) for s in samples).most_common(1)
-        if count > 1:
-            raise UserError(
-                f"{where}: {count} files claim prompt {key[0]!r}, sample {key[1]}",
-                "give each sample of a prompt its own sample_index (a folder: naming: prompt-index)",
-            )
-        return samples
+            raise UserError(f"{where}: no videos or images", remedy)
+        _refuse_same(samples, where)
+        return samples if self._suite.prompts is None else self._asked_for(samples, where)
 
     def _scan(self, folder: Path) -> list[ExistingSample]:
         if not folder.is_dir():
@@ -95,27 +98,77 @@ class FilesAdapter:
         references = locate(self._options.references) if self._options.references else None
         if references and not references.is_dir():
             raise UserError(f"{references}: no such folder", "correct model.references")
+        inside = references is not None and references != folder and references.is_relative_to(folder)
         samples = []
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() not in MEDIA_SUFFIXES or not path.is_file():
+            relative = path.relative_to(folder)
+            if path.suffix.lower() not in MEDIA_SUFFIXES or any(part.startswith(".") for part in relative.parts):
                 continue
-            if references and path.is_relative_to(references) and references != folder:
+            if not path.is_file() or (inside and path.is_relative_to(references)):
                 continue
-            prompt, index = path.stem, 0
-            if self._options.naming == "prompt-index" and (match := _SAMPLE_SUFFIX.match(path.stem)):
-                prompt, index = match["prompt"], int(match["index"])
-            reference = str(references / path.relative_to(folder)) if references else None
-            samples.append(ExistingSample(str(path), prompt, index, reference))
+            prompt, index = self._meaning(path)
+            samples.append(ExistingSample(str(path), prompt, index, str(references / relative) if references else None))
         return samples
 
+    def _meaning(self, path: Path) -> tuple[str, int]:
+        """Prompt and sample index that a file's name states."""
+        try:
+            path.name.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"{str(path)!r}: the name is not UTF-8", "rename the file") from error
+        # macOS stores names decomposed; a prompt is the same text however its accents are encoded.
+        stem = unicodedata.normalize("NFC", path.stem)
+        naming = self._options.naming or ("stem" if self._suite.prompts is None else "prompt-index")
+        if naming == "prompt-index" and (match := _PROMPT_AND_INDEX.fullmatch(stem)):
+            return match["prompt"], int(match["index"])
+        return stem, 0
+
+    def _asked_for(self, samples: Sequence[ExistingSample], where: Path) -> list[ExistingSample]:
+        """The sample of each prompt of the suite, with its tags and reference; without a path where it isn't there."""
+        files = {(unicodedata.normalize("NFC", sample.prompt), sample.sample_index): sample for sample in samples}
+        asked: dict[tuple[str, int], ExistingSample] = {}
+        for entry in suite_prompts(self._suite):
+            reference = str(locate(entry.reference)) if entry.reference else None
+            for index in range(entry.samples):
+                key = (unicodedata.normalize("NFC", entry.text), index)
+                file = files.get(key, ExistingSample(None, entry.text, index))
+                tags = tuple(dict.fromkeys((*entry.tags, *file.tags)))
+                asked[key] = ExistingSample(file.path, entry.text, index, file.reference or reference, tags)
+        strangers = [sample for key, sample in files.items() if key not in asked]
+        if len(strangers) == len(files):
+            first = strangers[0]
+            raise UserError(
+                f"{where}: no file belongs to a prompt of the suite; {Path(first.path).name!r}, for example, "
+                f"is read as prompt {first.prompt!r}, sample {first.sample_index}",
+                "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index",
+            )
+        if strangers:
+            self._warn(f"{where}: {len(strangers)} files belong to no prompt of the suite, first {strangers[0].path}")
+        return list(asked.values())
+
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """Point at each file; a file that isn't there is that unit's error."""
+        """Point at each file; one that isn't there or can't be read is that unit's error."""
         for unit in units:
-            path = Path(unit.source)
-            if path.is_file():
-                yield Output(unit, path=path)
+            if unit.source is None:
+                yield Output(unit, error="no file for this prompt and sample index")
+            elif not os.path.isfile(unit.source):
+                yield Output(unit, error=f"{unit.source}: no such file")
+            elif not unit.content_digest:
+                yield Output(unit, error=f"{unit.source}: couldn't be read when the run was planned")
             else:
-                yield Output(unit, error=f"{path}: no such file")
+                yield Output(unit, path=Path(unit.source))
+
+
+def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
+    seen: dict[tuple[str, int], ExistingSample] = {}
+    for sample in samples:
+        first = seen.setdefault((sample.prompt, sample.sample_index), sample)
+        if first is not sample:
+            raise UserError(
+                f"{where}: two files for prompt {shorten(sample.prompt)}, sample {sample.sample_index}: "
+                f"{first.path}, {sample.path}",
+                "give each sample of a prompt its own sample_index (a folder: naming: prompt-index)",
+            )
 
 
 def read_manifest(path: Path) -> list[ExistingSample]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from nova_bench.device import resolve_device
 from nova_bench.errors import UserError
@@ -63,7 +66,6 @@ class Stopwatch(Observer):
 
     def region(self, name: str) -> AbstractContextManager[None]:
         """Time one stretch of work."""
-        from contextlib import contextmanager
 
         @contextmanager
         def timed():
@@ -103,6 +105,7 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
             output_type="np",
             extrapolation=request.extrapolation,
             observer=watch,
+            disable_progress_bar=not sys.stderr.isatty(),
             **{name: value for name, value in request.arguments.items() if value is not None},
         )
         seconds = time.perf_counter() - started
@@ -123,8 +126,6 @@ def _options(request: Request) -> NovaSpec:
     if section["adapter"] != "nova":
         raise UserError(f"--model {request.model}: holds videos, not a NOVA checkpoint", "give a checkpoint")
     section.pop("label", None)
-    from pydantic import ValidationError
-
     try:
         return NovaSpec.model_validate(section)
     except ValidationError as error:

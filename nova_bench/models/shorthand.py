@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
+from nova_bench.assets.checkpoints import CHECKPOINTS, HUB_ID
 from nova_bench.errors import UserError
 from nova_bench.models.checkpoints import is_checkpoint
-
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def model_section(name: str) -> dict[str, Any]:
     """The model section of a suite that ``name`` stands for.
 
     A folder is a NOVA checkpoint where it holds `model_index.json`, else videos; a .csv or .jsonl file is a manifest;
-    ``owner/name`` is a checkpoint of the hub. UserError for anything else.
+    a published name or ``owner/name`` is a checkpoint of the hub. UserError for anything else.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -24,9 +22,9 @@ def model_section(name: str) -> dict[str, Any]:
         return {"adapter": adapter, "folder": str(path.resolve()), "label": path.resolve().name}
     if path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
         return {"adapter": "files", "manifest": str(path.resolve()), "label": path.stem}
-    if HUB_ID.fullmatch(name):
-        return {"adapter": "nova", "checkpoint": name, "label": name.partition("/")[2]}
+    if name in CHECKPOINTS or HUB_ID.fullmatch(name):
+        return {"adapter": "nova", "checkpoint": name, "label": name.rpartition("/")[2]}
     raise UserError(
         f"--model {name}: no such folder, manifest or checkpoint",
-        "a checkpoint (folder or owner/name), a folder of videos, or a .csv/.jsonl manifest",
+        f"a checkpoint (folder, owner/name, {', '.join(CHECKPOINTS)}), a folder of videos, or a .csv/.jsonl manifest",
     )

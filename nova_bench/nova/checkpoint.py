@@ -84,7 +84,9 @@ def read_weights(
             tensor = tensor.flatten(1)  # attention of old 2D autoencoders stored its projections as 1x1 convolutions
         if tuple(tensor.shape) != shape:
             raise CheckpointError(f"{path}: {stored} has shape {tuple(tensor.shape)}, expected {shape}")
-        weights[key] = tensor.to(dtype=dtype) if tensor.is_floating_point() else tensor
+        # A copy, so that the weights are aligned in memory (kernels may round differently where they are not) and the
+        # file can go.
+        weights[key] = tensor.to(dtype=dtype if tensor.is_floating_point() else None, copy=True)
     missing = [key for key in expected if key not in weights]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

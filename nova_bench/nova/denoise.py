@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nova_bench.nova.diffusion_mlp import DiffusionMLP
+from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.observe import Observer
 
@@ -22,10 +23,18 @@ class Denoiser:
     """Samples patches with the diffusion MLP. Made once per call: timesteps and merged weights are tabulated here.
 
     ``scheduler`` has its timesteps set. Everything a step needs besides the noisy patches (the condition, its
-    projection, the layers' statistics) is known before the loop and is computed before it.
+    projection, the layers' statistics, the fresh noise) is known before the loop and is computed before it. With
+    ``graphs`` the loop is replayed as one CUDA graph.
     """
 
-    def __init__(self, decoder: DiffusionMLP, scheduler: Any, guidance: Guidance, observer: Observer):
+    def __init__(
+        self,
+        decoder: DiffusionMLP,
+        scheduler: Any,
+        guidance: Guidance,
+        observer: Observer,
+        graphs: GraphCache | None = None,
+    ):
         self.decoder, self.scheduler, self.guidance, self.observer = decoder, scheduler, guidance, observer
         values = scheduler.timestep_values
         self.needs_noise = [scheduler.needs_noise(i) for i in range(len(values))]
@@ -35,6 +44,8 @@ class Denoiser:
         self.steps = len(values)
         self.weight, self.bias = decoder.statistics_layers()
         self.time = decoder.time_cond_embed.timesteps(scheduler.timesteps.to(self.weight.device))
+        self.graphs = graphs
+        self.constants = (tuple(values), tuple(sorted(map(str, scheduler.config.items()))), guidance)
 
     def __call__(self, z: Tensor, noise: Tensor, predicted: slice, scale: float, draw: Callable[[], Tensor]) -> Tensor:
         """Features z [G*B, n, D] of the ``predicted`` tokens and noise [B, N, P] -> their patches [B, n, P].
@@ -42,26 +53,40 @@ class Denoiser:
         ``scale`` is the text guidance of this spatial step; ``draw`` makes the next noise [B, N, P] in the same token
         order (DDPM).
         """
-        batch = noise.shape[0]
-        condition = self.decoder.time_cond_embed.condition_proj(z).unflatten(0, (-1, batch))
-        x, rest = noise[:, predicted], None
-        if self.guidance.renorm < 1 and self.guided_steps > 0:
-            rest = _outside(noise, predicted)
+        draws = [noise, *(draw() for needed in self.needs_noise if needed)]
+        inner = torch.stack([item[:, predicted] for item in draws])
+        if self.guidance.renorm < 1 and self.guided_steps:
+            outer = [torch.cat((item[:, : predicted.start], item[:, predicted.stop :]), 1) for item in draws]
+            return self._loop(z, inner, torch.stack(outer), scale)
+        if self.graphs is None or not self.graphs.usable(z):
+            return self._loop(z, inner, None, scale)
+
+        def loop(z: Tensor, inner: Tensor) -> Tensor:
+            return self._loop(z, inner, None, scale)
+
+        return self.graphs.run(loop, (*self.constants, scale), self.decoder, z, inner)
+
+    def _loop(self, z: Tensor, draws: Tensor, outer: Tensor | None, scale: float) -> Tensor:
+        """The chain on the predicted tokens, from the draws [1 + fresh, B, n, P] they begin with and are given.
+
+        ``outer`` are the draws of all other tokens, followed only because their norms count in the renormalization.
+        """
+        condition = self.decoder.time_cond_embed.condition_proj(z).unflatten(0, (-1, draws.shape[1]))
+        x, rest, used = draws[0], None if outer is None else outer[0], 0
         for step, statistics in enumerate(self._statistics(condition)):
-            fresh = draw() if self.needs_noise[step] else None
+            used += self.needs_noise[step]
             out = self.decoder.predict(x, statistics)
             self.observer.record("head", out)
             if step < self.guided_steps:
                 out, moved = self.guidance.combine(out, scale, rest)
-                if rest is not None:
-                    fresh_rest = None if fresh is None else _outside(fresh, predicted)
-                    rest = self.scheduler.step(moved, step, rest, fresh_rest)
+                if outer is not None:
+                    rest = self.scheduler.step(moved, step, rest, outer[used] if self.needs_noise[step] else None)
             else:
                 out = out[0]
-            x = self.scheduler.step(out, step, x, None if fresh is None else fresh[:, predicted])
+            x = self.scheduler.step(out, step, x, draws[used] if self.needs_noise[step] else None)
         return x
 
-    def _statistics(self, condition: Tensor):
+    def _statistics(self, condition: Tensor) -> Iterator[Tensor]:
         """Layer statistics of each diffusion step in turn, [G or 1, B, n, (3 * depth + 2) * E]."""
         for start, stop, copies in ((0, self.guided_steps, None), (self.guided_steps, self.steps, 1)):
             rows = condition[:copies]
@@ -70,8 +95,3 @@ class Denoiser:
             for i in range(start, stop, chunk):
                 time = self.time[i : min(i + chunk, stop), None, None, None]
                 yield from F.linear(F.silu(rows + time), self.weight, self.bias)
-
-
-def _outside(x: Tensor, predicted: slice) -> Tensor:
-    """The tokens of x [B, N, P] before and after a slice."""
-    return torch.cat((x[:, : predicted.start], x[:, predicted.stop :]), 1)

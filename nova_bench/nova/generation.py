@@ -12,6 +12,7 @@ from torch import Tensor
 from nova_bench.nova.denoise import Denoiser
 from nova_bench.nova.draws import Draws
 from nova_bench.nova.extrapolation import VideoContext
+from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance, autoregressive_schedule
 from nova_bench.nova.observe import Observer
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens, unpatchify
@@ -25,7 +26,8 @@ Progress = Callable[[Sequence[int]], Iterable[int]]
 class Sampling:
     """What one generation is asked for; the names are those of :meth:`NOVAPipeline.__call__`.
 
-    ``max_latent_length`` counts the first frame even when it is given. ``scheduler`` has its timesteps set.
+    ``max_latent_length`` counts the first frame even when it is given. ``scheduler`` has its timesteps set;
+    ``graphs`` keeps the CUDA graphs of the diffusion loop, None runs it kernel by kernel.
     """
 
     scheduler: Any
@@ -34,6 +36,7 @@ class Sampling:
     guidance: Guidance = field(default_factory=Guidance)
     extrapolation: str = "interpolate"
     extrapolation_window: int | None = None
+    graphs: GraphCache | None = None
 
 
 class SpatialProcess:
@@ -50,7 +53,7 @@ class SpatialProcess:
         self.frames, self.shape = frames, (model.config.image_dim, *model.config.latent_size)
         steps = autoregressive_schedule(model.config.num_image_tokens, sampling.num_inference_steps)
         self.counts = [n for n in steps if n > 0]
-        self.denoise = Denoiser(model.image_decoder, sampling.scheduler, sampling.guidance, observer)
+        self.denoise = Denoiser(model.image_decoder, sampling.scheduler, sampling.guidance, observer, sampling.graphs)
         self.order: Tensor | None = None
 
     def fill(self, features: Callable[[Tensor, int], Tensor], progress: Progress = iter) -> Tensor:

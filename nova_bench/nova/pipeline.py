@@ -18,6 +18,7 @@ from nova_bench.nova.draws import Draws
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.first_frame import encode_first_frame, known_frames
 from nova_bench.nova.generation import Sampling, generate_latents
+from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.observe import Observer
 from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents
@@ -45,6 +46,7 @@ class NOVAPipeline:
         self.transformer, self.scheduler = transformer, scheduler
         self.vae, self.text_encoder, self.tokenizer = vae, text_encoder, tokenizer
         self._offload_device: torch.device | None = None
+        self._graphs: GraphCache | None = None
 
     @classmethod
     def from_pretrained(
@@ -110,6 +112,24 @@ class NOVAPipeline:
         """Keep networks on the CPU and bring each to ``device`` only while it works."""
         self.to("cpu")
         self._offload_device = torch.device(device)
+
+    def enable_cuda_graphs(self) -> None:
+        """Replay the diffusion loop as CUDA graphs, captured in the first call with given settings.
+
+        For CUDA without offload; elsewhere, and with ``guidance_renorm`` below 1, nothing changes. An observer doesn't
+        see ``head`` then.
+        """
+        self._graphs = GraphCache()
+
+    def compile(self, **options: Any) -> None:
+        """Compile spatial blocks and diffusion MLP with ``torch.compile`` (``options`` are its own).
+
+        The first calls compile, which takes minutes for large models; token counts are dynamic.
+        """
+        for block in self.transformer.image_encoder.blocks:
+            block.compile(**{"dynamic": True, **options})
+        decoder = self.transformer.image_decoder
+        decoder.predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
 
     def enable_vae_slicing(self) -> None:
         """Decode one sample at a time even when ``vae_batch_size`` is larger."""
@@ -206,7 +226,13 @@ class NOVAPipeline:
         )
         self.scheduler.set_timesteps(num_diffusion_steps, self.device, flow_shift)
         sampling = Sampling(
-            self.scheduler, num_inference_steps, max_latent_length, guidance, extrapolation, extrapolation_window
+            self.scheduler,
+            num_inference_steps,
+            max_latent_length,
+            guidance,
+            extrapolation,
+            extrapolation_window,
+            None if self._offload_device else self._graphs,
         )
         with observer.region("text"), self._working(self.text_encoder, self.transformer):
             texts = (prompt, negative_prompt, prompt_embeds, negative_prompt_embeds)

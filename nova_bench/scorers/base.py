@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ScorerSettings(BaseModel):
     """Settings of a scorer. Subclasses add documented fields; every field is part of the scorer's identity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The shapes world: captioned videos of moving shapes with known ground truth, and the judge that reads such videos."""
 
-from nova_bench.shapes.captions import TEMPLATES, Claims, ThingClaim, caption, parse_caption, words
+from nova_bench.shapes.captions import TEMPLATES, Claims, ThingClaim, caption, words
+from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.scene import Motion, Scene, Thing
 from nova_bench.shapes.world import ShapesClip, ShapesWorld
 

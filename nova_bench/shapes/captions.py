@@ -1,10 +1,6 @@
-"""Captions: what a text claims of a scene, the text for a claim, and the claim that a text makes (its exact inverse).
+"""Captions: what a text claims of a scene, and the text for a claim. :mod:`nova_bench.shapes.parsing` is the inverse.
 
-    scene -> claims(scene, template) -> text_of(...) -> caption
-    caption -> parse_caption(...) -> the same claims
-
-Scorers need nothing but the prompt: they parse it. Wordings that no template produces, such as "a red circle and a
-blue square", are understood where the grammar allows them.
+scene -> claims(scene, template) -> text_of(...) -> caption -> parse_caption(...) -> the same claims
 """
 
 from __future__ import annotations
@@ -14,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from nova_bench.errors import UserError
 from nova_bench.shapes.scene import (
     BACKGROUNDS,
     COLORS,
@@ -80,7 +75,10 @@ DENSE_TEMPLATES = (
 )
 TEMPLATES = SHORT_TEMPLATES + DENSE_TEMPLATES
 
-_COUNTS = ("a", "two", "three")
+STATED_MOTIONS = (*MOTIONS, *(Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS))
+"""Every motion that a text can state, with its speed or without."""
+COUNT_WORDS = ("a", "two", "three")
+_STYLES = ("phrase", "verb", "sentences")
 _PARTICIPLE = {
     "static": "standing still",
     "move": "moving",
@@ -135,33 +133,33 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(sorted({word for said in _every_word() for style in _STYLES for word in words(text_of(said, style))}))
 
 
-def parse_caption(text: str) -> Claims:
-    """The claims of a text. Case, a final full stop and runs of spaces don't matter.
-
-    Raises UserError if the text isn't in the grammar of the captions.
-    """
-    clean = " ".join(text.lower().split()).removesuffix(".")
-    for pattern in _PATTERNS:
-        if match := pattern.fullmatch(clean):
-            said = _read(match.groupdict())
-            if said is not None:
-                return said
-    raise UserError(
-        f"{text!r} is not a caption of the shapes world", "for example: a large red circle moving right slowly"
-    )
-
-
 def _noun(thing: ThingClaim, count: int = 1) -> str:
     """ "an orange star", "two small red circles"."""
-    described = " ".join(word for word in (thing.size, thing.color, _named(thing, count)) if word)
-    article = "an" if count == 1 and described[0] in "aeiou" else _COUNTS[count - 1]
+    described = " ".join(word for word in (thing.size, thing.color, named(thing.shape, count)) if word)
+    article = "an" if count == 1 and described[0] in "aeiou" else COUNT_WORDS[count - 1]
     return f"{article} {described}"
 
 
-def _named(thing: ThingClaim, count: int = 1) -> str:
+def named(shape: str, count: int = 1) -> str:
+    """A shape's name, plural if there are several."""
     if count == 1:
-        return thing.shape
-    return f"{thing.shape}es" if thing.shape.endswith("s") else f"{thing.shape}s"
+        return shape
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
+
+def motion_text(motion: Motion) -> str:
+    """A motion as a participle: "moving up and left slowly"."""
+    return _doing(motion, _PARTICIPLE[motion.kind])
+
+
+def motion_forms(motion: Motion) -> tuple[str, ...]:
+    """All texts of a motion: participle, and the finite verb for one and for several objects."""
+    return tuple(_doing(motion, word) for word in (_PARTICIPLE[motion.kind], *_FINITE[motion.kind]))
+
+
+def relation_text(relation: str) -> str:
+    """A relation in words: "to the left of"."""
+    return _RELATION_WORDS[relation]
 
 
 def _doing(motion: Motion, word: str) -> str:
@@ -179,7 +177,7 @@ def _doing(motion: Motion, word: str) -> str:
 def _clause(said: Claims, index: int, *, finite: bool) -> str:
     """ "the circle moving right", "the circle moves right"."""
     thing = said.things[index]
-    return f"the {_named(thing, said.count)} {_action(said, thing, finite=finite)}"
+    return f"the {named(thing.shape, said.count)} {_action(said, thing, finite=finite)}"
 
 
 def _action(said: Claims, thing: ThingClaim, *, finite: bool) -> str:
@@ -233,100 +231,18 @@ def _sentences(said: Claims) -> str:
     return ". ".join(sentences) + "."
 
 
-_STYLES = ("phrase", "verb", "sentences")
-
-
 def _every_word() -> Iterator[Claims]:
     """Claims whose texts together use every word."""
-    motions = [Motion(motion.kind, motion.direction) for motion in MOTIONS]
-    motions += [Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS]
     for count in (1, 2, 3):
         for shape in SHAPES:
             yield Claims((ThingClaim(shape, "red"),), count)
         for color in COLORS:
             for size in (None, *SIZES):
                 yield Claims((ThingClaim("circle", color, size),), count)
-        for motion in motions:
+        for motion in STATED_MOTIONS:
             yield Claims((ThingClaim("circle", "red", None, motion),), count)
     for relation in (None, *RELATIONS):
-        yield Claims((ThingClaim("circle", "red", None, motions[0]), ThingClaim("square", "blue")), 1, relation)
+        yield Claims((ThingClaim("circle", "red", None, Motion("static")), ThingClaim("square", "blue")), 1, relation)
     for name in BACKGROUNDS:
         for gradient in (False, True):
             yield Claims((ThingClaim("circle", "red"),), 1, None, (name, gradient))
-
-
-def _either(options: dict[str, object]) -> str:
-    """A pattern that matches any of the texts, longest first."""
-    return "|".join(re.escape(text) for text in sorted(options, key=len, reverse=True))
-
-
-_NAMES = {_named(ThingClaim(shape, "red"), count): shape for shape in SHAPES for count in (1, 2)}
-_ACTIONS: dict[str, Motion] = {}
-for _motion in (
-    *(motion for motion in MOTIONS),
-    *(Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS),
-):
-    for _word in (_PARTICIPLE[_motion.kind], *_FINITE[_motion.kind]):
-        _ACTIONS[_doing(_motion, _word)] = _motion
-_RELATION_OF = {text: relation for relation, text in _RELATION_WORDS.items()}
-
-
-def _noun_pattern(tag: str) -> str:
-    return (
-        rf"(?P<count{tag}>an|{'|'.join(_COUNTS)}) (?:(?P<size{tag}>{'|'.join(SIZES)}) )?"
-        rf"(?P<color{tag}>{'|'.join(COLORS)}) (?P<shape{tag}>{_either(_NAMES)})"
-    )
-
-
-def _action_pattern(tag: str) -> str:
-    return rf"(?P<motion{tag}>{_either(_ACTIONS)})"
-
-
-def _clause_pattern(tag: str) -> str:
-    return rf"the (?P<who{tag}>{_either(_NAMES)}) {_action_pattern(tag)}"
-
-
-def _patterns() -> Iterator[str]:
-    ground = rf"(?P<ground>{'|'.join(BACKGROUNDS)})"
-    shade = ground.replace("ground", "shade")
-    where = rf"(?: on a (?:plain {ground}|{shade} gradient) background)?"
-    first, second = _noun_pattern("1"), _noun_pattern("2")
-    joint = rf"(?:and|(?:is )?(?P<relation>{_either(_RELATION_OF)})) {second}"
-    yield rf"{first}(?: {_action_pattern('1')})?{where}"
-    yield rf"{first} {joint}{where}(?:, {_clause_pattern('1')}(?: and {_clause_pattern('2')})?)?"
-    there, last = "there (?:is|are)", rf"(?:\. the background is (?:plain {ground}|a {shade} gradient))?"
-    yield rf"{there} {first}(?:\. {_clause_pattern('1')})?{last}"
-    yield rf"{there} {first} {joint}(?:\. {_clause_pattern('1')})?(?:\. {_clause_pattern('2')})?{last}"
-
-
-_PATTERNS = [re.compile(pattern) for pattern in _patterns()]
-
-
-def _read(found: dict[str, str | None]) -> Claims | None:
-    """Claims from a pattern's groups; None where the words contradict each other."""
-    counts = [_COUNTS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)]
-    claimed: dict[str, Motion] = {}
-    shapes = [_NAMES[found[f"shape{tag}"]] for tag in _tags(found)]
-    for tag in _tags(found):
-        if action := found.get(f"motion{tag}"):
-            who = _NAMES[found[f"who{tag}"]] if found.get(f"who{tag}") else shapes[int(tag) - 1]
-            if who not in shapes or who in claimed:
-                return None
-            claimed[who] = _ACTIONS[action]
-    if len(shapes) == 2 and (counts != [1, 1] or (claimed and shapes[0] == shapes[1])):
-        return None
-    things = tuple(
-        ThingClaim(shape, found[f"color{tag}"], found[f"size{tag}"], claimed.get(shape))
-        for tag, shape in zip(_tags(found), shapes, strict=True)
-    )
-    ground, shade = found.get("ground"), found.get("shade")
-    return Claims(
-        things,
-        count=counts[0],
-        relation=_RELATION_OF[found["relation"]] if found.get("relation") else None,
-        background=(ground or shade, shade is not None) if ground or shade else None,
-    )
-
-
-def _tags(found: dict[str, str | None]) -> list[str]:
-    return [tag for tag in ("1", "2") if f"shape{tag}" in found]

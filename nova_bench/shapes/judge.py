@@ -129,13 +129,15 @@ def checks(said: Claims, seen: Seen) -> dict[str, bool | None]:
         found["speed"] = None if timeless else all(same)
     if said.relation:
         first, second = (thing for _, thing in pairs)
-        found["relation"] = first is not None and second is not None and relation_share(first, second, said) > 0.5
+        found["relation"] = (
+            first is not None and second is not None and relation_share(first, second, said.relation) > 0.5
+        )
     if said.background:
         found["background"] = said.background == (seen.background, seen.gradient)
     return found
 
 
-def relation_share(first: SeenThing, second: SeenThing, said: Claims) -> float:
-    """Mean score of the claimed relation over the frames that show both objects; 0 where none does."""
-    scores = [relation_score(a, b, said.relation) for a, b in zip(first.blobs, second.blobs, strict=True) if a and b]
+def relation_share(first: SeenThing, second: SeenThing, relation: str) -> float:
+    """Mean score of a relation over the frames that show both objects; 0 where none does."""
+    scores = [relation_score(a, b, relation) for a, b in zip(first.blobs, second.blobs, strict=True) if a and b]
     return sum(scores) / len(scores) if scores else 0.0

@@ -91,20 +91,16 @@ def blobs_of(frames: np.ndarray, background: np.ndarray) -> list[list[Blob]]:
     """The objects of every frame of float32 [T, 64, 64, 3] before ``background`` [T, 64, 1, 3]."""
     calm = np.stack([cv2.GaussianBlur(frame, (3, 3), 0.6) for frame in frames])
     offset = calm - background
-    contrast = (offset**2).sum(-1)
-    cover, misfit = [], []
-    for color in COLORS:
-        # A pixel at an object's edge is a mixture of its colour and the background: how much, and how well does it fit?
-        way = np.array(COLOR_RGB[color], dtype=np.float32) - background
-        length = (way**2).sum(-1)
-        along = (offset * way).sum(-1)
-        share = np.clip(along / length, 0, 1.15)
-        cover.append(share)
-        misfit.append(contrast - 2 * share * along + share**2 * length)
-    covers = np.stack(cover, axis=1)
-    label = np.argmin(np.stack(misfit, axis=1), axis=1)
-    solid = np.take_along_axis(covers, label[:, None], axis=1)[:, 0] > _SOLID
-    label = np.where(solid & (contrast > _CONTRAST**2), label, -1)
+    contrast = np.einsum("trcx,trcx->trc", offset, offset)[..., None]
+    # A pixel at an object's edge is a mixture of its colour and the background: how much, and how well does it fit?
+    ways = np.array([COLOR_RGB[color] for color in COLORS], dtype=np.float32) - background  # [T, 64, colours, 3]
+    lengths = np.einsum("trkx,trkx->trk", ways, ways)[:, :, None]
+    along = offset @ ways.swapaxes(-1, -2)
+    covers = np.clip(along / lengths, 0, 1.15)
+    misfit = contrast + covers * (covers * lengths - 2 * along)
+    label = np.argmin(misfit, axis=-1)
+    solid = np.take_along_axis(covers, label[..., None], axis=-1) > _SOLID
+    label = np.where((solid & (contrast > _CONTRAST**2))[..., 0], label, -1)
     return [_blobs(frames[index], covers[index], label[index]) for index in range(len(frames))]
 
 
@@ -127,7 +123,7 @@ def _blobs(frame: np.ndarray, covers: np.ndarray, label: np.ndarray) -> list[Blo
     found = []
     for place, (index, mask) in enumerate(kept):
         others = [other for number, (_, other) in enumerate(kept) if number != place]
-        found.append(_blob(frame, covers[index], mask, others))
+        found.append(_blob(frame, covers[..., index], mask, others))
     return found
 
 
@@ -193,6 +189,6 @@ def _fits(soft: np.ndarray, x: float, y: float, areas: tuple[float, ...]) -> tup
             seen = soft[np.ix_(rows, columns)]
             for blur in _BLURS:
                 model = cv2.GaussianBlur(sharp, (0, 0), blur, borderType=cv2.BORDER_CONSTANT)
-                best = max(best, float((seen * model).sum() / np.linalg.norm(model)) / length)
+                best = max(best, float(np.vdot(seen, model) / np.sqrt(np.vdot(model, model))) / length)
         fits.append(best)
     return tuple(fits)

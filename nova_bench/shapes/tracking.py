@@ -23,7 +23,7 @@ _FAST = (SPEED["slow"] * SPEED["fast"]) ** 0.5
 _GROWN = GROWTH**0.5
 _BOUNCE_SPEED = 0.45  # least speed before and after
 _BENT = 0.2  # a bounce explains the path so much better than a straight line (sums of squares)
-_WALL_REACH = 6.0  # how near its wall a bouncing object must come
+_WALL_REACH = 8.0  # how near its wall a bouncing object must seem to come (tips of soft stars are invisible)
 _JITTER = 2.0  # root mean square distance from the path, in units, beyond which a motion is irregular
 
 

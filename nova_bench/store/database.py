@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nova_bench.atomic import disk_full, explained_os_errors, read_only
 from nova_bench.errors import StoreError
 
 SCHEMA_VERSION = 1
@@ -35,51 +36,91 @@ CREATE TABLE file_digests (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+# The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
+LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
+LOG_HEADER = 32
 
 
-def open_database(path: Path, write: bool) -> sqlite3.Connection:
-    """Open the database at ``path``; create it where ``write`` is set and there is none.
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database at ``path`` without changing a byte of it, and check it.
 
-    StoreError where it is damaged, was made by another version, or can't be read.
+    StoreError where there is none, where it is damaged, was made by another version, or can't be read.
     """
     with explained(path):
-        connection = _connect_to_write(path) if write else _connect_to_read(path)
+        if not path.is_file():
+            raise StoreError(f"{path.parent}: no store here", "run a suite first, or give --store FOLDER")
+        _check_log(path)
+        connection = _connect_to_read(path)
         try:
-            _verify(connection, path)
+            _check(connection, path)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Open the database at ``path``, after checking it through a reader, so that a damaged one stays as it is."""
+    open_to_read(path).close()
+    with explained(path):
+        return _connect_to_write(path)
+
+
+def create(path: Path) -> None:
+    """Make an empty database, or finish one that was killed while it was being made."""
+    with explained(path):
+        connection = _connect_to_write(path)
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        finally:
+            connection.close()
+
+
+def is_empty(path: Path) -> bool:
+    """Whether nothing was ever committed there: no file, or one that was killed before it had its tables."""
+    if not path.exists():
+        return True
+    with explained(path):
+        _check_log(path)
+        connection = _connect_to_read(path)
+        try:
+            return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        finally:
+            connection.close()
+
+
 def _connect_to_write(path: Path) -> sqlite3.Connection:
-    is_new = not path.exists()
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    # FULL: what was committed survives a power cut, not only a kill. Commits are per batch, so it costs little.
-    connection.execute("PRAGMA synchronous=FULL")
-    if is_new or connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A kill loses nothing. After a power cut the last commits may be missing (never half there): videos come back
+        # from their own journal, which is synced, and scores are computed again.
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise StoreError(f"{path.parent}: no store here", "run a suite first, or give --store FOLDER")
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    address = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
-        # A database in WAL mode wants to write beside itself even for reading; on read-only media nobody else can be
-        # writing, so it may be taken as immutable.
         connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
+        # A database in WAL mode wants to write beside itself even for reading; on read-only media nobody else can be
+        # writing, so it may be taken as immutable. That overlooks its log, so there must be none.
+        how = "mode=rw" if _log_of(path) else "immutable=1"
+        connection = sqlite3.connect(f"{address}?{how}", uri=True, isolation_level=None)
     return connection
 
 
-def _verify(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:
+        if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            raise damaged(path, "it is empty")
         raise StoreError(
             f"{path}: written by another version of nova_bench (layout {version}, this one reads {SCHEMA_VERSION})",
             "use that version, or another --store",
@@ -89,12 +130,38 @@ def _verify(connection: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, problem)
 
 
+def _check_log(path: Path) -> None:
+    """SQLite takes a log whose header is garbage for none at all, and would overwrite it: refuse before it can."""
+    header = _log_of(path)
+    if len(header) < LOG_HEADER:
+        return
+    order = LOG_MAGIC.get(int.from_bytes(header[:4], "big"))
+    if order is not None:
+        words = struct.unpack(f"{order}6I", header[:24])
+        first = second = 0
+        for even, odd in zip(words[::2], words[1::2], strict=True):
+            first = (first + even + second) & 0xFFFFFFFF
+            second = (second + odd + first) & 0xFFFFFFFF
+        if struct.pack(">2I", first, second) == header[24:]:
+            return
+    raise damaged(path, "its write-ahead log is unreadable")
+
+
+def _log_of(path: Path) -> bytes:
+    """The first bytes of the write-ahead log; none where all of it is in the database."""
+    try:
+        with open(f"{path}-wal", "rb") as stream:
+            return stream.read(LOG_HEADER)
+    except FileNotFoundError:
+        return b""
+
+
 def damaged(path: Path, problem: str) -> StoreError:
-    """The error for a database whose pages contradict each other. Nothing is written to it any more."""
-    folder = path.parent
+    """The error for a database that can't be trusted any more. Nothing is written to it."""
+    problem = " ".join(problem.split())
     return StoreError(
-        f"{path}: the database is damaged ({problem.splitlines()[0]}); nothing was changed, the videos are intact",
-        f"python -m nova_bench store restore {folder}  puts the last backup in its place and keeps the damaged file",
+        f"{path}: the database is damaged ({problem}); nothing was changed, the videos are intact",
+        f"python -m nova_bench store restore {path.parent}  puts the last backup in its place, keeps the damaged file",
     )
 
 
@@ -102,48 +169,26 @@ def damaged(path: Path, problem: str) -> StoreError:
 def explained(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the file system into a StoreError that says what to do."""
     try:
-        yield
+        with explained_os_errors(path):
+            yield
     except sqlite3.Error as error:
         raise _explain(error, path) from error
-    except OSError as error:
-        raise explain_os_error(error, path) from error
 
 
 def _explain(error: sqlite3.Error, path: Path) -> StoreError:
-    text = str(error)
-    if "full" in text:
+    # Extended codes carry the primary one in their low byte; errors of the Python module itself have none.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
         return disk_full(path)
-    if "readonly" in text or "read-only" in text or "unable to open" in text:
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return read_only(path)
-    if "locked" in text:
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(f"{path}: another process is using the database", "wait for it to end")
-    if "disk I/O error" in text:
-        return StoreError(f"{path}: the disk failed or is full", "free space or check the disk, then run again")
-    if isinstance(error, sqlite3.DatabaseError):
-        return damaged(path, text)
-    return StoreError(f"{path}: {text}", "run again with --debug")
-
-
-def explain_os_error(error: OSError, path: Path) -> StoreError:
-    """The StoreError for an OSError while reading or writing ``path``."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return disk_full(path)
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return read_only(path)
-    return StoreError(f"{path}: {error.strerror or error}", "check the path and the disk")
-
-
-def disk_full(path: Path) -> StoreError:
-    """The error for a full disk."""
-    return StoreError(
-        f"{path}: the disk is full; everything finished before is kept",
-        "free some space and run the same command again: it continues",
-    )
-
-
-def read_only(path: Path) -> StoreError:
-    """The error for a store that can't be written."""
-    return StoreError(
-        f"{path}: can't be written (read-only, or not yours)",
-        "give another --store FOLDER; `report` and `plan` work on a read-only store",
-    )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            f"{path}: the disk failed or is full; everything finished before is kept",
+            "free space or check the disk, then run the same command again: it continues",
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return damaged(path, str(error))
+    return StoreError(f"{path}: {error}", "run again with --debug")

@@ -9,8 +9,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from nova_bench.atomic import explain_os_error
 from nova_bench.errors import StoreError
-from nova_bench.store.database import explain_os_error
 
 
 class WriterLock:

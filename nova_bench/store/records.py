@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,17 @@ class Status(StrEnum):
     """An error prevented it; the row says which. Tried again by the next run."""
     NOT_MEASURABLE = "not measurable"
     """The metric has no value on this sample (say, motion of an image); the row says why. Not tried again."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was made of a unit and is not on disk yet: ``write(path)`` makes its file."""
+
+    unit: str
+    suffix: str
+    write: Callable[[Path], object]
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -31,23 +31,21 @@ def restore(root: Path) -> Restored:
     The damaged file is kept. Scores that are newer than the backup are computed again by the next run.
     """
     backup, path = root / BACKUP, root / DATABASE
-    if not path.exists() and not backup.exists():
+    if not any(file.exists() for file in (path, backup, root / ARTIFACTS / journal.JOURNAL)):
         raise StoreError(f"{root}: neither a database nor a backup here", "give the store's folder")
     lock = WriterLock(root)
     try:
         with database.explained(root):
             kept = _set_aside(root, path)
-            if backup.is_file():
+            from_backup = backup.is_file()
+            if from_backup:
                 write_with(path, lambda temporary: shutil.copyfile(backup, temporary))
+            else:
+                database.create(path)
     finally:
         lock.release()
     with Store.writer(root) as store:
-        entries = list(journal.replay(root / ARTIFACTS))
-        known = store.artifacts({artifact.unit for artifact, _ in entries})
-        new = [(artifact, suffix) for artifact, suffix in entries if artifact.unit not in known]
-        for artifact, suffix in new:
-            store.record_artifact(artifact, suffix)
-    return Restored(kept, backup.is_file(), len({artifact.unit for artifact, _ in new}))
+        return Restored(kept, from_backup, store.from_journal + store.record_journal())
 
 
 def _set_aside(root: Path, path: Path) -> Path | None:

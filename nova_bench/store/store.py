@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
-from nova_bench.store.records import Artifact, FailedUnit, Row, Status
+from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
 
 DATABASE = "store.sqlite"
 BACKUP = "store.backup.sqlite"
 ARTIFACTS = "artifacts"
 # SQLite's limit on parameters of one statement is at least 32766; this leaves room and keeps statements cacheable.
 LOOKUP = 500
+# Calling an enumeration is ten times as slow, which hundreds of thousands of rows notice.
+STATUSES = {status.value: status for status in Status}
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,25 @@ class Store:
         self.root = root
         self._path = root / DATABASE
         self._lock = None
-        if write:
-            with database.explained(root):
-                root.mkdir(parents=True, exist_ok=True)
-            self._lock = WriterLock(root)
+        self._timings: dict[tuple[str, str, str], tuple[int, float]] = {}
+        if not write:
+            self._connection = database.open_to_read(self._path)
+            return
+        with database.explained(root):
+            root.mkdir(parents=True, exist_ok=True)
+        self._lock = WriterLock(root)
         try:
-            self._connection = database.open_database(self._path, write)
-            if write:
-                with database.explained(root):
-                    files.remove_leftovers(self._artifacts)
+            if not self._has_history() and database.is_empty(self._path):
+                database.create(self._path)
+            elif not self._path.exists():
+                raise database.damaged(self._path, "it is gone")
+            self._connection = database.open_to_write(self._path)
+            with database.explained(root):
+                files.remove_leftovers(root, self._artifacts)
+            self.from_journal = self._enter_journal()
+            """Videos whose commit a kill or a power cut had swallowed."""
         except BaseException:
-            if self._lock:
-                self._lock.release()
+            self._lock.release()
             raise
 
     @classmethod
@@ -92,6 +102,9 @@ class Store:
 
     def close(self) -> None:
         """Close the database and let the next writer in."""
+        # Timings only improve an estimate: not worth hiding the error that ends a run on a full disk.
+        with suppress(StoreError):
+            self._flush_timings()
         self._connection.close()
         if self._lock:
             self._lock.release()
@@ -107,11 +120,23 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._write_timings()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            self._timings.clear()
+
+    def _has_history(self) -> bool:
+        """Whether a database was there before: then its absence is a loss, and no new one is begun in silence."""
+        return (self.root / BACKUP).exists() or (self._artifacts / journal.JOURNAL).exists()
+
+    def _enter_journal(self) -> int:
+        # Commits follow the journal's order: where the last line is in the database, so are all.
+        with database.explained(self._artifacts):
+            last = journal.last_entry(self._artifacts)
+        return 0 if last is None or last.unit in self._recorded([last.unit]) else self.record_journal()
 
     def run_folder(self, name: str) -> Path:
         """The folder of a run's manifest, log and report; made where it isn't there yet."""
@@ -130,56 +155,60 @@ class Store:
                 found[unit] = FailedUnit(unit, error)
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
-            if _size(path) == size:
+            if _size(str(path)) == size:
                 found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
         return found
 
-    def add_artifact(
-        self,
-        unit: str,
-        suffix: str,
-        write: Callable[[Path], object],
-        seconds: float = 0.0,
-        details: dict[str, Any] | None = None,
-    ) -> Artifact:
-        """Let ``write(path)`` make the unit's file; when this returns it is on disk and in the database."""
+    def add_units(self, batch: Sequence[Draft | Artifact | FailedUnit]) -> list[Artifact | FailedUnit]:
+        """Write the files of drafts, then enter the whole batch at once; in order.
+
+        A draft that can't be encoded becomes a FailedUnit. When this returns, files and journal are synced: the batch
+        survives a power cut. An Artifact in ``batch`` is a file that stays where the user has it.
+        """
+        drafts = [entry for entry in batch if isinstance(entry, Draft)]
+        written = iter(files.write_drafts(self._artifacts, drafts))
+        units = [next(written) if isinstance(entry, Draft) else entry for entry in batch]
         with database.explained(self._artifacts):
-            sha256, path, size = files.add_content(self._artifacts, suffix, write)
-            artifact = Artifact(unit, sha256, path, size, False, seconds, details or {})
             # The journal goes first: should the database be lost, the videos still know which units they are.
-            journal.append(self._artifacts, artifact, suffix)
-        self.record_artifact(artifact, suffix)
-        return artifact
+            journal.append(self._artifacts, (u for u in units if isinstance(u, Artifact) and not u.external))
+        self._record(units)
+        return units
 
-    def add_external(self, unit: str, path: Path, sha256: str) -> Artifact:
-        """Record a file that stays where the user has it."""
-        with database.explained(path):
-            artifact = Artifact(unit, sha256, path.resolve(), path.stat().st_size, True)
-        self.record_artifact(artifact, path.suffix)
-        return artifact
+    def record_journal(self) -> int:
+        """Enter every video that the journal has and the database has not; returns how many."""
+        with database.explained(self._artifacts):
+            entries = journal.replay(self._artifacts)
+        recorded = self._recorded(entries)
+        new = [artifact for unit, artifact in entries.items() if unit not in recorded]
+        self._record(new)
+        return len(new)
 
-    def record_artifact(self, artifact: Artifact, suffix: str) -> None:
-        """Write down an artifact whose file is in its place."""
-        record = (
-            artifact.unit,
-            Status.OK,
-            artifact.sha256,
-            suffix,
-            str(artifact.path) if artifact.external else "",
-            artifact.size,
-            "",
-            json.dumps(artifact.details),
-            artifact.seconds,
-            _now(),
-        )
-        with self._transaction() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(record)})", record)
+    def _recorded(self, units: Iterable[str]) -> set[str]:
+        query = f"SELECT unit FROM artifacts WHERE status = '{Status.OK}' AND unit IN"
+        return {unit for (unit,) in self._lookup(query, units)}
 
-    def add_failure(self, unit: str, error: str) -> None:
-        """Record that a unit could not be made."""
-        record = (unit, Status.FAILED, "", "", "", 0, error, "{}", 0.0, _now())
-        with self._transaction() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(record)})", record)
+    def _record(self, units: Iterable[Artifact | FailedUnit]) -> None:
+        now = _now()
+        records = [
+            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, "{}", 0.0, now)
+            if isinstance(unit, FailedUnit)
+            else (
+                unit.unit,
+                Status.OK,
+                unit.sha256,
+                unit.path.suffix,
+                str(unit.path) if unit.external else "",
+                unit.size,
+                "",
+                _json(unit.details),
+                unit.seconds,
+                now,
+            )
+            for unit in units
+        ]
+        if records:
+            with self._transaction() as connection:
+                connection.executemany(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(records[0])})", records)
 
     def verify(self) -> Iterator[tuple[Path, str]]:
         """Read every artifact again; yields (path, problem) for each whose bytes are not what its digest says."""
@@ -204,7 +233,7 @@ class Store:
             artifact, identity, inputs, scorer, version, status, value, weight, message, seconds, *rest = record
             extra = json.loads(rest[0]) if rest else {}
             row = Row(
-                artifact, identity, inputs, scorer, version, Status(status), value, weight, message, extra, seconds
+                artifact, identity, inputs, scorer, version, STATUSES[status], value, weight, message, extra, seconds
             )
             rows[row.key] = row
         return rows
@@ -223,7 +252,7 @@ class Store:
                 row.value,
                 row.weight,
                 row.message,
-                json.dumps(row.details),
+                _json(row.details),
                 row.seconds,
                 now,
             )
@@ -240,12 +269,13 @@ class Store:
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (run) DO UPDATE SET suite = excluded.suite, scorers = excluded.scorers",
+                "ON CONFLICT (run) DO UPDATE SET suite = excluded.suite, scorers = excluded.scorers "
+                "WHERE (suite, scorers) <> (excluded.suite, excluded.scorers)",
                 (run.run, run.name, json.dumps(run.suite), json.dumps(run.scorers), run.created),
             )
-            connection.execute("DELETE FROM run_units WHERE run = ?", (run.run,))
             connection.executemany(
-                "INSERT INTO run_units VALUES (?, ?, ?, ?)",
+                "INSERT INTO run_units VALUES (?, ?, ?, ?) ON CONFLICT (run, position) DO UPDATE "
+                "SET unit = excluded.unit, record = excluded.record WHERE record <> excluded.record",
                 ((run.run, index, unit["digest"], json.dumps(unit)) for index, unit in enumerate(run.units)),
             )
 
@@ -268,13 +298,21 @@ class Store:
     # Timings and file digests ---------------------------------------------------------------------------------------
 
     def add_timing(self, stage: str, what: str, device: str, items: int, seconds: float) -> None:
-        """Add to the running totals from which `plan` estimates time."""
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO timings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "items = items + excluded.items, seconds = seconds + excluded.seconds",
-                (stage, what, device, items, seconds),
-            )
+        """Add to the running totals from which `plan` estimates time; written with whatever is written next."""
+        items_before, seconds_before = self._timings.get((stage, what, device), (0, 0.0))
+        self._timings[stage, what, device] = items_before + items, seconds_before + seconds
+
+    def _flush_timings(self) -> None:
+        if self._timings:
+            with self._transaction():
+                pass
+
+    def _write_timings(self) -> None:
+        self._connection.executemany(
+            "INSERT INTO timings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "items = items + excluded.items, seconds = seconds + excluded.seconds",
+            [(*key, *totals) for key, totals in self._timings.items()],
+        )
 
     def seconds_per_item(self) -> dict[tuple[str, str, str], float]:
         """(stage, what, device) -> mean seconds."""
@@ -308,18 +346,28 @@ class Store:
     # Backup ---------------------------------------------------------------------------------------------------------
 
     def back_up(self) -> None:
-        """Copy the database to `store.backup.sqlite`, atomically; `store restore` puts it back."""
+        """Copy the database to `store.backup.sqlite`, atomically; `store restore` puts it back.
+
+        A backup that is newer than the last change stays.
+        """
+        backup = self.root / BACKUP
 
         def copy(temporary: Path) -> None:
             target = sqlite3.connect(temporary)
             try:
+                # The file is synced as a whole before it takes its name; until then it may as well be unsafe.
+                target.execute("PRAGMA synchronous=OFF")
                 self._connection.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
             finally:
                 target.close()
 
-        with database.explained(self.root / BACKUP):
-            write_with(self.root / BACKUP, copy)
+        self._flush_timings()
+        with database.explained(backup):
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not busy and backup.exists() and backup.stat().st_mtime_ns > self._path.stat().st_mtime_ns:
+                return
+            write_with(backup, copy)
 
     # Queries --------------------------------------------------------------------------------------------------------
 
@@ -336,14 +384,19 @@ class Store:
 
 def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: Iterable[Any]) -> StoredRun:
     """A run to record, with today's date; ``units`` are dataclasses."""
-    return StoredRun(run, name, suite, scorers, [asdict(unit) for unit in units], _now())
+    return StoredRun(run, name, suite, scorers, [dict(vars(unit)) for unit in units], _now())
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return None
+
+
+def _json(details: dict[str, Any]) -> str:
+    """What adapters and scorers say beside their result; what JSON doesn't know is kept as text."""
+    return json.dumps(details, default=str)
 
 
 def _marks(values: Iterable[Any]) -> str:

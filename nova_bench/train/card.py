@@ -1,8 +1,9 @@
-"""The pictures of a model card: how the losses fell, and what the model draws."""
+"""What a model card shows: how the losses fell, what the model draws, and how often that is what was asked for."""
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,27 @@ import torch
 
 from nova_bench.atomic import write_atomic
 from nova_bench.nova.pipeline import NOVAPipeline
+from nova_bench.progress import Progress
 from nova_bench.train.data import open_world
+from nova_bench.train.measure import SAMPLING, measure
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.state import read_log
 
 STAGES = {"autoencoder": ("l1", "edge", "kl"), "transformer": ("loss_t2i", "loss_i2i", "loss")}
-SAMPLING = {"num_inference_steps": 16, "num_diffusion_steps": 25, "guidance_scale": 3.0}
 SAMPLES = 6
 
 
-def draw_card(spec: TrainSpec, checkpoint: Path) -> None:
-    """``losses.png`` and ``samples.png`` (the first captions of the world's test split) beside a run's checkpoint."""
+def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progress) -> None:
+    """Put ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a run's checkpoint.
+
+    Drawn are the first captions of the world's test split, measured are ``samples`` of them.
+    """
+    pipeline = NOVAPipeline.from_pretrained(checkpoint)
     draw_losses(checkpoint.parent, checkpoint / "losses.png")
     world = open_world(spec.data.model_copy(update={"split": "test"}))
-    prompts = [world[i].caption for i in range(SAMPLES)]
-    draw_samples(NOVAPipeline.from_pretrained(checkpoint), prompts, checkpoint / "samples.png")
+    draw_samples(pipeline, [world[i].caption for i in range(SAMPLES)], checkpoint / "samples.png")
+    measured = measure(pipeline, spec, samples, progress)
+    write_atomic(checkpoint / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
 
 
 def draw_losses(run: Path, path: Path) -> None:

@@ -6,6 +6,8 @@ be slow. Nothing here belongs to the product.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -61,6 +63,12 @@ class BrightnessSettings(ScorerSettings):
 
     fail_below: float = 0.0
     """Raise for videos darker than this."""
+    seconds: float = 0.0
+    """How long each video takes."""
+    memory: int = 0
+    """Run out of memory for batches larger than this, where above 0."""
+    die_on: str = ""
+    """SIGKILL the own process at prompts that contain this, as the system does when memory runs out."""
 
 
 class Brightness:
@@ -68,8 +76,13 @@ class Brightness:
         self._settings = settings
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
+        if self._settings.memory and len(batch) > self._settings.memory:
+            raise MemoryError("brightness: out of memory")
         scores = []
         for sample in batch:
+            if self._settings.die_on and self._settings.die_on in sample.prompt:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(self._settings.seconds)
             means = [float(frame.double().mean()) / 255 for frame in sample.clip.frames]
             value = sum(means) / len(means)
             if value < self._settings.fail_below:

@@ -1,11 +1,10 @@
-"""Names, third parties, and what every scorer without weights owes to the harness."""
+"""What every scorer without weights owes to the harness."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint, EntryPoints
 
 import cv2
 import numpy as np
@@ -15,25 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nova_bench.errors import UserError
-from nova_bench.scorers import catalog
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
-from nova_bench.scorers.catalog import SCORERS, all_scorers, get_scorer
+from nova_bench.scorers.base import Sample, Score, ScorerContext
+from nova_bench.scorers.catalog import SCORERS
 
 from .conftest import clip_of, shifting_texture
 
-WEIGHT_FREE = sorted(name for name, info in SCORERS.items() if not info.assets)
-EXTRA = ScorerInfo("extra", "From elsewhere", "1", "", (0, 1), True, "nowhere", "json:loads")
+WEIGHT_FREE = sorted(name for name, info in SCORERS.built_in.items() if not info.assets)
 
 
-def _offer(monkeypatch: pytest.MonkeyPatch, **targets: str) -> None:
-    points = EntryPoints(EntryPoint(name, value, catalog.ENTRY_POINT_GROUP) for name, value in targets.items())
-    monkeypatch.setattr(catalog, "entry_points", lambda group: points.select(group=group))
-
-
-@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize("name", SCORERS.built_in)
 def test_descriptions_are_complete(name: str) -> None:
-    info = get_scorer(name)
+    info = SCORERS.get(name)
     assert info.name == name
     assert info.summary
     assert info.version
@@ -51,45 +42,10 @@ def test_weight_free_scorers_are_there() -> None:
 
 def test_catalog_is_light() -> None:
     code = (
-        "import sys; from nova_bench.scorers.catalog import all_scorers; all_scorers();"
+        "import sys; from nova_bench.scorers.catalog import SCORERS; SCORERS.all();"
         "print([m for m in ('torch', 'cv2', 'av', 'numpy', 'scipy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right"), [("psrn", "psnr"), ("dynamic_degree", "dynamic_degree_dis"), ("flickering", "temporal_flick")]
-)
-def test_unknown_name_suggests(wrong: str, right: str) -> None:
-    if wrong in SCORERS:
-        pytest.skip(f"{wrong} is a scorer")
-    with pytest.raises(UserError, match=f"no scorer is called '{wrong}'.*did you mean .*{right}"):
-        get_scorer(wrong)
-
-
-def test_unknown_name_lists_all() -> None:
-    with pytest.raises(UserError, match=r"known: .*psnr"):
-        get_scorer("zzzzzzzz")
-
-
-def test_third_party(monkeypatch: pytest.MonkeyPatch) -> None:
-    _offer(monkeypatch, extra=f"{__name__}:EXTRA", psnr=f"{__name__}:EXTRA")
-    assert get_scorer("extra") is EXTRA
-    assert get_scorer("psnr") is SCORERS["psnr"]  # built-in names can't be taken
-    assert all_scorers() == {**SCORERS, "extra": EXTRA}
-    with pytest.raises(UserError, match="did you mean extra"):
-        get_scorer("extre")
-
-
-def test_broken_third_party(monkeypatch: pytest.MonkeyPatch) -> None:
-    _offer(monkeypatch, broken="no_such_module_at_all:INFO", other=f"{__name__}:EXTRA", wrong="json:loads")
-    with pytest.raises(UserError, match=r"'broken' of package .* can't be imported"):
-        get_scorer("broken")
-    for name in ("other", "wrong"):
-        with pytest.raises(UserError, match=f"'{name}' of package .* is not a ScorerInfo of that name"):
-            get_scorer(name)
-    with pytest.warns(UserWarning, match="update or uninstall"):
-        assert all_scorers() == SCORERS
 
 
 def _samples() -> list[Sample]:
@@ -113,7 +69,7 @@ def _no_asset(name: str):
 
 
 def _score(name: str, samples: list[Sample]) -> list[Score]:
-    info = get_scorer(name)
+    info = SCORERS.get(name)
     return info.build(info.settings(), ScorerContext("cpu", _no_asset)).score(samples)
 
 
@@ -124,7 +80,7 @@ def alone() -> dict[str, list[Score]]:
 
 @pytest.mark.parametrize("name", WEIGHT_FREE)
 def test_rows_are_plain_and_finite(name: str, alone) -> None:
-    info = SCORERS[name]
+    info = SCORERS.get(name)
     lower, upper = info.range
     for score in alone[name]:
         json.dumps(score.details, allow_nan=False)

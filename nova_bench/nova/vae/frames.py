@@ -1,27 +1,33 @@
 """Arithmetic on the frames of one video, arranged for speed and little memory; parameters live in the layers.
 
-A video is [1, C, T, H, W] with channels last in memory, the order in which convolutions run fastest. Three things make
-this faster than the plain operators, without another result than rounding:
+A video is [1, C, T, H, W] with channels last in memory, the order in which convolutions run fastest. What makes this
+faster than the plain operators, without another result than rounding:
 
 * large results go to scratch areas that later layers use again, since fresh memory costs the CPU more time (page by
   page, from the operating system) than the arithmetic of a normalization;
 * the activation is written right behind the repeated first frames that a causal convolution needs, so that padding
   never copies a video;
-* on the CPU a convolution works on few frames at a time, whose result is still in cache when it's stored or added.
+* on the CPU operators work on a part of the video at a time, whose result is still in cache when it's stored;
+* on the CPU a 3 x 3 x 3 convolution makes two frames at a time from four 3 x 3 ones (Winograd's F(2, 3) along time).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Result of one convolution call on the CPU: fits the last-level cache, and below glibc's 32 MiB threshold freed memory
-# is handed out again instead of going back to the operating system.
-CPU_CHUNK_BYTES = 16 * 2**20
+# What one operator call writes at most. On the CPU it should stay in the cache of its thread, must stay below the size
+# (32 MiB in glibc) from which freed memory goes back to the operating system instead of being handed out again, but not
+# be so small that threads mostly wait for each other. A GPU wants much at a time; there the bound only keeps temporary
+# float32 copies and 32-bit indices in check.
+CPU_PART_BYTES = 24 * 2**20
+CPU_PART_BYTES_PER_THREAD = 8 * 2**20
+GPU_PART_BYTES = 2**30
 
 
 class Scratch:
@@ -50,12 +56,25 @@ class Scratch:
         }
 
 
-def chunks(frames: int, channels: int, height: int, width: int, like: torch.Tensor) -> Iterator[slice]:
-    """Frame ranges to work on one after the other; a GPU is best left to do all at once."""
-    step = frames
+class Part(NamedTuple):
+    """Frames and rows of a video that are worked on together."""
+
+    frames: slice
+    rows: slice
+
+
+def parts(like: torch.Tensor, channels: int, frames: int, height: int, width: int) -> Iterator[Part]:
+    """Split a result of this size into several whole frames or, where one frame is too large, into bands of it."""
     if like.device.type == "cpu":
-        step = max(1, CPU_CHUNK_BYTES // (channels * height * width * like.element_size()))
-    return (slice(start, min(start + step, frames)) for start in range(0, frames, step))
+        limit = min(CPU_PART_BYTES, CPU_PART_BYTES_PER_THREAD * torch.get_num_threads())
+    else:
+        limit = GPU_PART_BYTES
+    row_bytes = channels * width * like.element_size()
+    count = max(1, limit // (row_bytes * height))
+    rows = math.ceil(height / math.ceil(row_bytes * height / limit))
+    for frame in range(0, frames, count):
+        for row in range(0, height, rows):
+            yield Part(slice(frame, min(frame + count, frames)), slice(row, min(row + rows, height)))
 
 
 def normalize(
@@ -65,13 +84,13 @@ def normalize(
 
     Statistics are over all frames, or over each one alone if ``per_frame``.
     """
-    _, width, frames, *size = x.shape
+    _, channels, frames, *size = x.shape
     scale, shift = _affine(x, norm, per_frame)
-    out = scratch.take("padded", x, width, (front + frames, *size))
-    for part in chunks(frames, width, *size, x):
-        target = out[:, :, part.start + front : part.stop + front]
-        rows = part if per_frame else slice(None)
-        torch.addcmul(shift[:, :, rows], x[:, :, part], scale[:, :, rows], out=target)
+    out = scratch.take("padded", x, channels, (front + frames, *size))
+    for part in parts(x, channels, frames, *size):
+        target = out[:, :, part.frames.start + front : part.frames.stop + front, part.rows]
+        rows = part.frames if per_frame else slice(None)
+        torch.addcmul(shift[:, :, rows], x[:, :, part.frames, part.rows], scale[:, :, rows], out=target)
         if silu:
             F.silu(target, inplace=True)
     repeat_first(out, front)
@@ -86,19 +105,24 @@ def repeat_first(padded: torch.Tensor, front: int) -> None:
 
 def _affine(x: torch.Tensor, norm: nn.GroupNorm, per_frame: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Scale and shift [1, C, T or 1, 1, 1] that normalize x, in float32."""
-    _, width, frames, height, columns = x.shape
-    step = 1 if per_frame else None
-    sums = []
-    for part in chunks(frames, width, height, columns, x):
-        block = x[0, :, part].permute(1, 2, 3, 0).flatten(1, 2).float()  # [n, H * W, C], a view of channels-last memory
-        sums.append(torch.stack([block.sum(1), block.square().sum(1)]))
-    # Sums of single frames are accurate in float32; the difference below needs more.
-    moments = torch.cat(sums, dim=1).double() / (height * columns)  # [2, T, C]
-    if step is None:
+    _, channels, frames, height, width = x.shape
+    # Moments about a typical value of each channel, so that a large mean doesn't drown the variance.
+    pivot = x[0, :, 0, height // 2].float().mean(-1)
+    moments = x.new_zeros(2, frames, channels, dtype=torch.float64)
+    for part in parts(x, channels, frames, height, width):
+        block = x[0, :, part.frames, part.rows].permute(1, 2, 3, 0).flatten(1, 2).float()  # a view for float32
+        block = block - pivot
+        # Sums over one part are accurate in float32; their differences below need more.
+        moments[0, part.frames] += block.sum(1)
+        moments[1, part.frames] += block.square_().sum(1)
+    moments /= height * width
+    if not per_frame:
         moments = moments.mean(dim=1, keepdim=True)
-    mean, square = moments.unflatten(-1, (norm.num_groups, -1)).mean(dim=-1)  # [T or 1, G] each
+    moments[1] += 2 * pivot * moments[0] + pivot.double() ** 2
+    moments[0] += pivot
+    mean, square = moments.unflatten(-1, (norm.num_groups, -1)).mean(dim=-1)  # [T or 1, groups] each
     inverse = (square - mean.square()).clamp(min=0).add(norm.eps).rsqrt()
-    per_group = width // norm.num_groups
+    per_group = channels // norm.num_groups
     scale = inverse.repeat_interleave(per_group, dim=1) * norm.weight
     shift = norm.bias - mean.repeat_interleave(per_group, dim=1) * scale
     return tuple(value.float().t()[None, :, :, None, None] for value in (scale, shift))
@@ -110,67 +134,116 @@ def convolve(
     bias: torch.Tensor | None,
     scratch: Scratch,
     area: str,
-    stride: tuple[int, int, int] = (1, 1, 1),
-    pad: int = 0,
     add_to: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """3D convolution of frames that are already padded in time.
+    """Convolution that keeps height and width, of frames that are already padded in time.
 
     Args:
-        x: [1, C, T, H, W].
-        weight: [C', C, kt, kh, kw].
-        area: scratch area for a result that is made in chunks; must not hold x.
-        pad: zeros around each frame.
+        x: [1, C, T + kt - 1, H, W].
+        weight: [C', C, kt, k, k] with odd k.
+        area: scratch area for the result; must not hold x.
         add_to: add to this video in place instead of making a new one.
+
+    Returns:
+        [1, C', T, H, W], in the scratch area or in memory of its own.
     """
-    window = weight.shape[2]
-    size = tuple(
-        (length + 2 * margin - kernel) // step + 1
-        for length, margin, kernel, step in zip(x.shape[2:], (0, pad, pad), weight.shape[2:], stride, strict=True)
-    )
-    parts = list(chunks(size[0], weight.shape[0], *size[1:], x))
-    out = add_to
-    for part in parts:
-        frames = x[:, :, part.start * stride[0] : (part.stop - 1) * stride[0] + window]
-        result = _conv3d(frames, weight, bias, stride, (0, pad, pad))
-        if add_to is not None:
-            out[:, :, part] += result
-        elif len(parts) == 1:
-            return result.contiguous(memory_format=torch.channels_last_3d)
-        else:
-            out = scratch.take(area, x, weight.shape[0], size) if out is None else out
-            out[:, :, part] = result
+    size = (x.shape[2] - weight.shape[2] + 1, *x.shape[3:])
+    todo = list(parts(x, weight.shape[0], *size))
+    if add_to is None and len(todo) == 1 and not _in_pairs(x, weight):
+        return conv3d(x, weight, bias, pad=weight.shape[-1] // 2).contiguous(memory_format=torch.channels_last_3d)
+    out = scratch.take(area, x, weight.shape[0], size) if add_to is None else add_to
+    if _in_pairs(x, weight):
+        _convolve_in_pairs(x, weight, bias, out, add=add_to is not None)
+        return out
+    for part in todo:
+        frames = x[:, :, part.frames.start : part.frames.stop + weight.shape[2] - 1]
+        _store(out[:, :, part.frames, part.rows], _band(frames, weight, bias, part.rows), add_to is not None)
     return out
 
 
-def _conv3d(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    stride: tuple[int, int, int],
-    padding: tuple[int, int, int],
+def conv3d(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: int, stride: tuple[int, int, int] = (1, 1, 1)
 ) -> torch.Tensor:
+    """Convolution with ``pad`` zeros around each frame and none in time."""
     # The dispatcher sends single videos with few channels to a kernel several times slower than oneDNN's.
     if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
-        return torch.ops.aten.mkldnn_convolution(x, weight, bias, padding, stride, (1, 1, 1), 1)
-    return F.conv3d(x, weight, bias, stride, padding)
+        return torch.ops.aten.mkldnn_convolution(x, weight, bias, (0, pad, pad), stride, (1, 1, 1), 1)
+    return F.conv3d(x, weight, bias, stride, (0, pad, pad))
 
 
-def convolve_nearest(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, scratch: Scratch, area: str):
+def _band(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, rows: slice) -> torch.Tensor:
+    """Rows of the result of a convolution that keeps height and width."""
+    pad = weight.shape[-1] // 2
+    top, bottom = max(rows.start - pad, 0), min(rows.stop + pad, x.shape[3])
+    return conv3d(x[..., top:bottom, :], weight, bias, pad)[..., rows.start - top : rows.stop - top, :]
+
+
+def _store(target: torch.Tensor, value: torch.Tensor, add: bool) -> None:
+    if add:
+        target += value
+    else:
+        target.copy_(value)
+
+
+def _in_pairs(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    # Sums of inputs cost accuracy in half precision, and a GPU has better uses for its time than element-wise passes.
+    return x.device.type == "cpu" and x.dtype == torch.float32 and tuple(weight.shape[2:]) == (3, 3, 3)
+
+
+def _convolve_in_pairs(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, out: torch.Tensor, add: bool
+) -> None:
+    """Causal (3, 3, 3) convolution with 4 instead of 6 products per two frames (Winograd 1980; Lavin and Gray 2016).
+
+    The first result sees one frame three times and needs a single 3 x 3 convolution.
+    """
+    _, _, frames, height, width = out.shape
+    first, middle, last = (tap.contiguous(memory_format=torch.channels_last_3d) for tap in weight.split(1, dim=2))
+    outer = first + last
+    plus, minus = (outer + middle) / 2, (outer - middle) / 2
+    for part in parts(x, weight.shape[0], 1, height, width):
+        _store(out[:, :, :1, part.rows], _band(x[:, :, 2:3], outer + middle, bias, part.rows), add)
+    for part in parts(x, weight.shape[0], (frames - 1) // 2, height, width):
+        rows, start, stop = part.rows, 1 + 2 * part.frames.start, 1 + 2 * part.frames.stop
+        top, bottom = max(rows.start - 1, 0), min(rows.stop + 1, height)
+        a, b, c, d = (x[:, :, start + tap : stop + tap : 2, top:bottom] for tap in range(4))
+        inner = slice(rows.start - top, rows.stop - top)
+        early, late = (out[:, :, start + tap : stop + tap : 2, rows] for tap in range(2))
+        even = conv3d(b + c, plus, bias, 1)[..., inner, :]
+        odd = conv3d(c - b, minus, None, 1)[..., inner, :]
+        if add:
+            early += even
+            early += odd
+            late += even.sub_(odd)
+        else:
+            torch.add(even, odd, out=early)
+            torch.sub(even, odd, out=late)
+        early += conv3d(a - c, first, None, 1)[..., inner, :]
+        late += conv3d(d - b, last, None, 1)[..., inner, :]
+    if frames % 2 == 0:
+        for part in parts(x, weight.shape[0], 1, height, width):
+            _store(out[:, :, -1:, part.rows], _band(x[:, :, -3:], weight, bias, part.rows), add)
+
+
+def convolve_nearest(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, scratch: Scratch, area: str
+) -> torch.Tensor:
     """Nearest-neighbour doubling of height and width, then a (1, 3, 3) convolution with padding 1.
 
     Each output pixel sees only 2 x 2 input pixels, so the four output phases are four 2 x 2 convolutions, done as one
     on the small input: 16 products per input pixel and channel pair instead of 36, and no enlarged input.
     """
-    width, (frames, height, columns) = weight.shape[0], x.shape[2:]
-    rows = torch.stack([_phases(weight, 3)[i] for i in range(2)])
-    kernels = torch.stack([phase for row in rows for phase in _phases(row, 4)])  # [4, C', C, 1, 2, 2]
-    out = scratch.take(area, x, width, (frames, 2 * height, 2 * columns))
-    for part in chunks(frames, 4 * width, height, columns, x):
-        phases = _conv3d(x[:, :, part], kernels.flatten(0, 1), bias.repeat(4), (1, 1, 1), (0, 1, 1))
-        for index, phase in enumerate(phases.chunk(4, dim=1)):
-            a, b = divmod(index, 2)
-            out[:, :, part, a::2, b::2] = phase[..., a : a + height, b : b + columns]
+    channels, (frames, height, width) = weight.shape[0], x.shape[2:]
+    kernels = torch.cat([phase for rows in _phases(weight, 3) for phase in _phases(rows, 4)])  # [4 C', C, 1, 2, 2]
+    out = scratch.take(area, x, channels, (frames, 2 * height, 2 * width))
+    for part in parts(x, 4 * channels, frames, height, width):
+        top, bottom = max(part.rows.start - 1, 0), min(part.rows.stop + 1, height)
+        result = conv3d(x[:, :, part.frames, top:bottom], kernels, bias.repeat(4), pad=1)
+        for index, phase in enumerate(result.chunk(4, dim=1)):
+            down, right = divmod(index, 2)
+            rows = slice(part.rows.start - top + down, part.rows.stop - top + down)
+            target = out[:, :, part.frames, 2 * part.rows.start + down : 2 * part.rows.stop : 2, right::2]
+            target.copy_(phase[..., rows, right : right + width])
     return out
 
 
@@ -186,16 +259,16 @@ def convolve_to_few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -
     With few outputs the input is what costs, so it's read once for all time taps, whose results are then shifted and
     added. Returns an ordinary contiguous video.
     """
-    outputs, _, taps = weight.shape[:3]
+    channels, _, taps = weight.shape[:3]
     _, _, frames, height, width = x.shape
-    stacked = weight.transpose(1, 2).transpose(0, 1).flatten(0, 1).unsqueeze(2)  # [taps * C', C, 1, 3, 3]
-    partial = x.new_empty(1, taps * outputs, taps - 1 + frames, height, width)
-    for part in chunks(frames, taps * outputs, height, width, x):
-        result = _conv3d(x[:, :, part], stacked, None, (1, 1, 1), (0, 1, 1))
-        partial[:, :, part.start + taps - 1 : part.stop + taps - 1] = result
+    stacked = torch.cat(weight.split(1, dim=2))  # [taps * C', C, 1, 3, 3]
+    partial = x.new_empty(1, taps * channels, taps - 1 + frames, height, width)
+    for part in parts(x, x.shape[1], frames, height, width):
+        shifted = slice(part.frames.start + taps - 1, part.frames.stop + taps - 1)
+        partial[:, :, shifted, part.rows] = _band(x[:, :, part.frames], stacked, None, part.rows)
     repeat_first(partial, taps - 1)
     first, *others = partial.chunk(taps, dim=1)
     out = first[:, :, :frames] + bias.view(1, -1, 1, 1, 1)
-    for tap, shifted in enumerate(others, start=1):
-        out += shifted[:, :, tap : tap + frames]
+    for tap, later in enumerate(others, start=1):
+        out += later[:, :, tap : tap + frames]
     return out

@@ -6,21 +6,22 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nova_bench.nova.vae.frames import Scratch, convolve, convolve_nearest, normalize, repeat_first
+from nova_bench.nova.vae.frames import Scratch, conv3d, convolve, convolve_nearest, normalize, repeat_first
 
 
 class CausalConv3d(nn.Conv3d):
     """3D convolution that sees no future frame: ``front`` copies of the first frame belong before its input.
 
-    Space is zero padded by ``pad``. Input [1, C, front + T, H, W], output [1, C', ceil(T / stride), H', W'].
+    Height and width stay; [1, C, front + T, H, W] -> [1, C', T, H, W]. As ``conv`` of a downsampler it only holds the
+    parameters.
     """
 
-    def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3, stride: int = 1, pad=1):
-        super().__init__(width_in, width_out, kernel, stride, (0, pad, pad))
+    def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3):
+        super().__init__(width_in, width_out, kernel)
         self.front = self.kernel_size[0] - 1
 
     def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
-        return convolve(x, self.weight, self.bias, scratch, area, self.stride, self.padding[1], add_to)
+        return convolve(x, self.weight, self.bias, scratch, area, add_to)
 
 
 class FrameConv2d(nn.Conv2d):
@@ -29,13 +30,12 @@ class FrameConv2d(nn.Conv2d):
     front = 0
 
     def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
-        weight, stride = self.weight.unsqueeze(2), (1, *self.stride)
-        return convolve(x, weight, self.bias, scratch, area, stride, self.padding[0], add_to)
+        return convolve(x, self.weight.unsqueeze(2), self.bias, scratch, area, add_to)
 
 
-def make_conv(ndim: int, width_in: int, width_out: int, kernel: int = 3, stride: int = 1, pad: int = 1) -> nn.Module:
+def make_conv(ndim: int, width_in: int, width_out: int, kernel: int = 3) -> CausalConv3d | FrameConv2d:
     """A causal 3D convolution or one within frames."""
-    return {2: FrameConv2d, 3: CausalConv3d}[ndim](width_in, width_out, kernel, stride, pad)
+    return {2: FrameConv2d, 3: CausalConv3d}[ndim](width_in, width_out, kernel)
 
 
 def make_norm(groups: int, width: int) -> nn.GroupNorm:
@@ -57,7 +57,7 @@ class ResBlock(nn.Module):
         self.conv1 = make_conv(ndim, width_in, width_out)
         self.norm2 = make_norm(groups, width_out)
         self.conv2 = make_conv(ndim, width_out, width_out)
-        self.conv_shortcut = make_conv(ndim, width_in, width_out, kernel=1, pad=0) if width_in != width_out else None
+        self.conv_shortcut = make_conv(ndim, width_in, width_out, kernel=1) if width_in != width_out else None
 
     def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
         active = normalize(x, self.norm1, scratch, self.conv1.front, self.per_frame)
@@ -112,7 +112,7 @@ class Downsample(nn.Module):
 
     def __init__(self, ndim: int, width: int):
         super().__init__()
-        self.conv = make_conv(ndim, width, width, stride=2, pad=0)
+        self.conv = make_conv(ndim, width, width)
 
     def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
         _, width, frames, height, columns = x.shape
@@ -122,7 +122,12 @@ class Downsample(nn.Module):
         padded[..., -1] = 0
         padded[:, :, front:, :-1, :-1] = x
         repeat_first(padded, front)
-        return self.conv(padded, scratch, "stream")
+        weight = self.conv.weight
+        stride = (2, 2, 2)
+        if weight.ndim == 4:
+            weight, stride = weight.unsqueeze(2), (1, 2, 2)
+        out = conv3d(padded, weight, self.conv.bias, pad=0, stride=stride)
+        return out.contiguous(memory_format=torch.channels_last_3d)
 
 
 class UpsampleVideo(nn.Module):

@@ -150,8 +150,8 @@ class AutoencoderKLOpenSora(Autoencoder):
         self.encoder = Encoder(config, ndims)
         self.decoder = Decoder(config)
         channels = config["latent_channels"]
-        self.quant_conv = CausalConv3d(2 * channels, 2 * channels, 1, pad=0) if config["use_quant_conv"] else None
-        self.post_quant_conv = CausalConv3d(channels, channels, 1, pad=0) if config["use_post_quant_conv"] else None
+        self.quant_conv = CausalConv3d(2 * channels, 2 * channels, 1) if config["use_quant_conv"] else None
+        self.post_quant_conv = CausalConv3d(channels, channels, 1) if config["use_post_quant_conv"] else None
 
     def num_frames(self, latent_length: int) -> int:
         if latent_length > LATENTS_PER_TILE:

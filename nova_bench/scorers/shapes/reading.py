@@ -27,7 +27,8 @@ class ShapesSettings(ScorerSettings):
     """What part of a video is judged."""
 
     frames: int | None = Field(default=17, ge=1)
-    """Frames from the start; captions of the shapes world speak of the first 17. null: all of them."""
+    """Frames from the start that are judged. Captions of the shapes world speak of the first 17; in later ones objects
+    may cover each other. null: all frames."""
 
 
 class ShapesScorer:
@@ -41,7 +42,7 @@ class ShapesScorer:
         return [self._score_one(sample) for sample in batch]
 
     def _score_one(self, sample: Sample) -> Score:
-        from nova_bench.shapes.captions import parse_caption
+        from nova_bench.shapes.parsing import parse_caption
 
         try:
             said = parse_caption(sample.prompt)

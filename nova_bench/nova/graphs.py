@@ -1,0 +1,68 @@
+"""CUDA graphs of the diffusion loop, which is a thousand tiny kernels and otherwise bound by launching them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import torch
+from torch import Tensor, nn
+
+Loop = Callable[[Tensor, Tensor], Tensor]
+_TOKENS = 8  # token counts are padded to a multiple of this, so that few graphs serve all spatial steps
+
+
+class _Graph:
+    """One captured loop with the buffers it reads and writes."""
+
+    def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: object):
+        self.z, self.draws = z.clone(), draws.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # kernels choose their algorithms and workspaces before they are captured
+            loop(self.z, self.draws)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph, self.loop = torch.cuda.CUDAGraph(), loop  # the loop keeps the tensors it reads alive
+        with torch.cuda.graph(self.graph, pool=pool):
+            self.out = loop(self.z, self.draws)
+
+    def __call__(self, z: Tensor, draws: Tensor) -> Tensor:
+        self.z.copy_(z)
+        self.draws.copy_(draws)
+        self.graph.replay()
+        return self.out.clone()
+
+
+class GraphCache:
+    """Captured loops by everything they depend on; a pipeline keeps one over its calls.
+
+    The first call with new settings captures (its time is warm-up), later ones replay. Random numbers are drawn
+    outside. Networks that were moved, cast or replaced since get new graphs.
+    """
+
+    def __init__(self, limit: int = 64):
+        self.limit = limit
+        self._graphs: dict[Hashable, _Graph] = {}
+        self._pool: object | None = None
+
+    @staticmethod
+    def usable(z: Tensor) -> bool:
+        """Whether there is anything to capture: only on CUDA."""
+        return z.is_cuda
+
+    def run(self, loop: Loop, constants: Hashable, network: nn.Module, z: Tensor, draws: Tensor) -> Tensor:
+        """``loop(z, draws)`` for z [R, n, D] and draws [K, B, n, P], whose tokens do not influence one another."""
+        count = z.shape[1]
+        z, draws = _pad(z), _pad(draws)
+        weights = tuple(parameter.data_ptr() for parameter in network.parameters())
+        key = (constants, weights, z.dtype, z.device, z.shape, draws.shape)
+        if key not in self._graphs:
+            if len(self._graphs) >= self.limit:
+                self._graphs.clear()
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            self._graphs[key] = _Graph(loop, z, draws, self._pool)
+        return self._graphs[key](z, draws)[:, :count]
+
+
+def _pad(x: Tensor) -> Tensor:
+    """Zero tokens (second last dimension) up to the next multiple."""
+    return nn.functional.pad(x, (0, 0, 0, -x.shape[-2] % _TOKENS))

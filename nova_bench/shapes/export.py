@@ -1,0 +1,115 @@
+"""The shapes world as files that suites read: prompts, first frames, reference clips, questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from nova_bench.atomic import write_atomic
+from nova_bench.errors import UserError
+from nova_bench.shapes.parsing import parse_caption
+from nova_bench.shapes.questions import write_rows
+from nova_bench.shapes.scene import CAPTION_FRAMES, FPS
+from nova_bench.shapes.world import ShapesClip, ShapesWorld
+
+Wording = Literal["dense", "short"]
+
+_SEARCHED = 50  # scenes looked at per prompt wanted before giving up: short captions run out
+
+
+def tags(text: str) -> tuple[str, ...]:
+    """What a prompt is for: the shapes scorers that can measure it (without ``shapes/``), then how it is made up."""
+    said = parse_caption(text)
+    measured = ["object_class", "color", "count"]
+    if len(said.things) > 1:
+        measured.append("multiple_objects")
+    if said.relation:
+        measured.append("spatial_relationship")
+    motions = dict.fromkeys(thing.motion.kind for thing in said.things if thing.motion)
+    if motions:
+        measured.append("motion")
+    made = "group" if said.count > 1 else "pair" if len(said.things) > 1 else "single"
+    return (*measured, "all", made, *motions)
+
+
+def write_prompts(
+    path: str | PathLike[str], split: str, count: int, seed: int = 0, wording: Wording = "dense"
+) -> list[ShapesClip]:
+    """Write ``count`` different prompts as a .jsonl file for ``prompts.file`` of a suite; returns their clips.
+
+    Each has its tags and, for the reader, ``x_index`` in the split and ``x_scene``. Raises UserError where the split
+    has fewer different prompts of this wording.
+    """
+    chosen = list(_different(split, count, seed, wording))
+    _write_lines(Path(path), [_entry(index, clip, wording) for index, clip in chosen])
+    return [clip for _, clip in chosen]
+
+
+def export(
+    folder: str | PathLike[str],
+    split: str = "test",
+    count: int = 200,
+    seed: int = 0,
+    num_frames: int = CAPTION_FRAMES,
+    wording: Wording = "dense",
+) -> Path:
+    """Write a benchmark's files under ``folder`` and return it.
+
+    prompts.jsonl: text-to-video. image_prompts.jsonl: the same prompts with first frame and reference clip,
+    image-to-video. questions.csv: DPG-Bench's columns, items named like the frames and clips.
+    frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames).
+    """
+    from nova_bench.video import write_image, write_lossless
+
+    folder = Path(folder)
+    for name in ("frames", "clips"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    chosen = list(_different(split, count, seed, wording, num_frames))
+    entries, named = [], []
+    for index, clip in chosen:
+        name = f"shapes-{index:06}"
+        image, reference = f"frames/{name}.png", f"clips/{name}.mkv"
+        write_image(folder / image, clip.frames[0])
+        write_lossless(folder / reference, clip.frames, FPS)
+        entries.append({**_entry(index, clip, wording), "image": image, "reference": reference})
+        named.append((name, entries[-1]["text"]))
+    _write_lines(folder / "prompts.jsonl", [_entry(index, clip, wording) for index, clip in chosen])
+    _write_lines(folder / "image_prompts.jsonl", entries)
+    write_rows(named, folder / "questions.csv")
+    return folder
+
+
+def _different(
+    split: str, count: int, seed: int, wording: Wording, num_frames: int = CAPTION_FRAMES
+) -> Iterator[tuple[int, ShapesClip]]:
+    """(index, clip) of the first ``count`` clips whose captions differ from all before."""
+    world = ShapesWorld(split, seed, num_frames, length=_SEARCHED * count)
+    found: dict[str, tuple[int, ShapesClip]] = {}
+    for index in range(len(world)):
+        clip = world[index]
+        found.setdefault(_text(clip, wording), (index, clip))
+        if len(found) == count:
+            break
+    if len(found) < count:
+        raise UserError(
+            f"{split} has only {len(found)} different {wording} captions among {len(world)} videos",
+            "ask for fewer, or for dense captions",
+        )
+    return islice(found.values(), count)
+
+
+def _entry(index: int, clip: ShapesClip, wording: Wording) -> dict[str, Any]:
+    text = _text(clip, wording)
+    return {"text": text, "tags": list(tags(text)), "x_index": index, "x_scene": json.loads(clip.scene.to_json())}
+
+
+def _text(clip: ShapesClip, wording: Wording) -> str:
+    return clip.caption if wording == "short" else clip.dense_caption
+
+
+def _write_lines(path: Path, entries: list[dict[str, Any]]) -> None:
+    write_atomic(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())

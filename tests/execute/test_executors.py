@@ -1,0 +1,105 @@
+"""Wherever scoring runs, the rows are the same; what goes wrong in a worker is told in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from nova_bench.errors import UserError
+from nova_bench.execute import InlineExecutor, chunks, make_executor
+from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.spec import ExecutionSpec
+from nova_bench.store import Status
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+
+
+@pytest.fixture
+def expected(run_library):
+    rows = run_library("inline")
+    assert len(rows) == 12
+    assert all(status == Status.OK for status, *_ in rows.values())
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("workers", "batch"), [(1, 8), pytest.param(2, 2, marks=pytest.mark.slow), (3, 1)], ids=lambda value: str(value)
+)
+def test_worker_processes_give_the_same_rows(run_library, expected, workers, batch):
+    assignments = (f"execution.workers={workers}", f"execution.batch_size={batch}")
+    assert run_library("processes", "execution.executor=processes", *assignments) == expected
+
+
+@needs_ray
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_ray_actors_give_the_same_rows(run_library, expected, workers, monkeypatch, environment):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # A local cluster's processes find the test kit as those of an installed package would.
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    rows = run_library("ray", "execution.executor=ray", f"execution.workers={workers}", "execution.batch_size=2")
+    assert rows == expected
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
+def test_without_ray_the_remedy_is_named():
+    with pytest.raises(UserError, match="needs the package ray") as caught:
+        make_executor(ExecutionSpec(executor="ray"))
+    assert "nova_bench[ray]" in caught.value.remedy
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_the_batch_size_changes_no_row(run_library, expected, size):
+    assert run_library(f"size-{size}", f"execution.batch_size={size}") == expected
+
+
+def test_a_worker_that_dies_is_named_and_finished_rows_are_kept(run_library, expected, rows, tmp_path):
+    scorers = (
+        "scorers=[{name: brightness, settings: {die_on: house, seconds: 0.2}}, {name: roughness}]",
+        "execution.executor=processes",
+        "execution.batch_size=1",
+    )
+    with pytest.raises(UserError, match="a worker process died") as caught:
+        run_library("store", *scorers)
+    assert "fewer --workers" in caught.value.remedy
+    kept = rows(tmp_path / "store")
+    assert 0 < len(kept) < 12
+    assert {value for _, value, *_ in kept.values()} <= {value for _, value, *_ in expected.values()}
+
+
+def test_memory_that_runs_out_halves_batches_and_is_said(run_library, expected, capsys):
+    assignments = (
+        "model={adapter: drift, memory: 2}",
+        "scorers=[{name: brightness, settings: {memory: 1}}, {name: roughness}]",
+        "execution.batch_size=6",
+    )
+    rows = run_library("store", *assignments)
+    assert sorted(value for _, value, *_ in rows.values()) == sorted(value for _, value, *_ in expected.values())
+    said = capsys.readouterr().err
+    assert "out of memory with 6 at once; going on with 3" in said
+    assert "out of memory with 3 at once; going on with 1" in said
+
+
+def test_a_sample_that_cannot_be_scored_fails_alone(run_library, expected):
+    values = sorted(float.fromhex(value) for (_, identity, _), (_, value, *_) in expected.items())
+    darkest = min(values)
+    rows = run_library(
+        "store", f"scorers=[{{name: brightness, settings: {{fail_below: {darkest + 1e-9}}}}}, {{name: roughness}}]"
+    )
+    failed = [message for status, _, _, message, _ in rows.values() if status == Status.FAILED]
+    assert failed == [f"ValueError: too dark: {darkest:.3f}"]
+    assert len(rows) == 12
+
+
+def _double(items):
+    yield from (2 * item for item in items)
+
+
+@pytest.mark.parametrize("executor", [InlineExecutor(), ProcessExecutor(2, 3)], ids=["inline", "processes"])
+def test_every_item_comes_back_once(executor):
+    assert sorted(executor.map(_double, range(10))) == list(range(0, 20, 2))
+    assert list(executor.map(_double, [])) == []
+
+
+def test_chunks_cover_everything_in_order():
+    assert [list(chunk) for chunk in chunks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]

@@ -1,0 +1,114 @@
+"""`kill -9` at any moment, again and again, then the same command: the same rows as a run that nobody touched."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import warm
+
+UNITS = 12
+ARGUMENTS = ("run", "suite.yaml", "--batch-size", 2)
+
+
+@pytest.fixture
+def suite(write_suite):
+    return write_suite(
+        model={"adapter": "drift", "seconds": 0.02},
+        prompts={"samples_per_prompt": 3, "entries": ["a cat", "a dog", "a house", "a tree"]},
+    )
+
+
+def _finish(store, tmp_path):
+    code, said = warm.finish([*ARGUMENTS, "--store", store], tmp_path, tmp_path / "said")
+    assert code == 0, said
+    return tmp_path / store
+
+
+def _kill_often(rng, times, store, tmp_path, longest, more=()):
+    """Kill after random times; returns how many runs were really cut short."""
+    killed = 0
+    for _ in range(times):
+        process = warm.start([*ARGUMENTS, "--store", store, *more], tmp_path, tmp_path / "said")
+        process.join(rng.uniform(0, longest))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+    return killed
+
+
+def _check_killed_at_random(seed, times, tmp_path, contents, more=()):
+    _finish("warm-up", tmp_path)
+    started = time.perf_counter()
+    expected = contents(_finish("whole", tmp_path))
+    longest = time.perf_counter() - started
+    assert len(expected["rows"]) == 2 * UNITS
+    assert _kill_often(random.Random(seed), times, "killed", tmp_path, longest, more) > times // 3
+    assert contents(_finish("killed", tmp_path)) == expected
+
+
+def test_killed_at_random_times(suite, tmp_path, contents):
+    _check_killed_at_random(0, 6, tmp_path, contents)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_killed_at_many_random_times(suite, tmp_path, contents, seed):
+    _check_killed_at_random(seed, 25, tmp_path, contents)
+
+
+@pytest.mark.slow
+def test_killed_at_random_times_with_worker_processes(suite, tmp_path, contents):
+    _check_killed_at_random(9, 10, tmp_path, contents, more=("--executor", "processes", "--workers", 2))
+
+
+def _crash_at_steps(steps, suite, tmp_path, contents):
+    """Crash once just before each of these syncs or renames, each time in a new store; finish, and compare."""
+    expected = contents(_finish("whole", tmp_path))
+    for step in steps:
+        store = f"crashed-{step}"
+        process = warm.start([*ARGUMENTS, "--store", store], tmp_path, tmp_path / "said", crash_at=step)
+        process.join(60)
+        if process.exitcode == 0:
+            return step
+        assert process.exitcode == -signal.SIGKILL
+        assert contents(_finish(store, tmp_path)) == expected
+    return None
+
+
+def test_crashes_just_before_something_becomes_durable(suite, tmp_path, contents):
+    # Among them: files of the first and of later batches, journal lines, the backup, the manifest, the report.
+    assert _crash_at_steps([0, 4, 13, 35, 64, 70], suite, tmp_path, contents) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(7))
+def test_crashes_before_every_sync_and_rename(suite, tmp_path, contents, first):
+    """In seven parts, so that none takes longer than a few minutes."""
+    steps = _crash_at_steps(range(first, 1000, 7), suite, tmp_path, contents)
+    assert steps is not None, "one run has fewer steps than that"
+    assert steps > 5 * UNITS
+
+
+def test_a_real_process_killed_with_its_whole_group(suite, tmp_path, environment, contents):
+    expected = contents(_finish("whole", tmp_path))
+    command = [sys.executable, "-m", "nova_bench", *map(str, ARGUMENTS), "--store", "killed"]
+    journal = tmp_path / "killed" / "artifacts" / "journal.jsonl"
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True
+    )
+    while process.poll() is None and not (journal.exists() and journal.read_text().count('"unit"') >= 4):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    made = journal.read_text().count('"unit"')
+    assert 4 <= made < UNITS
+    assert contents(_finish("killed", tmp_path)) == expected
+    # What was finished before the kill was not made again.
+    assert journal.read_text().count('"unit"') == UNITS
