@@ -41,12 +41,18 @@ def load_suite(
     if model is not None:
         source = source.with_value(("model",), model, "--model", here)
     source = _with_named_scorers(source)
-    for assignment in assignments:
-        path, value = parse_assignment(assignment)
-        source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", here)
+    source = with_assignments(source, assignments)
     for key, value in execution.items():
         source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
     return _validate(_with_named_scorers(source))
+
+
+def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Source:
+    """A document with `--set` options applied in order; errors about their values name the option."""
+    for assignment in assignments:
+        path, value = parse_assignment(assignment)
+        source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", Path.cwd())
+    return source
 
 
 def _with_named_scorers(source: Source) -> Source:
@@ -181,9 +187,7 @@ def _is_path(field: Any) -> bool:
     return any(RELATIVE_TO_SUITE in getattr(part, "__metadata__", ()) for part in typing.get_args(field.annotation))
 
 
-def check_section(
-    cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source, remedy: str = FIELDS_REMEDY
-) -> Any:
+def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source, remedy: str = FIELDS_REMEDY) -> Any:
     """Validate one section; every error is told with its origin."""
     try:
         return cls.model_validate(data)

@@ -11,7 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nova_bench.nova.vae.layers import Attention, Downsample, FrameConv2d, MidBlock, ResBlock, UpsampleSpace
+from nova_bench.nova.vae.layers import (
+    Attention,
+    CausalConv3d,
+    Downsample,
+    FrameConv2d,
+    MidBlock,
+    ResBlock,
+    UpsampleSpace,
+)
 from nova_bench.nova.vae.opensora import AutoencoderKLOpenSora
 
 
@@ -47,7 +55,7 @@ def _layer(layer: nn.Module, x: Tensor) -> Tensor:
     if isinstance(layer, ResBlock):
         return _residual(layer, x)
     if isinstance(layer, Downsample):
-        return _conv(layer.conv, F.pad(x, (0, 1, 0, 1)))
+        return _conv(layer.conv, F.pad(x, (0, 1, 0, 1)), stride=2)
     if isinstance(layer, UpsampleSpace):
         return _conv(layer.conv, F.interpolate(x, scale_factor=(1, 2, 2), mode="nearest"))
     first = F.interpolate(x[:, :, :1], scale_factor=(1, 2, 2), mode="trilinear")
@@ -77,16 +85,17 @@ def _attention(layer: Attention, x: Tensor) -> Tensor:
     return _unfold(out, len(x))
 
 
-def _conv(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+def _conv(layer: FrameConv2d | CausalConv3d, x: Tensor, stride: int = 1) -> Tensor:
+    """A convolution that keeps height and width, or one with stride 2 of frames that are already padded."""
+    pad = layer.kernel_size[-1] // 2 if stride == 1 else 0
     if isinstance(layer, FrameConv2d):
-        return _unfold(F.conv2d(_fold(x), layer.weight, layer.bias, layer.stride, layer.padding), len(x))
+        return _unfold(F.conv2d(_fold(x), layer.weight, layer.bias, stride, pad), len(x))
     if layer.front and x.shape[2] == 1:
         # All taps in time see the one frame there is: their sum is a convolution of a third of the work.
-        kernel, stride, padding = layer.weight.sum(2), layer.stride[1:], layer.padding[1:]
-        return F.conv2d(x[:, :, 0], kernel, layer.bias, stride, padding)[:, :, None]
+        return F.conv2d(x[:, :, 0], layer.weight.sum(2), layer.bias, stride, pad)[:, :, None]
     if layer.front:
         x = torch.cat((x[:, :, :1].expand(-1, -1, layer.front, -1, -1), x), 2)
-    return F.conv3d(x, layer.weight, layer.bias, layer.stride, layer.padding)
+    return F.conv3d(x, layer.weight, layer.bias, stride, (0, pad, pad))
 
 
 def _norm(norm: nn.GroupNorm, x: Tensor, per_frame: bool = False) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nova_bench.errors import SuiteError
-from nova_bench.load import anchor_paths, check_section, inherit
+from nova_bench.load import anchor_paths, check_section, inherit, with_assignments
 from nova_bench.names import nearest
 from nova_bench.train.spec import AutoencoderSpec, TrainSpec
 
@@ -19,9 +19,7 @@ def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
     ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance. Raises SuiteError whose
     message begins with ``file:line``.
     """
-    source = inherit(_find(name), ())
-    for assignment in assignments:
-        source = source.with_value(assignment, Path.cwd())
+    source = with_assignments(inherit(_find(name), ()), assignments)
     data = dict(source.data)
     if "autoencoder" in data:
         data["autoencoder"] = anchor_paths(AutoencoderSpec, data["autoencoder"], ("autoencoder",), source)
