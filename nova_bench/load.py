@@ -21,6 +21,7 @@ from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
+FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
 def load_suite(
@@ -35,17 +36,23 @@ def load_suite(
     (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
     message begins with ``file:line`` or with the option.
     """
-    source = _inherit(find_suite(name), ())
+    source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
         source = source.with_value(("model",), model, "--model", here)
     source = _with_named_scorers(source)
-    for assignment in assignments:
-        path, value = parse_assignment(assignment)
-        source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", here)
+    source = with_assignments(source, assignments)
     for key, value in execution.items():
         source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
     return _validate(_with_named_scorers(source))
+
+
+def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Source:
+    """A document with `--set` options applied in order; errors about their values name the option."""
+    for assignment in assignments:
+        path, value = parse_assignment(assignment)
+        source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", Path.cwd())
+    return source
 
 
 def _with_named_scorers(source: Source) -> Source:
@@ -75,7 +82,7 @@ def bundled_suites() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
-def _inherit(path: Path, above: tuple[Path, ...]) -> Source:
+def inherit(path: Path, above: tuple[Path, ...]) -> Source:
     """One file over everything it extends. `extends` is a path relative to the file."""
     if path.resolve() in above:
         raise SuiteError(f"{path}: extends itself", "break the circle")
@@ -91,7 +98,7 @@ def _inherit(path: Path, above: tuple[Path, ...]) -> Source:
             f"{origin.where}: extends: no file {base_path}{nearest(base_path.name, siblings)}",
             "a path relative to this file",
         )
-    base = _inherit(base_path, (*above, path.resolve()))
+    base = inherit(base_path, (*above, path.resolve()))
     if _names_other_adapter(source, base):
         base = base.without("model")
     return source.merged_over(base)
@@ -113,7 +120,7 @@ def _validate(source: Source) -> Suite:
         data["prompts"] = _prompts(data["prompts"], source)
     if isinstance(data.get("scorers"), list):
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
-    return _check(Suite, data, (), source)
+    return check_section(Suite, data, (), source)
 
 
 def _model(data: Any, source: Source) -> ModelSpec:
@@ -123,14 +130,14 @@ def _model(data: Any, source: Source) -> ModelSpec:
             f"adapters: {', '.join(sorted(ADAPTERS.all()))}",
         )
     options = _named(lambda: ADAPTERS.get(str(data["adapter"])).options, ("model", "adapter"), source)
-    return _check(options, _anchored(options, data, ("model",), source), ("model",), source)
+    return check_section(options, anchor_paths(options, data, ("model",), source), ("model",), source)
 
 
 def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
-    data = _anchored(PromptsSpec, data, ("prompts",), source)
+    data = anchor_paths(PromptsSpec, data, ("prompts",), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
-            _anchored(
+            anchor_paths(
                 PromptEntry,
                 {"text": entry} if isinstance(entry, str) else entry,
                 ("prompts", "entries", index),
@@ -150,7 +157,7 @@ def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
             f"scorers: {', '.join(sorted(SCORERS.all()))}",
         )
     settings = _named(lambda: SCORERS.get(str(use["name"])).settings, (*path, "name"), source)
-    return {**use, "settings": _check(settings, use.get("settings", {}), (*path, "settings"), source)}
+    return {**use, "settings": check_section(settings, use.get("settings", {}), (*path, "settings"), source)}
 
 
 def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any:
@@ -161,7 +168,7 @@ def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any
         raise SuiteError(f"{source.origin(path).where}: {error.message}", error.remedy) from error
 
 
-def _anchored(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
+def anchor_paths(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
     """Make the path fields of a section absolute, each relative to the file it was written in."""
     if not isinstance(data, dict):
         return data
@@ -180,7 +187,7 @@ def _is_path(field: Any) -> bool:
     return any(RELATIVE_TO_SUITE in getattr(part, "__metadata__", ()) for part in typing.get_args(field.annotation))
 
 
-def _check(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source) -> Any:
+def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source, remedy: str = FIELDS_REMEDY) -> Any:
     """Validate one section; every error is told with its origin."""
     try:
         return cls.model_validate(data)
@@ -189,7 +196,7 @@ def _check(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source) -> 
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
-        raise SuiteError("\n".join(lines), "`nova_bench list --fields` documents every key") from error
+        raise SuiteError("\n".join(lines), remedy) from error
 
 
 def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:

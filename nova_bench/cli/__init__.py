@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, shapes, store
+from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for name, function in {
     "generate": generate.generate,
     "list": listing.list_things,
     "doctor": doctor.doctor,
+    "train": train.train,
 }.items():
     app.command(name)(ends_with_code(function))
 app.add_typer(assets.app, name="assets")

@@ -25,11 +25,10 @@ class TextEmbed(nn.Module):
 
         Features longer than L are cut. A prompt without features (n = 0) is the null condition.
         """
-        out = self.weight[: self.num_tokens].expand(len(features), -1, -1).clone()
-        for row, value in zip(out, features, strict=True):
-            count = min(len(value), self.num_tokens)
-            row[:count] = value[:count].to(out)
-        return out
+        null = self.weight[: self.num_tokens]
+        # Joined, not assigned in place: gradients reach a text encoder that is trained with the rest.
+        rows = [torch.cat((value[: self.num_tokens].to(null), null[len(value) :])) for value in features]
+        return torch.stack(rows)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, L, token_dim] -> [B, L, dim]."""

@@ -1,0 +1,1 @@
+"""Training: an autoencoder, then a NOVA transformer with its text encoder, from one YAML file."""

@@ -1,0 +1,162 @@
+"""The training loop: one stage, step by step, with state that survives a kill.
+
+Everything random in a step follows from the run's seed, the stage and the step alone. A resumed run therefore does
+the same steps as one that was never interrupted, bit for bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nova_bench.errors import UserError
+from nova_bench.identity import digest
+from nova_bench.progress import Progress
+from nova_bench.train.optimization import AveragedWeights, Precision, learning_rate, make_optimizer
+from nova_bench.train.spec import OptimizationSpec
+from nova_bench.train.state import TrainingLog, load_state, save_state
+
+
+@dataclass(frozen=True)
+class Randomness:
+    """The random numbers of one step."""
+
+    numpy: np.random.RandomState
+    torch: torch.Generator
+
+    @classmethod
+    def of_step(cls, seed: int, stage: str, step: int, device: str) -> Randomness:
+        """Sources that depend on their arguments alone."""
+        value = int(digest("training step", [seed, stage, step])[:16], 16)
+        return cls(np.random.RandomState(value % 2**32), torch.Generator(device).manual_seed(value % 2**63))
+
+
+class Stage(Protocol):
+    """What is trained in one stage, and on what."""
+
+    name: str
+    module: nn.Module
+    """Everything trainable."""
+    blocks: dict[str, nn.Module]
+    """Modules whose output norms are recorded, by name."""
+
+    def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
+        """Scalars by name; ``loss`` is what is minimized."""
+
+
+def train_stage(
+    stage: Stage,
+    spec: OptimizationSpec,
+    seed: int,
+    identity: dict[str, Any],
+    folder: Path,
+    device: str,
+    progress: Progress,
+) -> int:
+    """Train a stage to its last step and leave the averaged weights in its module. Returns the steps done now.
+
+    ``folder`` gets ``<stage>.pt`` (state) and ``<stage>.jsonl`` (log); what it already holds is continued. Raises
+    UserError if that was begun with another ``identity``, or if the loss is no number any more.
+    """
+    path = folder / f"{stage.name}.pt"
+    optimizer, precision = make_optimizer(spec, stage.module), Precision(spec.precision, device)
+    average = AveragedWeights(stage.module, spec.ema_decay)
+    state = load_state(path, identity)
+    begin = 0
+    if state is not None:
+        begin = state["step"]
+        stage.module.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.load(state["average"])
+        precision.scaler.load_state_dict(state["scaler"])
+        progress.say(f"{stage.name}: continues after step {begin}")
+    if begin < spec.steps:
+        log = TrainingLog(folder / f"{stage.name}.jsonl", begin)
+        spent = state["seconds"] if state is not None else 0.0
+        started = time.perf_counter()
+        stage.module.train()
+        with progress.stage(stage.name, spec.steps - begin) as advance:
+            for step in range(begin, spec.steps):
+                record = _step(
+                    stage, spec, step, Randomness.of_step(seed, stage.name, step, device), precision, optimizer
+                )
+                average.update(stage.module, step)
+                seconds = spent + time.perf_counter() - started
+                log.write(**record, seconds=round(seconds, 3))
+                if (step + 1) % spec.checkpoint_every == 0 or step + 1 == spec.steps:
+                    save_state(
+                        path,
+                        {
+                            "identity": json.dumps(identity),
+                            "step": step + 1,
+                            "seconds": seconds,
+                            "weights": stage.module.state_dict(),
+                            "average": average.weights,
+                            "optimizer": optimizer.state_dict(),
+                            "scaler": precision.scaler.state_dict(),
+                        },
+                    )
+                advance(1)
+        log.close()
+    average.copy_to(stage.module)
+    stage.module.eval()
+    return max(0, spec.steps - begin)
+
+
+def _step(
+    stage: Stage,
+    spec: OptimizationSpec,
+    step: int,
+    random: Randomness,
+    precision: Precision,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, Any]:
+    """One optimizer step; returns its log record."""
+    rate = learning_rate(spec, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    norms: dict[str, dict[str, float]] = {}
+    watched = stage.blocks if step % spec.activations_every == 0 else {}
+    with _recorded(watched, norms), precision.autocast():
+        losses = stage.losses(step, random)
+    optimizer.zero_grad(set_to_none=True)
+    precision.scaler.scale(losses["loss"]).backward()
+    precision.scaler.unscale_(optimizer)
+    norm = nn.utils.clip_grad_norm_(stage.module.parameters(), spec.clip_norm)
+    record = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
+    if not np.isfinite(record["loss"]):
+        raise UserError(
+            f"{stage.name}: the loss of step {step + 1} is {record['loss']}", "lower the learning rate, or use fp32"
+        )
+    precision.scaler.step(optimizer)
+    precision.scaler.update()
+    record |= {"grad_norm": norm.item(), "learning_rate": rate}
+    return {**record, "activations": norms} if norms else record
+
+
+@contextmanager
+def _recorded(blocks: dict[str, nn.Module], norms: dict[str, dict[str, float]]) -> Iterator[None]:
+    """Root mean square and largest magnitude of what each block gives out (App. B plots the latter)."""
+
+    def watch(name: str):
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            values = output.detach().float()
+            norms[name] = {"rms": values.square().mean().sqrt().item(), "max": values.abs().max().item()}
+
+        return hook
+
+    handles = [block.register_forward_hook(watch(name)) for name, block in blocks.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,124 @@
+"""A whole training run: autoencoder, latents, transformer, finished checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nova_bench.errors import UserError
+from nova_bench.identity import digest
+from nova_bench.nova.errors import NOVAError
+from nova_bench.nova.pipeline import NOVAPipeline
+from nova_bench.nova.schedulers import load_scheduler
+from nova_bench.nova.vae import Autoencoder, load_vae
+from nova_bench.paths import locate
+from nova_bench.progress import Progress, log_to
+from nova_bench.train.autoencoder_stage import AutoencoderStage, make_autoencoder
+from nova_bench.train.data import LatentClips, encode_clips, open_world
+from nova_bench.train.loop import train_stage
+from nova_bench.train.optimization import Precision
+from nova_bench.train.spec import TrainSpec
+from nova_bench.train.text import make_text_encoder, make_tokenizer
+from nova_bench.train.transformer_stage import TransformerStage, make_transformer
+
+CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run ends with."""
+
+    checkpoint: Path
+    """The finished checkpoint in the published layout."""
+    steps: int
+    """Optimizer steps done by this call; 0 if all was done before."""
+
+
+def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Trained:
+    """Train everything that isn't trained yet, and write ``<runs>/<name>/checkpoint``.
+
+    ``runs`` also holds ``latents/``, which runs on the same autoencoder and data share. Raises UserError for settings
+    that can't be trained, or where the folder holds a run of other settings.
+    """
+    folder = runs / spec.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with log_to(folder / "train.log"):
+        vae, vae_steps = _trained_autoencoder(spec, folder, device, progress)
+        weights = _weights_digest(vae)
+        data, setting = _data_identity(spec), spec.transformer.optimization.precision
+        latents = runs / "latents" / digest("latents", [weights, data, setting])[:16]
+        clips = encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
+        if spec.autoencoder.pretrained is None:
+            factor, shift = clips.scaling()
+            vae.config |= {"scaling_factor": factor, "shift_factor": shift}
+        stage, pipeline = _transformer_stage(spec, vae, clips, device)
+        section = spec.transformer
+        identity = {
+            "seed": spec.seed,
+            "data": data,
+            "autoencoder": weights,
+            "text": spec.text.model_dump(mode="json"),
+            "transformer": _without_steps(section.model_dump(mode="json")),
+            "scheduler": spec.scheduler,
+        }
+        steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+        pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
+    return Trained(folder / CHECKPOINT, vae_steps + steps)
+
+
+def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: Progress) -> tuple[Autoencoder, int]:
+    section = spec.autoencoder
+    if section.pretrained is not None:
+        try:
+            vae = load_vae(locate(section.pretrained), torch.float32, device)
+        except NOVAError as error:
+            raise UserError(f"autoencoder.pretrained: {error}", "the vae folder of a checkpoint") from error
+        return vae, 0
+    vae = make_autoencoder(section.config, spec.seed).to(device)
+    identity = {
+        "seed": spec.seed,
+        "data": _data_identity(spec),
+        "autoencoder": _without_steps(section.model_dump(mode="json", exclude={"pretrained"})),
+    }
+    stage = AutoencoderStage(spec, vae, device)
+    steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+    return vae.requires_grad_(False), steps
+
+
+def _transformer_stage(
+    spec: TrainSpec, vae: Autoencoder, clips: LatentClips, device: str
+) -> tuple[TransformerStage, NOVAPipeline]:
+    try:
+        scheduler = load_scheduler(spec.scheduler)
+    except NOVAError as error:
+        raise UserError(f"scheduler: {error}", "keys of scheduler/scheduler_config.json") from error
+    tokenizer = make_tokenizer(open_world(spec.data).vocabulary(), spec.text.max_tokens)
+    transformer = make_transformer(spec, vae, spec.seed)
+    text_encoder = make_text_encoder(spec.text, tokenizer, spec.seed + 1)
+    stage = TransformerStage(spec, transformer, text_encoder, tokenizer, scheduler, vae, clips, device)
+    return stage, NOVAPipeline(transformer, scheduler, vae, text_encoder, tokenizer)
+
+
+def _data_identity(spec: TrainSpec) -> dict[str, Any]:
+    """Where clips come from; how many are encoded may grow while a run continues."""
+    return spec.data.model_dump(mode="json", exclude={"clips"})
+
+
+def _without_steps(section: dict[str, Any]) -> dict[str, Any]:
+    """What must not change while a run continues: all but how long it goes on and how often it is saved."""
+    free = ("steps", "checkpoint_every")
+    kept = {key: value for key, value in section["optimization"].items() if key not in free}
+    return {**section, "optimization": kept}
+
+
+def _weights_digest(vae: Autoencoder) -> str:
+    """Digest of the values of all weights, in the order of the state dict."""
+    result = hashlib.sha256()
+    for name, value in vae.state_dict().items():
+        result.update(name.encode())
+        result.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return result.hexdigest()

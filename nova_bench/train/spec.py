@@ -1,0 +1,140 @@
+"""What a training file says: frozen pydantic models. They know nothing of files or torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from nova_bench.paths import SuitePath
+from nova_bench.spec import SpecModel
+
+
+class DataSpec(SpecModel):
+    """Which clips are trained on."""
+
+    world: Literal["shapes"] = "shapes"
+    """The generator of clips: `shapes` draws moving shapes with captions."""
+    split: str = "train"
+    """Split of the world; its test split is never trained on."""
+    seed: int = 0
+    """Seed of the world."""
+    clips: int = Field(default=8000, ge=1)
+    """Clips whose latents are kept for the transformer; may be raised while a run continues."""
+    num_frames: int = Field(default=17, ge=1)
+    """Frames of a clip: 1 + temporal stride * j, at most 17 (one time tile of the autoencoder)."""
+    size: int = Field(default=64, ge=8)
+    """Height and width in pixels."""
+
+
+class OptimizationSpec(SpecModel):
+    """How parameters move: AdamW with warmup, a schedule, clipped gradients and an averaged copy of the weights."""
+
+    steps: int = Field(ge=1)
+    """Optimizer steps. May change while a run continues: raise it to train longer."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after warmup."""
+    warmup_steps: int = Field(default=100, ge=0)
+    """Steps of linear warmup from zero."""
+    final_fraction: float = Field(default=0.05, ge=0, le=1)
+    """Where a cosine ends, as a fraction of the peak."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Decay of AdamW's first and second moments."""
+    weight_decay: float = Field(default=0.02, ge=0)
+    """AdamW's decoupled weight decay, on matrices and kernels; never on biases, norms and single vectors."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Largest norm of the whole gradient; a larger gradient is scaled down to it."""
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights, which is what gets saved as the model."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Type of products: `auto` is bf16 autocast on CUDA and fp32 on the CPU; fp16 (with loss scaling) needs CUDA."""
+    checkpoint_every: int = Field(default=200, ge=1)
+    """Steps between saved states. A kill loses at most the steps since the last one."""
+    activations_every: int = Field(default=50, ge=1)
+    """Steps between records of every block's activation norms."""
+
+
+class AutoencoderSpec(SpecModel):
+    """The video autoencoder, trained first: errors of pixels and of their differences, and a small KL term."""
+
+    pretrained: SuitePath | None = None
+    """Folder of a trained autoencoder; then nothing of this section is trained."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Keys of `vae/config.json` (AutoencoderKLOpenSora); what is absent takes the published value."""
+    clip_lengths: tuple[int, ...] = (17,)
+    """Frames of the clips of each batch, in turn; 1 trains images."""
+    batch_frames: int = Field(default=34, ge=1)
+    """Frames of a batch: shorter clips come in larger batches, so that steps cost about the same."""
+    kl_weight: float = Field(default=1e-3, ge=0)
+    """Weight of the KL divergence to the standard normal, a mean over latent values."""
+    square_weight: float = Field(default=2.0, ge=0)
+    """Weight of the mean squared error of pixels."""
+    edge_weight: float = Field(default=1.0, ge=0)
+    """Weight of the mean absolute error of horizontal, vertical and temporal differences."""
+    optimization: OptimizationSpec | None = None
+    """How it is trained; needed unless `pretrained` is given."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AutoencoderSpec:
+        if (self.pretrained is None) == (self.optimization is None):
+            raise ValueError("give either `pretrained` or `optimization`")
+        return self
+
+
+class TextSpec(SpecModel):
+    """The Phi text encoder, trained together with the transformer: nothing pretrained is that small."""
+
+    max_tokens: int = Field(default=32, ge=1)
+    """Tokens of a prompt; longer ones are cut. Every word of the data is one token."""
+    width: int = Field(default=64, ge=8)
+    """Features of a token."""
+    layers: int = Field(default=2, ge=1)
+    """Decoder layers."""
+    heads: int = Field(default=2, ge=1)
+    """Attention heads."""
+
+
+class TransformerSpec(SpecModel):
+    """The NOVA transformer and the text encoder."""
+
+    config: dict[str, Any]
+    """Keys of `transformer/config.json`; image size, stride and channels and the text's size follow from the rest."""
+    batch_size: int = Field(default=16, ge=1)
+    """Clips per step."""
+    prompt_dropout: float = Field(default=0.1, ge=0, le=1)
+    """Share of prompts replaced by the null text, for classifier-free guidance."""
+    dense_captions: float = Field(default=0.5, ge=0, le=1)
+    """Share of clips that are captioned densely instead of briefly."""
+    stated_flow: float = Field(default=0.5, ge=0, le=1)
+    """Share of clips whose true mean flow is the motion condition; the others get 5, the pipeline's default."""
+    loss_repeat: int = Field(default=4, ge=1)
+    """Diffusion draws per token and step."""
+    optimization: OptimizationSpec
+    """How transformer and text encoder are trained."""
+
+
+class TrainSpec(SpecModel):
+    """A whole training run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the run and of its folder."""
+    title: str = ""
+    """One line for people."""
+    description: str = ""
+    """What this run is for and what it costs."""
+    seed: int = Field(default=1337, ge=0)
+    """Decides initial weights and, together with the step, everything random in a step."""
+    data: DataSpec = DataSpec()
+    """Which clips are trained on."""
+    autoencoder: AutoencoderSpec
+    """The autoencoder and its training."""
+    text: TextSpec = TextSpec()
+    """The text encoder."""
+    transformer: TransformerSpec
+    """The transformer and its training."""
+    scheduler: dict[str, Any] = Field(default={"_class_name": "FlowMatchEulerDiscreteScheduler"})
+    """Keys of `scheduler/scheduler_config.json`: defines noising and target."""
+    export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+    """Type of the weights in the finished checkpoint."""

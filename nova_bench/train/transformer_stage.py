@@ -1,0 +1,101 @@
+"""Training of the NOVA transformer on latents, together with its text encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nova_bench.errors import UserError
+from nova_bench.nova.config import NOVAConfig
+from nova_bench.nova.errors import NOVAError
+from nova_bench.nova.text import PhiTextEncoder, encode_prompts
+from nova_bench.nova.training import training_loss
+from nova_bench.nova.transformer import NOVATransformer3DModel
+from nova_bench.nova.vae import Autoencoder
+from nova_bench.train.data import LatentClips
+from nova_bench.train.loop import Randomness
+from nova_bench.train.spec import TrainSpec
+
+UNSTATED_FLOW = 5.0
+"""The pipeline's default motion. No shape moves that much on average, so here it means "not stated"."""
+
+
+class TransformerStage:
+    """The loss of :func:`nova_bench.nova.training.training_loss`; nothing is frozen, as all starts untrained.
+
+    The official trainers freeze the motion embedding and the text's LayerNorm because theirs come from an earlier
+    stage.
+    """
+
+    name = "transformer"
+
+    def __init__(
+        self,
+        spec: TrainSpec,
+        transformer: NOVATransformer3DModel,
+        text_encoder: PhiTextEncoder,
+        tokenizer: Any,
+        scheduler: Any,
+        vae: Autoencoder,
+        clips: LatentClips,
+        device: str,
+    ):
+        self.module = nn.ModuleDict({"transformer": transformer, "text_encoder": text_encoder}).to(device)
+        networks = {name: getattr(transformer, name) for name in ("video_encoder", "image_encoder", "image_decoder")}
+        self.blocks = {
+            f"{name}.blocks.{i}": block for name, network in networks.items() for i, block in enumerate(network.blocks)
+        }
+        self._section, self._tokenizer, self._scheduler = spec.transformer, tokenizer, scheduler
+        self._transformer, self._text_encoder = transformer, text_encoder
+        self._vae, self._clips, self._device = vae, clips, device
+
+    def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
+        """``loss`` and, for videos, its parts ``loss_t2i`` (first frames) and ``loss_i2i`` (the others)."""
+        section, clips = self._section, self._clips
+        rows = random.numpy.randint(len(clips), size=section.batch_size)
+        dense = random.numpy.rand(len(rows)) < section.dense_captions
+        stated = random.numpy.rand(len(rows)) < section.stated_flow
+        captions = [(clips.dense_captions if d else clips.captions)[i] for i, d in zip(rows, dense, strict=True)]
+        limit = self._transformer.config.text_token_len
+        losses = training_loss(
+            self._transformer,
+            self._scheduler,
+            self._latents(rows, random),
+            encode_prompts(self._tokenizer, self._text_encoder, captions, limit),
+            np.where(stated, clips.flow[rows], UNSTATED_FLOW).tolist(),
+            prompt_dropout=section.prompt_dropout,
+            loss_repeat=section.loss_repeat,
+            numpy_random=random.numpy,
+            generator=random.torch,
+        )
+        return losses if "loss" in losses else {"loss": sum(losses.values()), **losses}
+
+    def _latents(self, rows: np.ndarray, random: Randomness) -> Tensor:
+        """Scaled samples from the posteriors of these clips, [B, C, T, h, w]."""
+        mean, std = (torch.from_numpy(x[rows]).to(self._device).float() for x in (self._clips.mean, self._clips.std))
+        return self._vae.scale(mean + std * torch.randn(mean.shape, generator=random.torch, device=self._device))
+
+
+def make_transformer(spec: TrainSpec, vae: Autoencoder, seed: int) -> NOVATransformer3DModel:
+    """An untrained transformer for this autoencoder and text. Raises UserError for settings that describe none."""
+    derived = {
+        "image_dim": vae.latent_channels,
+        "image_size": [spec.data.size, spec.data.size],
+        "image_stride": vae.spatial_stride,
+        "text_token_dim": spec.text.width,
+        "text_token_len": spec.text.max_tokens,
+    }
+    for key in sorted(derived.keys() & spec.transformer.config.keys()):
+        raise UserError(f"transformer.config.{key} follows from the rest of the file", "remove it")
+    try:
+        config = NOVAConfig.from_dict({**derived, **spec.transformer.config}, "transformer.config")
+    except NOVAError as error:
+        raise UserError(str(error), "keys of transformer/config.json") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = NOVATransformer3DModel(config)
+        model.initialize()
+    return model
