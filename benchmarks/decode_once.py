@@ -39,6 +39,7 @@ class CountingReader:
     def sample(self, video: Path, reference: Path | None) -> Sample:
         return Sample(self.read(video), self.read(reference) if reference else None)
 
+
 WEIGHT_FREE = [name for name, info in SCORERS.built_in.items() if not info.assets and not info.needs_prompt]
 
 
