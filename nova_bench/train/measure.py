@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,8 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
 
     ``text_to_video``: share of prompts whose video has each property that the caption states, by the world's judge;
     ``reconstruction`` and ``truth``: the same for the autoencoder's copies and for the clips themselves, which bound
-    it from above. ``image_to_video``: PSNR in dB, over all frames but the first, of the video made from a clip's first
-    frame and caption, of the first frame repeated, and of the autoencoder's copy.
+    it from above. ``image_to_video``: PSNR in dB, over all frames but the first of clips in which something moves, of
+    the video made from a clip's first frame and caption, of the first frame repeated, and of the autoencoder's copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]
@@ -46,6 +46,7 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
             advance(len(batch))
     truth = [clip.frames for clip in clips]
     repeated = [np.repeat(frames[:1], len(frames), 0) for frames in truth]
+    moving = [i for i, frames in enumerate(truth) if (frames != frames[:1]).any()]
     captions = [clip.caption for clip in clips]
     return {
         "samples": samples,
@@ -53,9 +54,10 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
         "reconstruction": _shares(captions, copies),
         "truth": _shares(captions, truth),
         "image_to_video": {
-            "psnr": _psnr(continued, truth),
-            "psnr_repeated_first_frame": _psnr(repeated, truth),
-            "psnr_reconstruction": _psnr(copies, truth),
+            "samples": len(moving),
+            "psnr": _psnr(continued, truth, moving),
+            "psnr_repeated_first_frame": _psnr(repeated, truth, moving),
+            "psnr_reconstruction": _psnr(copies, truth, moving),
         },
     }
 
@@ -85,10 +87,8 @@ def _shares(captions: list[str], videos: list[np.ndarray]) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 4) for name, values in sorted(found.items())}
 
 
-def _psnr(videos: list[np.ndarray], truth: list[np.ndarray]) -> float:
-    """Mean over videos of the PSNR of all frames but the first, in dB; static clips copied exactly count as 100."""
-    values = []
-    for a, b in zip(videos, truth, strict=True):
-        error = np.square(np.asarray(a[1:], np.float64) - b[1:]).mean()
-        values.append(100.0 if error == 0 else 10 * np.log10(255**2 / error))
-    return round(float(np.mean(values)), 2)
+def _psnr(videos: list[np.ndarray], truth: list[np.ndarray], chosen: Sequence[int]) -> float | None:
+    """Mean over the chosen videos of the PSNR of all frames but the first, in dB; None where none is chosen."""
+    errors = [np.square(np.asarray(videos[i][1:], np.float64) - truth[i][1:]).mean() for i in chosen]
+    values = [10 * np.log10(255**2 / max(error, 1e-6)) for error in errors]
+    return round(float(np.mean(values)), 2) if values else None

@@ -26,7 +26,9 @@ def test_card_shows_losses_samples_and_measurements(micro, trained: Path, monkey
     measured = json.loads((folder / "measured.json").read_text())
     assert measured["samples"] == 3
     assert all(0 <= share <= 1 for share in measured["text_to_video"].values())
-    assert measured["image_to_video"]["psnr_repeated_first_frame"] > measured["image_to_video"]["psnr"]
+    found = measured["image_to_video"]  # a few steps of training can't beat standing still
+    assert 1 <= found["samples"] <= 3
+    assert found["psnr_repeated_first_frame"] > found["psnr"]
 
 
 def test_truth_is_found_true(micro) -> None:
@@ -47,4 +49,4 @@ def test_psnr_is_that_of_its_definition() -> None:
     other = video.copy()
     other[0] = 0  # the given first frame doesn't count
     other[1:] += 10
-    assert measure._psnr([other], [video]) == pytest.approx(10 * np.log10(255**2 / 100), abs=0.01)
+    assert measure._psnr([video, other], [video, video], [1]) == pytest.approx(10 * np.log10(255**2 / 100), abs=0.01)
