@@ -103,7 +103,7 @@ def package_versions() -> dict[str, str | None]:
         required = [line for line in requires("nova_bench") or () if "extra ==" not in line]
         names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0] for line in required}
     except PackageNotFoundError:
-        names = {"torch", "numpy", "av", "opencv-python-headless", "torchmetrics", "transformers", "diffusers"}
+        names = {"torch", "numpy", "av", "opencv-python-headless", "transformers", "diffusers"}
     return {name: _version(name) for name in sorted(names)}
 
 
