@@ -7,14 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, sampled
 
 if TYPE_CHECKING:
     import numpy as np
 
-_SAMPLES_PER_SECOND = 8  # frames are thinned out to about this rate
-_THRESHOLD = 6.0  # pixels of motion between sampled frames, for a shorter side of ...
-_THRESHOLD_SIDE = 256.0
-_FASTEST = 0.05  # the share of pixels whose motion counts
 _MULTIPLE = 8  # RAFT's input sides; the rule measures the padded flow
 _SMALLEST_SIDE = 16  # DIS finds no 8 x 8 patches in less
 
@@ -53,31 +50,21 @@ class DynamicDegreeDIS:
             return Score(None, reason="one frame: motion needs at least two")
         if clip.fps is None:
             return Score(None, reason="no frame rate: the rule samples frames by time")
-        interval = max(1, round(clip.fps / _SAMPLES_PER_SECOND))
-        frames = clip.frames[::interval].numpy()
+        frames, details = sampled(clip)
         count, height, width = frames.shape[:3]
         if count < 2:
             return Score(None, reason=f"{clip.frame_count} frames at {float(clip.fps):g} fps: too short to sample two")
         if min(height, width) + (-min(height, width)) % _MULTIPLE < _SMALLEST_SIDE:
             return Score(None, reason=f"{width}x{height} is too small for DIS flow")
-        threshold = _THRESHOLD * (min(height, width) / _THRESHOLD_SIDE)
-        needed = round(4 * (count / 16.0))
-        scores: list[float] = []
+        threshold, needed, scores = details["threshold"], details["count_needed"], details["pair_scores"]
         above, moves = 0, False
-        for score in self._pair_scores(frames):
+        for score in self._pair_scores(frames.numpy()):
             scores.append(score)
             above += score > threshold
             moves = moves or above >= needed  # tested after each pair: with needed = 0 one pair suffices
             undecided = above + (count - 1 - len(scores)) >= needed and not moves
             if self.settings.early_exit and not undecided:
                 break
-        details = {
-            "pair_scores": scores,
-            "threshold": threshold,
-            "count_needed": needed,
-            "interval": interval,
-            "sampled_frames": count,
-        }
         return Score(float(moves), details=details)
 
     def _pair_scores(self, frames: np.ndarray) -> Iterator[float]:
@@ -88,7 +75,7 @@ class DynamicDegreeDIS:
         flow = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{self.settings.preset.upper()}"))
         for first, second in pairwise(_padded_grey(frame) for frame in frames):
             magnitude = np.linalg.norm(flow.calc(first, second, None), axis=-1).ravel()
-            fastest = int(magnitude.size * _FASTEST)
+            fastest = int(magnitude.size * FASTEST)
             yield float(np.partition(magnitude, -fastest)[-fastest:].mean(dtype=np.float64))
 
 

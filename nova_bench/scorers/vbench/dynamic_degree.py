@@ -7,17 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, sampled
 from nova_bench.scorers.vbench.pair_motion import ASSET
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
     from nova_bench.scorers.vbench.pair_motion import PairMotion
     from nova_bench.video import Clip
-
-_SAMPLES_PER_SECOND = 8  # frames are thinned out to about this rate
-_THRESHOLD = 6.0  # pixels between sampled frames, for a shorter side of ...
-_THRESHOLD_SIDE = 256.0
-_FASTEST = 0.05  # the share of pixels whose motion counts
 
 
 class DynamicDegreeSettings(FlowSettings):
@@ -52,17 +48,9 @@ class DynamicDegree:
 
         if clip.fps is None:
             return Score(None, reason="no frame rate: the rule samples frames by time")
-        interval = max(1, round(clip.fps / _SAMPLES_PER_SECOND))
-        frames = clip.frames[::interval]
+        frames, details = sampled(clip)
         count, height, width = frames.shape[:3]
-        needed = round(4 * (count / 16.0))
-        details = {
-            "pair_scores": [],
-            "threshold": _THRESHOLD * (min(height, width) / _THRESHOLD_SIDE),
-            "count_needed": needed,
-            "interval": interval,
-            "sampled_frames": count,
-        }
+        needed = details["count_needed"]
         problem = unmeasurable(height, width)
         if count < 2:
             problem = f"{clip.frame_count} frames at {float(clip.fps):g} fps: too short to sample two"
@@ -72,7 +60,7 @@ class DynamicDegree:
             # Officially: no score exceeds the threshold, whether there is none or all are NaN.
             moves = count >= 2 and needed == 0
             return Score(float(moves), details={**details, "warning": problem})
-        moves = self._moves(PairMotion(self._network, frames, self._device, _FASTEST), details)
+        moves = self._moves(PairMotion(self._network, frames, self._device, FASTEST), details)
         return Score(float(moves), details=details)
 
     def _moves(self, motion: PairMotion, details: dict) -> bool:
