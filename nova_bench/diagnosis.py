@@ -13,9 +13,9 @@ from nova_bench.assets.cache import AssetState, cache_folder, megabytes
 from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state, fetch_command
 from nova_bench.device import describe_device, resolve_device
 from nova_bench.errors import UserError
-from nova_bench.load import bundled_suites, load_suite
+from nova_bench.kinds import Request, preview_request
+from nova_bench.load import bundled_suites
 from nova_bench.manifest import package_versions
-from nova_bench.preview import preview_suite
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def _free(root: Path) -> str:
 def _suite(name: str, root: Path) -> str:
     """What a suite still needs, in one line."""
     try:
-        preview = preview_suite(load_suite(name), root, None)
+        preview = preview_request(Request(name, root))
     except UserError as error:
         return f"not ready: {error}".replace("\n", "; ")
     if preview.missing_assets:
         return f"needs {'; '.join(preview.missing_assets)}"
-    return f"ready: {len(preview.plan.units)} samples, {len(preview.scorers)} scorers"
+    return f"ready: {preview.summary}"

@@ -11,11 +11,12 @@ from pathlib import Path
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.identity import file_digest
+from nova_bench.kinds import Request
 from nova_bench.models.base import Unit
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress
-from nova_bench.run import build_adapter
+from nova_bench.run import build_adapter, requested_suite
 from nova_bench.spec import Suite
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -53,6 +54,11 @@ class Preview:
         parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
         return None if None in parts else sum(parts)
 
+    @property
+    def summary(self) -> str:
+        """How much there is to do, in a few words."""
+        return f"{len(self.plan.units)} samples, {len(self.scorers)} scorers"
+
     def text(self) -> str:
         """For people: a table of the work, then one line each for assets, disk and time."""
         from tabulate import tabulate
@@ -85,6 +91,11 @@ class Preview:
         if any(unit.source for unit in self.plan.units):
             return "none; the files stay where they are"
         return f"about {megabytes(self.disk_bytes)} for the missing samples" if self.disk_bytes else "no more is needed"
+
+
+def preview_benchmark(request: Request) -> Preview:
+    """What a run of a suite of the kind "benchmark" would do."""
+    return preview_suite(requested_suite(request), request.store, request.limit)
 
 
 def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:

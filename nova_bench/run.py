@@ -11,11 +11,15 @@ from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
 from nova_bench.errors import ExitCode, MissingAsset
 from nova_bench.generate import generate
+from nova_bench.kinds import Request
+from nova_bench.load import load_suite
 from nova_bench.manifest import write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.models.shorthand import model_section
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
+from nova_bench.render.table import Table
 from nova_bench.report import Reported, write_run_report
 from nova_bench.score import score
 from nova_bench.spec import Suite
@@ -32,15 +36,41 @@ class RunResult:
     folder: Path
 
     @property
+    def tables(self) -> tuple[Table, ...]:
+        """The report's tables."""
+        return self.reported.tables
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.reported.page
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """One line for each thing that was asked for and has no number."""
+        return self.reported.gaps
+
+    @property
     def exit_code(self) -> ExitCode:
         """PASS where everything that was asked for has its number, else INCOMPLETE."""
-        return ExitCode.PASS if not self.reported.gaps else ExitCode.INCOMPLETE
+        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
 
 
 def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
     """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
     context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
     return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
+
+
+def requested_suite(request: Request) -> Suite:
+    """The suite with everything that the command line changes."""
+    model = model_section(request.model) if request.model else None
+    return load_suite(request.suite, request.assignments, model, request.execution)
+
+
+def run_benchmark(request: Request, progress: Progress) -> RunResult:
+    """Run a suite of the kind "benchmark": one model, scored."""
+    return run_suite(requested_suite(request), request.store, request.limit, progress)
 
 
 def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> RunResult:

@@ -151,6 +151,8 @@ class ReportSpec(SpecModel):
 class Suite(SpecModel):
     """A benchmark: a model, prompts, settings, scorers, and the published numbers to show beside."""
 
+    kind: Literal["benchmark"] = "benchmark"
+    """Which kind of suite this is: one model, scored."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     """Short name: lower-case letters, digits, - and _. Names the run's folder."""
     title: str

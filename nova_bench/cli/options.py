@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -25,12 +25,3 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker pr
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 DEFAULT_STORE = Path("runs")
-
-
-def read_suite(name: str, model: str | None, assignments: list[str] | None, **execution: Any):
-    """The suite with everything the command line changes; options that were not given change nothing."""
-    from nova_bench.load import load_suite
-    from nova_bench.models.shorthand import model_section
-
-    given = {key: value for key, value in execution.items() if value is not None}
-    return load_suite(name, assignments or [], model_section(model) if model else None, given)

@@ -14,8 +14,8 @@ def plan(
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
-    from nova_bench.preview import preview_suite
+    from nova_bench.kinds import Request, preview_request
 
-    preview = preview_suite(options.read_suite(suite, model, set_), store, limit)
+    preview = preview_request(Request(suite, store, model, set_ or (), limit=limit))
     print(preview.text())
     return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -26,17 +26,15 @@ def run(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
+    from nova_bench.kinds import Request, run_request
     from nova_bench.progress import Progress
-    from nova_bench.run import run_suite
 
-    progress = Progress(quiet)
-    spec = options.read_suite(
-        suite, model, set_, device=device, batch_size=batch_size, executor=executor, workers=workers
-    )
-    result = run_suite(spec, store, limit, progress)
-    show_tables(result.reported.tables)
-    print(f"report: {result.reported.page}")
-    for gap in result.reported.gaps:
+    given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
+    execution = {key: value for key, value in given.items() if value is not None}
+    result = run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet))
+    show_tables(result.tables)
+    print(f"report: {result.page}")
+    for gap in result.gaps:
         print(f"incomplete: {gap}", file=sys.stderr)
     return result.exit_code
 
