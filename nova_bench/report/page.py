@@ -48,6 +48,11 @@ def plan_of(run: StoredRun) -> Plan:
     return Plan(suite, units, tuple(scorers), run.run)
 
 
+def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the report of a stored run."""
+    return write_run_report(plan_of(run), store, folder, progress)
+
+
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write `report/` into a run's folder: index.html, tables, figures, samples.csv."""
     from nova_bench.render.export import write_tables

@@ -16,7 +16,7 @@ from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data
-from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf
+from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf, relative_url
 from nova_bench.render.html.svg import inline_svg
 from nova_bench.render.table import Table
 
@@ -24,12 +24,20 @@ DATA_ROWS = 60
 
 
 @dataclass(frozen=True)
+class Link:
+    """Another page of the same store, linked relative to the report."""
+
+    title: str
+    page: Path
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything a report shows. Any text may be foreign: all of it is escaped.
 
     ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
-    any number. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text, or to another
-    mapping, e.g. checkpoint, suite digest, versions, command line.
+    any number. ``links`` lead to further reports. ``metrics`` describes what the gallery sorts by. ``provenance`` maps
+    a heading to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
     """
 
     title: str
@@ -39,6 +47,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
+    links: tuple[Link, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
     metrics: tuple[GalleryMetric, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +77,7 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
         script=Markup(script),
         tables=[(table, Markup(html_table(table))) for table in report.tables],
         figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
+        links=[(link.title, relative_url(link.page, Path(path))) for link in report.links],
         gallery=gallery,
         shelf=shelf,
         notes=_gallery_notes(report, shelf),
