@@ -107,9 +107,8 @@ def _sheet(spec: ContactSheet) -> Figure:
                 )
                 _show(figure, picture, box)
             if not tile.pictures:
-                _blank(
-                    figure, tile, (left / page, 1 - (top + row.pictures) / total, width / page, row.pictures / total)
-                )
+                corner = (left / page, 1 - (top + row.pictures) / total)
+                _blank(figure, tile, (*corner, row.room / page, row.pictures / total), int(0.9 * row.room / _LETTER))
             text = "\n".join(row.captions[index])
             figure.text(left / page, 1 - (top + row.pictures + 0.03) / total, text, va="top", size=_TEXT_SIZE)
         top += row.height
@@ -117,12 +116,12 @@ def _sheet(spec: ContactSheet) -> Figure:
 
 
 class _Row:
-    """Tiles side by side: how high their pictures and their captions are, in inches."""
+    """Tiles side by side: how much room each has across, how high pictures and captions are, in inches."""
 
     def __init__(self, tiles: Sequence[Tile], width: float, videos: bool):
         self.tiles = tiles
-        room = WIDTHS["page"] if videos else width
-        self.captions = [_lines(tile.caption, int(room / _LETTER)) for tile in tiles]
+        self.room = WIDTHS["page"] if videos else width
+        self.captions = [_lines(tile.caption, int(self.room / _LETTER)) for tile in tiles]
         shapes = [picture.height / picture.width for tile in tiles for picture in tile.pictures]
         self.pictures = width * max(shapes, default=0.6)
         self.height = self.pictures + 0.03 + _LINE * max(map(len, self.captions)) + 0.12
@@ -145,9 +144,9 @@ def _show(figure: Figure, picture: Picture, box: tuple[float, float, float, floa
     axes.imshow(pixels, interpolation="none", aspect="auto")
 
 
-def _blank(figure: Figure, tile: Tile, box: tuple[float, float, float, float]) -> None:
+def _blank(figure: Figure, tile: Tile, box: tuple[float, float, float, float], letters: int) -> None:
     axes = figure.add_axes(box, xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(visible=True, color=GRID)
-    note = "\n".join(_lines(tile.note, 36))
+    note = "\n".join(_lines(tile.note, letters))
     axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", va="center", size=_TEXT_SIZE, color=MUTED)

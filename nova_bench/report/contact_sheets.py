@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.errors import MediaError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nova_bench.render.contact_sheet import ContactSheet, Tile
 
 PER_SHEET = 12
+UNREADABLE = "can't be shown"
 WITHOUT_SCORERS = 24
 
 
@@ -43,6 +44,12 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit]) -
     return sheets
 
 
+def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
+    """One line for each sample whose file is there and can't be read."""
+    tiles = (tile for sheet in sheets for tile in sheet.tiles)
+    return [f"{tile.caption}: {tile.note}" for tile in tiles if tile.note.startswith(UNREADABLE)]
+
+
 def _tile(caption: str, artifact: Artifact | FailedUnit | None) -> Tile:
     from nova_bench.render.contact_sheet import Tile, pictures_of
     from nova_bench.video import read_clip
@@ -52,4 +59,4 @@ def _tile(caption: str, artifact: Artifact | FailedUnit | None) -> Tile:
     try:
         return Tile(caption, pictures_of(read_clip(artifact.path).frames.numpy()))
     except MediaError as error:
-        return Tile(caption, (), f"can't be shown: {error}")
+        return Tile(caption, (), f"{UNREADABLE}: {error}")

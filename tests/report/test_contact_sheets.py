@@ -48,6 +48,17 @@ def test_a_sample_that_failed_is_a_gap_and_a_blank(cli, write_suite, tmp_path):
     assert [item["status"] for item in gallery["items"]].count("failed") == 2
 
 
+def test_a_file_that_cannot_be_read_is_a_gap(cli, tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "broken.mp4").write_bytes(b"no video")
+    (tmp_path / "suite.yaml").write_text(
+        "name: clips\ntitle: Clips\nmodel: {adapter: files, folder: clips}\nscorers: []\n"
+    )
+    result = cli("run", "suite.yaml")
+    assert result.returncode == 3
+    assert "broken: can't be shown" in result.stderr
+
+
 def test_scored_suites_show_as_many_as_they_ask_for(cli, write_suite, tmp_path):
     assert cli("run", write_suite()).returncode == 0
     assert sheets(tmp_path) == []
