@@ -146,6 +146,8 @@ class ReportSpec(SpecModel):
     """Samples in the gallery: failures first, then in plan order."""
     embed_megabytes: int = Field(default=24, ge=0)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
+    contact_sheet: int | None = Field(default=None, ge=0)
+    """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
 
 
 class Suite(SpecModel):
@@ -167,8 +169,8 @@ class Suite(SpecModel):
     """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
-    scorers: tuple[ScorerUse, ...] = Field(min_length=1)
-    """What is scored."""
+    scorers: tuple[ScorerUse, ...] = ()
+    """What is scored; nothing where empty: such a suite makes a gallery."""
     published: tuple[PublishedSpec, ...] = ()
     """Published numbers to show beside the measured ones."""
     statistics: StatisticsSpec = StatisticsSpec()

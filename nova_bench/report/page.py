@@ -15,9 +15,10 @@ from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
+from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import gaps, model_name
+from nova_bench.report.naming import gaps, model_name, sample_gaps
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ModelSpec, Suite
@@ -75,16 +76,17 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(plan.scorers, samples, plan.suite.statistics)
-    tables = [metrics_table(plan, summaries)]
-    if len(plan.units) <= SAMPLE_TABLE_ROWS:
+    tables = [metrics_table(plan, summaries)] if plan.scorers or plan.suite.published else []
+    if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
-    figures = run_figures(plan, summaries)
+    sheets = contact_sheets(plan, artifacts)
+    figures = [*(run_figures(plan, summaries) if summaries else ()), *sheets]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
     write_atomic(out / "samples.csv", samples_csv(plan, summaries).encode())
-    missing = gaps(summaries)
+    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(
             title=plan.suite.title,
