@@ -17,6 +17,7 @@ def run(
     suite: options.SuiteName,
     model: options.Model = None,
     limit: options.Limit = None,
+    dims: options.Dimensions = None,
     set_: options.Assignments = None,
     device: options.Device = None,
     batch_size: options.BatchSize = None,
@@ -31,7 +32,8 @@ def run(
 
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
-    result = run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet))
+    request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
+    result = run_request(request, Progress(quiet))
     show_tables(result.tables)
     print(f"report: {result.page}")
     for gap in result.gaps:
