@@ -13,17 +13,23 @@ from nova_bench.store import Status
 Scores = tuple[SampleScore, ...]
 
 
-def select(scorers: Sequence[PlannedScorer], samples: Sequence[Scores]) -> list[Scores]:
-    """``samples`` (one tuple per scorer) without those that a scorer's `keep` leaves out; pure.
+def select(scorers: Sequence[PlannedScorer], samples: Sequence[Scores]) -> tuple[list[PlannedScorer], list[Scores]]:
+    """Scorers with their ``samples``, without those that a scorer's `keep` leaves out; pure.
 
-    A sample on which the deciding scorer failed, or hasn't been yet, stays with that as its own state: whether it
-    counts is not known, and the metric is then as incomplete as the decision.
+    A scorer with `keep` is followed by itself on all of its samples, under a name that says so. A sample on which the
+    deciding scorer failed, or hasn't been yet, stays with that as its own state: whether it counts is not known, and
+    the metric is then as incomplete as the decision.
     """
     verdicts = {scorer.info.name: scores for scorer, scores in zip(scorers, samples, strict=True)}
-    return [
-        scores if scorer.keep is None else _kept(scores, verdicts[scorer.keep.scorer], scorer.keep)
-        for scorer, scores in zip(scorers, samples, strict=True)
-    ]
+    chosen: list[tuple[PlannedScorer, Scores]] = []
+    for scorer, scores in zip(scorers, samples, strict=True):
+        if scorer.keep is None:
+            chosen.append((scorer, scores))
+        else:
+            everything = replace(scorer.info, name=f"{scorer.info.name} (all samples)")
+            chosen.append((scorer, _kept(scores, verdicts[scorer.keep.scorer], scorer.keep)))
+            chosen.append((replace(scorer, info=everything, keep=None), scores))
+    return [scorer for scorer, _ in chosen], [scores for _, scores in chosen]
 
 
 def _kept(scores: Scores, verdicts: Scores, keep: KeepSpec) -> Scores:

@@ -67,8 +67,8 @@ class PromptsSpec(SpecModel):
     tags: tuple[str, ...] = ()
     """Only prompts with one of these tags; all where empty."""
     dense: SuitePath | None = None
-    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`: the model is given the denser text, scorers and file
-    names keep the benchmark's. Of several for one prompt, the first counts."""
+    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model is given the denser text; scorers and
+    file names keep the benchmark's. Of several for one prompt, the first counts."""
     samples_per_prompt: int | None = Field(default=None, ge=1)
     """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
 

@@ -13,7 +13,7 @@ from nova_bench.cli.ending import ends_with_code
 from nova_bench.errors import ExitCode
 
 app = typer.Typer(
-    help="Look after a store: list its runs, export their videos, verify its files, restore a damaged one.",
+    help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
     no_args_is_help=True,
 )
 
@@ -59,9 +59,7 @@ def export_run(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder to export to.")],
     layout: Annotated[str, typer.Option("--layout", help="How files are named: vbench ({prompt}-{index}.mp4).")],
     folder: options.StoreFolder = options.DEFAULT_STORE,
-    copy: Annotated[
-        bool, typer.Option("--copy", help="Copy; else files are hard links where that is possible.")
-    ] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
     """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
     from importlib import import_module

@@ -62,10 +62,8 @@ def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
     notes = []
     for summary in summaries:
         if keep := summary.scorer.keep:
-            which = (
-                f"of each prompt the first {keep.first} (in the order 0, 1, 10, ..., 2) of" if keep.first else "only"
-            )
-            notes.append(f"{summary.scorer.info.name} counts {which} the samples that {keep.scorer} gives 1.")
+            which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
+            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.")
     return notes
 
 

@@ -62,7 +62,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(plan.scorers, select(plan.scorers, samples), plan.suite.statistics)
+    summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
     final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, DERIVED.all())
     tables = [metrics_table(plan, summaries, final)]
     if len(plan.units) <= SAMPLE_TABLE_ROWS:
