@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nova_bench.models.base import Unit
 from nova_bench.plan import PlannedScorer
 from nova_bench.spec import StatisticsSpec
-from nova_bench.stats import cluster_bootstrap, percentile_interval
+from nova_bench.stats import percentile_interval, resampled_means
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def summarise(
     """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
 
     Intervals come from one cluster bootstrap over the prompts of all metrics
-    (:func:`nova_bench.stats.cluster_bootstrap`).
+    (:func:`nova_bench.stats.resampled_means`).
     """
     import numpy as np
 
@@ -100,7 +100,7 @@ def summarise(
                 weight = score.row.weight if weighted else 1.0
                 sums[position[score.unit.prompt_id], metric] += score.row.value * weight
                 weights[position[score.unit.prompt_id], metric] += weight
-    resampled = cluster_bootstrap(sums, weights, statistics.resamples, statistics.seed)
+    resampled = resampled_means(sums, weights, statistics.resamples, statistics.seed)
     low, high = percentile_interval(resampled, statistics.confidence)
     summaries = []
     for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):

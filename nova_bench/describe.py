@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from nova_bench.kinds import STUDY
 from nova_bench.load import bundled_suites
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
+from nova_bench.study.spec import Study
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -64,6 +66,7 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
         "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
+    sections.append(("A study: a suite with `kind: study`", _fields(Study, "")))
     sections += [
         (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
         for info in ADAPTERS.all().values()
@@ -168,7 +171,27 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
     definitions.pop("ModelSpec", None)
     schema["anyOf"] = [{"required": ["extends"]}, whole]
-    return {"$schema": SCHEMA_ID, **schema}
+    del schema["$defs"]
+    return {
+        "$schema": SCHEMA_ID,
+        "$defs": definitions,
+        "if": {"required": ["kind"], "properties": {"kind": {"const": STUDY}}},
+        "then": _study(schema, definitions),
+        "else": schema,
+    }
+
+
+def _study(suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A study: its base is a suite that may leave everything to what it extends, and to the study."""
+    study = Study.model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= study.pop("$defs", {})
+    part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
+    study["properties"]["base"] = {**part, "description": study["properties"]["base"]["description"]}
+    study["properties"]["extends"] = suite["properties"]["extends"]
+    definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]
+    whole = {"required": study.pop("required")}
+    study["anyOf"] = [{"required": ["extends"]}, whole]
+    return study
 
 
 def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,8 +12,11 @@ from nova_bench.spec import Suite
 def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
     """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
 
-    Samples and scores keep their identities. UserError for a name that no scorer of the suite has.
+    The whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of
+    the suite has.
     """
+    if not names:
+        return suite
     uses = {use.name: use for use in suite.scorers}
     for name in names:
         if name not in uses:

@@ -8,27 +8,54 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nova_bench.errors import ExitCode, SuiteError
+from nova_bench.errors import SuiteError, UserError
 from nova_bench.names import nearest
 
 if TYPE_CHECKING:
     from nova_bench.progress import Progress
-    from nova_bench.render.table import Table
+    from nova_bench.report import Reported
+    from nova_bench.store import Store
+    from nova_bench.store.store import StoredRun
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of suite does, as "module:function", imported when it is used.
+    """What a kind of suite does, as "module:name", imported when it is used.
 
-    run: ``(Request, Progress) -> Outcome``. preview: ``(Request) -> Preview``; it needs no torch.
+    spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
+    ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
+    needs no model. A run in the store is of the kind that its ``suite["kind"]`` says.
     """
 
+    spec: str
     run: str
     preview: str
+    report: str
 
 
 BENCHMARK = "benchmark"
-KINDS = {BENCHMARK: Kind("nova_bench.run:run_benchmark", "nova_bench.preview:preview_benchmark")}
+STUDY = "study"
+COLLECTION = "collection"
+KINDS = {
+    BENCHMARK: Kind(
+        spec="nova_bench.spec:Suite",
+        run="nova_bench.run:run_benchmark",
+        preview="nova_bench.preview:preview_benchmark",
+        report="nova_bench.report:report_benchmark",
+    ),
+    STUDY: Kind(
+        spec="nova_bench.study.spec:Study",
+        run="nova_bench.study.run:run_study",
+        preview="nova_bench.study.preview:preview_study",
+        report="nova_bench.study.report:report_study",
+    ),
+    COLLECTION: Kind(
+        spec="nova_bench.collection.spec:Collection",
+        run="nova_bench.collection.run:run_collection",
+        preview="nova_bench.collection.preview:preview_collection",
+        report="nova_bench.collection.report:report_collection",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -47,25 +74,6 @@ class Request:
     limit: int | None = None
     dimensions: Sequence[str] = ()
     """`--dims`: only these scorers and their prompts."""
-
-
-class Outcome(Protocol):
-    """What a run ended with."""
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """For the terminal."""
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-
-    @property
-    def gaps(self) -> Sequence[str]:
-        """One line for each thing that was asked for and has no number."""
-
-    @property
-    def exit_code(self) -> ExitCode: ...
 
 
 class Preview(Protocol):
@@ -96,7 +104,7 @@ def kind_of(suite: str) -> str:
     return kind
 
 
-def run_request(request: Request, progress: Progress) -> Outcome:
+def run_request(request: Request, progress: Progress) -> Reported:
     """Run a suite of any kind."""
     return _imported(KINDS[kind_of(request.suite)].run)(request, progress)
 
@@ -104,6 +112,14 @@ def run_request(request: Request, progress: Progress) -> Outcome:
 def preview_request(request: Request) -> Preview:
     """Say what a run of a suite of any kind would do."""
     return _imported(KINDS[kind_of(request.suite)].preview)(request)
+
+
+def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the report of a stored run of any kind under ``folder``."""
+    kind = KINDS.get(run.suite.get("kind", BENCHMARK))
+    if kind is None:
+        raise UserError(f"run {run.name}: of the unknown kind {run.suite['kind']!r}", "use the version that made it")
+    return _imported(kind.report)(run, store, folder, progress)
 
 
 def _imported(path: str) -> Callable[..., Any]:

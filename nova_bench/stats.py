@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 CHUNK = 2_000
 
 
-def cluster_bootstrap(sums: np.ndarray, weights: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Weighted means of ``resamples`` bootstrap resamples of whole clusters (prompts), [resamples, metrics].
+def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Weighted means of bootstrap resamples of whole clusters (prompts), [resamples, metrics].
 
     ``sums`` and ``weights`` are [clusters, metrics]: sum(value * weight) and sum(weight) of each cluster; a metric
     that a cluster doesn't have has weight 0 there. The mean of metric m is sum(sums[:, m]) / sum(weights[:, m]).
     Samples of one prompt are correlated, so resampling single samples would make intervals too narrow.
 
     A column is NaN where fewer than two clusters have the metric: one prompt says nothing about the spread between
-    prompts. A single NaN is a resample in which no cluster has it. Each resample is the same for every metric, so
-    metrics are comparable, and what is computed from several keeps their correlation.
+    prompts. A single NaN is a resample in which no cluster has it. A resample draws the same clusters for every metric,
+    so metrics are comparable, and what is computed from several keeps their correlation.
     Efron & Tibshirani 1993, ch. 13; clusters: Davison & Hinkley 1997, sec. 3.8.
     """
     import numpy as np
@@ -54,8 +54,7 @@ def percentile_interval(means: np.ndarray, confidence: float) -> tuple[np.ndarra
 def _quantile(means: np.ndarray, share: float) -> np.ndarray:
     import numpy as np
 
-    empty = np.isnan(means).all(axis=0)
     if np.isnan(means).any():
-        filled = np.where(empty, 0.0, means)
-        return np.where(empty, np.nan, np.nanquantile(filled, share, axis=0))
+        empty = np.isnan(means).all(axis=0)
+        return np.where(empty, np.nan, np.nanquantile(np.where(empty, 0.0, means), share, axis=0))
     return np.quantile(means, share, axis=0)

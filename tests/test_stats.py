@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nova_bench.stats import cluster_bootstrap, percentile_interval
+from nova_bench.stats import percentile_interval, resampled_means
 
 
 def interval(sums, weights, resamples, confidence, seed):
-    return percentile_interval(cluster_bootstrap(sums, weights, resamples, seed), confidence)
+    return percentile_interval(resampled_means(sums, weights, resamples, seed), confidence)
 
 
 def literal_bootstrap(sums, weights, resamples, confidence, seed):

@@ -11,6 +11,7 @@ from nova_bench.errors import ExitCode
 
 if TYPE_CHECKING:
     from nova_bench.render.table import Table
+    from nova_bench.report import Reported
 
 
 def run(
@@ -33,12 +34,16 @@ def run(
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
-    result = run_request(request, Progress(quiet))
-    show_tables(result.tables)
-    print(f"report: {result.page}")
-    for gap in result.gaps:
+    return show_report(run_request(request, Progress(quiet)))
+
+
+def show_report(reported: Reported) -> ExitCode:
+    """Print a run's tables, where its report is, and what has no number; returns the exit code."""
+    show_tables(reported.tables)
+    print(f"report: {reported.page}")
+    for gap in reported.gaps:
         print(f"incomplete: {gap}", file=sys.stderr)
-    return result.exit_code
+    return reported.exit_code
 
 
 def show_tables(tables: Sequence[Table]) -> None:

@@ -82,7 +82,7 @@ class NovaAdapter:
         try:
             folder = locate_checkpoint(options)
         except MissingAsset:
-            return digest("nova", ["absent", options.checkpoint, options.revision, how])
+            return digest("nova", ["absent", options.checkpoint or options.folder, options.revision, how])
         files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
         content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
         return digest("nova", [content, how])

@@ -9,11 +9,13 @@ from typing import Any
 from nova_bench.aggregate import collect, summarise
 from nova_bench.atomic import write_atomic
 from nova_bench.derive import derive
+from nova_bench.errors import ExitCode
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.protocols.catalog import DERIVED
+from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.figures import run_figures
@@ -32,11 +34,21 @@ SAMPLE_TABLE_ROWS = 24
 
 @dataclass(frozen=True)
 class Reported:
-    """What a report shows and where it lies. ``gaps`` says in a line each what was asked for and has no number."""
+    """What a report of a run shows and where it lies.
 
+    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number.
+    """
+
+    run: str
     tables: tuple[Table, ...]
+    figures: tuple[FigureSpec, ...]
     gaps: tuple[str, ...]
     page: Path
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """PASS where everything that was asked for has its number, else INCOMPLETE."""
+        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
 
 
 def plan_of(run: StoredRun) -> Plan:
@@ -51,6 +63,11 @@ def plan_of(run: StoredRun) -> Plan:
         scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep))
     units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
     return Plan(suite, units, tuple(scorers), run.run)
+
+
+def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the report of a stored run."""
+    return write_run_report(plan_of(run), store, folder, progress)
 
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -92,7 +109,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         out / "index.html",
         media_budget=plan.suite.report.embed_megabytes * 2**20,
     )
-    return Reported(tuple(tables), tuple(missing), page)
+    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
