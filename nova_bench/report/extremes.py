@@ -38,7 +38,7 @@ def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
 
 
 def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
-    """(lowest, highest) samples, the most extreme first; no sample is in both, ties go by plan order."""
+    """(lowest, highest) samples, the most extreme first; no sample is in both, and none where all are equal."""
     scored = [score for score in summary.samples if score.status == Status.OK]
     if len({score.row.value for score in scored}) < 2:
         return [], []

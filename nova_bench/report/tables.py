@@ -86,13 +86,14 @@ def _value_cell(summary: MetricSummary) -> Cell:
 
 def _final_cell(score: DerivedSummary) -> Cell:
     metric = score.metric
-    note = f"some samples lack {', '.join(score.incomplete)}" if score.incomplete else ""
+    if score.value is None:
+        return Cell(note=f"not computed: needs {', '.join(score.needs)}", higher_is_better=metric.higher_is_better)
     return Cell(
         score.value,
         ci=score.interval,
         n_requested=score.n_requested,
         n_ok=score.n_ok,
-        note=f"not computed: needs {', '.join(score.needs)}" if score.value is None else note,
+        note=f"some samples lack {', '.join(score.incomplete)}" if score.incomplete else "",
         digits=metric.digits,
         unit=metric.unit,
         higher_is_better=metric.higher_is_better,
