@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.aggregate import SampleScore, summarise
@@ -40,6 +40,7 @@ def summaries(**values: list[float]):
     return summarise(scorers, samples, STATISTICS)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(1, 3), st.floats(0, 1)), min_size=2, max_size=8))
 def test_it_is_the_weighted_mean_of_normalized_means(rows) -> None:
     x, y, z = (list(column) for column in zip(*rows, strict=True))

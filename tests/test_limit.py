@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.limit import limited
@@ -15,6 +15,7 @@ def uses(*tags: tuple[str, ...]) -> list[ScorerUse]:
     return [ScorerUse(name=f"s{index}", tags=own) for index, own in enumerate(tags)]
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, max_size=20), st.lists(TAGS, min_size=1, max_size=5), st.none() | st.integers(1, 25))
 def test_as_many_as_asked_for_in_their_own_order(samples, scorers, limit) -> None:
     numbered = list(enumerate(samples))
@@ -23,12 +24,14 @@ def test_as_many_as_asked_for_in_their_own_order(samples, scorers, limit) -> Non
     assert chosen == [sample for sample in numbered if sample in chosen]
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, min_size=1, max_size=20), st.integers(1, 25))
 def test_scorers_of_everything_get_the_first_samples(samples, limit) -> None:
     numbered = list(enumerate(samples))
     assert limited(numbered, limit, uses((), ()), lambda sample: sample[1]) == numbered[:limit]
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, min_size=1, max_size=20), st.lists(TAGS, min_size=1, max_size=5))
 def test_with_a_sample_for_each_scorer_none_goes_empty(samples, scorers) -> None:
     numbered = list(enumerate(samples))

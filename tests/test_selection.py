@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.aggregate import SampleScore
@@ -67,6 +67,7 @@ def test_what_could_no_longer_count_needs_no_decision() -> None:
     assert [one.unit.sample_index for one in found] == [0, 1]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from("pq"), st.integers(0, 30), st.sampled_from([0.0, 1.0])), unique_by=lambda v: v[:2]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.aggregate import SampleScore, summarise
@@ -19,6 +19,7 @@ from nova_bench.spec import StatisticsSpec
 from nova_bench.store import Row, Status
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12))
 def test_both_ends_and_no_sample_in_both(values: list[int]) -> None:
     info = ScorerInfo("m", "", "1", "", (None, None), True, "", "nowhere:Nothing")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.assets import get_asset
@@ -82,6 +82,7 @@ RECORDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(RECORDS, st.randoms())
 def test_merging_keeps_every_use_whatever_the_order(records, random) -> None:
     """A prompt has all tags that any of its entries has, and the most samples that any asks for."""
