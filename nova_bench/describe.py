@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from nova_bench.kinds import STUDY
 from nova_bench.load import bundled_suites
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
@@ -25,11 +26,13 @@ SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 def names_text() -> str:
-    """Suites, models and scorers, one line each."""
+    """Suites, models, scorers and what benchmarks prescribe, one line each."""
     sections = [
         ("suites", [(name, suite_summary(path)) for name, path in sorted(bundled_suites().items())]),
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
         ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
+        ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),
+        ("derived metrics", [(metric.name, metric.summary) for metric in DERIVED.all().values()]),
     ]
     lines = []
     for title, entries in sections:
@@ -160,6 +163,10 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PromptEntry"}]
     }
+    sources = PROMPT_SOURCES.all() if plugins else PROMPT_SOURCES.built_in
+    derived = DERIVED.all() if plugins else DERIVED.built_in
+    definitions["PromptsSpec"]["properties"]["source"]["anyOf"] = [{"enum": [*sources]}, {"type": "null"}]
+    schema["properties"]["derived"]["items"] = {"enum": [*derived]}
     schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
     whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
     definitions.pop("ModelSpec", None)

@@ -72,6 +72,8 @@ class Request:
     execution: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the suite's `execution` section that the command line states (`--device` and its like)."""
     limit: int | None = None
+    dimensions: Sequence[str] = ()
+    """`--dims`: only these scorers and their prompts."""
 
 
 class Preview(Protocol):

@@ -16,6 +16,7 @@ from nova_bench.expectation import expectation, shorten
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
+from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
@@ -121,6 +122,9 @@ def validate_suite(source: Source) -> Suite:
         data["prompts"] = _prompts(data["prompts"], source)
     if isinstance(data.get("scorers"), list):
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
+    if isinstance(data.get("derived"), list):
+        for index, name in enumerate(data["derived"]):
+            _named(lambda name=name: DERIVED.get(str(name)), ("derived", index), source)
     return check_section(Suite, data, (), source)
 
 
@@ -136,6 +140,8 @@ def _model(data: Any, source: Source) -> ModelSpec:
 
 def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
     data = anchor_paths(PromptsSpec, data, ("prompts",), source)
+    if data.get("source") is not None:
+        _named(lambda: PROMPT_SOURCES.get(str(data["source"])), ("prompts", "source"), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
             anchor_paths(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
+from nova_bench.dimensions import only_dimensions
 from nova_bench.errors import MissingAsset
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
@@ -34,7 +35,8 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 def requested_suite(request: Request) -> Suite:
     """The suite with everything that the command line changes."""
     model = model_section(request.model) if request.model else None
-    return load_suite(request.suite, request.assignments, model, request.execution)
+    suite = load_suite(request.suite, request.assignments, model, request.execution)
+    return only_dimensions(suite, request.dimensions)
 
 
 def run_benchmark(request: Request, progress: Progress) -> Reported:
@@ -85,6 +87,7 @@ def record_of(plan: Plan):
             "name": scorer.info.name,
             "identity": scorer.identity,
             "tags": sorted(scorer.tags),
+            "keep": scorer.keep.model_dump() if scorer.keep else None,
             "settings": scorer.settings.model_dump(mode="json"),
         }
         for scorer in plan.scorers

@@ -56,14 +56,21 @@ class PromptEntry(SpecModel):
 
 
 class PromptsSpec(SpecModel):
-    """Where prompts come from: exactly one of `entries` and `file`."""
+    """Where prompts come from: exactly one of `entries`, `file` and `source`."""
 
     entries: tuple[PromptEntry, ...] = ()
     """Prompts written into the suite."""
     file: SuitePath | None = None
     """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry."""
-    samples_per_prompt: int = Field(default=1, ge=1)
-    """How many samples of each prompt."""
+    source: str | None = None
+    """A benchmark's own prompt list (`nova_bench list`), with its tags and its number of samples."""
+    tags: tuple[str, ...] = ()
+    """Only prompts with one of these tags; all where empty."""
+    dense: SuitePath | None = None
+    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model is given the denser text; scorers and
+    file names keep the benchmark's. Of several for one prompt, the first counts."""
+    samples_per_prompt: int | None = Field(default=None, ge=1)
+    """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
 
 
 class SamplingSpec(SpecModel):
@@ -91,6 +98,15 @@ class SamplingSpec(SpecModel):
     """Write FFV1 instead of h264: for scorers that compare pixels (the h264 round trip caps PSNR near 42 dB)."""
 
 
+class KeepSpec(SpecModel):
+    """Which samples a metric counts, by what another scorer of the suite says of them."""
+
+    scorer: str
+    """Samples count that this scorer of the suite gives 1."""
+    first: int | None = Field(default=None, ge=1)
+    """Of each prompt only the first so many of them, in the order of their file names: 0, 1, 10, 11, ..., 2."""
+
+
 class ScorerUse(SpecModel):
     """One scorer in a suite. A bare name stands for a scorer with its default settings on every sample."""
 
@@ -98,6 +114,8 @@ class ScorerUse(SpecModel):
     """Name of the scorer: see `nova_bench list`."""
     tags: tuple[str, ...] = ()
     """Score only samples with one of these tags; every sample where empty."""
+    keep: KeepSpec | None = None
+    """Count only samples that another scorer keeps, such as the static videos for VBench's temporal flickering."""
     settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
     """The scorer's own settings (`nova_bench list --fields`)."""
 
@@ -143,7 +161,7 @@ class ReportSpec(SpecModel):
     """What the report shows."""
 
     gallery: int = Field(default=200, ge=0)
-    """Samples in the gallery: failures first, then in plan order."""
+    """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order."""
     embed_megabytes: int = Field(default=24, ge=0)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
     contact_sheet: int | None = Field(default=None, ge=0)
@@ -171,6 +189,8 @@ class Suite(SpecModel):
     """Sampling settings."""
     scorers: tuple[ScorerUse, ...] = ()
     """What is scored; nothing where empty: such a suite makes a gallery."""
+    derived: tuple[str, ...] = ()
+    """Scores computed from several metrics, such as VBench's total: see `nova_bench list`."""
     published: tuple[PublishedSpec, ...] = ()
     """Published numbers to show beside the measured ones."""
     statistics: StatisticsSpec = StatisticsSpec()

@@ -10,6 +10,7 @@ from nova_bench.aggregate import MetricSummary
 from nova_bench.errors import MediaError
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
+from nova_bench.report.extremes import ends
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
@@ -23,13 +24,15 @@ def gallery_items(
     artifacts: dict[str, Artifact | FailedUnit],
     progress: Progress,
 ) -> list[GalleryItem]:
-    """Failures first, then samples in plan order, up to the suite's limit."""
+    """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit."""
     from nova_bench.render.html.gallery import GalleryItem
 
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
     failed |= {unit for unit, artifact in artifacts.items() if isinstance(artifact, FailedUnit)}
-    units = sorted(plan.units, key=lambda unit: unit.digest not in failed)[: plan.suite.report.gallery]
+    telling = {score.unit.digest for summary in summaries for end in ends(summary) for score in end}
+    by_interest = sorted(plan.units, key=lambda unit: (unit.digest not in failed, unit.digest not in telling))
+    units = by_interest[: plan.suite.report.gallery]
     items = []
     with progress.stage("gallery", len(units)) as advance:
         for unit in units:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_bench.dimensions import only_dimensions
 from nova_bench.errors import SuiteError
 from nova_bench.kinds import Request
 from nova_bench.load import check_section, find_suite, inherit, validate_suite, with_assignments, with_named_scorers
@@ -97,7 +98,7 @@ def _arm_suite(
         "title": f"{study.title}: {arm.label}",
     }.items():
         suite = suite.with_value((key,), value, origin.where, origin.base)
-    return validate_suite(with_named_scorers(suite))
+    return only_dimensions(validate_suite(with_named_scorers(suite)), request.dimensions)
 
 
 def _is_of_study(assignment: str) -> bool:
