@@ -17,7 +17,7 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
+from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
@@ -136,6 +136,8 @@ def _model(data: Any, source: Source) -> ModelSpec:
 
 def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
     data = anchor_paths(PromptsSpec, data, ("prompts",), source)
+    if isinstance(data.get("clips"), dict):
+        data["clips"] = anchor_paths(ClipPromptsSpec, data["clips"], ("prompts", "clips"), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
             anchor_paths(
