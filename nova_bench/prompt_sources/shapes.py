@@ -22,7 +22,7 @@ class ShapesPrompts:
     def __init__(self, spec: ShapesPromptsSpec, sampling: SamplingSpec):
         self._spec = spec
         self._frames = spec.num_frames or sampling.num_frames or CAPTION_FRAMES
-        self._size = (sampling.height or SIDE, sampling.width or SIDE)
+        self._size = (sampling.height or int(SIDE), sampling.width or int(SIDE))
 
     def entries(self) -> list[PromptEntry]:
         """One prompt per clip. UserError where the split has fewer different captions."""

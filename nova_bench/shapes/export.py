@@ -89,7 +89,7 @@ def different_clips(
     seed: int,
     wording: Wording,
     num_frames: int = CAPTION_FRAMES,
-    size: int = SIDE,
+    size: int = int(SIDE),
     moving: bool = False,
 ) -> Iterator[tuple[int, ShapesClip]]:
     """(index, clip) of the first ``count`` clips whose captions differ from all before.

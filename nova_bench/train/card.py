@@ -19,7 +19,11 @@ from nova_bench.train.measure import SAMPLING, measure
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.state import read_log
 
-STAGES = {"autoencoder": ("l1", "edge", "kl"), "decoder": ("l1", "edge"), "transformer": ("loss_t2i", "loss_i2i", "loss")}
+STAGES = {
+    "autoencoder": ("l1", "edge", "kl"),
+    "decoder": ("l1", "edge"),
+    "transformer": ("loss_t2i", "loss_i2i", "loss"),
+}
 SAMPLES = 6
 
 
