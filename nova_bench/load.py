@@ -195,11 +195,19 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        found = error.errors(include_url=False)
+        problems = [problem for problem in found if not _follows_from_another(problem, found)]
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
         raise SuiteError("\n".join(lines), remedy) from error
+
+
+def _follows_from_another(problem: dict[str, Any], problems: list[dict[str, Any]]) -> bool:
+    """A list counts as too short where its items are wrong: only they are the mistake."""
+    where = problem["loc"]
+    inside = (other for other in problems if other is not problem and other["loc"][: len(where)] == where)
+    return problem["type"] == "too_short" and any(inside)
 
 
 def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:
