@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nova_bench.errors import ExitCode, SuiteError, UserError
+from nova_bench.errors import SuiteError, UserError
 from nova_bench.names import nearest
 
 if TYPE_CHECKING:
     from nova_bench.progress import Progress
-    from nova_bench.render.table import Table
+    from nova_bench.report import Reported
     from nova_bench.store import Store
     from nova_bench.store.store import StoredRun
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Kind:
     """What a kind of suite does, as "module:name", imported when it is used.
 
-    spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Outcome``. preview:
+    spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
     ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
     needs no model. A run in the store is of the kind that its ``suite["kind"]`` says.
     """
@@ -35,6 +35,7 @@ class Kind:
 
 BENCHMARK = "benchmark"
 STUDY = "study"
+COLLECTION = "collection"
 KINDS = {
     BENCHMARK: Kind(
         spec="nova_bench.spec:Suite",
@@ -47,6 +48,12 @@ KINDS = {
         run="nova_bench.study.run:run_study",
         preview="nova_bench.study.preview:preview_study",
         report="nova_bench.study.report:report_study",
+    ),
+    COLLECTION: Kind(
+        spec="nova_bench.collection.spec:Collection",
+        run="nova_bench.collection.run:run_collection",
+        preview="nova_bench.collection.preview:preview_collection",
+        report="nova_bench.collection.report:report_collection",
     ),
 }
 
@@ -65,41 +72,6 @@ class Request:
     execution: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the suite's `execution` section that the command line states (`--device` and its like)."""
     limit: int | None = None
-
-
-class Outcome(Protocol):
-    """What a run ended with."""
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """For the terminal."""
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-
-    @property
-    def gaps(self) -> Sequence[str]:
-        """One line for each thing that was asked for and has no number."""
-
-    @property
-    def exit_code(self) -> ExitCode: ...
-
-
-class Reported(Protocol):
-    """What a report shows and where it lies."""
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """For the terminal."""
-
-    @property
-    def gaps(self) -> Sequence[str]:
-        """One line for each thing that was asked for and has no number."""
-
-    @property
-    def page(self) -> Path:
-        """The report."""
 
 
 class Preview(Protocol):
@@ -130,7 +102,7 @@ def kind_of(suite: str) -> str:
     return kind
 
 
-def run_request(request: Request, progress: Progress) -> Outcome:
+def run_request(request: Request, progress: Progress) -> Reported:
     """Run a suite of any kind."""
     return _imported(KINDS[kind_of(request.suite)].run)(request, progress)
 

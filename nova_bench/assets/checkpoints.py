@@ -1,7 +1,8 @@
 """The NOVA checkpoints with names, and any other repository of the hub in their layout: fetch, find, verify.
 
-nova-tiny comes with nova_bench. Files of the others stay in the hub's own cache (HF_HOME), which names each by the digest the hub states for it: SHA-256 for large
-files, git's blob hash for small ones. So what lies there can be verified without a network.
+nova-tiny comes with nova_bench. Files of the others stay in the hub's own cache (HF_HOME), which names each by the
+digest the hub states for it: SHA-256 for large files, git's blob hash for small ones. So what lies there can be
+verified without a network.
 """
 
 from __future__ import annotations

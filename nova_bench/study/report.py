@@ -62,7 +62,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         out / "index.html",
         media_budget=record.report.embed_megabytes * 2**20,
     )
-    return Reported(tuple(tables), tuple(missing), page)
+    return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page)
 
 
 def _page_of(arm: ArmResult, store: Store) -> Path:

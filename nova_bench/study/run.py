@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from nova_bench.assets import asset_digest
 from nova_bench.device import resolve_device
-from nova_bench.errors import ExitCode, MissingAsset, StoreError, UserError
+from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.kinds import Request
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import make_plan
 from nova_bench.progress import Progress
-from nova_bench.render.table import Table
 from nova_bench.report import Reported, write_run_report
 from nova_bench.run import build_adapter, measure_suite
 from nova_bench.spec import Suite
@@ -22,34 +18,7 @@ from nova_bench.study.record import ArmRecord, StudyRecord
 from nova_bench.study.report import write_study_report
 
 
-@dataclass(frozen=True)
-class StudyOutcome:
-    """What a study ended with."""
-
-    reported: Reported
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The joint report's tables."""
-        return self.reported.tables
-
-    @property
-    def page(self) -> Path:
-        """The joint report."""
-        return self.reported.page
-
-    @property
-    def gaps(self) -> tuple[str, ...]:
-        """One line for each arm or metric of an arm that has no number."""
-        return self.reported.gaps
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """PASS where every arm has all its numbers, else INCOMPLETE."""
-        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
-
-
-def run_study(request: Request, progress: Progress) -> StudyOutcome:
+def run_study(request: Request, progress: Progress) -> Reported:
     """Run a suite of the kind "study". An arm that can't be measured is reported so, and the others are measured.
 
     Raises UserError where no arm can be, and whatever concerns all of them (the study file, the store).
@@ -74,7 +43,7 @@ def run_study(request: Request, progress: Progress) -> StudyOutcome:
         store.back_up()
         with progress.stage("report", 0):
             folder = store.run_folder(record.run_name)
-            return StudyOutcome(write_study_report(record, store, folder, progress))
+            return write_study_report(record, store, folder, progress)
 
 
 def _obstacle(suite: Suite, store: Store, limit: int | None, progress: Progress) -> UserError | None:

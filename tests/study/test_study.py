@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nova_bench.kinds import STUDY, Request, kind_of
+from nova_bench.load import bundled_suites
+from nova_bench.study.load import load_study
+
 ROOT = Path(__file__).parents[2]
 BASE = {
     "model": {"adapter": "drift"},
@@ -41,6 +45,11 @@ def write_study(tmp_path):
         return path
 
     return write
+
+
+@pytest.mark.parametrize("name", sorted(name for name in bundled_suites() if kind_of(name) == STUDY))
+def test_every_bundled_study_is_valid(name, tmp_path):
+    assert load_study(Request(name, tmp_path)).study.name == name
 
 
 def table_of(folder: Path, table: str = "study") -> dict[tuple[str, str], dict]:
