@@ -18,7 +18,7 @@ from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
+from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
@@ -142,6 +142,8 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
     data = anchor_paths(PromptsSpec, data, ("prompts",), source)
     if data.get("source") is not None:
         _named(lambda: PROMPT_SOURCES.get(str(data["source"])), ("prompts", "source"), source)
+    if isinstance(data.get("clips"), dict):
+        data["clips"] = anchor_paths(ClipPromptsSpec, data["clips"], ("prompts", "clips"), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
             anchor_paths(
@@ -199,11 +201,19 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        found = error.errors(include_url=False)
+        problems = [problem for problem in found if not _follows_from_another(problem, found)]
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
         raise SuiteError("\n".join(lines), remedy) from error
+
+
+def _follows_from_another(problem: dict[str, Any], problems: list[dict[str, Any]]) -> bool:
+    """A list counts as too short where its items are wrong: only they are the mistake."""
+    where = problem["loc"]
+    inside = (other for other in problems if other is not problem and other["loc"][: len(where)] == where)
+    return problem["type"] == "too_short" and any(inside)
 
 
 def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:

@@ -36,11 +36,9 @@ PIPELINE_ARGUMENTS = {
 """Field of SamplingSpec -> argument of the pipeline; what is absent keeps the official default."""
 
 
-class NovaSpec(ModelSpec):
-    """A NOVA checkpoint. Give either `checkpoint` or `folder`."""
+class CheckpointSpec(ModelSpec):
+    """What a NOVA checkpoint is needed for. Give either `checkpoint` or `folder`."""
 
-    adapter: Literal["nova"] = "nova"
-    """`nova`"""
     checkpoint: str | None = None
     """A published checkpoint by its short name (`nova_bench assets list`), or any hub id (`owner/name`)."""
     folder: SuitePath | None = None
@@ -49,20 +47,27 @@ class NovaSpec(ModelSpec):
     """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the networks. auto: float16 on a GPU, as the official evaluation does, float32 on the CPU."""
-    cpu_offload: bool = False
-    """Keep each network on the GPU only while it works: less GPU memory, slower."""
     vae_tiling: bool = False
     """Decode in spatial tiles: less memory, slightly other pixels. Part of a unit's identity."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CheckpointSpec:
+        if (self.checkpoint is None) == (self.folder is None):
+            raise ValueError("give exactly one of `checkpoint` and `folder`")
+        return self
+
+
+class NovaSpec(CheckpointSpec):
+    """A NOVA checkpoint. Give either `checkpoint` or `folder`."""
+
+    adapter: Literal["nova"] = "nova"
+    """`nova`"""
+    cpu_offload: bool = False
+    """Keep each network on the GPU only while it works: less GPU memory, slower."""
     vae_batch_size: int = 1
     """Samples decoded together."""
     extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
     """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> NovaSpec:
-        if (self.checkpoint is None) == (self.folder is None):
-            raise ValueError("give exactly one of `checkpoint` and `folder`")
-        return self
 
 
 class NovaAdapter:
@@ -206,6 +211,23 @@ def check_size(pipeline: NOVAPipeline, sampling: SamplingSpec) -> None:
             f"{width}x{height}",
             f"set sampling.height: {height} and sampling.width: {width}, or leave them away",
         )
+
+
+def video_lengths(options: CheckpointSpec) -> tuple[int, int]:
+    """Latent frames of the videos a checkpoint was trained on, and the frames that one of them becomes.
+
+    From its configuration alone. MissingAsset where the checkpoint isn't here, UserError where it can't be read.
+    """
+    import torch
+
+    from nova_bench.nova.checkpoint import CONFIG_NAME, read_json
+    from nova_bench.nova.config import NOVAConfig
+    from nova_bench.nova.vae import vae_from_config
+
+    folder = locate_checkpoint(options)
+    with explained(), torch.device("meta"):
+        trained = NOVAConfig.from_file(folder / "transformer" / CONFIG_NAME).video_base_size[0]
+        return trained, vae_from_config(read_json(folder / "vae" / CONFIG_NAME)).temporal_stride
 
 
 def first_frame(path: Path) -> Any:

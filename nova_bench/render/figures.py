@@ -9,7 +9,6 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +67,8 @@ def figure_csv(spec: FigureSpec) -> str:
 
 
 def figure_json(spec: FigureSpec) -> str:
-    """The whole spec as JSON with its ``kind``; numbers that are not finite become null, pixels a digest."""
-    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **asdict(spec)}
+    """The whole spec as JSON with its ``kind``; numbers that are not finite become null."""
+    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **spec.document()}
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 
 

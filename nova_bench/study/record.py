@@ -7,6 +7,7 @@ from typing import Literal
 from nova_bench.identity import digest
 from nova_bench.spec import PublishedSpec, ReportSpec, SpecModel, StatisticsSpec
 from nova_bench.store.store import StoredRun, stored_run
+from nova_bench.study.spec import CurvesSpec, StripsSpec
 
 
 class ArmRecord(SpecModel):
@@ -24,6 +25,10 @@ class ArmRecord(SpecModel):
     """Why nothing was measured; empty where something was."""
     published: PublishedSpec | None
     """Published numbers of this arm."""
+    trained_latents: int | None = None
+    """Latent frames of the videos that its checkpoint was trained on; None without a checkpoint."""
+    frames_per_latent: int | None = None
+    """Frames that its checkpoint's autoencoder makes of a latent frame after the first."""
 
 
 class StudyRecord(SpecModel):
@@ -47,6 +52,10 @@ class StudyRecord(SpecModel):
     """How intervals are made."""
     report: ReportSpec
     """Gallery and embedding."""
+    curves: CurvesSpec | None = None
+    """Scores per autoregressive step."""
+    strips: StripsSpec | None = None
+    """Frames of single videos side by side."""
 
     @property
     def run_id(self) -> str:

@@ -91,10 +91,23 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
                 run=run,
                 problem="" if problem is None else " ".join(str(problem).split()),
                 published=arm.published,
+                **(_lengths(suite) if run else {}),
             )
-            for arm, run, problem in zip(study.arms, runs, problems, strict=True)
+            for arm, suite, run, problem in zip(study.arms, loaded.suites, runs, problems, strict=True)
         ),
         published=first.published,
         statistics=first.statistics,
         report=first.report,
+        curves=study.curves,
+        strips=study.strips,
     )
+
+
+def _lengths(suite: Suite) -> dict[str, int]:
+    """What curves need to know of an arm's checkpoint; nothing where it has none."""
+    from nova_bench.models.nova import CheckpointSpec, video_lengths
+
+    if not isinstance(suite.model, CheckpointSpec):
+        return {}
+    trained, per_latent = video_lengths(suite.model)
+    return {"trained_latents": trained, "frames_per_latent": per_latent}

@@ -26,6 +26,30 @@ class Arm(SpecModel):
     """Numbers somebody published for this arm (of a group: for any of its arms)."""
 
 
+class CurvesSpec(SpecModel):
+    """Scores per autoregressive step, for metrics that have a number per frame."""
+
+    metrics: tuple[str, ...] = ()
+    """Which metrics; all that have a number per frame where empty."""
+    frames_per_step: int | None = Field(default=None, ge=1)
+    """Frames that a step adds; as many as the checkpoint's autoencoder makes of a latent frame where absent."""
+    steps: int | None = Field(default=None, ge=1)
+    """Steps shown; all where absent."""
+    marks: tuple[float, ...] = (3.0,)
+    """Vertical lines where the video is so many times as long as in the checkpoint's training."""
+
+
+class StripsSpec(SpecModel):
+    """Frames of single videos, each setting under the ground truth."""
+
+    samples: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    """Positions of the videos in the plan, from 0."""
+    steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Autoregressive steps shown, 0 for the given frame; evenly spread ones where empty."""
+    columns: int = Field(default=8, ge=2)
+    """How many steps are shown where they aren't stated."""
+
+
 class Study(SpecModel):
     """Several models or settings, measured on the same prompts and compared."""
 
@@ -43,3 +67,7 @@ class Study(SpecModel):
     """What is compared."""
     reference: str = ""
     """Arm or group that differences are taken from; the first where empty."""
+    curves: CurvesSpec | None = None
+    """Scores per autoregressive step."""
+    strips: StripsSpec | None = None
+    """Frames of single videos side by side."""
