@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -12,23 +12,44 @@ from nova_bench.errors import ExitCode, SuiteError
 from nova_bench.names import nearest
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from nova_bench.progress import Progress
     from nova_bench.render.table import Table
+    from nova_bench.report import Reported
+    from nova_bench.store import Store
+    from nova_bench.store.store import StoredRun
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of suite does, as "module:function", imported when it is used.
+    """What a kind of suite says and does, as "module:name", imported when it is used.
 
-    run: ``(Request, Progress) -> Outcome``. preview: ``(Request) -> Preview``; it needs no torch.
+    spec: the pydantic model of its files. run: ``(Request, Progress) -> Outcome``. preview: ``(Request) -> Preview``;
+    it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``, from what the store holds.
     """
 
+    spec: str
     run: str
     preview: str
+    report: str
 
 
 BENCHMARK = "benchmark"
-KINDS = {BENCHMARK: Kind("nova_bench.run:run_benchmark", "nova_bench.preview:preview_benchmark")}
+KINDS = {
+    BENCHMARK: Kind(
+        spec="nova_bench.spec:Suite",
+        run="nova_bench.run:run_benchmark",
+        preview="nova_bench.preview:preview_benchmark",
+        report="nova_bench.report:report_benchmark",
+    ),
+    "latency": Kind(
+        spec="nova_bench.latency.spec:LatencySuite",
+        run="nova_bench.latency.run:run_latency",
+        preview="nova_bench.latency.preview:preview_latency",
+        report="nova_bench.latency.report:report_latency",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,16 @@ def preview_request(request: Request) -> Preview:
     return _imported(KINDS[kind_of(request.suite)].preview)(request)
 
 
-def _imported(path: str) -> Callable[..., Any]:
+def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Write the report of a stored run of any kind into ``folder``."""
+    return _imported(KINDS[run.suite.get("kind", BENCHMARK)].report)(run, store, folder, progress)
+
+
+def spec_of(kind: str) -> type[BaseModel]:
+    """The pydantic model of a kind's suite files."""
+    return _imported(KINDS[kind].spec)
+
+
+def _imported(path: str) -> Any:
     module, _, function = path.partition(":")
     return getattr(import_module(module), function)

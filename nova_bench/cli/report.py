@@ -25,8 +25,8 @@ def report(
 ) -> ExitCode:
     """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
     from nova_bench.errors import UserError
+    from nova_bench.kinds import report_run
     from nova_bench.progress import Progress
-    from nova_bench.report import plan_of, write_run_report
     from nova_bench.store import Store
 
     progress = Progress(quiet)
@@ -40,8 +40,8 @@ def report(
         if not names:
             raise UserError(f"{store}: no runs yet", "python -m nova_bench run SUITE")
         for name in names:
-            plan = plan_of(opened.run(name))
-            reported = write_run_report(plan, opened, out or store / plan.run_name, progress)
+            run = opened.run(name)
+            reported = report_run(run, opened, out or store / run.name, progress)
             show_tables(reported.tables)
             print(f"report: {reported.page}")
             complete = complete and not reported.gaps

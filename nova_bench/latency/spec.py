@@ -54,7 +54,7 @@ class Change(SpecModel):
 
     label: str = Field(min_length=1)
     """How table or legend call it."""
-    setting: dict[str, Any] = {}
+    setting: dict[str, Any] = Field(default_factory=dict)
     """The fields of `setting` that it changes."""
 
 

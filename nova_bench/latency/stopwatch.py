@@ -8,9 +8,6 @@ from typing import Any, Protocol
 
 from nova_bench.nova.observe import Observer
 
-PARTS = ("text", "temporal", "spatial", "head", "vae")
-"""The regions of :class:`nova_bench.nova.observe.Observer`, in the order in which a generation enters them."""
-
 
 class Stopwatch(Protocol):
     """An observer that adds up the time of each region."""

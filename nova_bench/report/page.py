@@ -48,6 +48,11 @@ def plan_of(run: StoredRun) -> Plan:
     return Plan(suite, units, tuple(scorers), run.run)
 
 
+def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Write the report of a stored run of the kind "benchmark"."""
+    return write_run_report(plan_of(run), store, folder, progress)
+
+
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write `report/` into a run's folder: index.html, tables, figures, samples.csv."""
     from nova_bench.render.export import write_tables
@@ -88,23 +93,29 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder)
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
-    if invocations := manifest.get("invocations"):
-        last = invocations[-1]
-        git = last.get("git") or {}
-        revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
-        facts |= {
-            "date": last["ended"],
-            "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
-            "nova_bench": last["nova_bench"],
-            "revision": revision,
-            "python": last["python"],
-            "torch": last["packages"].get("torch"),
-            "command": " ".join(last["command"]),
-        }
+    facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
+
+
+def last_invocation(folder: Path) -> dict[str, Any]:
+    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    invocations = read_manifest(folder).get("invocations")
+    if not invocations:
+        return {}
+    last = invocations[-1]
+    git = last.get("git") or {}
+    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+    return {
+        "date": last["ended"],
+        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+        "nova_bench": last["nova_bench"],
+        "revision": revision,
+        "python": last["python"],
+        "torch": last["packages"].get("torch"),
+        "command": " ".join(last["command"]),
+    }
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
