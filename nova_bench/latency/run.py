@@ -1,4 +1,4 @@
-"""A run of the kind ``latency``: plan, measure, trace, report. Every measurement is in the store when the next begins."""
+"""A run of the kind ``latency``: plan, measure, trace, report. Each measurement is stored before the next begins."""
 
 from __future__ import annotations
 
