@@ -135,7 +135,7 @@ def _type(annotation: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, BaseModel):
+    if any(isinstance(part, BaseModel) for part in (value, *(value if isinstance(value, tuple) else ()))):
         return "see below"
     return "none" if value in ((), "", None) else json.dumps(value)
 
