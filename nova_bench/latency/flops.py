@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.latency.spec import Setting
@@ -120,8 +121,11 @@ class FlopObserver(Observer):
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
-        # torch's counter knows the attention kernels of GPUs, but not the CPU's own.
-        own = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+        # torch's counter knows the kernels of GPUs, but not two of the CPU's own.
+        own = {
+            torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+            torch.ops.aten.mkldnn_convolution: _convolution,
+        }
         with FlopCounterMode(display=False, custom_mapping=own) as self._counter:
             yield
 
@@ -141,6 +145,11 @@ def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *
     """Both products of an attention, from the shapes [B, heads, tokens, d] of its inputs."""
     batch, heads, tokens, inner = query
     return batch * heads * (_linear(tokens, inner, key[2]) + _linear(tokens, key[2], value[3]))
+
+
+def _convolution(x: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    """A convolution, from the shapes of its input, its weight [out, in per group, ...] and its result [B, out, ...]."""
+    return 2 * prod(out_shape) * prod(weight[1:])
 
 
 def _counted_text(pipeline: NOVAPipeline, setting: Setting) -> int:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from nova_bench.atomic import write_atomic
 from nova_bench.latency.figures import latency_figures
-from nova_bench.latency.naming import setting_text
 from nova_bench.latency.plan import LatencyPlan, Point
 from nova_bench.latency.spec import LatencySuite
-from nova_bench.latency.store import measured_points
+from nova_bench.latency.store import Measured, measured_points
 from nova_bench.latency.tables import (
     RANDOM_NOTE,
     calls_csv,
@@ -56,15 +55,14 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
     done = [measured[point.digest] for point in plan.points if point.digest in measured]
     times = [found.times for found in done if found.ok]
     write_atomic(out / "calls.csv", calls_csv(times).encode())
-    gaps = _gaps(plan, {digest: found for digest, found in measured.items() if found.ok}, measured)
-    doubts = [f"{setting_text(t.setting)}: {doubt}" for t in times for doubt in t.doubts]
+    gaps = _gaps(plan, measured)
     page = write_report(
         Report(
             title=plan.suite.title,
             subtitle=plan.suite.model.label or plan.suite.model.adapter,
             facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
             summary=_summary(plan),
-            warnings=(*gaps, *doubts),
+            warnings=(*gaps, *_doubts(plan, measured)),
             tables=tuple(tables),
             figures=tuple(figures),
             provenance={
@@ -89,8 +87,21 @@ def _traces(out: Path) -> dict[str, str]:
     return {"traces": f"{', '.join(f'traces/{file.name}' for file in files)} (open in {PERFETTO})"} if files else {}
 
 
-def _gaps(plan: LatencyPlan, ok: dict, measured: dict) -> list[str]:
-    missing = [point for point in plan.points if point.digest not in ok]
+def _doubts(plan: LatencyPlan, measured: dict[str, Measured]) -> list[str]:
+    """What the checks of the rows found, a line each; of the curves' points only how many are concerned."""
+    rows = {plan.row(row).digest: row.label for row in plan.suite.rows}
+    doubtful = {digest: found.times.doubts for digest, found in measured.items() if found.ok and found.times.doubts}
+    lines = [f"{label}: {doubt}" for digest, label in rows.items() for doubt in doubtful.get(digest, ())]
+    others = len(doubtful.keys() - rows.keys())
+    return (
+        [*lines, f"{others} points of the curves: the parts or the cost of measuring are not within their limits"]
+        if others
+        else lines
+    )
+
+
+def _gaps(plan: LatencyPlan, measured: dict[str, Measured]) -> list[str]:
+    missing = [point for point in plan.points if point.digest not in measured or not measured[point.digest].ok]
     return [f"{_name(plan, point)}: {why_missing(measured.get(point.digest))}" for point in missing]
 
 

@@ -12,7 +12,7 @@ ALL_PARTS = (*PARTS, "other")
 GENERATION = ("temporal", "spatial", "head")
 
 CLOSURE_LIMIT = 0.02
-"""The parts add up to the total of calls without a stopwatch within this share."""
+"""The parts add up to the total within this share."""
 COST_LIMIT = 0.01
 """Measuring takes less than this share of the time."""
 
@@ -47,13 +47,18 @@ class Times:
 
     @cached_property
     def total(self) -> float:
-        """Median of the calls without a stopwatch; of those with one where there are no others."""
+        """Median of the calls with a stopwatch: those whose parts are known."""
         return self.total_spread.value
 
     @cached_property
     def total_spread(self) -> Spread:
         """Median and range of the total."""
-        return self._spread(self.details["control"] or [call["total"] for call in self.observed])
+        return self._spread([call["total"] for call in self.observed])
+
+    @property
+    def control(self) -> Spread | None:
+        """Median and range of the calls without a stopwatch; None where there are none."""
+        return self._spread(self.details["control"]) if self.details["control"] else None
 
     def part(self, *names: str) -> Spread:
         """Median and range of one part, or of several together. ``other`` is what no part claims."""
@@ -66,7 +71,7 @@ class Times:
 
     @property
     def closure(self) -> float:
-        """Sum of the parts' medians over the total, minus 1."""
+        """Sum of the parts' medians over the median total, minus 1: not zero where calls differ from one another."""
         return sum(self.part(name).value for name in ALL_PARTS) / self.total - 1
 
     @property
@@ -97,11 +102,14 @@ class Times:
     def doubts(self) -> list[str]:
         """Why these times can't be taken as they are, a line each; empty where both checks hold."""
         found = []
-        if self.details["control"] and abs(self.closure) > CLOSURE_LIMIT:
+        if abs(self.closure) > CLOSURE_LIMIT:
             found.append(
                 f"the parts add up to {1 + self.closure:.1%} of the total (limit {CLOSURE_LIMIT:.0%} off): the machine "
-                "was not equally fast in all calls; repeat more often on a quiet one"
+                "was not equally fast in all calls; repeat more often, or on a quiet one"
             )
+        slowdown = self.slowdown
+        if slowdown and slowdown.interval and slowdown.interval[0] > COST_LIMIT:
+            found.append(f"every call with a stopwatch took longer than the one without, by {slowdown.value:.1%}")
         if self.cost > COST_LIMIT:
             found.append(f"the stopwatch alone takes {self.cost:.1%} of the time (limit {COST_LIMIT:.0%})")
         return found

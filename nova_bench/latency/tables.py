@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nova_bench.latency.naming import AXES, PART_TITLES, setting_text
 from nova_bench.latency.plan import LatencyPlan
+from nova_bench.latency.spec import Change
 from nova_bench.latency.store import Measured
 from nova_bench.latency.summary import ALL_PARTS, CLOSURE_LIMIT, COST_LIMIT, GENERATION, PARTS, Times, coverage
 from nova_bench.render.table import Cell, Column, Row, Table
@@ -58,23 +59,26 @@ def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows=tuple(rows),
         caption=plan.suite.description,
         notes=(
-            "Seconds per video: those of a batch over its videos. Medians; parts from calls with a stopwatch, totals "
-            "from calls without one. Other is what no part claims.",
+            "Seconds per video: those of a batch over its videos. Medians. Other is what no part claims.",
+            *(f"{row.label}: {setting_text(measured[d].times.setting)}." for row, d in _done(plan, measured)),
             *_range_notes(calls),
             *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
         ),
     )
 
 
+def _done(plan: LatencyPlan, measured: dict[str, Measured]) -> list[tuple[Change, str]]:
+    """The rows of the table that have times, with the digests of their points."""
+    rows = ((row, plan.row(row).digest) for row in plan.suite.rows)
+    return [(row, digest) for row, digest in rows if digest in measured and measured[digest].ok]
+
+
 def parts_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
     """Every part of every row: time with its range, share, operations, and share of the matrix-product bound."""
     rows, bounds = [], {}
-    for row in plan.suite.rows:
-        found = measured.get(plan.row(row).digest)
-        if found is None or not found.ok:
-            continue
+    for row, digest in _done(plan, measured):
+        found = measured[digest]
         times, matmul = found.times, found.details["matmul"]
-        group = f"{row.label}: {setting_text(times.setting)}"
         bounds[times.setting["dtype"]] = (
             f"Bound in {times.setting['dtype']}: {matmul['flops_per_second'] / 1e12:.4g} TFLOP/s, the fastest product "
             f"of two matrices of {matmul['side']} x {matmul['side']} in the same run."
@@ -91,7 +95,7 @@ def parts_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
                 idle = "this part took no time here"
                 cells["rate"] = Cell(times.rate(part), note="" if times.rate(part) else idle)
                 cells["bound"] = Cell(times.share_of_bound(part), note="" if times.rate(part) else idle)
-            rows.append(Row(cells, group=group))
+            rows.append(Row(cells, group=row.label))
     return Table(
         id="parts",
         title="Where the time goes",
@@ -115,18 +119,18 @@ def parts_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
     """Whether the times can be believed: closure, what measuring costs, warm-up, memory, clocks."""
     rows = []
-    for row in plan.suite.rows:
-        found = measured.get(plan.row(row).digest)
-        if found is None or not found.ok:
-            continue
+    for row, digest in _done(plan, measured):
+        found = measured[digest]
         times, details = found.times, found.details
         slowdown, memory = times.slowdown, details["peak_memory"]
-        no_control = "not measured: measure.control is off"
+        no_control = "" if slowdown else "not measured: measure.control is off"
         rows.append(
             Row(
                 {
                     "label": Cell(row.label),
                     "calls": Cell(len(times.observed)),
+                    "total": Cell(times.total),
+                    "control": Cell(times.control.value if times.control else None, note=no_control),
                     "closure": Cell(times.closure),
                     "cost": Cell(times.cost),
                     "slowdown": Cell(slowdown.value, ci=slowdown.interval) if slowdown else Cell(None, note=no_control),
@@ -142,9 +146,11 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         columns=(
             Column("label", "Setting", "label"),
             Column("calls", "Timed calls", digits=0),
+            Column("total", "Total", unit="s", digits=_DIGITS),
+            Column("control", "Without stopwatch", unit="s", digits=_DIGITS),
             Column("closure", "Parts / total - 1", unit="%", scale=100, digits=2),
             Column("cost", "Stopwatch / total", unit="%", scale=100, digits=4),
-            Column("slowdown", "With / without stopwatch - 1", unit="%", scale=100, digits=2),
+            Column("slowdown", "With / without - 1", unit="%", scale=100, digits=2),
             Column("range", "Lowest and highest", "interval", of="slowdown"),
             Column("warmup", "Warm-up", unit="s", digits=2),
             Column("memory", "Peak memory", unit="MiB", scale=2**-20, digits=0),
@@ -152,9 +158,9 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         ),
         rows=tuple(rows),
         notes=(
-            f"Wanted: parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. Parts come from "
-            "calls with, the total from calls without a stopwatch, in turns; on a machine that does other work these "
-            "differ by its load as well. Stopwatch: regions entered times what an empty one takes.",
+            f"Wanted: parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. Stopwatch: "
+            "regions entered times what an empty one takes. With / without: calls with and without one, made in turns; "
+            "on a machine that does other work they differ by its load as well.",
             "Peak memory: tensors on a GPU; on the CPU the whole process, weights included.",
         ),
     )

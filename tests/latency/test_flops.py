@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from nova_bench.latency.flops import FlopObserver, flops_per_video
 from nova_bench.latency.spec import Setting
@@ -35,6 +36,22 @@ def test_formulas_equal_the_counter(case):
         generate(pipe, setting, observer)
     # The byte tokenizer gives this pipeline's prompt more tokens than fit: the same in both.
     assert flops_per_video(pipe, setting) == observer.flops
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_the_convolutions_of_the_cpu_are_counted():
+    """The autoencoder calls oneDNN directly, past what torch's counter knows."""
+    x, weight, bias = torch.randn(2, 3, 4, 6, 8), torch.randn(5, 3, 1, 3, 3), torch.zeros(5)
+    counts = []
+    for convolve in (
+        lambda: torch.nn.functional.conv3d(x, weight, bias, (1, 2, 2), (0, 1, 1)),
+        lambda: torch.ops.aten.mkldnn_convolution(x, weight, bias, (0, 1, 1), (1, 2, 2), (1, 1, 1), 1),
+    ):
+        observer = FlopObserver()
+        with torch.inference_mode(), observer.counting(), observer.region("vae"):
+            convolve()
+        counts.append(observer.flops["vae"])
+    assert counts == [2 * (2 * 5 * 4 * 3 * 4) * (3 * 1 * 3 * 3)] * 2
 
 
 def test_an_image_model():
