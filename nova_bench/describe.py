@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from nova_bench.kinds import BENCHMARK, KINDS, spec_of
+from nova_bench.kinds import BENCHMARK, KINDS, STUDY, spec_of
 from nova_bench.load import bundled_suites
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.scorers.base import ScorerInfo
@@ -62,7 +62,7 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
         "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
-    sections += [(f"A suite of the kind {kind}", _fields(spec_of(kind), "")) for kind in KINDS if kind != BENCHMARK]
+    sections += [(f"A suite with `kind: {kind}`", _fields(spec_of(kind), "")) for kind in KINDS if kind != BENCHMARK]
     sections += [
         (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
         for info in ADAPTERS.all().values()
@@ -152,30 +152,43 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     """
     adapters = ADAPTERS.all() if plugins else ADAPTERS.built_in
     scorers = SCORERS.all() if plugins else SCORERS.built_in
-    definitions: dict[str, Any] = {}
-    models = [_embedded(info.options, definitions) for info in adapters.values()]
-    kinds = {kind: _kind_schema(spec_of(kind), models, definitions) for kind in KINDS}
-    benchmark = kinds.pop(BENCHMARK)
+    schema = Suite.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = schema.setdefault("$defs", {})
+    schema["properties"]["model"] = {"anyOf": [_embedded(info.options, definitions) for info in adapters.values()]}
+    schema["properties"]["extends"] = {"type": "string", "description": "Another suite file, relative to this one."}
     definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PromptEntry"}]
     }
-    benchmark["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
+    schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
+    whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
     definitions.pop("ModelSpec", None)
-    schema = benchmark
+    schema["anyOf"] = [{"required": ["extends"]}, whole]
+    del schema["$defs"]
+    kinds = {kind: _other_kind(kind, schema, definitions) for kind in KINDS if kind != BENCHMARK}
+    definitions.pop("ModelSpec", None)
     for kind, other in kinds.items():
-        condition = {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+        condition = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
         schema = {"if": condition, "then": other, "else": schema}
     return {"$schema": SCHEMA_ID, "$defs": definitions, **schema}
 
 
-def _kind_schema(spec: type[BaseModel], models: list[dict[str, Any]], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one kind of suite, without its definitions."""
-    schema = spec.model_json_schema(ref_template="#/$defs/{model}")
-    definitions.update(schema.pop("$defs", {}))
-    schema["properties"]["model"] = {"anyOf": models}
-    schema["properties"]["extends"] = {"type": "string", "description": "Another suite file, relative to this one."}
-    whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
-    return {**schema, "anyOf": [{"required": ["extends"]}, whole]}
+def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of another kind than a benchmark, whose schema is ``suite``; models are the same in all of them.
+
+    A study's base is a suite that may leave everything to what it extends, and to the study.
+    """
+    other = spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= other.pop("$defs", {})
+    properties = other["properties"]
+    properties["extends"] = suite["properties"]["extends"]
+    if "model" in properties:
+        properties["model"] = suite["properties"]["model"]
+    if kind == STUDY:
+        part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
+        properties["base"] = {**part, "description": properties["base"]["description"]}
+        definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]
+    other["anyOf"] = [{"required": ["extends"]}, {"required": other.pop("required")}]
+    return other
 
 
 def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,14 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nova_bench.errors import ExitCode, SuiteError
+from nova_bench.errors import SuiteError, UserError
 from nova_bench.names import nearest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from nova_bench.progress import Progress
-    from nova_bench.render.table import Table
     from nova_bench.report import Reported
     from nova_bench.store import Store
     from nova_bench.store.store import StoredRun
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of suite says and does, as "module:name", imported when it is used.
+    """What a kind of suite does, as "module:name", imported when it is used.
 
-    spec: the pydantic model of its files. run: ``(Request, Progress) -> Outcome``. preview: ``(Request) -> Preview``;
-    it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``, from what the store holds.
+    spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
+    ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
+    needs no model. A run in the store is of the kind that its ``suite["kind"]`` says.
     """
 
     spec: str
@@ -36,6 +36,9 @@ class Kind:
 
 
 BENCHMARK = "benchmark"
+STUDY = "study"
+COLLECTION = "collection"
+LATENCY = "latency"
 KINDS = {
     BENCHMARK: Kind(
         spec="nova_bench.spec:Suite",
@@ -43,7 +46,19 @@ KINDS = {
         preview="nova_bench.preview:preview_benchmark",
         report="nova_bench.report:report_benchmark",
     ),
-    "latency": Kind(
+    STUDY: Kind(
+        spec="nova_bench.study.spec:Study",
+        run="nova_bench.study.run:run_study",
+        preview="nova_bench.study.preview:preview_study",
+        report="nova_bench.study.report:report_study",
+    ),
+    COLLECTION: Kind(
+        spec="nova_bench.collection.spec:Collection",
+        run="nova_bench.collection.run:run_collection",
+        preview="nova_bench.collection.preview:preview_collection",
+        report="nova_bench.collection.report:report_collection",
+    ),
+    LATENCY: Kind(
         spec="nova_bench.latency.spec:LatencySuite",
         run="nova_bench.latency.run:run_latency",
         preview="nova_bench.latency.preview:preview_latency",
@@ -66,25 +81,6 @@ class Request:
     execution: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the suite's `execution` section that the command line states (`--device` and its like)."""
     limit: int | None = None
-
-
-class Outcome(Protocol):
-    """What a run ended with."""
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """For the terminal."""
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-
-    @property
-    def gaps(self) -> Sequence[str]:
-        """One line for each thing that was asked for and has no number."""
-
-    @property
-    def exit_code(self) -> ExitCode: ...
 
 
 class Preview(Protocol):
@@ -115,7 +111,7 @@ def kind_of(suite: str) -> str:
     return kind
 
 
-def run_request(request: Request, progress: Progress) -> Outcome:
+def run_request(request: Request, progress: Progress) -> Reported:
     """Run a suite of any kind."""
     return _imported(KINDS[kind_of(request.suite)].run)(request, progress)
 
@@ -126,8 +122,11 @@ def preview_request(request: Request) -> Preview:
 
 
 def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write the report of a stored run of any kind into ``folder``."""
-    return _imported(KINDS[run.suite.get("kind", BENCHMARK)].report)(run, store, folder, progress)
+    """Rebuild the report of a stored run of any kind under ``folder``."""
+    kind = KINDS.get(run.suite.get("kind", BENCHMARK))
+    if kind is None:
+        raise UserError(f"run {run.name}: of the unknown kind {run.suite['kind']!r}", "use the version that made it")
+    return _imported(kind.report)(run, store, folder, progress)
 
 
 def spec_of(kind: str) -> type[BaseModel]:

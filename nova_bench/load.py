@@ -36,7 +36,7 @@ def load_suite(
     (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
     message begins with ``file:line`` or with the option.
     """
-    return _validate(_with_named_scorers(requested_source(name, assignments, model, execution)))
+    return validate_suite(with_named_scorers(requested_source(name, assignments, model, execution)))
 
 
 def requested_source(
@@ -47,7 +47,7 @@ def requested_source(
     here = Path.cwd()
     if model is not None:
         source = source.with_value(("model",), model, "--model", here)
-    source = _with_named_scorers(source)
+    source = with_named_scorers(source)
     source = with_assignments(source, assignments)
     for key, value in execution.items():
         source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
@@ -62,7 +62,7 @@ def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Sourc
     return source
 
 
-def _with_named_scorers(source: Source) -> Source:
+def with_named_scorers(source: Source) -> Source:
     """A scorer written as a bare name is a mapping from here on, so that `--set scorers.0.tags=...` finds one."""
     uses = source.data.get("scorers")
     if not isinstance(uses, list):
@@ -119,7 +119,8 @@ def _names_other_adapter(source: Source, base: Source) -> bool:
     )
 
 
-def _validate(source: Source) -> Suite:
+def validate_suite(source: Source) -> Suite:
+    """The suite that a whole document states; every error names the place where the wrong value was written."""
     data = dict(source.data)
     if "model" in data:
         data["model"] = model_options(data["model"], source)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
-from nova_bench.errors import ExitCode, MissingAsset
+from nova_bench.errors import MissingAsset
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
@@ -19,41 +18,11 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
-from nova_bench.render.table import Table
 from nova_bench.report import Reported, write_run_report
 from nova_bench.score import score
 from nova_bench.spec import Suite
 from nova_bench.store import Store
 from nova_bench.store.store import stored_run
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run ended with."""
-
-    plan: Plan
-    reported: Reported
-    folder: Path
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The report's tables."""
-        return self.reported.tables
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-        return self.reported.page
-
-    @property
-    def gaps(self) -> tuple[str, ...]:
-        """One line for each thing that was asked for and has no number."""
-        return self.reported.gaps
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """PASS where everything that was asked for has its number, else INCOMPLETE."""
-        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
 
 
 def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
@@ -68,12 +37,12 @@ def requested_suite(request: Request) -> Suite:
     return load_suite(request.suite, request.assignments, model, request.execution)
 
 
-def run_benchmark(request: Request, progress: Progress) -> RunResult:
+def run_benchmark(request: Request, progress: Progress) -> Reported:
     """Run a suite of the kind "benchmark": one model, scored."""
     return run_suite(requested_suite(request), request.store, request.limit, progress)
 
 
-def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> RunResult:
+def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Reported:
     """Run a suite on the store at ``root`` and write its report; what is there already is not done again.
 
     Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
@@ -81,8 +50,7 @@ def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -
     with Store.writer(root) as store:
         plan, folder = measure_suite(suite, store, limit, progress)
         with progress.stage("report", 0):
-            reported = write_run_report(plan, store, folder, progress)
-    return RunResult(plan, reported, folder)
+            return write_run_report(plan, store, folder, progress)
 
 
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:

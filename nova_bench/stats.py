@@ -30,6 +30,20 @@ def cluster_bootstrap(
     enough = (weights > 0).sum(axis=0) >= 2
     if clusters < 2 or not enough.any():
         return np.full(metrics, np.nan), np.full(metrics, np.nan)
+    means = resampled_means(sums, weights, resamples, seed)
+    tail = (1 - confidence) / 2
+    low, high = (quantile(means, share) for share in (tail, 1 - tail))
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """[resamples, metrics]: every metric's weighted mean in each resample of the clusters, the same draws for all.
+
+    Arguments as for :func:`cluster_bootstrap`. NaN where no drawn cluster has the metric.
+    """
+    import numpy as np
+
+    clusters, metrics = sums.shape
     generator = np.random.default_rng(seed)
     means = np.empty((resamples, metrics))
     for start in range(0, resamples, CHUNK):
@@ -39,12 +53,10 @@ def cluster_bootstrap(
         counts = np.bincount(drawn.ravel(), minlength=count * clusters).reshape(count, clusters).astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             means[start : start + count] = (counts @ sums) / (counts @ weights)
-    tail = (1 - confidence) / 2
-    low, high = (_quantile(means, share) for share in (tail, 1 - tail))
-    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+    return means
 
 
-def _quantile(means: np.ndarray, share: float) -> np.ndarray:
+def quantile(means: np.ndarray, share: float) -> np.ndarray:
     """Quantile per column. A resample in which no cluster has a metric (NaN) is left out for that metric."""
     import numpy as np
 

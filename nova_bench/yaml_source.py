@@ -59,6 +59,14 @@ class Source:
         data = {key: value for key, value in self.data.items() if key != section}
         return Source(data, {path: origin for path, origin in self.origins.items() if path[:1] != (section,)})
 
+    def section(self, path: KeyPath) -> Source:
+        """The mapping at ``path`` as a document of its own."""
+        data: Any = self.data
+        for key in path:
+            data = data[key]
+        inside = {known[len(path) :]: origin for known, origin in self.origins.items() if known[: len(path)] == path}
+        return Source(data, {(): self.origin(path), **inside})
+
 
 def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
     """``a.b.0.c=value`` as a key path and a value, which is read as YAML: numbers, lists, true, null, text."""
@@ -70,7 +78,12 @@ def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SuiteError(f"{option}: the value is no YAML", "quote it: --set 'key=\"value\"'") from error
-    return tuple(int(key) if _is_index(key) else key for key in keys.split(".")), value
+    return key_path(keys), value
+
+
+def key_path(keys: str) -> KeyPath:
+    """``a.b.0.c`` as a key path."""
+    return tuple(int(key) if _is_index(key) else key for key in keys.split("."))
 
 
 def _is_index(key: str) -> bool:

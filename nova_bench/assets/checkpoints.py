@@ -1,7 +1,8 @@
-"""The published NOVA checkpoints, and any other repository of the hub in their layout: fetch, find, verify.
+"""The NOVA checkpoints with names, and any other repository of the hub in their layout: fetch, find, verify.
 
-Files stay in the hub's own cache (HF_HOME), which names each by the digest the hub states for it: SHA-256 for large
-files, git's blob hash for small ones. So what lies there can be verified without a network.
+nova-tiny comes with nova_bench. Files of the others stay in the hub's own cache (HF_HOME), which names each by the
+digest the hub states for it: SHA-256 for large files, git's blob hash for small ones. So what lies there can be
+verified without a network.
 """
 
 from __future__ import annotations
@@ -23,9 +24,16 @@ FILES = ("*.json", "*.safetensors", "*.txt")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
+SHIPPED = Path(__file__).parents[1] / "checkpoints"
+"""Folder of the checkpoints that come with nova_bench."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint. ``size`` is about what its files take, in bytes: parameters times two to four."""
+    """A published checkpoint. ``size`` is about what its files take, in bytes: parameters times two to four.
+
+    ``folder`` is where one that comes with nova_bench lies; it has no ``repo_id``.
+    """
 
     name: str
     repo_id: str
@@ -33,11 +41,15 @@ class Checkpoint:
     size: float
     revision: str = "main"
     licence: str = "Apache-2.0"
+    folder: Path | None = None
 
 
 CHECKPOINTS: dict[str, Checkpoint] = {
     checkpoint.name: checkpoint
     for checkpoint in (
+        Checkpoint(
+            "nova-tiny", "", "small NOVA of the shapes world, video, 17x64x64", 16e6, folder=SHIPPED / "nova-tiny"
+        ),
         Checkpoint("nova-0.6b-t2v", "BAAI/nova-d48w1024-osp480", "NOVA 0.6B, video, 33x480x768", 8e9),
         Checkpoint("nova-0.6b-t2i-512", "BAAI/nova-d48w1024-sd512", "NOVA 0.6B, images, 512x512", 8e9),
         Checkpoint("nova-0.3b-t2i", "BAAI/nova-d48w768-sdxl1024", "NOVA 0.3B, images, 1024x1024", 7e9),
@@ -52,7 +64,7 @@ def get_checkpoint(name: str) -> Checkpoint:
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     if HUB_ID.fullmatch(name):
-        known = next((found for found in CHECKPOINTS.values() if found.repo_id == name), None)
+        known = next((found for found in CHECKPOINTS.values() if name == found.repo_id), None)
         return known or Checkpoint(name, name, "a checkpoint of the hub", 0.0, licence="see its page")
     raise UserError(
         f"{name}: no such checkpoint{nearest(name, CHECKPOINTS)}", f"owner/name, or one of: {', '.join(CHECKPOINTS)}"
@@ -60,7 +72,7 @@ def get_checkpoint(name: str) -> Checkpoint:
 
 
 def checkpoint_path(name: str, revision: str | None = None) -> Path:
-    """The checkpoint's folder in the hub's cache; never touches the network.
+    """The checkpoint's folder, in nova_bench or in the hub's cache; never touches the network.
 
     MissingAsset with the command that fetches it. A snapshot that lacks files is told when it is loaded.
     """
@@ -68,6 +80,8 @@ def checkpoint_path(name: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     checkpoint = get_checkpoint(name)
+    if checkpoint.folder is not None:
+        return checkpoint.folder
     try:
         folder = snapshot_download(
             checkpoint.repo_id,
@@ -89,6 +103,8 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
     checkpoint = get_checkpoint(name)
+    if checkpoint.folder is not None:
+        return checkpoint.folder
     try:
         folder = Path(
             snapshot_download(checkpoint.repo_id, revision=revision or checkpoint.revision, allow_patterns=list(FILES))

@@ -38,7 +38,7 @@ def list_assets() -> ExitCode:
             f"~{megabytes(found.size)}",
             found.licence,
             found.summary,
-            found.repo_id,
+            found.repo_id or "comes with nova_bench",
         ]
         for found in CHECKPOINTS.values()
     ]

@@ -11,6 +11,7 @@ from nova_bench.errors import ExitCode
 
 if TYPE_CHECKING:
     from nova_bench.render.table import Table
+    from nova_bench.report import Reported
 
 
 def run(
@@ -31,12 +32,17 @@ def run(
 
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
-    result = run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet))
-    show_tables(result.tables)
-    print(f"report: {result.page}")
-    for gap in result.gaps:
+    reported = run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet))
+    return show_report(reported)
+
+
+def show_report(reported: Reported) -> ExitCode:
+    """Print a run's tables, where its report is, and what has no number; returns the exit code."""
+    show_tables(reported.tables)
+    print(f"report: {reported.page}")
+    for gap in reported.gaps:
         print(f"incomplete: {gap}", file=sys.stderr)
-    return result.exit_code
+    return reported.exit_code
 
 
 def show_tables(tables: Sequence[Table]) -> None:

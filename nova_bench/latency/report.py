@@ -74,7 +74,7 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
         ),
         out / "index.html",
     )
-    return Reported(tuple(tables), tuple(gaps), page)
+    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(gaps), page)
 
 
 def _summary(plan: LatencyPlan) -> tuple[str, ...]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.batches import one_line
 from nova_bench.device import resolve_device
-from nova_bench.errors import ExitCode
 from nova_bench.identity import digest
 from nova_bench.kinds import Request
 from nova_bench.latency.load import load_latency
@@ -23,7 +21,6 @@ from nova_bench.manifest import write_manifest
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.progress import Progress, log_to
 from nova_bench.render.files import safe_name
-from nova_bench.render.table import Table
 from nova_bench.report import Reported
 from nova_bench.store import Row, Status, Store
 from nova_bench.store.store import stored_run
@@ -32,35 +29,7 @@ if TYPE_CHECKING:
     from nova_bench.latency.subject import Subject
 
 
-@dataclass(frozen=True)
-class LatencyOutcome:
-    """What a run ended with."""
-
-    plan: LatencyPlan
-    reported: Reported
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The report's tables."""
-        return self.reported.tables
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-        return self.reported.page
-
-    @property
-    def gaps(self) -> tuple[str, ...]:
-        """One line for each measurement that has no number."""
-        return self.reported.gaps
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """PASS where every measurement has its number, else INCOMPLETE."""
-        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
-
-
-def run_latency(request: Request, progress: Progress) -> LatencyOutcome:
+def run_latency(request: Request, progress: Progress) -> Reported:
     """Measure what the store lacks of a suite and write its report. MissingAsset where the checkpoint isn't here."""
     suite = load_latency(request)
     if not suite.model.random_weights:
@@ -85,8 +54,7 @@ def run_latency(request: Request, progress: Progress) -> LatencyOutcome:
                 content = _content(plan, machine, measured_points(plan, store).values())
                 write_manifest(folder, content, device, started, progress.seconds)
         with progress.stage("report", 0):
-            reported = write_latency_report(plan, store, folder)
-    return LatencyOutcome(plan, reported)
+            return write_latency_report(plan, store, folder)
 
 
 def _record(plan: LatencyPlan):

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 def locate_checkpoint(options: NovaSpec) -> Path:
     """The folder of a checkpoint on this machine; never touches the network.
 
-    MissingAsset with the command that fetches it; UserError where a folder holds no checkpoint.
+    MissingAsset with the command that fetches it, or where the folder isn't there; UserError where a folder holds
+    something else.
     """
     if options.folder is None:
         return checkpoint_path(options.checkpoint, options.revision)
     folder = locate(options.folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder", "correct model.folder")
+        raise MissingAsset(
+            f"needs the checkpoint {folder}: no such folder", "train or copy it, or correct model.folder"
+        )
     if not is_checkpoint(folder):
         raise UserError(f"{folder}: holds no NOVA checkpoint", "a folder with model_index.json is expected")
     return folder
@@ -44,6 +47,8 @@ def missing_checkpoint(options: NovaSpec) -> list[str]:
         return []
     try:
         locate_checkpoint(options)
-    except MissingAsset:
+    except MissingAsset as missing:
+        if options.checkpoint is None:
+            return [str(missing).removeprefix("needs ")]
         return [f"{missing_text(options.checkpoint)}: {fetch_command(options.checkpoint)}"]
     return []

@@ -147,7 +147,7 @@ def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) ->
     try:
         folder = locate_checkpoint(options)
     except MissingAsset:
-        return ["absent", options.checkpoint, options.revision]
+        return ["absent", options.checkpoint or options.folder, options.revision]
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
 

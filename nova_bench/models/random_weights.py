@@ -22,7 +22,7 @@ SUFFIX = "@random"
 
 MINIATURE = "miniature"
 SEED = 0
-RANDOM_NAMES = (*CHECKPOINTS, MINIATURE)
+RANDOM_NAMES = (*(name for name, checkpoint in CHECKPOINTS.items() if checkpoint.repo_id), MINIATURE)
 REFUSAL = "its weights are random: it can be timed, but what it makes is noise and gets no score"
 
 # All five components of a video model, each as small as its layers allow; runs in a tenth of a second on a CPU.

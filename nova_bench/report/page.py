@@ -8,10 +8,12 @@ from typing import Any
 
 from nova_bench.aggregate import collect, summarise
 from nova_bench.atomic import write_atomic
+from nova_bench.errors import ExitCode
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
+from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
@@ -28,11 +30,21 @@ SAMPLE_TABLE_ROWS = 24
 
 @dataclass(frozen=True)
 class Reported:
-    """What a report shows and where it lies. ``gaps`` says in a line each what was asked for and has no number."""
+    """What a report of a run shows and where it lies.
 
+    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number.
+    """
+
+    run: str
     tables: tuple[Table, ...]
+    figures: tuple[FigureSpec, ...]
     gaps: tuple[str, ...]
     page: Path
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """PASS where everything that was asked for has its number, else INCOMPLETE."""
+        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
 
 
 def plan_of(run: StoredRun) -> Plan:
@@ -49,7 +61,7 @@ def plan_of(run: StoredRun) -> Plan:
 
 
 def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write the report of a stored run of the kind "benchmark"."""
+    """Rebuild the report of a stored run."""
     return write_run_report(plan_of(run), store, folder, progress)
 
 
@@ -89,7 +101,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         out / "index.html",
         media_budget=plan.suite.report.embed_megabytes * 2**20,
     )
-    return Reported(tuple(tables), tuple(missing), page)
+    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:

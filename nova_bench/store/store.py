@@ -280,8 +280,8 @@ class Store:
             )
 
     def run_names(self) -> list[tuple[str, str, str]]:
-        """(name, run id, created) of every run, newest first."""
-        return list(self._all("SELECT name, run, created FROM runs ORDER BY created DESC, name"))
+        """(name, run id, created) of every run, newest first; of one second, the last that was recorded."""
+        return list(self._all("SELECT name, run, created FROM runs ORDER BY created DESC, rowid DESC"))
 
     def run(self, name: str) -> StoredRun:
         """A run by its name or id. StoreError where there is none of that name."""

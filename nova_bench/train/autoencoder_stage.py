@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ from nova_bench.train.loop import Randomness
 from nova_bench.train.spec import TrainSpec
 
 INITIAL_LOG_VARIANCE = -6.0
+DISTINCT = 40
+"""Levels of 255 by which a pixel that crops are made around differs from most."""
 
 
 class AutoencoderStage:
@@ -32,12 +35,19 @@ class AutoencoderStage:
     """
 
     name = "autoencoder"
+    outer = ("conv_in", "decoder.conv_out")
 
     def __init__(self, spec: TrainSpec, vae: AutoencoderKLOpenSora, device: str):
         self.module: nn.Module = vae
         self.blocks: dict[str, nn.Module] = {}
         self._spec, self._vae, self._device = spec, vae, device
         self._world = open_world(spec.data)
+        crop = spec.autoencoder.crop
+        if crop is not None and (crop > spec.data.size or crop % vae.spatial_stride):
+            raise UserError(
+                f"autoencoder.crop: {crop} pixels don't fit",
+                f"a multiple of {vae.spatial_stride} up to {spec.data.size}",
+            )
         for length in spec.autoencoder.clip_lengths:
             if not 1 <= length <= min(spec.data.num_frames, FRAMES_PER_TILE) or (length - 1) % vae.temporal_stride:
                 raise UserError(
@@ -47,27 +57,72 @@ class AutoencoderStage:
 
     def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
         """``loss``, ``l1``, ``edge``, ``kl`` and ``psnr`` (of this batch, in dB) of one batch."""
-        section = self._spec.autoencoder
-        frames = self._batch(section.clip_lengths[step % len(section.clip_lengths)], random)
+        frames = self._batch(step, random)
         mean, log_variance = moments(self._vae, frames)
         noise = torch.randn(mean.shape, generator=random.torch, device=mean.device)
-        out = decode(self._vae, mean + noise * (0.5 * log_variance).exp()).float()
-        error = out - frames
+        losses = self._reconstruction(mean + noise * (0.5 * log_variance).exp(), frames)
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return {**losses, "loss": losses["loss"] + self._spec.autoencoder.kl_weight * kl, "kl": kl}
+
+    def _reconstruction(self, latents: Tensor, frames: Tensor) -> dict[str, Tensor]:
+        section = self._spec.autoencoder
+        error = decode(self._vae, latents).float() - frames
         l1, l2 = error.abs().mean(), error.square().mean()
         edge = sum(error.diff(dim=dim).abs().mean() for dim in (2, 3, 4) if error.shape[dim] > 1)
-        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         psnr = -10 * torch.log10(l2.detach() / 4)
-        loss = l1 + section.square_weight * l2 + section.edge_weight * edge + section.kl_weight * kl
-        return {"loss": loss, "l1": l1, "edge": edge, "kl": kl, "psnr": psnr}
+        return {
+            "loss": l1 + section.square_weight * l2 + section.edge_weight * edge,
+            "l1": l1,
+            "edge": edge,
+            "psnr": psnr,
+        }
 
-    def _batch(self, length: int, random: Randomness) -> Tensor:
-        """Random stretches of random clips, [B, 3, length, H, W]."""
+    def _batch(self, step: int, random: Randomness) -> Tensor:
+        """Random stretches of random clips, [B, 3, F, H, W], or crops of them."""
+        section, size = self._spec.autoencoder, self._spec.data.size
+        length = section.clip_lengths[step % len(section.clip_lengths)]
+        side = size
+        if section.crop is not None and random.numpy.rand() < section.crop_share:
+            side = section.crop
         clips = []
-        for _ in range(max(1, self._spec.autoencoder.batch_frames // length)):
+        for _ in range(max(1, section.batch_frames * size**2 // (length * side**2))):
             clip = self._world[int(random.numpy.randint(len(self._world)))]
             start = int(random.numpy.randint(self._spec.data.num_frames - length + 1))
-            clips.append(to_pixels(clip.frames[start : start + length]))
+            clips.append(to_pixels(_crop(clip.frames[start : start + length], side, random.numpy)))
         return torch.stack(clips).to(self._device)
+
+
+class DecoderStage(AutoencoderStage):
+    """The same errors of pixels, with the encoder fixed and noise on the latents."""
+
+    name = "decoder"
+    outer = ("conv_in", "conv_out")
+
+    def __init__(self, spec: TrainSpec, vae: AutoencoderKLOpenSora, device: str):
+        super().__init__(spec, vae, device)
+        parts = {"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}
+        self.module = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
+
+    def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
+        """``loss``, ``l1``, ``edge`` and ``psnr`` (of this batch, in dB) of one batch."""
+        frames = self._batch(step, random)
+        with torch.no_grad():
+            mean, log_variance = moments(self._vae, frames)
+        noise = torch.randn((2, *mean.shape), generator=random.torch, device=mean.device)
+        spread = self._spec.autoencoder.decoder_noise / self._vae.config["scaling_factor"]
+        return self._reconstruction(mean + noise[0] * (0.5 * log_variance).exp() + spread * noise[1], frames)
+
+
+def _crop(frames: np.ndarray, side: int, random: np.random.RandomState) -> np.ndarray:
+    """A square part of [F, H, W, 3] that holds a random pixel of those that differ from the median colour."""
+    size = frames.shape[1]
+    if side == size:
+        return frames
+    median = np.median(frames[:, ::4, ::4].reshape(-1, 3), 0)
+    places = np.argwhere(np.abs(frames - median).max(-1) > DISTINCT)
+    y, x = places[random.randint(len(places))][1:] if len(places) else random.randint(size, size=2)
+    top, left = (int(np.clip(at - random.randint(side), 0, size - side)) for at in (y, x))
+    return frames[:, top : top + side, left : left + side]
 
 
 def make_autoencoder(config: dict[str, Any], seed: int) -> AutoencoderKLOpenSora:

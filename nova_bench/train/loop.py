@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from nova_bench.errors import UserError
 from nova_bench.identity import digest
 from nova_bench.progress import Progress
-from nova_bench.train.optimization import AveragedWeights, Precision, learning_rate, make_optimizer
+from nova_bench.train.optimization import AveragedWeights, Optimizer, Precision
 from nova_bench.train.spec import OptimizationSpec
 from nova_bench.train.state import TrainingLog, load_state, save_state
 
@@ -48,6 +48,8 @@ class Stage(Protocol):
     """Everything trainable."""
     blocks: dict[str, nn.Module]
     """Modules whose output norms are recorded, by name."""
+    outer: tuple[str, ...]
+    """Parts of the names of first and last layers' parameters, which Muon never moves."""
 
     def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
         """Scalars by name; ``loss`` is what is minimized."""
@@ -68,7 +70,8 @@ def train_stage(
     UserError if that was begun with another ``identity``, or if the loss is no number any more.
     """
     path = folder / f"{stage.name}.pt"
-    optimizer, precision = make_optimizer(spec, stage.module), Precision(spec.precision, device)
+    precision = Precision(spec.precision, device)
+    optimizer = Optimizer(spec, stage.module, stage.outer, precision)
     average = AveragedWeights(stage.module, spec.ema_decay)
     state = load_state(path, identity)
     begin = 0
@@ -77,7 +80,6 @@ def train_stage(
         stage.module.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
-        precision.scaler.load_state_dict(state["scaler"])
         progress.say(f"{stage.name}: continues after step {begin}")
     if begin < spec.steps:
         log = TrainingLog(folder / f"{stage.name}.jsonl", begin)
@@ -102,7 +104,6 @@ def train_stage(
                             "weights": stage.module.state_dict(),
                             "average": average.weights,
                             "optimizer": optimizer.state_dict(),
-                            "scaler": precision.scaler.state_dict(),
                         },
                     )
                 advance(1)
@@ -113,33 +114,20 @@ def train_stage(
 
 
 def _step(
-    stage: Stage,
-    spec: OptimizationSpec,
-    step: int,
-    random: Randomness,
-    precision: Precision,
-    optimizer: torch.optim.Optimizer,
+    stage: Stage, spec: OptimizationSpec, step: int, random: Randomness, precision: Precision, optimizer: Optimizer
 ) -> dict[str, Any]:
     """One optimizer step; returns its log record."""
-    rate = learning_rate(spec, step)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
     norms: dict[str, dict[str, float]] = {}
     watched = stage.blocks if step % spec.activations_every == 0 else {}
     with _recorded(watched, norms), precision.autocast():
         losses = stage.losses(step, random)
-    optimizer.zero_grad(set_to_none=True)
-    precision.scaler.scale(losses["loss"]).backward()
-    precision.scaler.unscale_(optimizer)
-    norm = nn.utils.clip_grad_norm_(stage.module.parameters(), spec.clip_norm)
     record = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
     if not np.isfinite(record["loss"]):
         raise UserError(
             f"{stage.name}: the loss of step {step + 1} is {record['loss']}", "lower the learning rate, or use fp32"
         )
-    precision.scaler.step(optimizer)
-    precision.scaler.update()
-    record |= {"grad_norm": norm.item(), "learning_rate": rate}
+    norm, rate = optimizer.step(losses["loss"], step)
+    record |= {"grad_norm": norm, "learning_rate": rate}
     return {**record, "activations": norms} if norms else record
 
 

@@ -1,9 +1,11 @@
-"""Learning rate, weight decay groups, averaged weights and autocast: what every stage of training shares."""
+"""Optimizers, learning rate, averaged weights and autocast: what every stage of training shares."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,25 +14,88 @@ from nova_bench.errors import UserError
 from nova_bench.train.spec import OptimizationSpec
 
 
-def learning_rate(spec: OptimizationSpec, step: int) -> float:
-    """Learning rate of a step, counted from 0: linear warmup, then constant or half a cosine."""
+class Optimizer:
+    """AdamW, or Muon for the hidden matrices and AdamW for the rest, with one schedule.
+
+    ``outer`` are parts of parameter names: first and last layers, which AdamW moves in any case. Weight decay is on
+    matrices and kernels alone. Raises UserError where torch has no Muon.
+    """
+
+    def __init__(self, spec: OptimizationSpec, module: nn.Module, outer: Sequence[str], precision: Precision):
+        self._spec, self._module, self._precision = spec, module, precision
+        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        self._hidden = [p for name, p in named if spec.muon_learning_rate and _is_hidden(name, p, outer)]
+        # Muon takes matrices; these views share their memory with kernels, and below their gradients' with theirs.
+        self._matrices = [nn.Parameter(p.detach().flatten(1)) for p in self._hidden]
+        moved = {id(p) for p in self._hidden}
+        rest = [p for _, p in named if id(p) not in moved]
+        groups = [
+            {"params": [p for p in rest if min(p.ndim, len(p)) > 1], "weight_decay": spec.weight_decay},
+            {"params": [p for p in rest if min(p.ndim, len(p)) <= 1], "weight_decay": 0.0},
+        ]
+        self._parts = [(torch.optim.AdamW(groups, lr=spec.learning_rate, betas=spec.betas), spec.learning_rate)]
+        if self._matrices:
+            self._parts.append((_muon(self._matrices, spec), spec.muon_learning_rate))
+
+    def step(self, loss: Tensor, step: int) -> tuple[float, float]:
+        """Move all parameters down ``loss``; returns the norm of the whole gradient and AdamW's learning rate."""
+        scaler = self._precision.scaler
+        self._module.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        for matrix, parameter in zip(self._matrices, self._hidden, strict=True):
+            matrix.grad = None if parameter.grad is None else parameter.grad.view_as(matrix)
+        for part, _ in self._parts:
+            scaler.unscale_(part)
+        norm = nn.utils.clip_grad_norm_(self._module.parameters(), self._spec.clip_norm)
+        fraction = rate_fraction(self._spec, step)
+        for part, peak in self._parts:
+            for group in part.param_groups:
+                group["lr"] = peak * fraction
+            scaler.step(part)
+        scaler.update()
+        return norm.item(), self._spec.learning_rate * fraction
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments of all parameters and the loss scale."""
+        return {
+            "parts": [part.state_dict() for part, _ in self._parts],
+            "scaler": self._precision.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        for (part, _), stored in zip(self._parts, state["parts"], strict=True):
+            part.load_state_dict(stored)
+        self._precision.scaler.load_state_dict(state["scaler"])
+
+
+def _is_hidden(name: str, parameter: Tensor, outer: Sequence[str]) -> bool:
+    return parameter.ndim > 1 and len(parameter) > 1 and not any(part in name for part in outer)
+
+
+def _muon(matrices: list[nn.Parameter], spec: OptimizationSpec) -> torch.optim.Optimizer:
+    if not hasattr(torch.optim, "Muon"):
+        raise UserError(
+            f"torch {torch.__version__} has no Muon", "torch 2.9 or newer, or no optimization.muon_learning_rate"
+        )
+    return torch.optim.Muon(
+        matrices,
+        lr=spec.muon_learning_rate,
+        weight_decay=spec.weight_decay,
+        momentum=spec.betas[1],
+        adjust_lr_fn="match_rms_adamw",
+    )
+
+
+def rate_fraction(spec: OptimizationSpec, step: int) -> float:
+    """Learning rate of a step, counted from 0, as a fraction of its peak: linear warmup, constant or half a cosine."""
     if step < spec.warmup_steps:
-        return spec.learning_rate * (step + 1) / spec.warmup_steps
+        return (step + 1) / spec.warmup_steps
     if spec.schedule == "constant":
-        return spec.learning_rate
+        return 1.0
     progress = (step - spec.warmup_steps) / max(1, spec.steps - spec.warmup_steps)
     cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    return spec.learning_rate * (spec.final_fraction + (1 - spec.final_fraction) * cosine)
-
-
-def make_optimizer(spec: OptimizationSpec, module: nn.Module) -> torch.optim.AdamW:
-    """AdamW on everything trainable, with weight decay on matrices and kernels alone."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if min(p.ndim, len(p)) > 1], "weight_decay": spec.weight_decay},
-        {"params": [p for p in parameters if min(p.ndim, len(p)) <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=spec.betas)
+    return spec.final_fraction + (1 - spec.final_fraction) * cosine
 
 
 class AveragedWeights:

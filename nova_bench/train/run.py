@@ -14,10 +14,10 @@ from nova_bench.identity import digest
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.pipeline import NOVAPipeline
 from nova_bench.nova.schedulers import load_scheduler
-from nova_bench.nova.vae import Autoencoder, load_vae
+from nova_bench.nova.vae import Autoencoder, AutoencoderKLOpenSora, load_vae
 from nova_bench.paths import locate
 from nova_bench.progress import Progress, log_to
-from nova_bench.train.autoencoder_stage import AutoencoderStage, make_autoencoder
+from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage
 from nova_bench.train.optimization import Precision
@@ -66,6 +66,7 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
             "scheduler": spec.scheduler,
         }
         steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+        steps += _train_decoder(spec, vae, folder, device, progress)
         pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
     return Trained(folder / CHECKPOINT, vae_steps + steps)
 
@@ -82,11 +83,31 @@ def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: P
     identity = {
         "seed": spec.seed,
         "data": _data_identity(spec),
-        "autoencoder": _without_steps(section.model_dump(mode="json", exclude={"pretrained"})),
+        "autoencoder": _without_steps(
+            section.model_dump(mode="json", exclude={"pretrained", "decoder_optimization", "decoder_noise"})
+        ),
     }
     stage = AutoencoderStage(spec, vae, device)
     steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
     return vae.requires_grad_(False), steps
+
+
+def _train_decoder(spec: TrainSpec, vae: AutoencoderKLOpenSora, folder: Path, device: str, progress: Progress) -> int:
+    """Let the decoder go on alone, where the file asks for it. What it learns changes nothing for the transformer."""
+    section = spec.autoencoder
+    if section.decoder_optimization is None:
+        return 0
+    identity = {
+        "seed": spec.seed,
+        "data": _data_identity(spec),
+        "encoder": _weights_digest(vae),
+        "decoder": _without_steps(section.model_dump(mode="json"), "decoder_optimization"),
+    }
+    stage = DecoderStage(spec, vae, device)
+    stage.module.requires_grad_(True)
+    steps = train_stage(stage, section.decoder_optimization, spec.seed, identity, folder, device, progress)
+    vae.requires_grad_(False)
+    return steps
 
 
 def _transformer_stage(
@@ -108,17 +129,18 @@ def _data_identity(spec: TrainSpec) -> dict[str, Any]:
     return spec.data.model_dump(mode="json", exclude={"clips"})
 
 
-def _without_steps(section: dict[str, Any]) -> dict[str, Any]:
+def _without_steps(section: dict[str, Any], key: str = "optimization") -> dict[str, Any]:
     """What must not change while a run continues: all but how long it goes on and how often it is saved."""
     free = ("steps", "checkpoint_every")
-    kept = {key: value for key, value in section["optimization"].items() if key not in free}
-    return {**section, "optimization": kept}
+    return {**section, key: {name: value for name, value in section[key].items() if name not in free}}
 
 
 def _weights_digest(vae: Autoencoder) -> str:
-    """Digest of the values of all weights, in the order of the state dict."""
+    """Digest of the values of all weights that make latents, in the order of the state dict."""
     result = hashlib.sha256()
     for name, value in vae.state_dict().items():
+        if "decoder." in name or name.startswith("post_quant_conv."):
+            continue
         result.update(name.encode())
         result.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return result.hexdigest()

@@ -28,12 +28,15 @@ class DataSpec(SpecModel):
 
 
 class OptimizationSpec(SpecModel):
-    """How parameters move: AdamW with warmup, a schedule, clipped gradients and an averaged copy of the weights."""
+    """How parameters move: AdamW or Muon, warmup, a schedule, clipped gradients and an averaged copy of the weights."""
 
     steps: int = Field(ge=1)
     """Optimizer steps. May change while a run continues: raise it to train longer."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate."""
+    muon_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of the matrices and kernels between the first and the last layers, which then move by Muon
+    (orthogonalized momentum, rates comparable to AdamW's); AdamW moves everything where absent."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after warmup."""
     warmup_steps: int = Field(default=100, ge=0)
@@ -67,6 +70,11 @@ class AutoencoderSpec(SpecModel):
     """Frames of the clips of each batch, in turn; 1 trains images."""
     batch_frames: int = Field(default=34, ge=1)
     """Frames of a batch: shorter clips come in larger batches, so that steps cost about the same."""
+    crop: int | None = Field(default=None, ge=8)
+    """Side of square crops in pixels, a multiple of the spatial stride; whole frames only where absent."""
+    crop_share: float = Field(default=0.75, ge=0, le=1)
+    """Share of batches that are crops. A crop holds a place that differs from most of its clip, so small objects are
+    seen often; crops come in larger batches, so that steps cost about the same."""
     kl_weight: float = Field(default=1e-3, ge=0)
     """Weight of the KL divergence to the standard normal, a mean over latent values."""
     square_weight: float = Field(default=2.0, ge=0)
@@ -75,11 +83,18 @@ class AutoencoderSpec(SpecModel):
     """Weight of the mean absolute error of horizontal, vertical and temporal differences."""
     optimization: OptimizationSpec | None = None
     """How it is trained; needed unless `pretrained` is given."""
+    decoder_optimization: OptimizationSpec | None = None
+    """How the decoder goes on alone once the encoder is fixed, and with it what the transformer learns."""
+    decoder_noise: float = Field(default=0.1, ge=0)
+    """Noise on the latents in that stage, as a fraction of their standard deviation: the transformer's latents are
+    not as clean as the encoder's."""
 
     @model_validator(mode="after")
     def _one_source(self) -> AutoencoderSpec:
         if (self.pretrained is None) == (self.optimization is None):
             raise ValueError("give either `pretrained` or `optimization`")
+        if self.pretrained is not None and self.decoder_optimization is not None:
+            raise ValueError("`decoder_optimization` needs an autoencoder that is trained here")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class TransformerStage:
     """
 
     name = "transformer"
+    outer = ("embed", "norm", "head")
 
     def __init__(
         self,
@@ -60,23 +62,31 @@ class TransformerStage:
         stated = random.numpy.rand(len(rows)) < section.stated_flow
         captions = [(clips.dense_captions if d else clips.captions)[i] for i, d in zip(rows, dense, strict=True)]
         limit = self._transformer.config.text_token_len
-        losses = training_loss(
-            self._transformer,
-            self._scheduler,
-            self._latents(rows, random),
-            encode_prompts(self._tokenizer, self._text_encoder, captions, limit),
-            np.where(stated, clips.flow[rows], UNSTATED_FLOW).tolist(),
-            prompt_dropout=section.prompt_dropout,
-            loss_repeat=section.loss_repeat,
-            numpy_random=random.numpy,
-            generator=random.torch,
-        )
+        with _attention(self._device):
+            losses = training_loss(
+                self._transformer,
+                self._scheduler,
+                self._latents(rows, random),
+                encode_prompts(self._tokenizer, self._text_encoder, captions, limit),
+                np.where(stated, clips.flow[rows], UNSTATED_FLOW).tolist(),
+                prompt_dropout=section.prompt_dropout,
+                loss_repeat=section.loss_repeat,
+                numpy_random=random.numpy,
+                generator=random.torch,
+            )
         return losses if "loss" in losses else {"loss": sum(losses.values()), **losses}
 
     def _latents(self, rows: np.ndarray, random: Randomness) -> Tensor:
         """Scaled samples from the posteriors of these clips, [B, C, T, h, w]."""
         mean, std = (torch.from_numpy(x[rows]).to(self._device).float() for x in (self._clips.mean, self._clips.std))
         return self._vae.scale(mean + std * torch.randn(mean.shape, generator=random.torch, device=self._device))
+
+
+def _attention(device: str) -> AbstractContextManager:
+    """Attention by plain products on the CPU: for a few dozen tokens torch's fused kernel there is slow backwards."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    return sdpa_kernel(SDPBackend.MATH) if torch.device(device).type == "cpu" else nullcontext()
 
 
 def make_transformer(spec: TrainSpec, vae: Autoencoder, seed: int) -> NOVATransformer3DModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -16,7 +16,7 @@ from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data
-from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf
+from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf, relative_url
 from nova_bench.render.html.svg import inline_svg
 from nova_bench.render.table import Table
 
@@ -24,12 +24,31 @@ DATA_ROWS = 60
 
 
 @dataclass(frozen=True)
+class Link:
+    """Another page of the same store, linked relative to the report."""
+
+    title: str
+    page: Path
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report with a heading of its own; ``link`` leads to a fuller report of it."""
+
+    title: str
+    warnings: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[FigureSpec, ...] = ()
+    link: Link | None = None
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything a report shows. Any text may be foreign: all of it is escaped.
 
     ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
-    any number. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text, or to another
-    mapping, e.g. checkpoint, suite digest, versions, command line.
+    any number. ``links`` lead to further reports. ``metrics`` describes what the gallery sorts by. ``provenance`` maps
+    a heading to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
     """
 
     title: str
@@ -39,6 +58,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
+    sections: tuple[Section, ...] = ()
+    links: tuple[Link, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
     metrics: tuple[GalleryMetric, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -68,11 +89,31 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
         script=Markup(script),
         tables=[(table, Markup(html_table(table))) for table in report.tables],
         figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
+        sections=list(_sections(report, Path(path))),
+        links=[(link.title, relative_url(link.page, Path(path))) for link in report.links],
         gallery=gallery,
         shelf=shelf,
         notes=_gallery_notes(report, shelf),
         provenance=list(_flat(report.provenance)),
     )
+
+
+def _sections(report: Report, path: Path) -> Iterator[dict[str, Any]]:
+    """Sections for the template; figures are numbered through the whole page."""
+    from markupsafe import Markup
+
+    number = len(report.figures)
+    for index, section in enumerate(report.sections, 1):
+        figures = [_figure(spec, number + position) for position, spec in enumerate(section.figures, 1)]
+        number += len(figures)
+        yield {
+            "id": f"part-{index}",
+            "title": section.title,
+            "warnings": section.warnings,
+            "tables": [Markup(html_table(table)) for table in section.tables],
+            "figures": figures,
+            "link": section.link and (section.link.title, relative_url(section.link.page, path)),
+        }
 
 
 def _figure(spec: FigureSpec, number: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Several suites as one: run in turn, shown on one page."""

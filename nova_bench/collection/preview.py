@@ -1,0 +1,55 @@
+"""What a run of a collection would do, part by part. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_bench.collection.load import load_collection
+from nova_bench.errors import StoreError, UserError
+from nova_bench.kinds import Preview, Request, preview_request
+
+
+@dataclass(frozen=True)
+class CollectionPreview:
+    """The parts' previews by title; in place of one, the error that prevents it."""
+
+    name: str
+    parts: tuple[tuple[str, Preview | UserError], ...]
+
+    @property
+    def missing_assets(self) -> tuple[str, ...]:
+        """What any part lacks, each thing once."""
+        lines: dict[str, None] = {}
+        for title, part in self.parts:
+            lines |= dict.fromkeys([f"{title}: {part}"] if isinstance(part, UserError) else part.missing_assets)
+        return tuple(lines)
+
+    @property
+    def summary(self) -> str:
+        """How much there is to do, in a few words."""
+        return f"{len(self.parts)} parts"
+
+    def text(self) -> str:
+        """For people: what each part would do, one after the other."""
+        lines = []
+        for title, part in self.parts:
+            lines += [title, "=" * len(title), f"not computed: {part}" if isinstance(part, UserError) else part.text()]
+            lines.append("")
+        return "\n".join(lines).rstrip()
+
+
+def preview_collection(request: Request) -> CollectionPreview:
+    """Preview every part. Raises UserError where none can be run."""
+    collection, requests = load_collection(request)
+    parts: list[tuple[str, Preview | UserError]] = []
+    for part, wanted in zip(collection.parts, requests, strict=True):
+        try:
+            parts.append((part.title, preview_request(wanted)))
+        except StoreError:
+            raise
+        except UserError as error:
+            parts.append((part.title, error))
+    errors = [found for _, found in parts if isinstance(found, UserError)]
+    if len(errors) == len(parts):
+        raise errors[0]
+    return CollectionPreview(collection.name, tuple(parts))

@@ -1,0 +1,77 @@
+"""From the store to the page of a collection. Needs no model and no GPU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from nova_bench.collection.record import CollectionRecord
+from nova_bench.kinds import report_run
+from nova_bench.progress import Progress
+from nova_bench.report import Reported
+from nova_bench.store import Store
+from nova_bench.store.store import StoredRun
+
+
+def report_collection(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the reports of all parts of a stored collection, and its page."""
+    record = CollectionRecord.model_validate(run.suite)
+    reports = {}
+    for part in record.parts:
+        if part.run:
+            stored = store.run(part.run)
+            reports[part.run] = report_run(stored, store, store.root / stored.name, progress)
+    return write_collection_report(record, reports, store, folder)
+
+
+def write_collection_report(
+    record: CollectionRecord, reports: Mapping[str, Reported], store: Store, folder: Path
+) -> Reported:
+    """Write `report/` into a collection's folder: index.html, and all parts' tables and figures under their titles."""
+    from nova_bench.render.export import write_tables
+    from nova_bench.render.figures import write_figure
+    from nova_bench.render.html.report import Link, Report, Section, write_report
+
+    out, sections, gaps = folder / "report", [], []
+    for part in record.parts:
+        if not part.run:
+            gaps.append(f"{part.title}: not computed: {part.problem}")
+            sections.append(Section(part.title, warnings=(f"not computed: {part.problem}",)))
+            continue
+        reported = reports[part.run]
+        gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
+        write_tables(reported.tables, out / "tables" / _slug(part.title))
+        for figure in reported.figures:
+            write_figure(figure, out / "figures" / _slug(part.title))
+        sections.append(
+            Section(
+                part.title,
+                warnings=reported.gaps,
+                tables=reported.tables,
+                figures=reported.figures,
+                link=Link("samples and details", reported.page),
+            )
+        )
+    computed = [part for part in record.parts if part.run]
+    tables = tuple(table for part in computed for table in reports[part.run].tables)
+    figures = tuple(figure for part in computed for figure in reports[part.run].figures)
+    page = write_report(
+        Report(
+            title=record.title,
+            facts=(
+                ("parts", f"{len(computed)} of {len(record.parts)}"),
+                ("tables", str(len(tables))),
+                ("figures", str(len(figures))),
+            ),
+            summary=(record.description,) if record.description else (),
+            sections=tuple(sections),
+            provenance={part.title: store.run(part.run).name for part in computed},
+        ),
+        out / "index.html",
+    )
+    return Reported(record.run_id, tables, figures, tuple(gaps), page)
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"

@@ -1,0 +1,63 @@
+"""A study as the store keeps it: what its report is rebuilt from, without files of the study or a model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from nova_bench.identity import digest
+from nova_bench.spec import PublishedSpec, ReportSpec, SpecModel, StatisticsSpec
+from nova_bench.store.store import StoredRun, stored_run
+
+
+class ArmRecord(SpecModel):
+    """One arm: the run that measured it, or the problem that prevented it."""
+
+    label: str
+    """The arm's label."""
+    setting: str
+    """Its group, or its own label."""
+    seed: int | None
+    """Seed of its training."""
+    run: str
+    """Id of its run in the same store; empty where nothing was measured."""
+    problem: str
+    """Why nothing was measured; empty where something was."""
+    published: PublishedSpec | None
+    """Published numbers of this arm."""
+
+
+class StudyRecord(SpecModel):
+    """A study that was run."""
+
+    kind: Literal["study"] = "study"
+    """Tells it from a benchmark's record."""
+    name: str
+    """The study's name."""
+    title: str
+    """Title of the report."""
+    description: str
+    """What is compared and why."""
+    reference: str
+    """Setting that differences are taken from."""
+    arms: tuple[ArmRecord, ...]
+    """All arms, in order."""
+    published: tuple[PublishedSpec, ...]
+    """Published numbers of the base."""
+    statistics: StatisticsSpec
+    """How intervals are made."""
+    report: ReportSpec
+    """Gallery and embedding."""
+
+    @property
+    def run_id(self) -> str:
+        """The same whenever the same arms were measured."""
+        return digest("study", [self.name, [[arm.label, arm.setting, arm.seed, arm.run] for arm in self.arms]])
+
+    @property
+    def run_name(self) -> str:
+        """Name of the report's folder."""
+        return f"{self.name}-{self.run_id[:6]}"
+
+    def stored(self) -> StoredRun:
+        """As the store takes it."""
+        return stored_run(self.run_id, self.run_name, self.model_dump(mode="json"), [], [])

@@ -1,0 +1,112 @@
+"""From the store to a study's joint report. Needs no model and no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nova_bench.manifest import read_manifest
+from nova_bench.progress import Progress
+from nova_bench.report import Reported
+from nova_bench.report.gallery import gallery_items, gallery_metrics
+from nova_bench.store import Artifact, Store
+from nova_bench.store.store import StoredRun
+from nova_bench.study.figures import study_figures
+from nova_bench.study.record import StudyRecord
+from nova_bench.study.results import ArmResult, StudyResults, results_of
+from nova_bench.study.tables import metrics_table, study_gaps
+
+if TYPE_CHECKING:
+    from nova_bench.render.html.gallery import GalleryItem
+
+
+def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the report of a stored study."""
+    return write_study_report(StudyRecord.model_validate(run.suite), store, folder, progress)
+
+
+def write_study_report(record: StudyRecord, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Write `report/` into a study's folder: index.html, tables, figures."""
+    from nova_bench.render.export import write_tables
+    from nova_bench.render.figures import write_figure
+    from nova_bench.render.html.report import Link, Report, write_report
+
+    results = results_of(record, store)
+    tables, figures = [metrics_table(results)], study_figures(results)
+    out = folder / "report"
+    write_tables(tables, out / "tables")
+    for figure in figures:
+        write_figure(figure, out / "figures")
+    missing = study_gaps(results)
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    page = write_report(
+        Report(
+            title=record.title,
+            subtitle=", ".join(setting.label for setting in results.settings),
+            facts=_facts(results),
+            summary=(record.description,) if record.description else (),
+            warnings=tuple(missing),
+            tables=tuple(tables),
+            figures=tuple(figures),
+            links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
+            gallery=tuple(_gallery(results, progress)),
+            metrics=tuple(
+                {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
+            ),
+            provenance=dict(_provenance(results, store)),
+        ),
+        out / "index.html",
+        media_budget=record.report.embed_megabytes * 2**20,
+    )
+    return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page)
+
+
+def _page_of(arm: ArmResult, store: Store) -> Path:
+    return store.root / arm.plan.run_name / "report" / "index.html"
+
+
+def _gallery(results: StudyResults, progress: Progress) -> Iterator[GalleryItem]:
+    """The same sample of all arms side by side: prompt after prompt, arm after arm."""
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    shares = results.record.report.gallery // max(1, len(measured))
+    prompts = list(results.prompts)
+    chosen = set(prompts[:shares])
+    found: dict[tuple[str, int], list[GalleryItem]] = {}
+    for arm in measured:
+        units = tuple(unit for unit in arm.plan.units if unit.prompt_id in chosen)
+        for unit, item in zip(
+            units, gallery_items(replace(arm.plan, units=units), arm.summaries, arm.artifacts, progress), strict=False
+        ):
+            found.setdefault((unit.prompt_id, unit.sample_index), []).append(
+                replace(item, labels=(arm.record.label, *item.labels))
+            )
+    for key in sorted(found, key=lambda key: (prompts.index(key[0]), key[1])):
+        yield from found[key]
+
+
+def _facts(results: StudyResults) -> tuple[tuple[str, str], ...]:
+    measured = sum(arm.plan is not None for arm in results.arms)
+    made = sum(isinstance(found, Artifact) for arm in results.arms for found in (arm.artifacts or {}).values())
+    return (
+        ("arms", str(measured) if measured == len(results.arms) else f"{measured} of {len(results.arms)}"),
+        ("samples", str(made)),
+        ("prompts", str(len(results.prompts))),
+        ("metrics", str(len(results.metrics))),
+    )
+
+
+def _provenance(results: StudyResults, store: Store) -> Iterator[tuple[str, Any]]:
+    yield "study", results.record.run_name
+    for arm in results.arms:
+        if arm.plan is None:
+            yield arm.record.label, "not computed"
+            continue
+        manifest = read_manifest(store.root / arm.plan.run_name)
+        facts = {"run": arm.plan.run_name, "seed": arm.plan.suite.seed, "model": manifest.get("model_digest", "")[:12]}
+        if invocations := manifest.get("invocations"):
+            last = invocations[-1]
+            device = ", ".join(f"{key} {value}" for key, value in last["device"].items())
+            facts |= {"date": last["ended"], "device": device, "nova_bench": last["nova_bench"]}
+        yield arm.record.label, facts

@@ -1,0 +1,130 @@
+"""Runs of the arms -> settings with their scores, aligned by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nova_bench.aggregate import MetricSummary, SampleScore, collect, summarise
+from nova_bench.plan import Plan
+from nova_bench.report.page import plan_of
+from nova_bench.scorers.base import ScorerInfo
+from nova_bench.store import Artifact, FailedUnit, Status, Store
+from nova_bench.study.pooling import Pooled, difference, pooled
+from nova_bench.study.record import ArmRecord, StudyRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm with everything that the store holds of it; without a plan where nothing was measured."""
+
+    record: ArmRecord
+    plan: Plan | None = None
+    artifacts: dict[str, Artifact | FailedUnit] | None = None
+    summaries: tuple[MetricSummary, ...] = ()
+
+    def summary(self, metric: str) -> MetricSummary | None:
+        """What a metric says of this arm."""
+        return next((summary for summary in self.summaries if summary.scorer.info.name == metric), None)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Arms that are pooled: one, or one per training seed."""
+
+    label: str
+    arms: tuple[ArmResult, ...]
+
+    @property
+    def measured(self) -> tuple[ArmResult, ...]:
+        """The arms that were measured."""
+        return tuple(arm for arm in self.arms if arm.plan is not None)
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study with the results of its arms."""
+
+    record: StudyRecord
+    arms: tuple[ArmResult, ...]
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """Groups and single arms, in the order in which they are first named."""
+        names = dict.fromkeys(arm.record.setting for arm in self.arms)
+        return tuple(Setting(name, tuple(a for a in self.arms if a.record.setting == name)) for name in names)
+
+    @property
+    def reference(self) -> Setting:
+        """The setting that differences are taken from."""
+        return next(setting for setting in self.settings if setting.label == self.record.reference)
+
+    @cached_property
+    def metrics(self) -> dict[str, ScorerInfo]:
+        """Every metric of any arm, in the arms' order."""
+        return {s.scorer.info.name: s.scorer.info for arm in self.arms for s in arm.summaries}
+
+    @cached_property
+    def prompts(self) -> dict[str, int]:
+        """Prompt id -> position, over all arms."""
+        units = (unit for arm in self.arms if arm.plan for unit in arm.plan.units)
+        return {name: index for index, name in enumerate(dict.fromkeys(unit.prompt_id for unit in units))}
+
+    def pooled(self, setting: Setting) -> Pooled:
+        """Value and interval of each of ``metrics``."""
+        return pooled(*self._scores(setting), self.record.statistics)
+
+    def difference(self, setting: Setting) -> tuple[Pooled, np.ndarray]:
+        """The setting minus the reference over the prompts they share, and the number of those."""
+        return difference(*self._scores(setting), *self._scores(self.reference), self.record.statistics)
+
+    def _scores(self, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+        column = {name: index for index, name in enumerate(self.metrics)}
+
+        def mean(summary: MetricSummary) -> Iterable[tuple[int, SampleScore, float]]:
+            for score in summary.samples:
+                if score.status == Status.OK:
+                    yield column[summary.scorer.info.name], score, score.row.value
+
+        return self.arrays(setting, len(column), mean)
+
+    def arrays(
+        self,
+        setting: Setting,
+        width: int,
+        values: Callable[[MetricSummary], Iterable[tuple[int, SampleScore, float]]],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sums and weights [seeds, prompts, width] of the (column, score, value) that ``values`` finds in summaries."""
+        import numpy as np
+
+        sums = np.zeros((max(1, len(setting.measured)), len(self.prompts), width))
+        weights = np.zeros_like(sums)
+        for index, arm in enumerate(setting.measured):
+            for summary in arm.summaries:
+                weighted = summary.scorer.info.average == "weighted"
+                for column, score, value in values(summary):
+                    weight = score.row.weight if weighted else 1.0
+                    place = index, self.prompts[score.unit.prompt_id], column
+                    sums[place] += value * weight
+                    weights[place] += weight
+        return sums, weights
+
+
+def results_of(record: StudyRecord, store: Store) -> StudyResults:
+    """Read the runs of a study's arms from the store."""
+    return StudyResults(record, tuple(_arm_result(arm, record, store) for arm in record.arms))
+
+
+def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
+    if not arm.run:
+        return ArmResult(arm)
+    plan = plan_of(store.run(arm.run))
+    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
+    return ArmResult(arm, plan, artifacts, tuple(summarise(plan.scorers, samples, record.statistics)))

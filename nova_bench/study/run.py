@@ -1,0 +1,100 @@
+"""Run a study: every arm like a suite of its own, on one store, then the joint report."""
+
+from __future__ import annotations
+
+from nova_bench.assets import asset_digest
+from nova_bench.device import resolve_device
+from nova_bench.errors import MissingAsset, StoreError, UserError
+from nova_bench.kinds import Request
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.plan import make_plan
+from nova_bench.progress import Progress
+from nova_bench.report import Reported, write_run_report
+from nova_bench.run import build_adapter, measure_suite
+from nova_bench.spec import Suite
+from nova_bench.store import Store
+from nova_bench.study.load import LoadedStudy, load_study
+from nova_bench.study.record import ArmRecord, StudyRecord
+from nova_bench.study.report import write_study_report
+
+
+def run_study(request: Request, progress: Progress) -> Reported:
+    """Run a suite of the kind "study". An arm that can't be measured is reported so, and the others are measured.
+
+    Raises UserError where no arm can be, and whatever concerns all of them (the study file, the store).
+    """
+    loaded = load_study(request)
+    with Store.writer(request.store) as store:
+        # All are planned before the first is measured: what one of them lacks is told now, not hours later.
+        problems = [_obstacle(suite, store, request.limit, progress) for suite in loaded.suites]
+        for arm, problem in zip(loaded.study.arms, problems, strict=True):
+            if problem is not None:
+                progress.warn(f"{arm.label}: not computed: {problem}")
+        runs = []
+        for index, suite in enumerate(loaded.suites):
+            run = ""
+            if problems[index] is None:
+                run, problems[index] = _measure(suite, store, request.limit, progress)
+            runs.append(run)
+        if not any(runs):
+            raise next(problem for problem in problems if problem is not None)
+        record = record_of(loaded, runs, problems)
+        store.add_run(record.stored())
+        store.back_up()
+        with progress.stage("report", 0):
+            folder = store.run_folder(record.run_name)
+            return write_study_report(record, store, folder, progress)
+
+
+def _obstacle(suite: Suite, store: Store, limit: int | None, progress: Progress) -> UserError | None:
+    """Why an arm can't be measured; None where nothing is known against it."""
+    execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
+    suite = suite.model_copy(update={"execution": execution})
+    try:
+        if missing := list(ADAPTERS.get(suite.model.adapter).missing(suite.model)):
+            return MissingAsset(f"needs {'; '.join(missing)}")
+        make_plan(suite, build_adapter(suite, store.file_digest, progress.log), store.file_digest, asset_digest, limit)
+    except StoreError:
+        raise
+    except UserError as error:
+        return error
+    return None
+
+
+def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[str, UserError | None]:
+    """Measure one arm and write its own report; its run id, or what prevented it."""
+    progress.say(f"arm {suite.name}")
+    try:
+        plan, folder = measure_suite(suite, store, limit, progress)
+    except StoreError:
+        raise
+    except UserError as error:
+        progress.warn(f"{suite.name}: not computed: {error}")
+        return "", error
+    write_run_report(plan, store, folder, progress)
+    return plan.run_id, None
+
+
+def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | None]) -> StudyRecord:
+    """The study as the store keeps it."""
+    study, first = loaded.study, loaded.suites[0]
+    return StudyRecord(
+        name=study.name,
+        title=study.title,
+        description=study.description,
+        reference=study.reference or study.arms[0].group or study.arms[0].label,
+        arms=tuple(
+            ArmRecord(
+                label=arm.label,
+                setting=arm.group or arm.label,
+                seed=arm.seed,
+                run=run,
+                problem="" if problem is None else " ".join(str(problem).split()),
+                published=arm.published,
+            )
+            for arm, run, problem in zip(study.arms, runs, problems, strict=True)
+        ),
+        published=first.published,
+        statistics=first.statistics,
+        report=first.report,
+    )

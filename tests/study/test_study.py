@@ -1,0 +1,222 @@
+"""Suites of the kind `study`, through the command line, on the test kit's model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BASE = {
+    "model": {"adapter": "drift"},
+    "prompts": {"samples_per_prompt": 2, "entries": ["a cat", "a dog", "a house"]},
+    "sampling": {"num_frames": 3, "height": 16, "width": 16},
+    "scorers": ["brightness", "roughness"],
+    "statistics": {"resamples": 200},
+}
+ARMS = [
+    {"label": "First", "group": "twice", "seed": 0},
+    {"label": "Second", "group": "twice", "seed": 1, "set": {"seed": 7}},
+    {
+        "label": "Other",
+        "set": {"sampling.num_frames": 5},
+        "published": {"label": "Somebody", "source": "a paper, Table 1", "values": {"roughness": 70.5}},
+    },
+]
+
+
+@pytest.fixture
+def write_study(tmp_path):
+    def write(name="study.yaml", **keys):
+        study = {"kind": "study", "name": "pair", "title": "A pair", "base": BASE, "arms": ARMS, **keys}
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+        return path
+
+    return write
+
+
+def table_of(folder: Path, table: str = "study") -> dict[tuple[str, str], dict]:
+    """(metric, setting) -> cells of a table of the only study in a store."""
+    (page,) = (path for path in folder.glob("pair-*/report/tables") if (path / f"{table}.json").exists())
+    rows = json.loads((page / f"{table}.json").read_text())["rows"]
+    return {(r["cells"]["metric"]["value"], r["cells"]["setting"]["value"]): r["cells"] for r in rows}
+
+
+def test_arms_are_measured_on_one_store_and_compared(cli, write_study, tmp_path):
+    result = cli("run", write_study())
+    assert result.returncode == 0, result.stderr
+    cells = table_of(tmp_path / "runs")
+    assert set(cells) == {(m, s) for m in ("brightness", "roughness") for s in ("twice", "Other")}
+    pooled, other = cells["roughness", "twice"], cells["roughness", "Other"]
+    assert pooled["value"]["n_ok"] == 12
+    assert pooled["seeds"]["value"] == "2 (seeds 0, 1)"
+    assert pooled["difference"]["value"] == "reference"
+    assert other["difference"]["value"] == pytest.approx(other["value"]["value"] - pooled["value"]["value"])
+    assert other["difference"]["ci"][0] < other["difference"]["value"] < other["difference"]["ci"][1]
+    assert other["published"] == {"value": 70.5, "published": True, "source": "Somebody: a paper, Table 1"}
+    assert "published" not in other["value"]
+    arms = sorted(path.name.rsplit("-", 1)[0] for path in (tmp_path / "runs").glob("pair-*"))
+    assert arms == ["pair", "pair-first", "pair-other", "pair-second"]
+    page = (result.stdout.split("report: ")[1]).strip()
+    text = (tmp_path / page).read_text()
+    assert '/report/index.html" dir="auto">Second</a>' in text
+    for arm in ("first", "second", "other"):
+        (own,) = (tmp_path / "runs").glob(f"pair-{arm}-*/report/index.html")
+        assert f"{own.parts[-3]}/report/index.html" in text
+
+
+def test_running_again_computes_nothing_and_report_rebuilds_the_same(cli, write_study, tmp_path):
+    first = cli("run", write_study())
+    before = {path: path.read_bytes() for path in (tmp_path / "runs").glob("pair-??????/report/tables/*")}
+    again = cli("run", "study.yaml")
+    assert again.stdout == first.stdout
+    assert "stage=generate" not in again.stderr
+    assert "stage=score" not in again.stderr
+    rebuilt = cli("report")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert rebuilt.stdout == first.stdout
+    assert before
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_arms_share_what_they_have_in_common(cli, write_study, tmp_path):
+    same = [{"label": "A"}, {"label": "B", "set": {"scorers": ["roughness"]}}]
+    result = cli("run", write_study(arms=same))
+    assert result.returncode == 0, result.stderr
+    assert "6 samples were there already" in result.stderr
+    cells = table_of(tmp_path / "runs")
+    assert cells["roughness", "B"]["difference"]["value"] == 0
+    assert cells["roughness", "B"]["difference"]["ci"] == [0, 0]
+    assert "not asked for" in cells["brightness", "B"]["value"]["note"]
+
+
+def test_an_arm_without_its_weights_is_named_and_the_rest_computed(cli, write_study, tmp_path):
+    arms = [
+        *ARMS,
+        {"label": "Published", "model": {"adapter": "nova", "checkpoint": "nova-0.6b-t2v"}},
+        {"label": "Untrained", "model": {"adapter": "nova", "folder": "checkpoints/none"}},
+    ]
+    result = cli("run", write_study(arms=arms))
+    assert result.returncode == 3, result.stderr
+    assert "assets fetch nova-0.6b-t2v" in result.stderr
+    cells = table_of(tmp_path / "runs")
+    assert cells["roughness", "Other"]["value"]["value"] > 0
+    note = cells["roughness", "Untrained"]["value"]["note"]
+    assert note.startswith(f"not computed: needs the checkpoint {tmp_path}/checkpoints/none")
+    assert "value" not in cells["roughness", "Published"]["value"]
+    assert cli("report").returncode == 3
+    planned = cli("plan", "study.yaml")
+    assert planned.returncode == 3
+    assert "checkpoints/none" in planned.stdout
+
+
+def test_where_no_arm_can_be_measured_the_first_error_is_told(cli, write_study):
+    write_study(arms=[{"label": "A", "model": {"adapter": "nova", "folder": "none"}}])
+    for command in ("run", "plan"):
+        result = cli(command, "study.yaml")
+        assert result.returncode == 3
+        assert "no such folder" in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_command_line_changes_the_base(cli, write_study, tmp_path):
+    result = cli("run", write_study(), "--limit", 1, "--set", "sampling.height=8", "--set", "arms.0.label=Renamed")
+    assert result.returncode == 0, result.stderr
+    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*/manifest.json")]
+    assert {suite["name"]: suite["sampling"]["height"] for suite in suites} == {
+        "pair-renamed": 8,
+        "pair-second": 8,
+        "pair-other": 8,
+    }
+    assert {suite["name"]: suite["sampling"]["num_frames"] for suite in suites}["pair-other"] == 5
+    assert table_of(tmp_path / "runs")["roughness", "twice"]["value"]["n_requested"] == 2
+
+
+def test_model_replaces_the_base_but_no_arm_of_its_own(cli, write_study, tmp_path):
+    videos = tmp_path / "videos"
+    cli("run", write_study(arms=[{"label": "A"}], base={**BASE, "sampling": {"num_frames": 3}}))
+    videos.mkdir()
+    for index, path in enumerate(sorted((tmp_path / "runs" / "artifacts").rglob("*.mp4"))):
+        path.rename(videos / f"{['a cat', 'a dog', 'a house'][index % 3]}-{index // 3}.mp4")
+    arms = [{"label": "Given"}, {"label": "Own", "model": {"adapter": "drift", "checkpoint": "own"}}]
+    result = cli("run", write_study(arms=arms), "--model", "videos", "--store", "other")
+    assert result.returncode == 0, result.stderr
+    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "other").glob("pair-*/manifest.json")]
+    assert {suite["name"]: suite["model"]["adapter"] for suite in suites} == {
+        "pair-given": "files",
+        "pair-own": "drift",
+    }
+
+
+def test_the_base_may_extend_a_suite(cli, write_study, write_suite, tmp_path):
+    write_suite("base.yaml")
+    result = cli("run", write_study(base={"extends": "base.yaml", "sampling": {"num_frames": 2}}), "--limit", 2)
+    assert result.returncode == 0, result.stderr
+    (manifest,) = (tmp_path / "runs").glob("pair-first-*/manifest.json")
+    assert json.loads(manifest.read_text())["suite"]["sampling"]["num_frames"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "problem"),
+    [
+        ({"arms": [{"label": "A", "set": {"sampling.num_frame": 3}}]}, 24, "unknown key 'num_frame' in sampling"),
+        ({"arms": [{"label": "A", "set": {"scorers": ["rougness"]}}]}, 24, "did you mean 'roughness'"),
+        ({"arms": [{"label": "A", "model": {"adapter": "drfit"}}]}, 23, "did you mean 'drift'"),
+        ({"arms": [{"label": "A"}, {"label": "A"}]}, 23, "two arms have the label 'A'"),
+        ({"arms": [{"label": "A b"}, {"label": "a B"}]}, 23, "two arms have the name of a run 'a-b'"),
+        ({"arms": [{"lable": "A"}]}, 22, "did you mean 'label'"),
+        ({"arms": []}, 21, "arms"),
+        ({"reference": "Frist"}, 36, "did you mean"),
+        ({"base": {**BASE, "sampling": {"num_frames": "many"}}}, 14, "sampling.num_frames: expected a whole number"),
+        ({"base": {"extends": "gone.yaml"}}, 5, "base.extends: no file"),
+        ({"name": "No Name"}, 2, "name"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(cli, write_study, change, line, problem):
+    path = write_study(**change)
+    result = cli("run", path)
+    assert result.returncode == 2
+    assert problem in result.stderr
+    assert f"error: {path}:{line}: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_plan_sums_over_the_arms(cli, write_study):
+    path = write_study()
+    before = cli("plan", path)
+    assert before.returncode == 0, before.stderr
+    assert [line.split() for line in before.stdout.splitlines() if line.startswith("all ")] == [
+        ["all", "0", "18", "0", "36", "?"]
+    ]
+    cli("run", path)
+    after = cli("plan", path)
+    assert [line.split()[1:5] for line in after.stdout.splitlines() if line.startswith("all ")] == [
+        ["18", "0", "36", "0"]
+    ]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+def test_a_killed_study_continues(cli, write_study, tmp_path, environment):
+    slow = {**BASE, "model": {"adapter": "drift", "seconds": 0.15}, "execution": {"batch_size": 1}}
+    path = write_study(base=slow)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nova_bench", "run", str(path)], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    )
+    while len(list((tmp_path / "runs" / "artifacts").rglob("*.mp4"))) < 8:  # in the second arm
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    result = cli("run", path)
+    assert result.returncode == 0, result.stderr
+    assert "6 samples were there already" in result.stderr
+    fresh = cli("run", path, "--store", "fresh")
+    assert fresh.stdout.split("report:")[0] == result.stdout.split("report:")[0]
