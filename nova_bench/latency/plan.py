@@ -95,4 +95,4 @@ def code_digest() -> str:
     return digest("latency-code", [[file_digest(file) for file in files], torch])
 
 
-_TIMING = ("measure", "stopwatch", "subject")
+_TIMING = ("flops", "machine", "measure", "stopwatch", "subject")
