@@ -78,12 +78,10 @@ def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Meas
 
 
 def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress) -> None:
-    """Measure every point that has no row yet, or a failed one; those of one precision and mode after another."""
+    """Measure every point that has no row yet, or a failed one, in the suite's order."""
     there = measured_points(plan, store)
     missing = [point for point in plan.points if not (point.digest in there and there[point.digest].ok)]
     progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root}")
-    order = {(p.setting["dtype"], p.setting["mode"]): i for i, p in reversed(list(enumerate(missing)))}
-    missing.sort(key=lambda point: order[point.setting["dtype"], point.setting["mode"]])
     with progress.stage("measure", len(missing)) as advance:
         for point in missing:
             row = _row(plan, point, subject)
