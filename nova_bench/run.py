@@ -13,7 +13,7 @@ from nova_bench.errors import MissingAsset
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
-from nova_bench.manifest import write_manifest
+from nova_bench.manifest import plan_content, write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
@@ -78,7 +78,7 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
                 progress.say(f"{scored.already_there} scores were there already")
             store.back_up()
         finally:
-            write_manifest(folder, plan, execution.device, started, progress.seconds)
+            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
 
 

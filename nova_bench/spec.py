@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
 
@@ -36,6 +37,11 @@ class ModelSpec(SpecModel):
     """Name of the model adapter: see `nova_bench list`."""
     label: str = ""
     """How tables call this model; the adapter's own description where empty."""
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing that this model makes may be scored; empty for a model that may be."""
+        return ""
 
 
 class PromptEntry(SpecModel):
@@ -246,3 +252,12 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+
+    @model_validator(mode="after")
+    def _model_may_be_scored(self) -> Suite:
+        if self.model.refusal:
+            raise UserError(
+                f"suite {self.name}: model {self.model.label or self.model.adapter!r}: {self.model.refusal}",
+                "name a trained checkpoint; time this one with: python -m nova_bench run suites/latency.yaml",
+            )
+        return self

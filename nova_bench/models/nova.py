@@ -14,6 +14,7 @@ from nova_bench.errors import MissingAsset, UserError
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
 from nova_bench.paths import SuitePath
 from nova_bench.spec import ModelSpec, SamplingSpec
 
@@ -43,6 +44,8 @@ class CheckpointSpec(ModelSpec):
     """A published checkpoint by its short name (`nova_bench assets list`), or any hub id (`owner/name`)."""
     folder: SuitePath | None = None
     """A checkpoint folder in the published layout (model_index.json, transformer/, vae/, ...)."""
+    random_weights: bool = False
+    """Random weights in the architecture that `checkpoint` names, nothing fetched: for timing, never for a score."""
     revision: str | None = None
     """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -54,7 +57,14 @@ class CheckpointSpec(ModelSpec):
     def _one_source(self) -> CheckpointSpec:
         if (self.checkpoint is None) == (self.folder is None):
             raise ValueError("give exactly one of `checkpoint` and `folder`")
+        if self.random_weights and self.checkpoint not in RANDOM_NAMES:
+            raise ValueError(f"random_weights: `checkpoint` is one of {', '.join(RANDOM_NAMES)}")
         return self
+
+    @property
+    def refusal(self) -> str:
+        """See ModelSpec."""
+        return REFUSAL if self.random_weights else ""
 
 
 class NovaSpec(CheckpointSpec):
@@ -84,13 +94,7 @@ class NovaAdapter:
         """
         options = self._options
         how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
-        try:
-            folder = locate_checkpoint(options)
-        except MissingAsset:
-            return digest("nova", ["absent", options.checkpoint or options.folder, options.revision, how])
-        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
-        content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
-        return digest("nova", [content, how])
+        return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
     def existing(self) -> None:
         """NOVA makes its videos itself."""
@@ -141,17 +145,32 @@ class NovaAdapter:
         }
 
 
+def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) -> Any:
+    """What a digest of a checkpoint is made of: each file's digest, or its name where it isn't here or has no files."""
+    if options.random_weights:
+        return ["random", options.checkpoint]
+    try:
+        folder = locate_checkpoint(options)
+    except MissingAsset:
+        return ["absent", options.checkpoint or options.folder, options.revision]
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
+    return {str(path.relative_to(folder)): file_digest(path) for path in files}
+
+
 def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -> NOVAPipeline:
     """The pipeline of a checkpoint on a device. MissingAsset where it isn't here, NOVAError where it can't be used."""
     import torch
 
     from nova_bench.nova import NOVAPipeline
 
-    folder = locate_checkpoint(options)
     dtype = getattr(torch, dtype_name(options.dtype, device))
     if dtype == torch.float16 and device == "cpu":
         warn("float16 on the CPU is slow and imprecise; float32 is the CPU's own")
-    pipeline = NOVAPipeline.from_pretrained(folder, torch_dtype=dtype, device="cpu" if options.cpu_offload else device)
+    place = "cpu" if options.cpu_offload else device
+    if options.random_weights:
+        pipeline = random_pipeline(str(options.checkpoint), dtype, place)
+    else:
+        pipeline = NOVAPipeline.from_pretrained(locate_checkpoint(options), torch_dtype=dtype, device=place)
     if options.cpu_offload:
         pipeline.enable_model_cpu_offload(device)
     if options.vae_tiling:

@@ -115,23 +115,29 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder)
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
-    if invocations := manifest.get("invocations"):
-        last = invocations[-1]
-        git = last.get("git") or {}
-        revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
-        facts |= {
-            "date": last["ended"],
-            "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
-            "nova_bench": last["nova_bench"],
-            "revision": revision,
-            "python": last["python"],
-            "torch": last["packages"].get("torch"),
-            "command": " ".join(last["command"]),
-        }
+    facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
+
+
+def last_invocation(folder: Path) -> dict[str, Any]:
+    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    invocations = read_manifest(folder).get("invocations")
+    if not invocations:
+        return {}
+    last = invocations[-1]
+    git = last.get("git") or {}
+    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+    return {
+        "date": last["ended"],
+        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+        "nova_bench": last["nova_bench"],
+        "revision": revision,
+        "python": last["python"],
+        "torch": last["packages"].get("torch"),
+        "command": " ".join(last["command"]),
+    }
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
