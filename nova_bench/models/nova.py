@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from nova_bench.spec import ModelSpec, SamplingSpec
 
 if TYPE_CHECKING:
     from nova_bench.nova import NOVAPipeline
+    from nova_bench.nova.block_outputs import BlockOutputs
 
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings and seed may give another video."""
@@ -50,6 +52,8 @@ class CheckpointSpec(ModelSpec):
     """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the networks. auto: float16 on a GPU, as the official evaluation does, float32 on the CPU."""
+    made_by: str = ""
+    """Command that makes `folder`; told where it isn't there."""
     vae_tiling: bool = False
     """Decode in spatial tiles: less memory, slightly other pixels. Part of a unit's identity."""
 
@@ -78,6 +82,8 @@ class NovaSpec(CheckpointSpec):
     """Samples decoded together."""
     extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
     """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
+    block_outputs: bool = False
+    """Keep with each video how large the outputs of the encoders' blocks were, frame by frame (App. B)."""
 
 
 class NovaAdapter:
@@ -94,6 +100,8 @@ class NovaAdapter:
         """
         options = self._options
         how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
+        # Changes no pixel, but a video made without it lacks what is asked for.
+        how += ["block_outputs"] if options.block_outputs else []
         return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
     def existing(self) -> None:
@@ -106,8 +114,9 @@ class NovaAdapter:
         pipeline = self._loaded()
         for with_image, group in groupby(sorted(units, key=_has_image), key=_has_image):
             batch = list(group)
+            started = time.perf_counter()
             generators = [torch.Generator(pipeline.device).manual_seed(unit.seed) for unit in batch]
-            with explained():
+            with explained(), self._watch(pipeline, len(batch)) as outputs:
                 output = pipeline(
                     prompt=[unit.model_text for unit in batch],
                     image=[first_frame(Path(unit.image)) for unit in batch] if with_image else None,
@@ -117,11 +126,22 @@ class NovaAdapter:
                     disable_progress_bar=True,
                     vae_batch_size=self._options.vae_batch_size,
                     extrapolation=self._options.extrapolation,
+                    observer=outputs,
                     **self._arguments(),
                 )
+            # Without what it takes to load the model, which happens once.
+            seconds = (time.perf_counter() - started) / len(batch)
             arrays = output.frames if output.frames is not None else output.images[:, None]
-            for unit, frames in zip(batch, arrays, strict=True):
-                yield Output(unit, frames=torch.from_numpy(frames))
+            for index, (unit, frames) in enumerate(zip(batch, arrays, strict=True)):
+                details: dict[str, Any] = {"seconds": seconds}
+                if outputs is not None:
+                    details["block_outputs"] = outputs.of_sample(index)
+                yield Output(unit, frames=torch.from_numpy(frames), details=details)
+
+    def _watch(self, pipeline: NOVAPipeline, batch: int) -> AbstractContextManager[BlockOutputs | None]:
+        from nova_bench.nova.block_outputs import BlockOutputs
+
+        return BlockOutputs(pipeline.transformer, batch) if self._options.block_outputs else nullcontext()
 
     def _loaded(self) -> NOVAPipeline:
         if self._pipeline is None:
