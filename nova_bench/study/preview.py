@@ -16,6 +16,8 @@ class StudyPreview:
 
     name: str
     arms: tuple[tuple[str, Preview | UserError], ...]
+    trainings: int = 0
+    """Arms of which only the training is shown."""
 
     @property
     def _planned(self) -> list[Preview]:
@@ -33,6 +35,8 @@ class StudyPreview:
     @property
     def summary(self) -> str:
         """How much there is to do, in a few words."""
+        if self.trainings:
+            return f"{self.trainings} trainings to show, nothing to measure"
         samples = sum(len(preview.plan.units) for preview in self._planned)
         return f"{len(self.arms)} arms, {samples} samples"
 
@@ -40,6 +44,8 @@ class StudyPreview:
         """For people: one line per arm, then sums."""
         from tabulate import tabulate
 
+        if self.trainings:
+            return f"study {self.name}: {self.summary}"
         rows = [_row(label, preview) for label, preview in self.arms]
         known = [preview.seconds for preview in self._planned]
         total = None if None in known else sum(known)
@@ -68,6 +74,8 @@ def _row(label: str, preview: Preview | UserError) -> list[object]:
 def preview_study(request: Request) -> StudyPreview:
     """Plan every arm. Raises UserError where none can be planned."""
     loaded = load_study(request)
+    if loaded.study.trainings_only:
+        return StudyPreview(loaded.study.name, (), len(loaded.study.arms))
     arms: list[tuple[str, Preview | UserError]] = []
     for arm, suite in zip(loaded.study.arms, loaded.suites, strict=True):
         try:

@@ -35,8 +35,9 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     from nova_bench.render.html.report import Link, Report, write_report
 
     results = results_of(record, store)
-    more_tables, more_figures = added_parts(results)
-    tables, figures = [metrics_table(results), *more_tables], [*more_figures, *study_figures(results)]
+    tables, figures = added_parts(results)
+    if any(arm.plan is not None or arm.record.problem for arm in results.arms):
+        tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:

@@ -30,25 +30,39 @@ def run_study(request: Request, progress: Progress) -> Reported:
     """
     loaded = load_study(request)
     with Store.writer(request.store) as store:
-        # All are planned before the first is measured: what one of them lacks is told now, not hours later.
-        problems = [_obstacle(suite, store, request.limit, progress) for suite in loaded.suites]
-        for arm, problem in zip(loaded.study.arms, problems, strict=True):
-            if problem is not None:
-                progress.warn(f"{arm.label}: not computed: {problem}")
-        runs = []
-        for index, suite in enumerate(loaded.suites):
-            run = ""
-            if problems[index] is None:
-                run, problems[index] = _measure(suite, store, request.limit, progress)
-            runs.append(run)
+        if loaded.study.trainings_only:
+            runs, problems = [""] * len(loaded.suites), [None] * len(loaded.suites)
+        else:
+            runs, problems = _measure_all(loaded, store, request.limit, progress)
         record = record_of(loaded, runs, problems)
         if not any(runs) and not any(arm.training for arm in record.arms):
-            raise next(problem for problem in problems if problem is not None)
+            raise next(
+                (problem for problem in problems if problem is not None),
+                UserError(f"study {loaded.study.name}: no arm has a record of its training", "state arms' `training`"),
+            )
         store.add_run(record.stored())
         store.back_up()
         with progress.stage("report", 0):
             folder = store.run_folder(record.run_name)
             return write_study_report(record, store, folder, progress)
+
+
+def _measure_all(
+    loaded: LoadedStudy, store: Store, limit: int | None, progress: Progress
+) -> tuple[list[str], list[UserError | None]]:
+    """Measure every arm that can be: its run id, else what prevented it."""
+    # All are planned before the first is measured: what one of them lacks is told now, not hours later.
+    problems = [_obstacle(suite, store, limit, progress) for suite in loaded.suites]
+    for arm, problem in zip(loaded.study.arms, problems, strict=True):
+        if problem is not None:
+            progress.warn(f"{arm.label}: not computed: {problem}")
+    runs = []
+    for index, suite in enumerate(loaded.suites):
+        run = ""
+        if problems[index] is None:
+            run, problems[index] = _measure(suite, store, limit, progress)
+        runs.append(run)
+    return runs, problems
 
 
 def _obstacle(suite: Suite, store: Store, limit: int | None, progress: Progress) -> UserError | None:

@@ -119,5 +119,7 @@ class Study(SpecModel):
     """Chosen metrics, a column each."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
+    trainings_only: bool = False
+    """Show how the arms' trainings went and measure nothing: that needs their records, but no checkpoints."""
     block_outputs: BlockOutputsSpec | None = None
     """Magnitudes of block outputs while generating."""

@@ -83,7 +83,7 @@ def _value(setting: Setting, info: ScorerInfo, pool: Pooled, index: int) -> Cell
 def _why_missing(setting: Setting, metric: str) -> str:
     for arm in setting.arms:
         if arm.plan is None:
-            return f"not computed: {arm.record.problem}"
+            return f"not computed: {arm.record.problem or 'this study shows trainings only'}"
         if (summary := arm.summary(metric)) and summary.value is None:
             return why_missing(summary)
     return "not asked for: this setting's suite has no scorer of that name"
@@ -144,7 +144,8 @@ def study_gaps(results: StudyResults) -> list[str]:
     """What was asked for and has no number, arm by arm."""
     found = []
     for arm in results.arms:
-        problems = gaps(arm.summaries) if arm.plan else [f"not computed: {arm.record.problem}"]
+        problems = gaps(arm.summaries) if arm.plan else []
+        problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
         found += [f"{arm.record.label}: {problem}" for problem in problems]
     return found
