@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready-run
-	$(BIN)/python -m nova_bench run suites/clips.yaml
+	$(BIN)/python -m nova_bench run suites/tiny.yaml
 
 test: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m "not slow" -n auto

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from nova_bench.identity import digest
 from nova_bench.spec import PublishedSpec, ReportSpec, SpecModel, StatisticsSpec
@@ -36,6 +36,15 @@ class ArmRecord(SpecModel):
     """Why there is no record, where the study asks for one."""
 
 
+class DiagramRecord(SpecModel):
+    """A diagram and the configuration it is drawn from."""
+
+    figure: str
+    """Which figure."""
+    config: dict[str, Any]
+    """Keys of `transformer/config.json`."""
+
+
 class StudyRecord(SpecModel):
     """A study that was run."""
 
@@ -67,6 +76,9 @@ class StudyRecord(SpecModel):
     """How the arms' trainings went."""
     block_outputs: BlockOutputsSpec | None = None
     """Magnitudes of block outputs while generating."""
+
+    diagram: DiagramRecord | None = None
+    """A diagram of what is compared."""
 
     @property
     def run_id(self) -> str:

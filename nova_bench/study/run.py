@@ -15,6 +15,7 @@ from nova_bench.report import Reported, write_run_report
 from nova_bench.run import build_adapter, measure_suite
 from nova_bench.spec import Suite
 from nova_bench.store import Store
+from nova_bench.study.diagram import diagram_record
 from nova_bench.study.load import LoadedStudy, load_study
 from nova_bench.study.record import ArmRecord, StudyRecord
 from nova_bench.study.report import write_study_report
@@ -122,6 +123,7 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
         strips=study.strips,
         overview=study.overview,
         training=study.training,
+        diagram=diagram_record(study.diagram) if study.diagram else None,
         block_outputs=study.block_outputs,
     )
 

@@ -94,6 +94,15 @@ class StripsSpec(SpecModel):
     """How many steps are shown where they aren't stated."""
 
 
+class DiagramSpec(SpecModel):
+    """A figure of the appendix, drawn from the configuration of a checkpoint."""
+
+    figure: Literal["scale_and_shift", "normalization"]
+    """scale_and_shift: Figure 1 (App. A); normalization: Figure 2 (App. B)."""
+    checkpoint: str = "nova-tiny"
+    """Whose configuration: a checkpoint's name or hub id (`nova_bench assets list`)."""
+
+
 class Study(SpecModel):
     """Several models or settings, measured on the same prompts and compared."""
 
@@ -119,6 +128,8 @@ class Study(SpecModel):
     """Chosen metrics, a column each."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
+    diagram: DiagramSpec | None = None
+    """A diagram of what is compared."""
     trainings_only: bool = False
     """Show how the arms' trainings went and measure nothing: that needs their records, but no checkpoints."""
     block_outputs: BlockOutputsSpec | None = None
