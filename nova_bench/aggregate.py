@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nova_bench.models.base import Unit
 from nova_bench.plan import PlannedScorer
 from nova_bench.spec import StatisticsSpec
-from nova_bench.stats import cluster_bootstrap
+from nova_bench.stats import percentile_interval, resampled_means
 from nova_bench.store import Artifact, FailedUnit, Row, Status
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class MetricSummary:
     """One metric over a run.
 
     ``value`` is the mean (or the weighted mean, where the metric is defined so) over the samples that are ok; None
-    without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet).
+    without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet); samples that the metric's
+    `keep` left out are not among them. ``resampled`` are the means of the bootstrap resamples, the same resamples for
+    every metric of a run.
     """
 
     scorer: PlannedScorer
@@ -45,6 +51,7 @@ class MetricSummary:
     n_not_measurable: int
     n_prompts: int
     samples: tuple[SampleScore, ...]
+    resampled: np.ndarray = field(compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -78,7 +85,7 @@ def summarise(
     """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
 
     Intervals come from one cluster bootstrap over the prompts of all metrics
-    (:func:`nova_bench.stats.cluster_bootstrap`).
+    (:func:`nova_bench.stats.resampled_means`).
     """
     import numpy as np
 
@@ -93,7 +100,8 @@ def summarise(
                 weight = score.row.weight if weighted else 1.0
                 sums[position[score.unit.prompt_id], metric] += score.row.value * weight
                 weights[position[score.unit.prompt_id], metric] += weight
-    low, high = cluster_bootstrap(sums, weights, statistics.resamples, statistics.confidence, statistics.seed)
+    resampled = resampled_means(sums, weights, statistics.resamples, statistics.seed)
+    low, high = percentile_interval(resampled, statistics.confidence)
     summaries = []
     for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):
         counted = [score.status for score in scores]
@@ -111,6 +119,7 @@ def summarise(
                 n_not_measurable=counted.count(Status.NOT_MEASURABLE),
                 n_prompts=int((weights[:, metric] > 0).sum()),
                 samples=scores,
+                resampled=resampled[:, metric],
             )
         )
     return summaries

@@ -16,6 +16,7 @@ from nova_bench.expectation import expectation, shorten
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
+from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
@@ -36,6 +37,13 @@ def load_suite(
     (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
     message begins with ``file:line`` or with the option.
     """
+    return validate_suite(with_named_scorers(requested_source(name, assignments, model, execution)))
+
+
+def requested_source(
+    name: str, assignments: typing.Sequence[str], model: dict[str, Any] | None, execution: Mapping[str, Any]
+) -> Source:
+    """The document of a suite of any kind with everything that the command line changes; see :func:`load_suite`."""
     source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
@@ -44,7 +52,7 @@ def load_suite(
     source = with_assignments(source, assignments)
     for key, value in execution.items():
         source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
-    return validate_suite(with_named_scorers(source))
+    return source
 
 
 def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Source:
@@ -116,15 +124,19 @@ def validate_suite(source: Source) -> Suite:
     """The suite that a whole document states; every error names the place where the wrong value was written."""
     data = dict(source.data)
     if "model" in data:
-        data["model"] = _model(data["model"], source)
+        data["model"] = model_options(data["model"], source)
     if isinstance(data.get("prompts"), dict):
         data["prompts"] = _prompts(data["prompts"], source)
     if isinstance(data.get("scorers"), list):
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
+    if isinstance(data.get("derived"), list):
+        for index, name in enumerate(data["derived"]):
+            _named(lambda name=name: DERIVED.get(str(name)), ("derived", index), source)
     return check_section(Suite, data, (), source)
 
 
-def _model(data: Any, source: Source) -> ModelSpec:
+def model_options(data: Any, source: Source) -> ModelSpec:
+    """The model section of a suite, checked by the options of the adapter that it names."""
     if not isinstance(data, dict) or "adapter" not in data:
         raise SuiteError(
             f"{source.origin(('model',)).where}: model: expected a mapping with the key `adapter`",
@@ -136,6 +148,8 @@ def _model(data: Any, source: Source) -> ModelSpec:
 
 def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
     data = anchor_paths(PromptsSpec, data, ("prompts",), source)
+    if data.get("source") is not None:
+        _named(lambda: PROMPT_SOURCES.get(str(data["source"])), ("prompts", "source"), source)
     if isinstance(data.get("clips"), dict):
         data["clips"] = anchor_paths(ClipPromptsSpec, data["clips"], ("prompts", "clips"), source)
     if isinstance(entries := data.get("entries"), list):

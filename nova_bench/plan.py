@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from nova_bench.errors import UserError
 from nova_bench.expectation import shorten
 from nova_bench.identity import digest, prompt_id, seed_for
+from nova_bench.limit import limited
 from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.names import nearest
 from nova_bench.paths import locate
 from nova_bench.prompt_sources.made import with_recipes
 from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.spec import PromptEntry, ScorerUse, Suite
+from nova_bench.spec import KeepSpec, PromptEntry, ScorerUse, Suite
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
@@ -29,12 +33,16 @@ MOST_UNITS = 10_000_000
 
 @dataclass(frozen=True)
 class PlannedScorer:
-    """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key."""
+    """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
+
+    ``keep`` decides which of its rows count, not what they say.
+    """
 
     info: ScorerInfo
     settings: ScorerSettings
     tags: frozenset[str]
     identity: str
+    keep: KeepSpec | None = None
 
     def applies_to(self, unit: Unit) -> bool:
         """Whether this scorer scores that unit."""
@@ -76,7 +84,7 @@ def make_plan(
     asset_digest: Callable[[str], str],
     limit: int | None = None,
 ) -> Plan:
-    """Lay out all the work of a suite; with ``limit``, only the first so many units.
+    """Lay out all the work of a suite; with ``limit``, only so many units (:func:`nova_bench.limit.limited`).
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
@@ -84,18 +92,22 @@ def make_plan(
     model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:
-        units = [_existing_unit(sample, suite, model, file_digest) for sample in existing[:limit]]
+        if limit is not None:  # a few files to look at are files that are there
+            existing = sorted(existing, key=lambda sample: sample.path is None)
+        existing = limited(existing, limit, suite.scorers, lambda sample: sample.tags)
+        units = [_existing_unit(sample, suite, model, file_digest) for sample in existing]
     else:
         units = _generated_units(suite, model, file_digest, limit)
     _refuse_same_units(units, suite)
     scorers = tuple(plan_scorer(use, asset_digest) for use in suite.scorers)
     _refuse_twice(scorers, suite)
+    _check_keepers(scorers, suite)
     run_id = digest(
         "run",
         [
             suite.name,
             [[unit.digest, sorted(unit.tags)] for unit in units],
-            [[s.identity, sorted(s.tags)] for s in scorers],
+            [[s.identity, sorted(s.tags), *([s.keep.model_dump()] if s.keep else [])] for s in scorers],
         ],
     )
     return Plan(suite, tuple(units), scorers, run_id, model)
@@ -113,7 +125,7 @@ def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedSc
             use.settings.model_dump(mode="json"),
         ],
     )
-    return PlannedScorer(info, use.settings, frozenset(use.tags), identity)
+    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep)
 
 
 def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
@@ -121,6 +133,17 @@ def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"suite {suite.name}: scorer {twice[0]!r} is there twice", "keep one use of it")
+
+
+def _check_keepers(scorers: Sequence[PlannedScorer], suite: Suite) -> None:
+    free = [scorer.info.name for scorer in scorers if scorer.keep is None]
+    for scorer in scorers:
+        if scorer.keep and scorer.keep.scorer not in free:
+            raise UserError(
+                f"suite {suite.name}: {scorer.info.name} keeps what {scorer.keep.scorer!r} gives 1, which is no scorer "
+                f"of the suite without `keep`{nearest(scorer.keep.scorer, free)}",
+                "add it to the scorers, with the same tags",
+            )
 
 
 def _existing_unit(
@@ -154,16 +177,16 @@ def _generated_units(
     uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference
     if limit is None and (count := sum(entry.samples for entry in entries)) > MOST_UNITS:
         raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
+    most = MOST_UNITS if limit is None else limit
+    samples = [(entry, index) for entry in entries for index in range(min(entry.samples, most))]
     units: list[Unit] = []
-    for entry in entries:
+    for entry, group in groupby(limited(samples, limit, suite.scorers, lambda s: s[0].tags), key=itemgetter(0)):
         image_digest = _first_frame_digest(entry, file_digest)
         identity = prompt_id(entry.text, image_digest)
         reference = str(locate(entry.reference)) if entry.reference else None
         reference_digest = _digest_or_missing(reference, file_digest) if reference else ""
         text = entry.model_text or entry.text
-        for index in range(entry.samples):
-            if limit is not None and len(units) == limit:
-                return units
+        for _, index in group:
             seed = seed_for(suite.seed, identity, index)
             content = [shared, text, image_digest, seed, *([reference_digest] if uses_reference else [])]
             units.append(

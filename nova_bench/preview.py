@@ -49,6 +49,11 @@ class Preview:
     decode_seconds: float | None
 
     @property
+    def unscored(self) -> int:
+        """Samples that no scorer applies to."""
+        return sum(not any(scorer.applies_to(unit) for scorer in self.plan.scorers) for unit in self.plan.units)
+
+    @property
     def seconds(self) -> float | None:
         """All that is left to do; None where a part of it was never timed."""
         parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
@@ -77,6 +82,10 @@ class Preview:
             tabulate(rows, ["", "done", "missing", "time left", "needs"]),
             "",
         ]
+        if self.unscored:
+            lines.append(
+                f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
+            )
         lines += [f"asset missing: {name}" for name in self.missing_assets] or ["assets: none missing"]
         lines.append(f"disk: {self._disk()}")
         if self.seconds is None:

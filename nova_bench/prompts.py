@@ -1,4 +1,4 @@
-"""The prompts of a suite: written into it, read from a file, or made from clips."""
+"""The prompts of a suite: written into it, read from a file, a benchmark's own list, or made from clips."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from nova_bench.assets import asset_path
 from nova_bench.atomic import explained_os_errors
+from nova_bench.dense_prompts import read_dense_prompts
 from nova_bench.errors import UserError
 from nova_bench.expectation import shorten
 from nova_bench.identity import file_digest
 from nova_bench.models.base import Unit
+from nova_bench.names import nearest
 from nova_bench.paths import anchor, locate
 from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_folder
+from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
-from nova_bench.spec import PromptEntry, Suite
+from nova_bench.spec import PromptEntry, PromptsSpec, Suite
 
-SOURCES = ("entries", "file", "shapes", "clips")
+SOURCES = ("entries", "file", "source", "shapes", "clips")
 
 
 class PromptSource(Protocol):
@@ -33,7 +37,8 @@ class PromptSource(Protocol):
 def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> list[PromptEntry]:
     """All prompts in order, each once and with its number of samples.
 
-    UserError where there are none, two sources of them, or one prompt with two different references.
+    UserError where there are none, two sources of them, or one prompt with two different references; MissingAsset
+    where a benchmark's list isn't here.
     """
     spec = suite.prompts
     if spec is None or sum(bool(getattr(spec, source)) for source in SOURCES) != 1:
@@ -41,11 +46,47 @@ def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> 
             f"suite {suite.name}: the model `{suite.model.adapter}` needs prompts",
             f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
+    return _with_dense_texts(_tagged(_merged(_entries(suite, digest)), spec), spec)
+
+
+def _entries(suite: Suite, digest: Callable[[Path], str]) -> list[PromptEntry]:
+    """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
+    spec = suite.prompts
+    if spec.source:
+        listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
+        return [_sampled(entry, spec.samples_per_prompt or entry.samples) for entry in listed]
     made = _source(suite, digest)
     entries = made.entries() if made else list(spec.entries) if spec.entries else _read(spec.file)
-    return _merged(
-        entry if entry.samples else entry.model_copy(update={"samples": spec.samples_per_prompt}) for entry in entries
-    )
+    return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in entries]
+
+
+def _sampled(entry: PromptEntry, samples: int | None) -> PromptEntry:
+    return entry if entry.samples == (samples or 1) else entry.model_copy(update={"samples": samples or 1})
+
+
+def _tagged(entries: list[PromptEntry], spec: PromptsSpec) -> list[PromptEntry]:
+    """Those with one of the suite's tags. UserError for a tag that no prompt has."""
+    known = {tag: None for entry in entries for tag in entry.tags}
+    for tag in spec.tags:
+        if tag not in known:
+            have = ", ".join(known) or "none"
+            raise UserError(f"prompts.tags: no prompt has the tag {tag!r}{nearest(tag, known)}", f"tags: {have}")
+    return [entry for entry in entries if not spec.tags or not set(spec.tags).isdisjoint(entry.tags)]
+
+
+def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec) -> list[PromptEntry]:
+    """The model is given each prompt's denser text. UserError where one has none: a mixture would measure nothing."""
+    if spec.dense is None:
+        return entries
+    path = locate(spec.dense)
+    dense = read_dense_prompts(path)
+    if without := [entry.text for entry in entries if entry.text not in dense]:
+        raise UserError(
+            f"{path}: no dense prompt for {shorten(without[0])}"
+            + (f" and {len(without) - 1} more" if len(without) > 1 else ""),
+            "add them, restrict prompts.tags, or leave prompts.dense out",
+        )
+    return [entry.model_copy(update={"model_text": dense[entry.text]}) for entry in entries]
 
 
 def make_prompt_files(suite: Suite, units: Iterable[Unit], digest: Callable[[Path], str], progress: Progress) -> None:

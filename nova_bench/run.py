@@ -8,11 +8,12 @@ from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
+from nova_bench.dimensions import only_dimensions
 from nova_bench.errors import MissingAsset
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
-from nova_bench.manifest import write_manifest
+from nova_bench.manifest import plan_content, write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
@@ -35,7 +36,8 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 def requested_suite(request: Request) -> Suite:
     """The suite with everything that the command line changes."""
     model = model_section(request.model) if request.model else None
-    return load_suite(request.suite, request.assignments, model, request.execution)
+    suite = load_suite(request.suite, request.assignments, model, request.execution)
+    return only_dimensions(suite, request.dimensions)
 
 
 def run_benchmark(request: Request, progress: Progress) -> Reported:
@@ -76,7 +78,7 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
                 progress.say(f"{scored.already_there} scores were there already")
             store.back_up()
         finally:
-            write_manifest(folder, plan, execution.device, started, progress.seconds)
+            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
 
 
@@ -87,6 +89,7 @@ def record_of(plan: Plan):
             "name": scorer.info.name,
             "identity": scorer.identity,
             "tags": sorted(scorer.tags),
+            "keep": scorer.keep.model_dump() if scorer.keep else None,
             "settings": scorer.settings.model_dump(mode="json"),
         }
         for scorer in plan.scorers

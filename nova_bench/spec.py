@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
 
@@ -36,6 +37,11 @@ class ModelSpec(SpecModel):
     """Name of the model adapter: see `nova_bench list`."""
     label: str = ""
     """How tables call this model; the adapter's own description where empty."""
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing that this model makes may be scored; empty for a model that may be."""
+        return ""
 
 
 class PromptEntry(SpecModel):
@@ -99,18 +105,25 @@ class ClipPromptsSpec(SpecModel):
 
 
 class PromptsSpec(SpecModel):
-    """Where prompts come from: exactly one of `entries`, `file`, `shapes` and `clips`."""
+    """Where prompts come from: exactly one of `entries`, `file`, `source`, `shapes` and `clips`."""
 
     entries: tuple[PromptEntry, ...] = ()
     """Prompts written into the suite."""
     file: SuitePath | None = None
     """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry."""
+    source: str | None = None
+    """A benchmark's own prompt list (`nova_bench list`), with its tags and its number of samples."""
+    tags: tuple[str, ...] = ()
+    """Only prompts with one of these tags; all where empty."""
+    dense: SuitePath | None = None
+    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model is given the denser text; scorers and
+    file names keep the benchmark's. Of several for one prompt, the first counts."""
     shapes: ShapesPromptsSpec | None = None
     """Clips of the shapes world."""
     clips: ClipPromptsSpec | None = None
     """A folder or manifest of clips with captions."""
-    samples_per_prompt: int = Field(default=1, ge=1)
-    """How many samples of each prompt."""
+    samples_per_prompt: int | None = Field(default=None, ge=1)
+    """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
 
 
 class SamplingSpec(SpecModel):
@@ -138,6 +151,15 @@ class SamplingSpec(SpecModel):
     """Write FFV1 instead of h264: for scorers that compare pixels (the h264 round trip caps PSNR near 42 dB)."""
 
 
+class KeepSpec(SpecModel):
+    """Which samples a metric counts, by what another scorer of the suite says of them."""
+
+    scorer: str
+    """Samples count that this scorer of the suite gives 1."""
+    first: int | None = Field(default=None, ge=1)
+    """Of each prompt only the first so many of them, in the order of their file names: 0, 1, 10, 11, ..., 2."""
+
+
 class ScorerUse(SpecModel):
     """One scorer in a suite. A bare name stands for a scorer with its default settings on every sample."""
 
@@ -145,6 +167,8 @@ class ScorerUse(SpecModel):
     """Name of the scorer: see `nova_bench list`."""
     tags: tuple[str, ...] = ()
     """Score only samples with one of these tags; every sample where empty."""
+    keep: KeepSpec | None = None
+    """Count only samples that another scorer keeps, such as the static videos for VBench's temporal flickering."""
     settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
     """The scorer's own settings (`nova_bench list --fields`)."""
 
@@ -190,9 +214,11 @@ class ReportSpec(SpecModel):
     """What the report shows."""
 
     gallery: int = Field(default=200, ge=0)
-    """Samples in the gallery: failures first, then in plan order."""
+    """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order."""
     embed_megabytes: int = Field(default=24, ge=0)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
+    contact_sheet: int | None = Field(default=None, ge=0)
+    """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
 
 
 class Suite(SpecModel):
@@ -214,8 +240,10 @@ class Suite(SpecModel):
     """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
-    scorers: tuple[ScorerUse, ...] = Field(min_length=1)
-    """What is scored."""
+    scorers: tuple[ScorerUse, ...] = ()
+    """What is scored; nothing where empty: such a suite makes a gallery."""
+    derived: tuple[str, ...] = ()
+    """Scores computed from several metrics, such as VBench's total: see `nova_bench list`."""
     published: tuple[PublishedSpec, ...] = ()
     """Published numbers to show beside the measured ones."""
     statistics: StatisticsSpec = StatisticsSpec()
@@ -224,3 +252,12 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+
+    @model_validator(mode="after")
+    def _model_may_be_scored(self) -> Suite:
+        if self.model.refusal:
+            raise UserError(
+                f"suite {self.name}: model {self.model.label or self.model.adapter!r}: {self.model.refusal}",
+                "name a trained checkpoint; time this one with: python -m nova_bench run suites/latency.yaml",
+            )
+        return self

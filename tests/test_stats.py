@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nova_bench.stats import cluster_bootstrap
+from nova_bench.stats import percentile_interval, resampled_means
+
+
+def interval(sums, weights, resamples, confidence, seed):
+    return percentile_interval(resampled_means(sums, weights, resamples, seed), confidence)
 
 
 def literal_bootstrap(sums, weights, resamples, confidence, seed):
@@ -27,7 +31,7 @@ def test_equals_the_literal_definition():
     generator = np.random.default_rng(3)
     weights = generator.integers(1, 6, size=(40, 3)).astype(float)
     sums = generator.random((40, 3)) * weights
-    fast = cluster_bootstrap(sums, weights, 500, 0.9, seed=11)
+    fast = interval(sums, weights, 500, 0.9, seed=11)
     slow = literal_bootstrap(sums, weights, 500, 0.9, seed=11)
     np.testing.assert_allclose(fast, slow, rtol=1e-12)
 
@@ -37,7 +41,7 @@ def test_covers_the_true_mean_about_as_often_as_it_says():
     hits = 0
     for trial in range(200):
         values = generator.normal(0.5, 0.2, size=(60, 1))
-        low, high = cluster_bootstrap(values, np.ones_like(values), 400, 0.9, seed=trial)
+        low, high = interval(values, np.ones_like(values), 400, 0.9, seed=trial)
         hits += low[0] <= 0.5 <= high[0]
     assert 165 <= hits <= 195  # binomial(200, 0.9) stays in [167, 192] with probability 0.998
 
@@ -45,8 +49,8 @@ def test_covers_the_true_mean_about_as_often_as_it_says():
 def test_samples_of_one_prompt_do_not_narrow_the_interval():
     """Five copies of each prompt's sample carry no more information than one."""
     values = np.random.default_rng(1).random((50, 1))
-    once = cluster_bootstrap(values, np.ones_like(values), 1000, 0.95, seed=0)
-    five = cluster_bootstrap(5 * values, 5 * np.ones_like(values), 1000, 0.95, seed=0)
+    once = interval(values, np.ones_like(values), 1000, 0.95, seed=0)
+    five = interval(5 * values, 5 * np.ones_like(values), 1000, 0.95, seed=0)
     np.testing.assert_allclose(once, five, rtol=1e-12)
 
 
@@ -57,7 +61,7 @@ def test_samples_of_one_prompt_do_not_narrow_the_interval():
     st.floats(0.5, 0.99),
 )
 def test_lies_within_the_values_and_holds_the_middle(values, seed, confidence):
-    low, high = cluster_bootstrap(values, np.ones_like(values), 200, confidence, seed)
+    low, high = interval(values, np.ones_like(values), 200, confidence, seed)
     tolerance = 1e-9 * (1 + np.abs(values).max())
     assert (low <= high + tolerance).all()
     assert (low >= values.min(axis=0) - tolerance).all()
@@ -67,7 +71,7 @@ def test_lies_within_the_values_and_holds_the_middle(values, seed, confidence):
 def test_a_metric_that_some_prompts_lack_uses_the_others():
     sums = np.array([[1.0, 2.0], [3.0, 0.0], [2.0, 4.0], [5.0, 0.0]])
     weights = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
-    low, high = cluster_bootstrap(sums, weights, 2000, 0.95, seed=0)
+    low, high = interval(sums, weights, 2000, 0.95, seed=0)
     assert low[1] == pytest.approx(2.0)
     assert high[1] == pytest.approx(4.0)
 
@@ -75,6 +79,6 @@ def test_a_metric_that_some_prompts_lack_uses_the_others():
 @pytest.mark.parametrize("weights", [[[1.0]], [[1.0], [0.0]], [[0.0], [0.0]]])
 def test_one_prompt_has_no_interval(weights):
     weights = np.array(weights)
-    low, high = cluster_bootstrap(weights * 0.7, weights, 200, 0.95, seed=0)
+    low, high = interval(weights * 0.7, weights, 200, 0.95, seed=0)
     assert np.isnan(low).all()
     assert np.isnan(high).all()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nova_bench.assets.catalog import Asset, AssetFile, HubSource, get_asset
+from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
 from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import digest, file_digest
@@ -33,6 +35,8 @@ def cache_folder() -> Path:
 
 def asset_folder(asset: Asset) -> Path:
     """The folder that an asset's files lie in, once they are here."""
+    if isinstance(asset.source, PackageSource):
+        return installed_folder(asset.source, asset.files) or cache_folder() / asset.name
     if not isinstance(asset.source, HubSource):
         return cache_folder() / asset.name
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -40,6 +44,19 @@ def asset_folder(asset: Asset) -> Path:
     # The hub's documented cache layout, so that asking for a state needs neither network nor heavy imports.
     repository = f"models--{asset.source.repo_id.replace('/', '--')}"
     return Path(HF_HUB_CACHE) / repository / "snapshots" / asset.source.revision / asset.source.folder
+
+
+def installed_folder(source: PackageSource, files: Sequence[AssetFile]) -> Path | None:
+    """The folder of an installed package that has the very files; None where it isn't installed, or another version."""
+    try:
+        spec = importlib.util.find_spec(source.folder)
+    except (ImportError, ValueError):
+        return None
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        with suppress(OSError):
+            if all(file_digest(folder / file.path) == file.sha256 for file in files):
+                return folder
+    return None
 
 
 def located(asset: Asset) -> Path:

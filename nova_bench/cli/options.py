@@ -13,6 +13,9 @@ Model = Annotated[
     str | None, typer.Option("--model", help="Another model: a folder of videos, or a manifest (.csv, .jsonl).")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N samples of the plan.")]
+Dimensions = Annotated[
+    str | None, typer.Option("--dims", metavar="A,B", help="Only these scorers of the suite, and only their prompts.")
+]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the suite: a.b=c. Repeatable.")
 ]
@@ -23,5 +26,11 @@ BatchSize = Annotated[
 Executor = Annotated[str | None, typer.Option("--executor", help="inline, processes or ray.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes or Ray actors.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """``a, b`` as names."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
 
 DEFAULT_STORE = Path("runs")

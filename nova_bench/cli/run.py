@@ -18,6 +18,7 @@ def run(
     suite: options.SuiteName,
     model: options.Model = None,
     limit: options.Limit = None,
+    dims: options.Dimensions = None,
     set_: options.Assignments = None,
     device: options.Device = None,
     batch_size: options.BatchSize = None,
@@ -32,8 +33,8 @@ def run(
 
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
-    reported = run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet))
-    return show_report(reported)
+    request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
+    return show_report(run_request(request, Progress(quiet)))
 
 
 def show_report(reported: Reported) -> ExitCode:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.errors import ExitCode
 
 app = typer.Typer(
-    help="Look after a store: list its runs, verify its files, restore a damaged one.", no_args_is_help=True
+    help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
+    no_args_is_help=True,
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the store.")]
@@ -44,6 +47,39 @@ def verify_store(folder: Folder = Path("runs")) -> ExitCode:
     if damaged:
         print("delete the damaged files inside the store: the next run makes them again")
     return ExitCode.INCOMPLETE if damaged else ExitCode.PASS
+
+
+LAYOUTS = {"vbench": "nova_bench.protocols.vbench.file_names"}
+
+
+@app.command("export")
+@ends_with_code
+def export_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder to export to.")],
+    layout: Annotated[str, typer.Option("--layout", help="How files are named: vbench ({prompt}-{index}.mp4).")],
+    folder: options.StoreFolder = options.DEFAULT_STORE,
+    copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
+) -> ExitCode:
+    """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
+    from importlib import import_module
+
+    from nova_bench.names import unknown_name
+    from nova_bench.store import Store
+    from nova_bench.store.export import export_units
+
+    if layout not in LAYOUTS:
+        raise unknown_name("layout", layout, LAYOUTS)
+    with Store.reader(folder) as store:
+        units = store.run(Path(run).name).units
+        artifacts = store.artifacts(unit["digest"] for unit in units)
+        file_name = import_module(LAYOUTS[layout]).file_name
+        exported = list(export_units(units, artifacts, target, file_name, copy))
+    left_out = [sample for sample in exported if sample.path is None]
+    for sample in left_out:
+        print(f"left out: {sample.prompt!r} sample {sample.sample_index}: {sample.problem}", file=sys.stderr)
+    print(f"{len(exported) - len(left_out)} of {len(exported)} samples are in {target}")
+    return ExitCode.INCOMPLETE if left_out else ExitCode.PASS
 
 
 @app.command("restore")

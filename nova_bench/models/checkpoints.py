@@ -25,7 +25,8 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
     folder = locate(options.folder)
     if not folder.is_dir():
         raise MissingAsset(
-            f"needs the checkpoint {folder}: no such folder", "train or copy it, or correct model.folder"
+            f"needs the checkpoint {folder}: no such folder",
+            options.made_by or "train or copy it, or correct model.folder",
         )
     if not is_checkpoint(folder):
         raise UserError(f"{folder}: holds no NOVA checkpoint", "a folder with model_index.json is expected")
@@ -43,6 +44,8 @@ def is_checkpoint(folder: Path) -> bool:
 
 def missing_checkpoint(options: CheckpointSpec) -> list[str]:
     """What has to be fetched before a checkpoint can be used, with the command; empty where it is here."""
+    if options.random_weights:
+        return []
     try:
         locate_checkpoint(options)
     except MissingAsset as missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -76,4 +77,6 @@ def _finite(value: object) -> object:
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
+    if isinstance(value, bytes):  # a picture's pixels: too many for JSON
+        return f"sha256:{hashlib.sha256(value).hexdigest()}"
     return None if isinstance(value, float) and not math.isfinite(value) else value

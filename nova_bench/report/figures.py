@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.aggregate import MetricSummary
+from nova_bench.derive import DerivedSummary
 from nova_bench.plan import Plan
 from nova_bench.report.naming import interval_name, interval_note, model_name
 from nova_bench.store import Status
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
 
 
-def run_figures(plan: Plan, summaries: Sequence[MetricSummary]) -> list[FigureSpec]:
+def run_figures(
+    plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary] = ()
+) -> list[FigureSpec]:
     """Means with intervals beside published numbers, and how single samples spread."""
     from nova_bench.render.figure_spec import Group, Interval, MetricDistribution, MetricIntervals, Panel
 
@@ -30,6 +33,17 @@ def run_figures(plan: Plan, summaries: Sequence[MetricSummary]) -> list[FigureSp
             note="not computed" if summary.n_not_measurable < summary.n_requested else "not measurable",
         )
         for summary in summaries
+    ]
+    intervals += [
+        Interval(
+            label=score.metric.name,
+            value=score.value,
+            ci=score.interval,
+            published=first.values.get(score.metric.name) if first else None,
+            unit=score.metric.unit,
+            digits=score.metric.digits,
+        )
+        for score in final
     ]
     panels = [
         Panel(

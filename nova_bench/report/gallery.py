@@ -11,6 +11,7 @@ from nova_bench.errors import MediaError
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
+from nova_bench.report.extremes import ends
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
@@ -24,31 +25,44 @@ def gallery_items(
     artifacts: dict[str, Artifact | FailedUnit],
     progress: Progress,
 ) -> list[GalleryItem]:
-    """Failures first, then samples in plan order, up to the suite's limit."""
+    """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit."""
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
-    units = sorted(plan.units, key=lambda unit: unit.digest not in failed)[: plan.suite.report.gallery]
+    failed |= {unit for unit, artifact in artifacts.items() if isinstance(artifact, FailedUnit)}
+    telling = {score.unit.digest for summary in summaries for end in ends(summary) for score in end}
+    by_interest = sorted(plan.units, key=lambda unit: (unit.digest not in failed, unit.digest not in telling))
+    units = by_interest[: plan.suite.report.gallery]
     items = []
     with progress.stage("gallery", len(units)) as advance:
         for unit in units:
-            items.append(gallery_item(unit, table.get(unit.digest, {}), artifacts.get(unit.digest)))
+            scores, artifact = table.get(unit.digest, {}), artifacts.get(unit.digest)
+            items.append(gallery_item(unit, scores, artifact, scored=bool(plan.scorers)))
             advance(1)
     return items
 
 
 def gallery_item(
-    unit: Unit, scores: Mapping[str, SampleScore], artifact: Artifact | FailedUnit | None, *labels: str
+    unit: Unit,
+    scores: Mapping[str, SampleScore],
+    artifact: Artifact | FailedUnit | None,
+    *labels: str,
+    scored: bool = True,
 ) -> GalleryItem:
-    """One sample with its scores by metric; ``labels`` come before its tags."""
+    """One sample with its scores by metric; ``labels`` come before its tags.
+
+    ``scored`` is False where nothing is: then a sample that is there is all that was asked for.
+    """
     from nova_bench.render.html.gallery import GalleryItem
 
     path = artifact.path if isinstance(artifact, Artifact) else None
     problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
+    if isinstance(artifact, FailedUnit):
+        problems.setdefault(artifact.error)
     ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
     return GalleryItem(
         prompt=unit.prompt,
         sample_index=unit.sample_index,
-        status="failed" if problems else "ok" if ok else "skipped",
+        status="failed" if problems else "ok" if ok or (path and not scored) else "skipped",
         error="; ".join(problems),
         scores={name: row.value for name, row in ok.items()},
         details={name: series for name, row in ok.items() if (series := _series(row))},

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.assets import asset_path
 from nova_bench.errors import MissingAsset
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
-from nova_bench.store import Status
+from nova_bench.scorers.catalog import SCORERS
+from nova_bench.store import Artifact, FailedUnit, Status
 
 
 def model_name(plan: Plan) -> str:
@@ -38,13 +39,15 @@ def interval_note(plan: Plan) -> str:
 
 def why_missing(summary: MetricSummary) -> str:
     """Why a metric has no value: what it needs and how to get it, or what went wrong."""
+    keep = summary.scorer.keep
+    deciding = SCORERS.get(keep.scorer).assets if keep else ()
     try:
-        for name in summary.scorer.info.assets:
+        for name in (*summary.scorer.info.assets, *deciding):
             asset_path(name)
     except MissingAsset as missing:
         return f"not computed: {missing}"
     if summary.n_requested == 0:
-        return "not computed: no sample has its tags"
+        return f"not computed: {keep.scorer} keeps no sample" if keep else "not computed: no sample has its tags"
     if summary.n_failed:
         first = next(score for score in summary.samples if score.status == Status.FAILED)
         return f"not computed: {summary.n_failed} of {summary.n_requested} samples failed: {problem_of(first)}"
@@ -52,6 +55,16 @@ def why_missing(summary: MetricSummary) -> str:
         first = next(score for score in summary.samples if score.status == Status.NOT_MEASURABLE)
         return f"not measurable on these samples: {first.row.message}"
     return "not computed yet: run the suite again, it continues"
+
+
+def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
+    """Which samples a metric counts, where another one decides that."""
+    notes = []
+    for summary in summaries:
+        if keep := summary.scorer.keep:
+            which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
+            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.")
+    return notes
 
 
 def problem_of(score: SampleScore) -> str:
@@ -71,6 +84,16 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
         elif summary.value is None:
             found.append(f"{name}: {why_missing(summary)}")
     return found
+
+
+def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:
+    """The same for samples that nothing scores: how many lack, and the first error."""
+    lacking = [unit for unit in units if not isinstance(artifacts.get(unit.digest), Artifact)]
+    if not lacking:
+        return []
+    errors = (found.error for unit in lacking if (found := artifacts.get(unit.digest)) is not None)
+    reason = next((f"first error: {error}" for error in errors), "not made yet: run the suite again, it continues")
+    return [f"samples: {len(units) - len(lacking)} of {len(units)} made; {reason}"]
 
 
 def _first_problem(summary: MetricSummary) -> str:

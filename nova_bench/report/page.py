@@ -8,19 +8,24 @@ from typing import Any
 
 from nova_bench.aggregate import collect, summarise
 from nova_bench.atomic import write_atomic
+from nova_bench.derive import derive
 from nova_bench.errors import ExitCode
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
+from nova_bench.protocols.catalog import DERIVED
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
+from nova_bench.report.contact_sheets import contact_sheets, unreadable
+from nova_bench.report.extremes import extremes_table
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import gaps, model_name
+from nova_bench.report.naming import gaps, model_name, sample_gaps
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.spec import ModelSpec, Suite
+from nova_bench.selection import select
+from nova_bench.spec import KeepSpec, ModelSpec, Suite
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
@@ -55,7 +60,8 @@ def plan_of(run: StoredRun) -> Plan:
     for stored in run.scorers:
         info = SCORERS.get(stored["name"])
         settings = info.settings.model_validate(stored["settings"])
-        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"]))
+        keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
+        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep))
     units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
     return Plan(suite, units, tuple(scorers), run.run)
 
@@ -74,17 +80,21 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(plan.scorers, samples, plan.suite.statistics)
-    tables = [metrics_table(plan, summaries)]
-    if len(plan.units) <= SAMPLE_TABLE_ROWS:
+    summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
+    final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, DERIVED.all())
+    tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
+    if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
-    figures = run_figures(plan, summaries)
+    elif any(summary.n_ok for summary in summaries):
+        tables.append(extremes_table(summaries))
+    sheets = contact_sheets(plan, artifacts)
+    figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
     write_atomic(out / "samples.csv", samples_csv(plan, summaries).encode())
-    missing = gaps(summaries)
+    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(
             title=plan.suite.title,
@@ -105,23 +115,29 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder)
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
-    if invocations := manifest.get("invocations"):
-        last = invocations[-1]
-        git = last.get("git") or {}
-        revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
-        facts |= {
-            "date": last["ended"],
-            "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
-            "nova_bench": last["nova_bench"],
-            "revision": revision,
-            "python": last["python"],
-            "torch": last["packages"].get("torch"),
-            "command": " ".join(last["command"]),
-        }
+    facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
+
+
+def last_invocation(folder: Path) -> dict[str, Any]:
+    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    invocations = read_manifest(folder).get("invocations")
+    if not invocations:
+        return {}
+    last = invocations[-1]
+    git = last.get("git") or {}
+    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+    return {
+        "date": last["ended"],
+        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+        "nova_bench": last["nova_bench"],
+        "revision": revision,
+        "python": last["python"],
+        "torch": last["packages"].get("torch"),
+        "command": " ".join(last["command"]),
+    }
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:

@@ -7,12 +7,14 @@ import io
 from collections.abc import Sequence
 
 from nova_bench.aggregate import MetricSummary, SampleScore
+from nova_bench.derive import DerivedSummary
 from nova_bench.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
     by_unit,
     interval_name,
     interval_note,
+    keep_notes,
     model_name,
     problem_of,
     sample_name,
@@ -21,14 +23,17 @@ from nova_bench.report.naming import (
 from nova_bench.store import Status
 
 
-def metrics_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
-    """One row per metric: value, interval, counts, and the published numbers beside."""
+def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary] = ()) -> Table:
+    """One row per metric, then one per final score: value, interval, counts, and the published numbers beside."""
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
     for summary in summaries:
         cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(summary)}
         table_rows.append(Row({**cells, **_published_cells(plan, summary.scorer.info.name)}))
-    measured = {summary.scorer.info.name for summary in summaries}
+    for score in final:
+        cells = {"metric": Cell(score.metric.name), "value": _final_cell(score)}
+        table_rows.append(Row({**cells, **_published_cells(plan, score.metric.name)}))
+    measured = {summary.scorer.info.name for summary in summaries} | {score.metric.name for score in final}
     for name in dict.fromkeys(name for column in plan.suite.published for name in column.values):
         if name not in measured:
             note = "not computed: this suite has no scorer of that name"
@@ -41,7 +46,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
         columns=metric_columns(published=published, interval=interval_name(plan)),
         rows=tuple(table_rows),
         caption=plan.suite.description,
-        notes=(interval_note(plan),),
+        notes=(interval_note(plan), *keep_notes(summaries)),
     )
 
 
@@ -76,6 +81,22 @@ def _value_cell(summary: MetricSummary) -> Cell:
         digits=info.digits,
         unit=info.unit,
         higher_is_better=info.higher_is_better,
+    )
+
+
+def _final_cell(score: DerivedSummary) -> Cell:
+    metric = score.metric
+    if score.value is None:
+        return Cell(note=f"not computed: needs {', '.join(score.needs)}", higher_is_better=metric.higher_is_better)
+    return Cell(
+        score.value,
+        ci=score.interval,
+        n_requested=score.n_requested,
+        n_ok=score.n_ok,
+        note=f"some samples lack {', '.join(score.incomplete)}" if score.incomplete else "",
+        digits=metric.digits,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
     )
 
 

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from nova_bench.render.table import Table
 
 PARTS = {
+    "overview": "nova_bench.study.overview:overview_part",
     "curves": "nova_bench.study.curves:curves_part",
     "strips": "nova_bench.study.strips:strips_part",
+    "training": "nova_bench.study.training:training_part",
+    "block_outputs": "nova_bench.study.block_outputs:block_outputs_part",
 }
 """Key of the study -> "module:function", called as ``(StudyResults, what the key says)``; imported when it is used."""
 

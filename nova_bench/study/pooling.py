@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_bench.stats import quantile, resampled_means
+from nova_bench.stats import percentile_interval, resampled_means
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ def pooled(sums: np.ndarray, weights: np.ndarray, statistics: StatisticsSpec) ->
         flat = (array.transpose(1, 0, 2).reshape(prompts, seeds * metrics) for array in (sums, weights))
         resampled = resampled_means(*flat, statistics.resamples, statistics.seed)
         drawn = _mean_of_known(resampled.reshape(statistics.resamples, seeds, metrics), axis=1)
-    low, high = _prompt_interval(drawn, statistics.confidence)
+    low, high = percentile_interval(drawn, statistics.confidence)
     spread = _seed_spread(sums, weights, statistics.confidence)
     return _widened(value, np.where(enough, low, np.nan), np.where(enough, high, np.nan), spread)
 
@@ -88,7 +88,7 @@ def difference(
             resampled = resampled_means(*flat, statistics.resamples, statistics.seed).reshape(-1, seeds, width)
             count = len(mine[0])
             drawn = _mean_of_known(resampled[:, :count], axis=1) - _mean_of_known(resampled[:, count:], axis=1)
-            low[columns], high[columns] = _prompt_interval(drawn, statistics.confidence)
+            low[columns], high[columns] = percentile_interval(drawn, statistics.confidence)
     return _widened(value, low, high, spread), counts
 
 
@@ -125,11 +125,6 @@ def _alike(here: np.ndarray) -> list[list[int]]:
     for metric in range(here.shape[1]):
         groups[here[:, metric].tobytes()].append(metric)
     return list(groups.values())
-
-
-def _prompt_interval(drawn: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    tail = (1 - confidence) / 2
-    return quantile(drawn, tail), quantile(drawn, 1 - tail)
 
 
 def _seed_spread(sums: np.ndarray, weights: np.ndarray, confidence: float) -> np.ndarray:

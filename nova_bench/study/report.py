@@ -83,7 +83,8 @@ def _gallery(results: StudyResults, progress: Progress) -> list[GalleryItem]:
         for key in shown:
             for arm, scores, unit in samples[key]:
                 scored = scores.get(unit.digest, {})
-                items.append(gallery_item(unit, scored, arm.artifacts.get(unit.digest), arm.record.label))
+                made, label = arm.artifacts.get(unit.digest), arm.record.label
+                items.append(gallery_item(unit, scored, made, label, scored=bool(arm.plan.scorers)))
             advance(1)
     return items
 

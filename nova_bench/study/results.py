@@ -11,6 +11,7 @@ from nova_bench.aggregate import MetricSummary, SampleScore, collect, summarise
 from nova_bench.plan import Plan
 from nova_bench.report.page import plan_of
 from nova_bench.scorers.base import ScorerInfo
+from nova_bench.selection import select
 from nova_bench.store import Artifact, FailedUnit, Status, Store
 from nova_bench.study.pooling import Pooled, difference, pooled
 from nova_bench.study.record import ArmRecord, StudyRecord
@@ -127,4 +128,4 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    return ArmResult(arm, plan, artifacts, tuple(summarise(plan.scorers, samples, record.statistics)))
+    return ArmResult(arm, plan, artifacts, tuple(summarise(*select(plan.scorers, samples), record.statistics)))

@@ -1,4 +1,4 @@
-"""A third party's package: a model and two scorers that tests reach through entry points, as any user's would be.
+"""A third party's package: a model, scorers, a prompt list and a final score, reached through entry points like any.
 
 `drift` makes tiny videos of drifting noise from a unit's seed, and can be told to fail, to run out of memory and to
 be slow. Nothing here belongs to the product.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output, Unit
+from nova_bench.protocols.base import DerivedMetric, Part, PromptSource
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
-from nova_bench.spec import ModelSpec
+from nova_bench.spec import ModelSpec, PromptEntry
 
 
 class DriftSpec(ModelSpec):
@@ -104,6 +106,34 @@ class Roughness:
         ]
 
 
+class EvenSettings(ScorerSettings):
+    """Settings of `even`."""
+
+    fail_on: str = ""
+    """Raise for prompts that contain this."""
+
+
+class Even:
+    def __init__(self, settings: EvenSettings, context: ScorerContext):
+        self._fail_on = settings.fail_on
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        for sample in batch:
+            if self._fail_on and self._fail_on in sample.prompt:
+                raise ValueError("can't tell")
+        return [Score(float(sample.clip.frames[0, 0, 0, 0] % 2 == 0)) for sample in batch]
+
+
+def animals(asset: Callable[[str], Path]) -> list[PromptEntry]:
+    """A benchmark's list in which one prompt stands twice."""
+    return [
+        PromptEntry(text="a cat", tags=("brightness",), samples=3),
+        PromptEntry(text="a dog", tags=("brightness",), samples=3),
+        PromptEntry(text="a cow", tags=("roughness",), samples=12),
+        PromptEntry(text="a cat", tags=("roughness",), samples=12),
+    ]
+
+
 DRIFT = AdapterInfo("drift", "drifting noise", DriftSpec, "nova_bench_testkit:Drift")
 BRIGHTNESS = ScorerInfo(
     name="brightness",
@@ -126,4 +156,23 @@ ROUGHNESS = ScorerInfo(
     higher_is_better=False,
     source="the tests",
     factory="nova_bench_testkit:Roughness",
+)
+EVEN = ScorerInfo(
+    name="even",
+    summary="whether the first value is even",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="the tests",
+    factory="nova_bench_testkit:Even",
+    settings=EvenSettings,
+    needs_prompt=True,
+)
+ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
+OVERALL = DerivedMetric(
+    name="overall",
+    summary="brightness, and roughness as a share of 255 levels at a third of the weight",
+    parts=(Part("brightness", weight=3.0), Part("roughness", 0.0, 255.0)),
+    source="the tests",
 )

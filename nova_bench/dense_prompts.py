@@ -1,0 +1,60 @@
+"""Rewritten prompts: a file that gives each prompt a denser text for the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nova_bench.errors import UserError
+from nova_bench.expectation import expectation
+from nova_bench.records import read_records
+
+_REMEDY = "each record has `prompt` and `dense_prompt`"
+
+
+class DensePrompt(BaseModel):
+    """One prompt and what the model is given instead; other fields, such as ids and tags, are ignored."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    prompt: str = Field(min_length=1)
+    """The benchmark's own text."""
+    dense_prompt: str = Field(min_length=1)
+    """What the model is given."""
+
+
+def read_dense_prompts(path: Path) -> dict[str, str]:
+    """Prompt -> dense prompt, from a .json list, a .jsonl or a .csv file.
+
+    Where a prompt stands there several times the first text counts: a benchmark's file names leave room for one.
+    UserError names the file and the record.
+    """
+    records = _from_json(path) if path.suffix.lower() == ".json" else read_records(path, DensePrompt)
+    dense: dict[str, str] = {}
+    for record in records:
+        dense.setdefault(record.prompt, record.dense_prompt)
+    return dense
+
+
+def _from_json(path: Path) -> list[DensePrompt]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.dense") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON: {error}", "a list of records; or name it .jsonl or .csv") from error
+    if not isinstance(content, list):
+        raise UserError(f"{path}: not a list", _REMEDY)
+    return [_validated(record, number, path) for number, record in enumerate(content, 1)]
+
+
+def _validated(record: object, number: int, path: Path) -> DensePrompt:
+    try:
+        return DensePrompt.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = f"{first['loc'][0]}: " if first["loc"] else ""
+        words = "missing" if first["type"] == "missing" else expectation(first)
+        raise UserError(f"{path}: record {number}: {field}{words}", _REMEDY) from error

@@ -1,0 +1,75 @@
+"""The two seams of a benchmark's protocol: where its prompts come from, and how its final scores are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from nova_bench.spec import PromptEntry
+
+
+@dataclass(frozen=True)
+class PromptSource:
+    """A benchmark's own prompt list. ``factory`` is ``"module:function"``, imported when prompts are read.
+
+    The function gets ``asset(name)``, which returns a verified local path or raises
+    :class:`nova_bench.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the metrics
+    that use it and with the number of samples that the benchmark asks for. An entry that stands there twice is merged.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    assets: tuple[str, ...] = ()
+
+    def read(self, asset: Callable[[str], Path]) -> Sequence[PromptEntry]:
+        """All prompts. MissingAsset or UserError where the list isn't here or can't be read."""
+        module, _, function = self.factory.partition(":")
+        return getattr(import_module(module), function)(asset)
+
+
+class Number(Protocol):
+    """What :meth:`DerivedMetric.value` computes with: floats, or arrays with one number per bootstrap resample."""
+
+    def __sub__(self, other: float) -> Number: ...
+    def __mul__(self, other: float) -> Number: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One metric's share of a derived one: ``(value - low) / (high - low)``, with ``weight``."""
+
+    metric: str
+    low: float = 0.0
+    high: float = 1.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class DerivedMetric:
+    """The weighted mean of normalized metrics; a part may be derived itself.
+
+    ``range`` is that of values whose parts lie between ``low`` and ``high``; nothing is clipped. Linear in its parts,
+    so that a bootstrap resample of the parts' means gives one of the derived mean.
+    """
+
+    name: str
+    summary: str
+    parts: tuple[Part, ...]
+    source: str
+    unit: str = ""
+    range: tuple[float | None, float | None] = (0.0, 1.0)
+    higher_is_better: bool = True
+    digits: int = 4
+
+    def value(self, parts: Mapping[str, Number]) -> Number:
+        """From the values of all parts. KeyError where one lacks."""
+        terms = [(parts[part.metric] - part.low) * (part.weight / (part.high - part.low)) for part in self.parts]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total * (1 / sum(part.weight for part in self.parts))

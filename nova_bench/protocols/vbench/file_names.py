@@ -1,0 +1,23 @@
+"""VBench's file names: ``{prompt}-{index}.mp4``, all in one folder. Inside nova_bench nothing goes by such names."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+MOST_BYTES = 255
+"""Of a file name, on every common file system."""
+
+
+def file_name(prompt: str, index: int, suffix: str) -> str:
+    """The official name of a sample. ValueError, with the reason, where no file can have it."""
+    name = f"{prompt}-{index}{suffix}"
+    if "/" in name or "\0" in name:
+        raise ValueError("a file name can't hold a slash or NUL")
+    if name.startswith("."):
+        raise ValueError("a name that begins with a dot is a hidden file, which readers leave out")
+    if (length := len(name.encode())) > MOST_BYTES:
+        raise ValueError(f"the name would have {length} bytes, more than {MOST_BYTES}")
+    # Whatever reads the folder takes the last suffix off, then the number behind the last hyphen.
+    if PurePosixPath(name).suffix != suffix:
+        raise ValueError("the name would be read as another one")
+    return name

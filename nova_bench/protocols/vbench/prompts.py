@@ -1,0 +1,39 @@
+"""VBench's prompt list, tagged with the dimensions that use each prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from nova_bench.errors import UserError
+from nova_bench.protocols.base import PromptSource
+from nova_bench.spec import PromptEntry
+
+_ASSET = "vbench-prompts"
+_SAMPLES = 5
+# The static filter then keeps the first five static ones (VBench's README and cli/static_filter.py).
+_SAMPLES_OF = {"temporal_flickering": 25}
+
+
+def read(asset: Callable[[str], Path]) -> list[PromptEntry]:
+    """The 946 entries of VBench_full_info.json in the official order; two texts stand there twice."""
+    path = asset(_ASSET)
+    try:
+        return [_entry(record) for record in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: is no VBench prompt list: {error}", "python -m nova_bench assets verify") from error
+
+
+def _entry(record: dict) -> PromptEntry:
+    dimensions = tuple(record["dimension"])
+    samples = max(_SAMPLES_OF.get(dimension, _SAMPLES) for dimension in dimensions)
+    return PromptEntry(text=record["prompt_en"], tags=dimensions, samples=samples)
+
+
+SOURCE = PromptSource(
+    name="vbench",
+    summary="VBench's 944 different prompts: 5 samples each, 25 for temporal flickering",
+    factory=f"{__name__}:read",
+    assets=(_ASSET,),
+)

@@ -1,0 +1,69 @@
+"""The samples at both ends of each metric, and the numbers along time that put them there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nova_bench.aggregate import MetricSummary, SampleScore
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.report.naming import sample_name
+from nova_bench.store import Status
+
+AT_EACH_END = 3
+
+
+def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
+    """The lowest and the highest samples of each metric; none for a metric whose samples all say the same."""
+    rows = []
+    for summary in summaries:
+        info = summary.scorer.info
+        low, high = ends(summary)
+        for end, scores in (("lowest", low), ("highest", high)):
+            for score in scores:
+                cells = {
+                    "sample": Cell(sample_name(score.unit)),
+                    "end": Cell(end),
+                    "value": Cell(score.row.value, unit=info.unit, digits=info.digits),
+                    "why": Cell(why(score.row.details)),
+                }
+                rows.append(Row(cells, info.name))
+    columns = (
+        Column("sample", "Sample", "label"),
+        Column("end", "End", "label"),
+        Column("value", "Value"),
+        Column("why", "Along time", "label"),
+    )
+    return Table(id="extremes", title="Lowest and highest samples", columns=columns, rows=tuple(rows))
+
+
+def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
+    """(lowest, highest) samples, the most extreme first; no sample is in both, and none where all are equal."""
+    scored = [score for score in summary.samples if score.status == Status.OK]
+    if len({score.row.value for score in scored}) < 2:
+        return [], []
+    ordered = sorted(scored, key=lambda score: score.row.value)
+    count = min(AT_EACH_END, len(ordered) // 2)
+    return ordered[:count], ordered[::-1][:count]
+
+
+def why(details: Mapping[str, Any]) -> str:
+    """A row's details in a line: each series with its range and where it peaks, each number by its name."""
+    parts = []
+    for name, value in details.items():
+        if isinstance(value, list) and value and all(_is_number(item) for item in value):
+            peak, dip = value.index(max(value)) + 1, value.index(min(value)) + 1
+            parts.append(
+                f"{name}: {min(value):.4g} (at {dip} of {len(value)}) to {max(value):.4g} (at {peak})"
+                if len(value) > 1
+                else f"{name}: {value[0]:.4g}"
+            )
+        elif _is_number(value):
+            parts.append(f"{name}: {value:.4g}")
+        elif isinstance(value, str):
+            parts.append(f"{name}: {value}")
+    return "; ".join(parts)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,74 @@
+"""A run's videos as a folder of files in the layout that another tool reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_bench.atomic import write_with
+from nova_bench.errors import UserError
+from nova_bench.identity import file_digest
+from nova_bench.store.records import Artifact, FailedUnit
+
+FileName = Callable[[str, int, str], str]
+"""(prompt, sample index, suffix) -> file name; ValueError, with the reason, where there can't be one."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What happened to one sample: the file it is now, or why there is none."""
+
+    prompt: str
+    sample_index: int
+    path: Path | None
+    problem: str = ""
+
+
+def export_units(
+    units: Sequence[dict[str, Any]],
+    artifacts: dict[str, Artifact | FailedUnit],
+    folder: Path,
+    file_name: FileName,
+    copy: bool,
+) -> Iterator[Exported]:
+    """Give each unit's file its name in ``folder``: as a hard link where the file system allows, else as a copy.
+
+    What is there already with the same content stays, and nothing is ever overwritten. UserError where ``folder``
+    can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror or error}", "name a folder that can be written") from error
+    for unit in units:
+        prompt, index = unit["prompt"], unit["sample_index"]
+        artifact = artifacts.get(unit["digest"])
+        if not isinstance(artifact, Artifact):
+            yield Exported(prompt, index, None, artifact.error if artifact else "not generated yet")
+            continue
+        try:
+            path = folder / file_name(prompt, index, artifact.path.suffix)
+            _place(artifact, path, copy)
+        except ValueError as error:
+            yield Exported(prompt, index, None, str(error))
+        else:
+            yield Exported(prompt, index, path)
+
+
+def _place(artifact: Artifact, path: Path, copy: bool) -> None:
+    """Make ``path`` the artifact's content. ValueError where another file has the name."""
+    if os.path.lexists(path):
+        if not path.is_file() or file_digest(path) != artifact.sha256:
+            raise ValueError(f"{path} is there already, with another content")
+        return
+    if not copy:
+        try:
+            os.link(artifact.path, path)
+        except OSError:  # another file system, or one without links
+            copy = True
+    if copy:
+        write_with(path, lambda temporary: shutil.copyfile(artifact.path, temporary))

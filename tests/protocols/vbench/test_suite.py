@@ -1,0 +1,91 @@
+"""suites/vbench.yaml through the command line, on videos in the official layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from nova_bench.load import load_suite
+from nova_bench.protocols.vbench.scores import QUALITY, SEMANTIC
+from nova_bench.spec import PromptEntry
+
+QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
+
+
+def cells(tmp_path: Path, name: str = "vbench") -> dict[str, dict]:
+    (table,) = (tmp_path / "runs").glob(f"{name}-*/report/tables/metrics.json")
+    return {row["cells"]["metric"]["value"]: row["cells"] for row in json.loads(table.read_text())["rows"]}
+
+
+def test_a_limited_run_says_of_each_dimension_what_it_needs(
+    cli: Callable, official_folder: Callable, tmp_path: Path
+) -> None:
+    result = cli("run", "vbench", "--limit", 4, "--model", official_folder(*QUALITY_GROUPS))
+    assert result.returncode == 3, result.stderr
+    found = cells(tmp_path)
+    for name in load_suite("vbench").scorers:
+        cell = found[name.name]["value"]
+        assert cell.get("value") is None
+        assert cell["n_requested"] == 1  # four samples, and every dimension has one of them
+        assert cell["note"].startswith("not computed: needs ")
+        assert "python -m nova_bench assets fetch" in cell["note"]
+    assert "needs raft-things.pth" in found["temporal_flickering"]["value"]["note"]
+    assert 0.9 < found["temporal_flickering (all samples)"]["value"]["value"] < 1
+    quality = found["vbench_quality"]["value"]
+    assert quality["note"] == f"not computed: needs {', '.join(part.metric for part in QUALITY.parts)}"
+    assert found["vbench_semantic"]["value"]["note"].endswith(", ".join(part.metric for part in SEMANTIC.parts))
+    assert "object_class" in found["vbench_total"]["value"]["note"]
+    assert found["vbench_total"]["published0"]["value"] == 0.7848
+
+
+def test_only_some_dimensions(cli: Callable, official_folder: Callable, tmp_path: Path) -> None:
+    result = cli("plan", "vbench", "--dims", "dynamic_degree, imaging_quality")
+    assert "samples: 825, prompts: 165, scorers: 2" in result.stdout
+    flickering = cli("plan", "vbench", "--dims", "temporal_flickering").stdout
+    assert "samples: 1875, prompts: 75, scorers: 2" in flickering  # and the static filter that decides what counts
+    wrong = cli("plan", "vbench", "--dims", "flickering")
+    assert wrong.returncode == 2
+    assert "has no scorer 'flickering'; did you mean 'temporal_flickering'?" in wrong.stderr
+    folder = official_folder("temporal_flickering")
+    run = cli("run", "vbench", "--dims", "temporal_flickering", "--limit", "3", "--model", folder)
+    assert set(cells(tmp_path)) >= {"temporal_flickering", "static_filter"}
+    assert "dynamic_degree:" not in run.stderr
+
+
+def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> None:
+    import shutil
+
+    from .conftest import CLIPS
+
+    (tmp_path / "mine").mkdir()
+    for number, clip in enumerate(sorted(CLIPS.glob("*.mp4"))[:3]):
+        shutil.copy(clip, tmp_path / "mine" / f"anything {number}.mp4")
+    result = cli("run", "vbench_custom", "--model", "mine")
+    assert result.returncode == 3  # no weights here
+    found = cells(tmp_path, "vbench_custom")
+    assert {name for name in found if name.startswith("vbench")} == set()
+    for name in (part.metric for part in QUALITY.parts):
+        assert found[name]["value"]["n_requested"] == 3
+    assert found["temporal_flickering (all samples)"]["value"]["n_ok"] == 3
+
+
+def test_the_settings_are_the_papers() -> None:
+    sampling = load_suite("vbench").sampling
+    assert (sampling.num_frames, sampling.height, sampling.width, sampling.fps) == (33, 480, 768, 12)
+    assert (sampling.guidance_scale, sampling.num_inference_steps) == (7, 128)
+    assert (sampling.num_diffusion_steps, sampling.motion_flow) == (25, 5)
+
+
+def test_official_files_come_in_and_go_out_again(
+    cli: Callable, official_folder: Callable, official_prompts: list[PromptEntry], tmp_path: Path
+) -> None:
+    folder = official_folder(*QUALITY_GROUPS)
+    cli("run", "vbench", "--limit", 8, "--model", folder)
+    (run,) = (tmp_path / "runs").glob("vbench-*")
+    exported = cli("store", "export", run, "out", "--layout", "vbench")
+    assert exported.returncode == 0, exported.stderr
+    assert "8 of 8 samples are in out" in exported.stdout
+    out = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert len(out) == 8
+    assert all((folder / name).read_bytes() == content for name, content in out.items())

@@ -1,0 +1,113 @@
+"""Where prompts come from: a benchmark's own list, tags, numbers of samples, dense texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nova_bench.errors import UserError
+from nova_bench.load import load_suite
+from nova_bench.prompts import suite_prompts
+from nova_bench.spec import PromptEntry
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Callable[..., list[PromptEntry]]:
+    """The prompts of a suite with this `prompts` section."""
+
+    def prompts(**section: object) -> list[PromptEntry]:
+        suite = {
+            "name": "p",
+            "title": "P",
+            "model": {"adapter": "drift"},
+            "scorers": ["brightness"],
+            "prompts": section,
+        }
+        (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
+        return suite_prompts(load_suite(str(tmp_path / "suite.yaml")))
+
+    return prompts
+
+
+def brief(entries: list[PromptEntry]) -> list[tuple]:
+    return [(entry.text, entry.tags, entry.samples) for entry in entries]
+
+
+def test_a_list_of_another_package_is_merged_and_keeps_its_numbers_of_samples(prompts: Callable) -> None:
+    assert brief(prompts(source="animals")) == [
+        ("a cat", ("brightness", "roughness"), 12),
+        ("a dog", ("brightness",), 3),
+        ("a cow", ("roughness",), 12),
+    ]
+
+
+def test_a_suite_may_ask_for_other_numbers_and_for_some_tags(prompts: Callable) -> None:
+    assert brief(prompts(source="animals", samples_per_prompt=1, tags=["roughness"])) == [
+        ("a cat", ("brightness", "roughness"), 1),
+        ("a cow", ("roughness",), 1),
+    ]
+    own = prompts(entries=[{"text": "x", "tags": ["t"], "samples": 4}, {"text": "y", "tags": ["t"]}, "z"], tags=["t"])
+    assert brief(own) == [("x", ("t",), 4), ("y", ("t",), 1)]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"source": "animals", "entries": ["a"]}, "needs prompts"),
+        ({"source": "animal"}, "unknown prompt source 'animal'; did you mean 'animals'?"),
+        ({"source": "animals", "tags": ["brightnes"]}, "no prompt has the tag 'brightnes'; did you mean 'brightness'?"),
+        ({"source": "animals", "dense": "gone.json"}, "gone.json: can't be read: No such file"),
+    ],
+)
+def test_mistakes_are_told(prompts: Callable, section: dict, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        prompts(**section)
+    assert message in caught.value.message
+
+
+DENSE = [
+    {"id": 0, "prompt": "a cat", "dense_prompt": "a cat, in great detail", "tag": "x"},
+    {"id": 1, "prompt": "a cat", "dense_prompt": "another cat", "tag": "y"},
+    {"prompt": "a dog", "dense_prompt": "a dog, in great detail"},
+    {"prompt": "a cow", "dense_prompt": "a cow, in great detail"},
+]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "csv"])
+def test_the_model_is_given_the_dense_text_and_scorers_keep_the_benchmarks(
+    prompts: Callable, tmp_path: Path, suffix: str
+) -> None:
+    texts = {
+        "json": json.dumps(DENSE),
+        "jsonl": "\n".join(map(json.dumps, DENSE)),
+        "csv": "prompt,dense_prompt\n" + "\n".join(f'{d["prompt"]},"{d["dense_prompt"]}"' for d in DENSE),
+    }
+    (tmp_path / f"dense.{suffix}").write_text(texts[suffix])
+    found = prompts(source="animals", dense=f"dense.{suffix}")
+    assert [(entry.text, entry.model_text) for entry in found] == [
+        (text, f"{text}, in great detail") for text in ("a cat", "a dog", "a cow")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (DENSE[:2], "no dense prompt for 'a dog' and 1 more"),
+        ({"a": 1}, "not a list"),
+        ([{"prompt": "a cat"}], "record 1: dense_prompt: missing"),
+        ([{"prompt": "a cat", "dense_prompt": ""}], "record 1: dense_prompt: expected some text"),
+        (["a cat"], "record 1: expected a mapping"),
+    ],
+)
+def test_a_dense_list_that_does_not_serve_is_told(
+    prompts: Callable, tmp_path: Path, content: object, message: str
+) -> None:
+    (tmp_path / "dense.json").write_text(json.dumps(content))
+    with pytest.raises(UserError) as caught:
+        prompts(source="animals", dense="dense.json")
+    assert message in caught.value.message
+    assert "dense.json" in caught.value.message

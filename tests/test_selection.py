@@ -1,0 +1,134 @@
+"""`keep`: which samples of a metric count, where another scorer decides that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nova_bench.aggregate import SampleScore
+from nova_bench.models.base import Unit
+from nova_bench.plan import PlannedScorer
+from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.selection import select
+from nova_bench.spec import KeepSpec
+from nova_bench.store import Row, Status
+
+
+def scorer(name: str, keep: KeepSpec | None = None) -> PlannedScorer:
+    info = ScorerInfo(name, "", "1", "", (None, None), True, "", "nowhere:Nothing")
+    return PlannedScorer(info, ScorerSettings(), frozenset(), name, keep)
+
+
+def score(prompt: str, index: int, name: str, value: float | None, message: str = "") -> SampleScore:
+    """``value`` None with a message is a failed row, without one a sample that nobody scored yet."""
+    unit = Unit(f"{prompt}-{index}", prompt, prompt, prompt, index, 0)
+    if value is None and not message:
+        return SampleScore(unit, None)
+    status = Status.FAILED if value is None else Status.OK
+    return SampleScore(unit, Row(unit.digest, name, "", name, "1", status, value, 1.0, message))
+
+
+def kept(verdicts: list, first: int | None = None) -> list[SampleScore]:
+    """The samples of `metric` that count; ``verdicts`` are (prompt, index, value[, message]) of the decider."""
+    scores = tuple(score(prompt, index, "metric", 0.5) for prompt, index, *_ in verdicts)
+    decider = tuple(score(prompt, index, "static", *rest) for prompt, index, *rest in verdicts)
+    scorers = [scorer("metric", KeepSpec(scorer="static", first=first)), scorer("static")]
+    chosen, samples = select(scorers, [scores, decider])
+    assert [one.info.name for one in chosen] == ["metric", "metric (all samples)", "static"]
+    assert samples[1] == scores
+    assert samples[2] == decider
+    return list(samples[0])
+
+
+def test_the_first_ones_go_by_file_name_as_officially() -> None:
+    """`p-10.mp4` comes before `p-2.mp4`."""
+    found = kept([("p", index, 1.0) for index in range(25)], first=5)
+    assert sorted(one.unit.sample_index for one in found) == [0, 1, 10, 11, 12]
+
+
+def test_prompts_with_fewer_static_samples_keep_those() -> None:
+    verdicts = [("p", 0, 0.0), ("p", 1, 1.0), ("q", 0, 0.0), ("r", 0, 1.0)]
+    assert [one.unit.digest for one in kept(verdicts, first=5)] == ["p-1", "r-0"]
+
+
+def test_what_is_not_decided_makes_the_metric_incomplete() -> None:
+    failed, waiting = kept([("p", 0, None, "out of memory"), ("p", 1, None)], first=5)
+    assert (failed.status, failed.row.message) == (Status.FAILED, "static: out of memory")
+    assert waiting.status is None
+
+
+def test_what_could_no_longer_count_needs_no_decision() -> None:
+    found = kept([("p", 0, 1.0), ("p", 1, 1.0), ("p", 2, None, "broken")], first=2)
+    assert [one.unit.sample_index for one in found] == [0, 1]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("pq"), st.integers(0, 30), st.sampled_from([0.0, 1.0])), unique_by=lambda v: v[:2]
+    ),
+    st.none() | st.integers(1, 6),
+    st.randoms(),
+)
+def test_order_does_not_matter_and_only_kept_ones_count(verdicts, first, random) -> None:
+    found = {one.unit.digest for one in kept(verdicts, first)}
+    assert found <= {f"{prompt}-{index}" for prompt, index, value in verdicts if value == 1}
+    for prompt in "pq":
+        static = sum(value for of, _, value in verdicts if of == prompt)
+        assert sum(name.startswith(prompt) for name in found) == (static if first is None else min(first, static))
+    shuffled = list(verdicts)
+    random.shuffle(shuffled)
+    assert {one.unit.digest for one in kept(shuffled, first)} == found
+
+
+# Through the command line --------------------------------------------------------------------------------------------
+
+KEEP = [{"name": "brightness", "keep": {"scorer": "even", "first": 2}}, "even"]
+PROMPTS = {"samples_per_prompt": 12, "entries": ["a cat", "a dog"]}
+
+
+def test_the_mean_is_over_what_counts(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    import csv
+
+    assert cli("run", write_suite(prompts=PROMPTS, scorers=KEEP)).returncode == 0
+    (report,) = (tmp_path / "runs").glob("smoke-*/report")
+    with (report / "samples.csv").open(newline="") as stream:
+        raw = list(csv.DictReader(stream))
+    value = {(r["prompt"], int(r["sample_index"]), r["metric"]): float(r["value"]) for r in raw}
+    expected = []
+    for prompt in ("a cat", "a dog"):
+        even = [index for index in range(12) if value[prompt, index, "even"] == 1]
+        expected += [value[prompt, index, "brightness"] for index in sorted(even, key=str)[:2]]
+    table = json.loads((report / "tables/metrics.json").read_text())
+    cells = {row["cells"]["metric"]["value"]: row["cells"]["value"] for row in table["rows"]}
+    assert cells["brightness"]["value"] == pytest.approx(sum(expected) / len(expected))
+    assert cells["brightness"]["n_requested"] == len(expected)
+    assert cells["brightness (all samples)"]["n_requested"] == 24
+    again = cli("report", report.parent.name, "--out", "again")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again/report/tables/metrics.json").read_text() == (report / "tables/metrics.json").read_text()
+
+
+def test_a_failed_decision_is_an_incomplete_metric(cli: Callable, write_suite: Callable) -> None:
+    scorers = [KEEP[0], {"name": "even", "settings": {"fail_on": "dog"}}]
+    result = cli("run", write_suite(prompts=PROMPTS, scorers=scorers))
+    assert result.returncode == 3
+    assert "incomplete: brightness: 2 of 14 samples scored; first error: even: ValueError: can't tell" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("scorers", "message"),
+    [
+        ([KEEP[0]], "brightness keeps what 'even' gives 1, which is no scorer of the suite"),
+        ([{"name": "brightness", "keep": {"scorer": "brightness"}}], "brightness keeps what 'brightness' gives 1"),
+    ],
+)
+def test_who_decides_must_be_there(cli: Callable, write_suite: Callable, scorers: list, message: str) -> None:
+    result = cli("plan", write_suite(scorers=scorers))
+    assert result.returncode == 2
+    assert message in result.stderr
