@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.aggregate import MetricSummary
+from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.errors import MediaError
+from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
 from nova_bench.report.extremes import ends
@@ -25,8 +26,6 @@ def gallery_items(
     progress: Progress,
 ) -> list[GalleryItem]:
     """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit."""
-    from nova_bench.render.html.gallery import GalleryItem
-
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
     failed |= {unit for unit, artifact in artifacts.items() if isinstance(artifact, FailedUnit)}
@@ -36,29 +35,42 @@ def gallery_items(
     items = []
     with progress.stage("gallery", len(units)) as advance:
         for unit in units:
-            scores = table.get(unit.digest, {})
-            artifact = artifacts.get(unit.digest)
-            path = artifact.path if isinstance(artifact, Artifact) else None
-            problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
-            if isinstance(artifact, FailedUnit):
-                problems.setdefault(artifact.error)
-            ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
-            items.append(
-                GalleryItem(
-                    prompt=unit.prompt,
-                    sample_index=unit.sample_index,
-                    status="failed" if problems else "ok" if ok or (path and not plan.scorers) else "skipped",
-                    error="; ".join(problems),
-                    scores={name: row.value for name, row in ok.items()},
-                    details={name: series for name, row in ok.items() if (series := _series(row))},
-                    media=path,
-                    poster=_poster(path),
-                    reference=Path(unit.reference) if unit.reference else None,
-                    labels=unit.tags,
-                )
-            )
+            scores, artifact = table.get(unit.digest, {}), artifacts.get(unit.digest)
+            items.append(gallery_item(unit, scores, artifact, scored=bool(plan.scorers)))
             advance(1)
     return items
+
+
+def gallery_item(
+    unit: Unit,
+    scores: Mapping[str, SampleScore],
+    artifact: Artifact | FailedUnit | None,
+    *labels: str,
+    scored: bool = True,
+) -> GalleryItem:
+    """One sample with its scores by metric; ``labels`` come before its tags.
+
+    ``scored`` is False where nothing is: then a sample that is there is all that was asked for.
+    """
+    from nova_bench.render.html.gallery import GalleryItem
+
+    path = artifact.path if isinstance(artifact, Artifact) else None
+    problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
+    if isinstance(artifact, FailedUnit):
+        problems.setdefault(artifact.error)
+    ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
+    return GalleryItem(
+        prompt=unit.prompt,
+        sample_index=unit.sample_index,
+        status="failed" if problems else "ok" if ok or (path and not scored) else "skipped",
+        error="; ".join(problems),
+        scores={name: row.value for name, row in ok.items()},
+        details={name: series for name, row in ok.items() if (series := _series(row))},
+        media=path,
+        poster=_poster(path),
+        reference=Path(unit.reference) if unit.reference else None,
+        labels=(*labels, *unit.tags),
+    )
 
 
 def gallery_metrics(summaries: Sequence[MetricSummary]) -> tuple[GalleryMetric, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.manifest import read_manifest
+from nova_bench.models.base import Unit
 from nova_bench.progress import Progress
 from nova_bench.report import Reported
-from nova_bench.report.gallery import gallery_items, gallery_metrics
+from nova_bench.report.gallery import gallery_item, gallery_metrics
+from nova_bench.report.naming import by_unit
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.study.figures import study_figures
@@ -70,23 +71,23 @@ def _page_of(arm: ArmResult, store: Store) -> Path:
     return store.root / arm.plan.run_name / "report" / "index.html"
 
 
-def _gallery(results: StudyResults, progress: Progress) -> Iterator[GalleryItem]:
-    """The same sample of all arms side by side: prompt after prompt, arm after arm."""
-    measured = [arm for arm in results.arms if arm.plan is not None]
-    shares = results.record.report.gallery // max(1, len(measured))
-    prompts = list(results.prompts)
-    chosen = set(prompts[:shares])
-    found: dict[tuple[str, int], list[GalleryItem]] = {}
-    for arm in measured:
-        units = tuple(unit for unit in arm.plan.units if unit.prompt_id in chosen)
-        for unit, item in zip(
-            units, gallery_items(replace(arm.plan, units=units), arm.summaries, arm.artifacts, progress), strict=False
-        ):
-            found.setdefault((unit.prompt_id, unit.sample_index), []).append(
-                replace(item, labels=(arm.record.label, *item.labels))
-            )
-    for key in sorted(found, key=lambda key: (prompts.index(key[0]), key[1])):
-        yield from found[key]
+def _gallery(results: StudyResults, progress: Progress) -> list[GalleryItem]:
+    """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit."""
+    measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
+    samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}
+    for arm, scores in measured:
+        for unit in arm.plan.units:
+            samples.setdefault((results.prompts[unit.prompt_id], unit.sample_index), []).append((arm, scores, unit))
+    shown = sorted(samples)[: results.record.report.gallery // max(1, len(measured))]
+    items = []
+    with progress.stage("gallery", len(shown)) as advance:
+        for key in shown:
+            for arm, scores, unit in samples[key]:
+                scored = scores.get(unit.digest, {})
+                made, label = arm.artifacts.get(unit.digest), arm.record.label
+                items.append(gallery_item(unit, scored, made, label, scored=bool(arm.plan.scorers)))
+            advance(1)
+    return items
 
 
 def _facts(results: StudyResults) -> tuple[tuple[str, str], ...]:

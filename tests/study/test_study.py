@@ -204,6 +204,24 @@ def test_a_mistake_is_told_with_its_line(cli, write_study, change, written, prob
     assert "Traceback" not in result.stderr
 
 
+def test_the_gallery_shows_a_sample_of_all_arms_side_by_side(cli, write_study, tmp_path):
+    failing = {**BASE, "prompts": {"entries": ["a cat", "a dog", "a house"]}}
+    arms = [{"label": "Sound"}, {"label": "Broken", "set": {"model.checkpoint": "b", "model.fail_on": "dog"}}]
+    result = cli("run", write_study(base=failing, arms=arms))
+    assert result.returncode == 3
+    text = (tmp_path / result.stdout.split("report: ")[1].strip()).read_text()
+    start = text.index(">", text.index('id="gallery-data"')) + 1
+    items = json.loads(text[start : text.index("</script>", start)])["items"]
+    assert [(item["prompt"], item["labels"][0], item["status"]) for item in items] == [
+        ("a cat", "Sound", "ok"),
+        ("a cat", "Broken", "ok"),
+        ("a dog", "Sound", "ok"),
+        ("a dog", "Broken", "failed"),
+        ("a house", "Sound", "ok"),
+        ("a house", "Broken", "ok"),
+    ]
+
+
 def test_plan_sums_over_the_arms(cli, write_study):
     path = write_study()
     before = cli("plan", path)
