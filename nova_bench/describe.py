@@ -12,14 +12,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from nova_bench.kinds import STUDY
+from nova_bench.kinds import BENCHMARK, KINDS, STUDY, spec_of
 from nova_bench.load import bundled_suites
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
-from nova_bench.study.spec import Study
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -66,7 +65,7 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
         "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
-    sections.append(("A study: a suite with `kind: study`", _fields(Study, "")))
+    sections += [(f"A suite with `kind: {kind}`", _fields(spec_of(kind), "")) for kind in KINDS if kind != BENCHMARK]
     sections += [
         (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
         for info in ADAPTERS.all().values()
@@ -139,7 +138,7 @@ def _type(annotation: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, BaseModel):
+    if any(isinstance(part, BaseModel) for part in (value, *(value if isinstance(value, tuple) else ()))):
         return "see below"
     return "none" if value in ((), "", None) else json.dumps(value)
 
@@ -172,26 +171,31 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     definitions.pop("ModelSpec", None)
     schema["anyOf"] = [{"required": ["extends"]}, whole]
     del schema["$defs"]
-    return {
-        "$schema": SCHEMA_ID,
-        "$defs": definitions,
-        "if": {"required": ["kind"], "properties": {"kind": {"const": STUDY}}},
-        "then": _study(schema, definitions),
-        "else": schema,
-    }
+    kinds = {kind: _other_kind(kind, schema, definitions) for kind in KINDS if kind != BENCHMARK}
+    definitions.pop("ModelSpec", None)
+    for kind, other in kinds.items():
+        condition = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+        schema = {"if": condition, "then": other, "else": schema}
+    return {"$schema": SCHEMA_ID, "$defs": definitions, **schema}
 
 
-def _study(suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A study: its base is a suite that may leave everything to what it extends, and to the study."""
-    study = Study.model_json_schema(ref_template="#/$defs/{model}")
-    definitions |= study.pop("$defs", {})
-    part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
-    study["properties"]["base"] = {**part, "description": study["properties"]["base"]["description"]}
-    study["properties"]["extends"] = suite["properties"]["extends"]
-    definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]
-    whole = {"required": study.pop("required")}
-    study["anyOf"] = [{"required": ["extends"]}, whole]
-    return study
+def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of another kind than a benchmark, whose schema is ``suite``; models are the same in all of them.
+
+    A study's base is a suite that may leave everything to what it extends, and to the study.
+    """
+    other = spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= other.pop("$defs", {})
+    properties = other["properties"]
+    properties["extends"] = suite["properties"]["extends"]
+    if "model" in properties:
+        properties["model"] = suite["properties"]["model"]
+    if kind == STUDY:
+        part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
+        properties["base"] = {**part, "description": properties["base"]["description"]}
+        definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]
+    other["anyOf"] = [{"required": ["extends"]}, {"required": other.pop("required")}]
+    return other
 
 
 def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:

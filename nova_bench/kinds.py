@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,8 @@ from nova_bench.errors import SuiteError, UserError
 from nova_bench.names import nearest
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from nova_bench.progress import Progress
     from nova_bench.report import Reported
     from nova_bench.store import Store
@@ -36,6 +38,7 @@ class Kind:
 BENCHMARK = "benchmark"
 STUDY = "study"
 COLLECTION = "collection"
+LATENCY = "latency"
 KINDS = {
     BENCHMARK: Kind(
         spec="nova_bench.spec:Suite",
@@ -54,6 +57,12 @@ KINDS = {
         run="nova_bench.collection.run:run_collection",
         preview="nova_bench.collection.preview:preview_collection",
         report="nova_bench.collection.report:report_collection",
+    ),
+    LATENCY: Kind(
+        spec="nova_bench.latency.spec:LatencySuite",
+        run="nova_bench.latency.run:run_latency",
+        preview="nova_bench.latency.preview:preview_latency",
+        report="nova_bench.latency.report:report_latency",
     ),
 }
 
@@ -122,6 +131,11 @@ def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -
     return _imported(kind.report)(run, store, folder, progress)
 
 
-def _imported(path: str) -> Callable[..., Any]:
+def spec_of(kind: str) -> type[BaseModel]:
+    """The pydantic model of a kind's suite files."""
+    return _imported(KINDS[kind].spec)
+
+
+def _imported(path: str) -> Any:
     module, _, function = path.partition(":")
     return getattr(import_module(module), function)

@@ -18,7 +18,7 @@ from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.spec import ModelSpec, PromptEntry, PromptsSpec, Suite
+from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
@@ -37,6 +37,13 @@ def load_suite(
     (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
     message begins with ``file:line`` or with the option.
     """
+    return validate_suite(with_named_scorers(requested_source(name, assignments, model, execution)))
+
+
+def requested_source(
+    name: str, assignments: typing.Sequence[str], model: dict[str, Any] | None, execution: Mapping[str, Any]
+) -> Source:
+    """The document of a suite of any kind with everything that the command line changes; see :func:`load_suite`."""
     source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
@@ -45,7 +52,7 @@ def load_suite(
     source = with_assignments(source, assignments)
     for key, value in execution.items():
         source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
-    return validate_suite(with_named_scorers(source))
+    return source
 
 
 def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Source:
@@ -117,7 +124,7 @@ def validate_suite(source: Source) -> Suite:
     """The suite that a whole document states; every error names the place where the wrong value was written."""
     data = dict(source.data)
     if "model" in data:
-        data["model"] = _model(data["model"], source)
+        data["model"] = model_options(data["model"], source)
     if isinstance(data.get("prompts"), dict):
         data["prompts"] = _prompts(data["prompts"], source)
     if isinstance(data.get("scorers"), list):
@@ -128,7 +135,8 @@ def validate_suite(source: Source) -> Suite:
     return check_section(Suite, data, (), source)
 
 
-def _model(data: Any, source: Source) -> ModelSpec:
+def model_options(data: Any, source: Source) -> ModelSpec:
+    """The model section of a suite, checked by the options of the adapter that it names."""
     if not isinstance(data, dict) or "adapter" not in data:
         raise SuiteError(
             f"{source.origin(('model',)).where}: model: expected a mapping with the key `adapter`",
@@ -142,6 +150,8 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
     data = anchor_paths(PromptsSpec, data, ("prompts",), source)
     if data.get("source") is not None:
         _named(lambda: PROMPT_SOURCES.get(str(data["source"])), ("prompts", "source"), source)
+    if isinstance(data.get("clips"), dict):
+        data["clips"] = anchor_paths(ClipPromptsSpec, data["clips"], ("prompts", "clips"), source)
     if isinstance(entries := data.get("entries"), list):
         data["entries"] = [
             anchor_paths(
@@ -199,11 +209,19 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        found = error.errors(include_url=False)
+        problems = [problem for problem in found if not _follows_from_another(problem, found)]
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
         raise SuiteError("\n".join(lines), remedy) from error
+
+
+def _follows_from_another(problem: dict[str, Any], problems: list[dict[str, Any]]) -> bool:
+    """A list counts as too short where its items are wrong: only they are the mistake."""
+    where = problem["loc"]
+    inside = (other for other in problems if other is not problem and other["loc"][: len(where)] == where)
+    return problem["type"] == "too_short" and any(inside)
 
 
 def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:

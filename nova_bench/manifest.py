@@ -21,10 +21,22 @@ from nova_bench.plan import Plan
 MANIFEST = "manifest.json"
 
 
-def write_manifest(folder: Path, plan: Plan, device: str, started: datetime, seconds: dict[str, float]) -> Path:
-    """Add this invocation to `manifest.json` of a run; the earlier ones stay."""
+def write_manifest(
+    folder: Path, content: dict[str, Any], device: str, started: datetime, seconds: dict[str, float]
+) -> Path:
+    """Add this invocation to `manifest.json` of a run; the earlier ones stay.
+
+    ``content`` is what the run consists of; its key ``run`` says which run it is.
+    """
     path = folder / MANIFEST
-    manifest = {
+    invocations = [*_earlier(path, content["run"]), _invocation(device, started, seconds)]
+    manifest = {**content, "invocations": invocations}
+    return write_atomic(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def plan_content(plan: Plan) -> dict[str, Any]:
+    """What a run of the kind "benchmark" consists of."""
+    return {
         "run": plan.run_id,
         "suite": plan.suite.model_dump(mode="json"),
         "model_digest": plan.model,
@@ -34,9 +46,7 @@ def write_manifest(folder: Path, plan: Plan, device: str, started: datetime, sec
             for s in plan.scorers
         ],
         "assets": _assets(plan),
-        "invocations": [*_earlier(path, plan.run_id), _invocation(device, started, seconds)],
     }
-    return write_atomic(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

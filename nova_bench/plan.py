@@ -16,8 +16,10 @@ from nova_bench.expectation import shorten
 from nova_bench.identity import digest, prompt_id, seed_for
 from nova_bench.limit import limited
 from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import locate
+from nova_bench.prompt_sources.made import with_recipes
 from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
@@ -86,6 +88,7 @@ def make_plan(
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
+    file_digest = with_recipes(file_digest)
     model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:
@@ -170,7 +173,8 @@ def _generated_units(
     # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds. What a
     # suite leaves to the model doesn't enter, so that a setting that nova_bench learns later changes no digest.
     shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
-    entries = suite_prompts(suite)
+    entries = suite_prompts(suite, file_digest)
+    uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference
     if limit is None and (count := sum(entry.samples for entry in entries)) > MOST_UNITS:
         raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
     most = MOST_UNITS if limit is None else limit
@@ -184,9 +188,10 @@ def _generated_units(
         text = entry.model_text or entry.text
         for _, index in group:
             seed = seed_for(suite.seed, identity, index)
+            content = [shared, text, image_digest, seed, *([reference_digest] if uses_reference else [])]
             units.append(
                 Unit(
-                    digest=digest("unit", [shared, text, image_digest, seed]),
+                    digest=digest("unit", content),
                     prompt_id=identity,
                     prompt=entry.text,
                     model_text=text,

@@ -1,41 +1,63 @@
-"""The prompts of a suite: written into it, read from a file, or a benchmark's own list."""
+"""The prompts of a suite: written into it, read from a file, a benchmark's own list, or made from clips."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Protocol
 
 from nova_bench.assets import asset_path
+from nova_bench.atomic import explained_os_errors
 from nova_bench.dense_prompts import read_dense_prompts
 from nova_bench.errors import UserError
 from nova_bench.expectation import shorten
+from nova_bench.identity import file_digest
+from nova_bench.models.base import Unit
 from nova_bench.names import nearest
 from nova_bench.paths import anchor, locate
+from nova_bench.progress import Progress
+from nova_bench.prompt_sources.made import made_folder
 from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
 from nova_bench.spec import PromptEntry, PromptsSpec, Suite
 
+SOURCES = ("entries", "file", "source", "shapes", "clips")
 
-def suite_prompts(suite: Suite) -> list[PromptEntry]:
+
+class PromptSource(Protocol):
+    """Prompts whose first frames and references are made on demand."""
+
+    def entries(self) -> list[PromptEntry]:
+        """All prompts; makes no file."""
+
+    def make(self, wanted: Collection[str], progress: Progress) -> None:
+        """Make the files of these paths."""
+
+
+def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> list[PromptEntry]:
     """All prompts in order, each once and with its number of samples.
 
     UserError where there are none, two sources of them, or one prompt with two different references; MissingAsset
     where a benchmark's list isn't here.
     """
     spec = suite.prompts
-    if spec is None or sum(map(bool, (spec.entries, spec.file, spec.source))) != 1:
+    if spec is None or sum(bool(getattr(spec, source)) for source in SOURCES) != 1:
         raise UserError(
             f"suite {suite.name}: the model `{suite.model.adapter}` needs prompts",
-            "give exactly one of prompts.entries, prompts.file and prompts.source",
+            f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
-    return _with_dense_texts(_tagged(_merged(_entries(spec)), spec), spec)
+    return _with_dense_texts(_tagged(_merged(_entries(suite, digest)), spec), spec)
 
 
-def _entries(spec: PromptsSpec) -> list[PromptEntry]:
+def _entries(suite: Suite, digest: Callable[[Path], str]) -> list[PromptEntry]:
     """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
+    spec = suite.prompts
     if spec.source:
         listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
         return [_sampled(entry, spec.samples_per_prompt or entry.samples) for entry in listed]
-    return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in spec.entries or _read(spec.file)]
+    made = _source(suite, digest)
+    entries = made.entries() if made else list(spec.entries) if spec.entries else _read(spec.file)
+    return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in entries]
 
 
 def _sampled(entry: PromptEntry, samples: int | None) -> PromptEntry:
@@ -65,6 +87,30 @@ def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec) -> list[Pro
             "add them, restrict prompts.tags, or leave prompts.dense out",
         )
     return [entry.model_copy(update={"model_text": dense[entry.text]}) for entry in entries]
+
+
+def make_prompt_files(suite: Suite, units: Iterable[Unit], digest: Callable[[Path], str], progress: Progress) -> None:
+    """Make the first frames and references that these units need and that aren't in the cache."""
+    folder = made_folder()
+    paths = {path for unit in units for path in (unit.image, unit.reference) if path}
+    missing = {path for path in paths if Path(path).parent == folder and not Path(path).is_file()}
+    if missing and (source := _source(suite, digest)):
+        with explained_os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        source.make(missing, progress)
+
+
+def _source(suite: Suite, digest: Callable[[Path], str]) -> PromptSource | None:
+    spec = suite.prompts
+    if spec is not None and spec.shapes is not None:
+        from nova_bench.prompt_sources.shapes import ShapesPrompts
+
+        return ShapesPrompts(spec.shapes, suite.sampling)
+    if spec is not None and spec.clips is not None:
+        from nova_bench.prompt_sources.clips import ClipPrompts
+
+        return ClipPrompts(spec.clips, suite.sampling, digest)
+    return None
 
 
 def _merged(entries: Iterable[PromptEntry]) -> list[PromptEntry]:

@@ -13,12 +13,13 @@ from nova_bench.errors import MissingAsset
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
-from nova_bench.manifest import write_manifest
+from nova_bench.manifest import plan_content, write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
+from nova_bench.prompts import make_prompt_files
 from nova_bench.report import Reported, write_run_report
 from nova_bench.score import score
 from nova_bench.spec import Suite
@@ -68,6 +69,7 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
         progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
         store.add_run(record_of(plan))
         try:
+            make_prompt_files(suite, plan.units, store.file_digest, progress)
             generated = generate(plan, adapter, store, progress)
             if generated.already_there:
                 progress.say(f"{generated.already_there} samples were there already")
@@ -76,7 +78,7 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
                 progress.say(f"{scored.already_there} scores were there already")
             store.back_up()
         finally:
-            write_manifest(folder, plan, execution.device, started, progress.seconds)
+            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
 
 

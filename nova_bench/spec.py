@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
 
@@ -37,6 +38,11 @@ class ModelSpec(SpecModel):
     label: str = ""
     """How tables call this model; the adapter's own description where empty."""
 
+    @property
+    def refusal(self) -> str:
+        """Why nothing that this model makes may be scored; empty for a model that may be."""
+        return ""
+
 
 class PromptEntry(SpecModel):
     """One prompt of a suite."""
@@ -55,8 +61,51 @@ class PromptEntry(SpecModel):
     """Samples of this prompt; the suite's `samples_per_prompt` where absent."""
 
 
+class ShapesPromptsSpec(SpecModel):
+    """Clips of the shapes world: captions, first frames and references are made when they are needed."""
+
+    split: Literal["train", "val", "test"] = "test"
+    """test: combinations that training never shows."""
+    count: int = Field(default=200, ge=1)
+    """Different prompts."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the world."""
+    captions: Literal["dense", "short"] = "dense"
+    """How much prompts say."""
+    moving: bool = False
+    """Only clips in which something moves or changes its size."""
+    images: bool = True
+    """Give each prompt its first frame and reference clip, in the sampling's size."""
+    num_frames: int | None = Field(default=None, ge=1)
+    """Frames of a reference clip; `sampling.num_frames` where absent."""
+
+
+class ClipPromptsSpec(SpecModel):
+    """Clips with captions: each one's first frame is given to the model, the clip is the reference.
+
+    Give either `manifest` or `folder`. Clips are cut to the middle and resampled to the sampling's size.
+    """
+
+    manifest: SuitePath | None = None
+    """CSV or JSONL with the columns path and prompt (the caption), also tags; paths as in the `files` model."""
+    folder: SuitePath | None = None
+    """Folder that is searched for clips; a caption is the text of `NAME.txt` beside `NAME.mp4`, or the name."""
+    count: int | None = Field(default=None, ge=1)
+    """Only the first so many clips."""
+    every: int = Field(default=1, ge=1)
+    """Take each so many-th frame: 2 makes 12 frames per second of 24."""
+    num_frames: int | None = Field(default=None, ge=1)
+    """Frames of a reference; `sampling.num_frames` where absent. A clip must have them."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ClipPromptsSpec:
+        if (self.manifest is None) == (self.folder is None):
+            raise ValueError("give exactly one of `manifest` and `folder`")
+        return self
+
+
 class PromptsSpec(SpecModel):
-    """Where prompts come from: exactly one of `entries`, `file` and `source`."""
+    """Where prompts come from: exactly one of `entries`, `file`, `source`, `shapes` and `clips`."""
 
     entries: tuple[PromptEntry, ...] = ()
     """Prompts written into the suite."""
@@ -69,6 +118,10 @@ class PromptsSpec(SpecModel):
     dense: SuitePath | None = None
     """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model is given the denser text; scorers and
     file names keep the benchmark's. Of several for one prompt, the first counts."""
+    shapes: ShapesPromptsSpec | None = None
+    """Clips of the shapes world."""
+    clips: ClipPromptsSpec | None = None
+    """A folder or manifest of clips with captions."""
     samples_per_prompt: int | None = Field(default=None, ge=1)
     """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
 
@@ -164,6 +217,8 @@ class ReportSpec(SpecModel):
     """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order."""
     embed_megabytes: int = Field(default=24, ge=0)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
+    contact_sheet: int | None = Field(default=None, ge=0)
+    """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
 
 
 class Suite(SpecModel):
@@ -185,8 +240,8 @@ class Suite(SpecModel):
     """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
-    scorers: tuple[ScorerUse, ...] = Field(min_length=1)
-    """What is scored."""
+    scorers: tuple[ScorerUse, ...] = ()
+    """What is scored; nothing where empty: such a suite makes a gallery."""
     derived: tuple[str, ...] = ()
     """Scores computed from several metrics, such as VBench's total: see `nova_bench list`."""
     published: tuple[PublishedSpec, ...] = ()
@@ -197,3 +252,12 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+
+    @model_validator(mode="after")
+    def _model_may_be_scored(self) -> Suite:
+        if self.model.refusal:
+            raise UserError(
+                f"suite {self.name}: model {self.model.label or self.model.adapter!r}: {self.model.refusal}",
+                "name a trained checkpoint; time this one with: python -m nova_bench run suites/latency.yaml",
+            )
+        return self

@@ -58,3 +58,18 @@ def _quantile(means: np.ndarray, share: float) -> np.ndarray:
         empty = np.isnan(means).all(axis=0)
         return np.where(empty, np.nan, np.nanquantile(np.where(empty, 0.0, means), share, axis=0))
     return np.quantile(means, share, axis=0)
+
+
+def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(mean, low, high) over the first axis, for values that may be taken for normal: a few repeated trainings.
+
+    Student's t interval of the mean; low and high are NaN for a single value.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    count, mean = len(values), values.mean(axis=0)
+    if count < 2:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    reach = t.ppf((1 + confidence) / 2, count - 1) * values.std(axis=0, ddof=1) / count**0.5
+    return mean, mean - reach, mean + reach

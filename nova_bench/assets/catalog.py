@@ -185,6 +185,50 @@ ASSETS: dict[str, Asset] = {
             "CC-BY-NC-4.0",
             approximate=True,
         ),
+        # Torchvision names its files by the first digits of their digest; all of it, and the size, from public
+        # repositories that fetched the file and agree.
+        _weights(
+            "alexnet",
+            "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+            244408911,
+            "torchvision's AlexNet, for LPIPS",
+            "BSD-3-Clause",
+        ),
+        Asset(
+            name="lpips-alex",
+            summary="LPIPS 0.1, the weights of AlexNet's features",
+            source=PackageSource(
+                requirement="lpips==0.1.4",
+                wheel_sha256="fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e",
+                folder="lpips/weights/v0.1",
+            ),
+            files=(
+                AssetFile(
+                    path="alex.pth",
+                    sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+                    size=6009,
+                ),
+            ),
+            licence="BSD-2-Clause",
+        ),
+        Asset(
+            name="stlpips-alex",
+            summary="ST-LPIPS with AlexNet (the wheel that holds it is 64 MB)",
+            source=PackageSource(
+                requirement="stlpips_pytorch==0.0.2",
+                wheel_sha256="a412bf901a97c942b37af57c7c63b6e5d1aebfe8d1dfc17853d4b2f878630645",
+                folder="stlpips_pytorch/weights/vST0.0",
+            ),
+            files=(
+                AssetFile(
+                    path="alex_shift_tolerant.pth",
+                    sha256="b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
+                    size=9899296,
+                ),
+            ),
+            licence="BSD-2-Clause",
+        ),
     )
 }
 

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import assets, doctor, generate, listing, plan, report, run, shapes, store, train
+from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 for name, function in {
     "run": run.run,
+    "appendix": appendix.appendix,
     "plan": plan.plan,
     "report": report.report,
     "generate": generate.generate,

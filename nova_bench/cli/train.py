@@ -20,6 +20,10 @@ Card = Annotated[
     int | None,
     typer.Option("--card", min=1, help="Put pictures and measurements on this many test prompts into the checkpoint."),
 ]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Trainings of a sweep at a time, sharing the cores.")]
+Records = Annotated[
+    Path | None, typer.Option("--records", help="Copy each training's record (losses, norms) to this folder.")
+]
 
 
 def train(
@@ -28,26 +32,30 @@ def train(
     device: options.Device = "auto",
     threads: Threads = None,
     out: RunsFolder = Path("runs/train"),
+    workers: Workers = 1,
+    records: Records = None,
     card: Card = None,
     quiet: options.Quiet = False,
 ) -> ExitCode:
-    """Train a model from a YAML file. Interrupted or killed, the same command continues."""
-    from nova_bench.train.load import load_training
+    """Train a model, or all of a sweep, from a YAML file. Interrupted or killed, the same command continues."""
+    from nova_bench.train.load import load_trainings
 
-    spec = load_training(training, set_ or ())
+    specs = load_trainings(training, set_ or ())
     import torch
 
     from nova_bench.device import resolve_device
     from nova_bench.progress import Progress
-    from nova_bench.train.run import train as train_all
+    from nova_bench.train.sweep import copy_records, train_all
 
-    progress = Progress(quiet)
     if threads:
         torch.set_num_threads(threads)
-    trained = train_all(spec, out, resolve_device(device), progress)
-    if card:
-        from nova_bench.train.card import make_card
+    trained = train_all(specs, out, resolve_device(device), workers, quiet)
+    if records:
+        copy_records(trained, records)
+    for spec, done in zip(specs, trained, strict=True):
+        if card:
+            from nova_bench.train.card import make_card
 
-        make_card(spec, trained.checkpoint, card, progress)
-    print(f"checkpoint: {trained.checkpoint}")
+            make_card(spec, done.checkpoint, card, Progress(quiet))
+        print(f"checkpoint: {done.checkpoint}")
     return ExitCode.PASS

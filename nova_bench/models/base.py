@@ -19,7 +19,8 @@ class Unit:
     """One sample to make: everything that determines it, and the digest of all that.
 
     ``digest`` covers the adapter's own digest, the sampling settings, the prompt as given to the model, the first
-    frame, the sample index and the seed. Tags, references and labels are for scoring and don't enter it.
+    frame, the sample index and the seed; the reference too, where the adapter makes samples from it. Tags and labels
+    are for scoring and don't enter it.
     """
 
     digest: str
@@ -110,6 +111,8 @@ class AdapterInfo:
     factory: str
     missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
     """What has to be fetched before the model can generate: a line each, with the command."""
+    uses_reference: bool = False
+    """Whether samples are made from the reference, which then is part of a unit's identity."""
 
     def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
         """Import the implementation and construct it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_bench.models.base import AdapterInfo
+from nova_bench.models.baselines import NovaReconstructionSpec, RepeatFirstFrameSpec
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.nova import NovaSpec
@@ -25,6 +26,20 @@ ADAPTERS = Registry(
             options=NovaSpec,
             factory="nova_bench.models.nova:NovaAdapter",
             missing=missing_checkpoint,
+        ),
+        "nova_reconstruction": AdapterInfo(
+            name="nova_reconstruction",
+            summary="a ceiling: each prompt's reference clip, encoded and decoded by a NOVA checkpoint's autoencoder",
+            options=NovaReconstructionSpec,
+            factory="nova_bench.models.baselines:NovaReconstruction",
+            missing=missing_checkpoint,
+            uses_reference=True,
+        ),
+        "repeat_first_frame": AdapterInfo(
+            name="repeat_first_frame",
+            summary="a baseline: each prompt's first frame, repeated",
+            options=RepeatFirstFrameSpec,
+            factory="nova_bench.models.baselines:RepeatFirstFrame",
         ),
     },
 )

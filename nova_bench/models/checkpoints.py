@@ -11,10 +11,10 @@ from nova_bench.errors import MissingAsset, UserError
 from nova_bench.paths import locate
 
 if TYPE_CHECKING:
-    from nova_bench.models.nova import NovaSpec
+    from nova_bench.models.nova import CheckpointSpec
 
 
-def locate_checkpoint(options: NovaSpec) -> Path:
+def locate_checkpoint(options: CheckpointSpec) -> Path:
     """The folder of a checkpoint on this machine; never touches the network.
 
     MissingAsset with the command that fetches it, or where the folder isn't there; UserError where a folder holds
@@ -25,7 +25,8 @@ def locate_checkpoint(options: NovaSpec) -> Path:
     folder = locate(options.folder)
     if not folder.is_dir():
         raise MissingAsset(
-            f"needs the checkpoint {folder}: no such folder", "train or copy it, or correct model.folder"
+            f"needs the checkpoint {folder}: no such folder",
+            options.made_by or "train or copy it, or correct model.folder",
         )
     if not is_checkpoint(folder):
         raise UserError(f"{folder}: holds no NOVA checkpoint", "a folder with model_index.json is expected")
@@ -41,8 +42,10 @@ def is_checkpoint(folder: Path) -> bool:
     return isinstance(index, dict)
 
 
-def missing_checkpoint(options: NovaSpec) -> list[str]:
+def missing_checkpoint(options: CheckpointSpec) -> list[str]:
     """What has to be fetched before a checkpoint can be used, with the command; empty where it is here."""
+    if options.random_weights:
+        return []
     try:
         locate_checkpoint(options)
     except MissingAsset as missing:

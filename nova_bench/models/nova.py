@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,11 +15,13 @@ from nova_bench.errors import MissingAsset, UserError
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
 from nova_bench.paths import SuitePath
 from nova_bench.spec import ModelSpec, SamplingSpec
 
 if TYPE_CHECKING:
     from nova_bench.nova import NOVAPipeline
+    from nova_bench.nova.block_outputs import BlockOutputs
 
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings and seed may give another video."""
@@ -36,33 +39,51 @@ PIPELINE_ARGUMENTS = {
 """Field of SamplingSpec -> argument of the pipeline; what is absent keeps the official default."""
 
 
-class NovaSpec(ModelSpec):
-    """A NOVA checkpoint. Give either `checkpoint` or `folder`."""
+class CheckpointSpec(ModelSpec):
+    """What a NOVA checkpoint is needed for. Give either `checkpoint` or `folder`."""
 
-    adapter: Literal["nova"] = "nova"
-    """`nova`"""
     checkpoint: str | None = None
     """A published checkpoint by its short name (`nova_bench assets list`), or any hub id (`owner/name`)."""
     folder: SuitePath | None = None
     """A checkpoint folder in the published layout (model_index.json, transformer/, vae/, ...)."""
+    random_weights: bool = False
+    """Random weights in the architecture that `checkpoint` names, nothing fetched: for timing, never for a score."""
     revision: str | None = None
     """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the networks. auto: float16 on a GPU, as the official evaluation does, float32 on the CPU."""
-    cpu_offload: bool = False
-    """Keep each network on the GPU only while it works: less GPU memory, slower."""
+    made_by: str = ""
+    """Command that makes `folder`; told where it isn't there."""
     vae_tiling: bool = False
     """Decode in spatial tiles: less memory, slightly other pixels. Part of a unit's identity."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CheckpointSpec:
+        if (self.checkpoint is None) == (self.folder is None):
+            raise ValueError("give exactly one of `checkpoint` and `folder`")
+        if self.random_weights and self.checkpoint not in RANDOM_NAMES:
+            raise ValueError(f"random_weights: `checkpoint` is one of {', '.join(RANDOM_NAMES)}")
+        return self
+
+    @property
+    def refusal(self) -> str:
+        """See ModelSpec."""
+        return REFUSAL if self.random_weights else ""
+
+
+class NovaSpec(CheckpointSpec):
+    """A NOVA checkpoint. Give either `checkpoint` or `folder`."""
+
+    adapter: Literal["nova"] = "nova"
+    """`nova`"""
+    cpu_offload: bool = False
+    """Keep each network on the GPU only while it works: less GPU memory, slower."""
     vae_batch_size: int = 1
     """Samples decoded together."""
     extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
     """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> NovaSpec:
-        if (self.checkpoint is None) == (self.folder is None):
-            raise ValueError("give exactly one of `checkpoint` and `folder`")
-        return self
+    block_outputs: bool = False
+    """Keep with each video how large the outputs of the encoders' blocks were, frame by frame (App. B)."""
 
 
 class NovaAdapter:
@@ -79,13 +100,9 @@ class NovaAdapter:
         """
         options = self._options
         how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
-        try:
-            folder = locate_checkpoint(options)
-        except MissingAsset:
-            return digest("nova", ["absent", options.checkpoint or options.folder, options.revision, how])
-        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
-        content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
-        return digest("nova", [content, how])
+        # Changes no pixel, but a video made without it lacks what is asked for.
+        how += ["block_outputs"] if options.block_outputs else []
+        return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
     def existing(self) -> None:
         """NOVA makes its videos itself."""
@@ -97,8 +114,9 @@ class NovaAdapter:
         pipeline = self._loaded()
         for with_image, group in groupby(sorted(units, key=_has_image), key=_has_image):
             batch = list(group)
+            started = time.perf_counter()
             generators = [torch.Generator(pipeline.device).manual_seed(unit.seed) for unit in batch]
-            with explained():
+            with explained(), self._watch(pipeline, len(batch)) as outputs:
                 output = pipeline(
                     prompt=[unit.model_text for unit in batch],
                     image=[first_frame(Path(unit.image)) for unit in batch] if with_image else None,
@@ -108,11 +126,22 @@ class NovaAdapter:
                     disable_progress_bar=True,
                     vae_batch_size=self._options.vae_batch_size,
                     extrapolation=self._options.extrapolation,
+                    observer=outputs,
                     **self._arguments(),
                 )
+            # Without what it takes to load the model, which happens once.
+            seconds = (time.perf_counter() - started) / len(batch)
             arrays = output.frames if output.frames is not None else output.images[:, None]
-            for unit, frames in zip(batch, arrays, strict=True):
-                yield Output(unit, frames=torch.from_numpy(frames))
+            for index, (unit, frames) in enumerate(zip(batch, arrays, strict=True)):
+                details: dict[str, Any] = {"seconds": seconds}
+                if outputs is not None:
+                    details["block_outputs"] = outputs.of_sample(index)
+                yield Output(unit, frames=torch.from_numpy(frames), details=details)
+
+    def _watch(self, pipeline: NOVAPipeline, batch: int) -> AbstractContextManager[BlockOutputs | None]:
+        from nova_bench.nova.block_outputs import BlockOutputs
+
+        return BlockOutputs(pipeline.transformer, batch) if self._options.block_outputs else nullcontext()
 
     def _loaded(self) -> NOVAPipeline:
         if self._pipeline is None:
@@ -136,17 +165,32 @@ class NovaAdapter:
         }
 
 
+def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) -> Any:
+    """What a digest of a checkpoint is made of: each file's digest, or its name where it isn't here or has no files."""
+    if options.random_weights:
+        return ["random", options.checkpoint]
+    try:
+        folder = locate_checkpoint(options)
+    except MissingAsset:
+        return ["absent", options.checkpoint or options.folder, options.revision]
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
+    return {str(path.relative_to(folder)): file_digest(path) for path in files}
+
+
 def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -> NOVAPipeline:
     """The pipeline of a checkpoint on a device. MissingAsset where it isn't here, NOVAError where it can't be used."""
     import torch
 
     from nova_bench.nova import NOVAPipeline
 
-    folder = locate_checkpoint(options)
     dtype = getattr(torch, dtype_name(options.dtype, device))
     if dtype == torch.float16 and device == "cpu":
         warn("float16 on the CPU is slow and imprecise; float32 is the CPU's own")
-    pipeline = NOVAPipeline.from_pretrained(folder, torch_dtype=dtype, device="cpu" if options.cpu_offload else device)
+    place = "cpu" if options.cpu_offload else device
+    if options.random_weights:
+        pipeline = random_pipeline(str(options.checkpoint), dtype, place)
+    else:
+        pipeline = NOVAPipeline.from_pretrained(locate_checkpoint(options), torch_dtype=dtype, device=place)
     if options.cpu_offload:
         pipeline.enable_model_cpu_offload(device)
     if options.vae_tiling:
@@ -206,6 +250,23 @@ def check_size(pipeline: NOVAPipeline, sampling: SamplingSpec) -> None:
             f"{width}x{height}",
             f"set sampling.height: {height} and sampling.width: {width}, or leave them away",
         )
+
+
+def video_lengths(options: CheckpointSpec) -> tuple[int, int]:
+    """Latent frames of the videos a checkpoint was trained on, and the frames that one of them becomes.
+
+    From its configuration alone. MissingAsset where the checkpoint isn't here, UserError where it can't be read.
+    """
+    import torch
+
+    from nova_bench.nova.checkpoint import CONFIG_NAME, read_json
+    from nova_bench.nova.config import NOVAConfig
+    from nova_bench.nova.vae import vae_from_config
+
+    folder = locate_checkpoint(options)
+    with explained(), torch.device("meta"):
+        trained = NOVAConfig.from_file(folder / "transformer" / CONFIG_NAME).video_base_size[0]
+        return trained, vae_from_config(read_json(folder / "vae" / CONFIG_NAME)).temporal_stride
 
 
 def first_frame(path: Path) -> Any:

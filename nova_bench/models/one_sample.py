@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from pydantic import ValidationError
 
 from nova_bench.device import resolve_device
 from nova_bench.errors import UserError
+from nova_bench.latency.stopwatch import make_stopwatch
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
 from nova_bench.models.shorthand import model_section
-from nova_bench.nova.observe import Observer
 
 SUFFIXES = (".mp4", ".mkv", ".png")
 
@@ -57,32 +56,6 @@ class Made:
         )
 
 
-class Stopwatch(Observer):
-    """Adds up the wall time of each region; waits for the device at its borders."""
-
-    def __init__(self, device: str):
-        self._cuda = device.startswith("cuda")
-        self.seconds: dict[str, float] = {}
-
-    def region(self, name: str) -> AbstractContextManager[None]:
-        """Time one stretch of work."""
-
-        @contextmanager
-        def timed():
-            started = self._now()
-            yield
-            self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - started
-
-        return timed()
-
-    def _now(self) -> float:
-        if self._cuda:
-            import torch
-
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-
 def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
     """Generate one sample and write it. UserError for a wrong model, image, length or file type."""
     import torch
@@ -93,9 +66,11 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
         raise UserError(f"{request.out}: unknown file type", f"one of {' '.join(SUFFIXES)}")
     device = resolve_device(request.device)
     options = _options(request)
+    if options.refusal:
+        warn(f"{request.model}: {options.refusal}")
     with explained():
         pipeline = load_pipeline(options, device, warn)
-        watch = Stopwatch(device)
+        watch = make_stopwatch(device)
         started = time.perf_counter()
         output = pipeline(
             request.prompt,
@@ -118,7 +93,7 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
         write_lossless(path, frames, 12)
     else:
         write_mp4(path, frames)
-    return Made(path, len(frames), seconds, watch.seconds)
+    return Made(path, len(frames), seconds, watch.seconds())
 
 
 def _options(request: Request) -> NovaSpec:

@@ -8,14 +8,21 @@ from typing import Any
 from nova_bench.assets.checkpoints import CHECKPOINTS, HUB_ID
 from nova_bench.errors import UserError
 from nova_bench.models.checkpoints import is_checkpoint
+from nova_bench.models.random_weights import SUFFIX, check_random_name
 
 
 def model_section(name: str) -> dict[str, Any]:
     """The model section of a suite that ``name`` stands for.
 
     A folder is a NOVA checkpoint where it holds `model_index.json`, else videos; a .csv or .jsonl file is a manifest;
-    a published name or ``owner/name`` is a checkpoint of the hub. UserError for anything else.
+    a published name or ``owner/name`` is a checkpoint of the hub; ``NAME@random`` is a published architecture with
+    random weights. UserError for anything else.
     """
+    if name.endswith(SUFFIX):
+        architecture = name.removesuffix(SUFFIX)
+        check_random_name(architecture)
+        label = f"{architecture}, random weights"
+        return {"adapter": "nova", "checkpoint": architecture, "random_weights": True, "label": label}
     path = Path(name).expanduser()
     if path.is_dir():
         adapter = "nova" if is_checkpoint(path) else "files"

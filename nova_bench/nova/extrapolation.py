@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from nova_bench.nova.errors import InputError
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.observe import Observer
 from nova_bench.nova.positions import rotary_table
+from nova_bench.nova.temporal import block_causal_mask
 from nova_bench.nova.transformer import NOVATransformer3DModel
 
 RULES = ("interpolate", "extend", "window")
@@ -29,7 +32,11 @@ def frame_times(rule: str, length: int, base: int) -> list[float]:
 
 
 class TemporalContext:
-    """Condition, key-value caches and anchor of one video (Section 3.2), advanced by one frame at a time."""
+    """Condition, key-value caches and anchor of one video (Section 3.2), advanced by one frame at a time.
+
+    Without ``kv_cache`` every frame runs the condition and all frames so far again, under the block-causal mask: the
+    same features for more work. It exists to measure what the cache saves.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class TemporalContext:
         guidance: Guidance,
         times: list[float],
         observer: Observer,
+        kv_cache: bool = True,
     ):
         self.model, self.condition, self.guidance, self.observer = model, condition, guidance, observer
         self.capacity, self.frame, self.anchor = len(times), 0, None
@@ -48,7 +56,8 @@ class TemporalContext:
             self.time = model.video_pos_embed(torch.tensor(times, device=condition.device))
         tokens = condition.shape[1] + len(times) * model.config.num_video_tokens
         self.caches = None
-        if len(times) > 1:
+        self.seen: list[Tensor] | None = None if kv_cache else []
+        if kv_cache and len(times) > 1:
             self.caches = model.video_encoder.make_caches(condition.shape[0], tokens, condition.dtype, condition.device)
 
     def advance(self, previous: Tensor | None) -> Tensor:
@@ -58,14 +67,10 @@ class TemporalContext:
             tokens = model.mask_embed.bos_token.expand(self.batch, model.config.num_video_tokens, -1)
         else:
             tokens = model.video_encoder.patch_embed(previous)
-        rotary, condition = None, self.condition if t == 0 else None
-        if self.time is None:
-            rotary = rotary_table(model.video_angles(t), tokens.dtype, self.condition.shape[1] if t == 0 else 0)
-            rotary = rotary[:, None, None]
-        else:
+        if self.time is not None:
             tokens = tokens + self.time[t] + self.space
         tokens = self.guidance.hide_frames(self.guidance.expand(tokens), model.mask_embed.bos_token)
-        features = model.video_encoder(tokens, condition, rotary, caches=self.caches)
+        features = self._encode_again(tokens) if self.seen is not None else self._encode_new(tokens)
         self.observer.record("temporal", features)
         self.frame += 1
         mixer = model.video_encoder.mixer
@@ -74,6 +79,27 @@ class TemporalContext:
             features = features if t == 0 else mixer(self.anchor, features)
         self.observer.record("mixed", features)
         return features
+
+    def _encode_new(self, tokens: Tensor) -> Tensor:
+        """Features of the current frame's tokens [G*B, M, D]; all that came before is in the caches."""
+        condition = self.condition if self.frame == 0 else None
+        rotary = self._rotary([self.frame], 0 if condition is None else condition.shape[1], tokens.dtype)
+        return self.model.video_encoder(tokens, condition, rotary, caches=self.caches)
+
+    def _encode_again(self, tokens: Tensor) -> Tensor:
+        """The same features, from the condition and all frames so far."""
+        self.seen.append(tokens)
+        length, (_, count, _) = self.condition.shape[1], tokens.shape
+        mask = block_causal_mask(length, len(self.seen), count, tokens.dtype, tokens.device)
+        rotary = self._rotary(range(len(self.seen)), length, tokens.dtype)
+        return self.model.video_encoder(torch.cat(self.seen, 1), self.condition, rotary, mask)[:, -count:]
+
+    def _rotary(self, frames: Sequence[int], condition: int, dtype: torch.dtype) -> Tensor | None:
+        """Rotary table of ``condition`` unrotated tokens and the tokens of ``frames``; None with absolute positions."""
+        if self.time is not None:
+            return None
+        angles = torch.cat([self.model.video_angles(frame) for frame in frames])
+        return rotary_table(angles, dtype, condition)[:, None, None]
 
 
 class VideoContext:
@@ -93,9 +119,10 @@ class VideoContext:
         rule: str,
         window: int | None,
         observer: Observer,
+        kv_cache: bool = True,
     ):
         base = model.config.video_base_size[0]
-        self.args = (model, condition, guidance, frame_times(rule, length, base), observer)
+        self.args = (model, condition, guidance, frame_times(rule, length, base), observer, kv_cache)
         self.slides = rule == "window" and length > base
         self.window = base - 1 if window is None else window
         if rule == "window" and not 1 <= self.window < base:

@@ -27,7 +27,8 @@ class Sampling:
     """What one generation is asked for; the names are those of :meth:`NOVAPipeline.__call__`.
 
     ``max_latent_length`` counts the first frame even when it is given. ``scheduler`` has its timesteps set;
-    ``graphs`` keeps the CUDA graphs of the diffusion loop, None runs it kernel by kernel.
+    ``graphs`` keeps the CUDA graphs of the diffusion loop, None runs it kernel by kernel. ``kv_cache`` False runs all
+    earlier frames through the temporal encoder again for each frame.
     """
 
     scheduler: Any
@@ -37,6 +38,7 @@ class Sampling:
     extrapolation: str = "interpolate"
     extrapolation_window: int | None = None
     graphs: GraphCache | None = None
+    kv_cache: bool = True
 
 
 class SpatialProcess:
@@ -128,7 +130,8 @@ def generate_latents(
     keep_all = sampling.extrapolation == "window"
     total = len(given[:-1]) + length
     rule = (sampling.extrapolation, sampling.extrapolation_window)
-    context = VideoContext(model, condition, sampling.guidance, total if keep_all else length, *rule, observer)
+    length = total if keep_all else length
+    context = VideoContext(model, condition, sampling.guidance, length, *rule, observer, sampling.kv_cache)
     process = SpatialProcess(model, sampling, draws, observer)
     history = given if keep_all else given[-1:]
     frames = list(given)

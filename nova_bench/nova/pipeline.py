@@ -167,6 +167,7 @@ class NOVAPipeline:
         vae_batch_size: int = 1,
         extrapolation: str = "interpolate",
         extrapolation_window: int | None = None,
+        kv_cache: bool = True,
         observer: Observer | None = None,
         **ignored: Any,
     ) -> NOVAPipelineOutput:
@@ -196,6 +197,8 @@ class NOVAPipeline:
             min_guidance_scale: text guidance of the first spatial step, rising linearly to ``guidance_scale``.
             vae_batch_size: samples decoded together.
             extrapolation, extrapolation_window: rule for videos longer than in training, see :class:`VideoContext`.
+            kv_cache: False computes the temporal keys and values of all earlier frames anew for each frame: the same
+                video for more work (:class:`TemporalContext`).
             observer: see :class:`Observer`.
             ignored: the official call swallows other keywords; they are named in a warning.
 
@@ -233,6 +236,7 @@ class NOVAPipeline:
             extrapolation,
             extrapolation_window,
             None if self._offload_device else self._graphs,
+            kv_cache,
         )
         with observer.region("text"), self._working(self.text_encoder, self.transformer):
             texts = (prompt, negative_prompt, prompt_embeds, negative_prompt_embeds)

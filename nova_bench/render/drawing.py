@@ -12,6 +12,7 @@ from nova_bench.render.figure_spec import (
     BarStack,
     CurveWithBand,
     FigureSpec,
+    FrameStrips,
     Interval,
     MetricDistribution,
     MetricIntervals,
@@ -274,4 +275,42 @@ def _scatter(spec: Scatter) -> Figure:
     ax.set_xlabel(_label(spec.x_label))
     ax.set_ylabel(_label(spec.y_label))
     _legend(figure, [ax])
+    return figure
+
+
+@drawing.register(FrameStrips)
+def _strips(spec: FrameStrips) -> Figure:
+    from matplotlib.figure import Figure
+
+    shapes = [picture.shape for row in spec.pictures for picture in row if picture is not None]
+    height, width = max(shapes, default=(1, 1))[:2]
+    room = WIDTHS[spec.width] - 0.99  # the rest is for the names of the rows
+    side = room / max(1, len(spec.columns))
+    figure = Figure(figsize=(WIDTHS[spec.width], 0.3 + len(spec.rows) * (side * height / width + 0.05)))
+    axes = figure.subplots(
+        max(1, len(spec.rows)),
+        max(1, len(spec.columns)),
+        squeeze=False,
+        gridspec_kw={
+            "left": 0.95 / WIDTHS[spec.width],
+            "right": 1,
+            "bottom": 0,
+            "top": 1 - 0.2 / figure.get_figheight(),
+        }
+        | {"wspace": 0.04, "hspace": 0.04},
+    )
+    for ax, picture in zip(axes.flat, (picture for row in spec.pictures for picture in row), strict=False):
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.grid(visible=False)
+        for spine in ax.spines.values():
+            spine.set_visible(picture is None)
+        if picture is not None:
+            ax.imshow(picture, interpolation="nearest")
+        else:
+            ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED, size=6.5)
+    for ax, column in zip(axes[0], spec.columns, strict=False):
+        ax.set_title(_label(column), size=7, pad=3)
+    for ax, row in zip(axes[:, 0], spec.rows, strict=False):
+        ax.set_ylabel(fill(_label(row), 16, max_lines=3, placeholder="…"), size=7, rotation=0, ha="right", va="center")
     return figure

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Number = float | None
 Numbers = tuple[Number, ...]
@@ -27,6 +30,10 @@ class FigureSpec:
     def records(self) -> Iterator[dict[str, Any]]:
         """The numbers of the figure, one flat record per mark."""
         raise NotImplementedError
+
+    def document(self) -> dict[str, Any]:
+        """All that the figure says, as plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,30 @@ class Scatter(FigureSpec):
         for points in self.sets:
             for x, y in zip(points.x, points.y, strict=True):
                 yield {"set": points.label, "x": x, "y": y}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameStrips(FigureSpec):
+    """Frames of several videos, a row each: ``pictures[row][column]`` is uint8 RGB [H, W, 3], None where there is none.
+
+    The pictures themselves are drawn and not kept as data: the videos have them.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    pictures: tuple[tuple[np.ndarray | None, ...], ...] = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        same_length("rows of frames", self.rows, self.pictures)
+        same_length("columns of frames", self.columns, *self.pictures)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        for row, pictures in zip(self.rows, self.pictures, strict=True):
+            for column, picture in zip(self.columns, pictures, strict=True):
+                yield {"row": row, "column": column, "there": picture is not None}
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(replace(self, rows=(), pictures=())), "rows": self.rows, "frames": list(self.records())}
 
 
 def is_number(value: Number) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def figure_csv(spec: FigureSpec) -> str:
 
 def figure_json(spec: FigureSpec) -> str:
     """The whole spec as JSON with its ``kind``; numbers that are not finite become null."""
-    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **asdict(spec)}
+    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **spec.document()}
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 
 
@@ -77,4 +77,6 @@ def _finite(value: object) -> object:
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
+    if isinstance(value, bytes):  # a picture's pixels: too many for JSON
+        return f"sha256:{hashlib.sha256(value).hexdigest()}"
     return None if isinstance(value, float) and not math.isfinite(value) else value

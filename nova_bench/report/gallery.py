@@ -29,6 +29,7 @@ def gallery_items(
 
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
+    failed |= {unit for unit, artifact in artifacts.items() if isinstance(artifact, FailedUnit)}
     telling = {score.unit.digest for summary in summaries for end in ends(summary) for score in end}
     by_interest = sorted(plan.units, key=lambda unit: (unit.digest not in failed, unit.digest not in telling))
     units = by_interest[: plan.suite.report.gallery]
@@ -39,12 +40,14 @@ def gallery_items(
             artifact = artifacts.get(unit.digest)
             path = artifact.path if isinstance(artifact, Artifact) else None
             problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
+            if isinstance(artifact, FailedUnit):
+                problems.setdefault(artifact.error)
             ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
             items.append(
                 GalleryItem(
                     prompt=unit.prompt,
                     sample_index=unit.sample_index,
-                    status="failed" if problems else "ok" if ok else "skipped",
+                    status="failed" if problems else "ok" if ok or (path and not plan.scorers) else "skipped",
                     error="; ".join(problems),
                     scores={name: row.value for name, row in ok.items()},
                     details={name: series for name, row in ok.items() if (series := _series(row))},

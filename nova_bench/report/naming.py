@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.assets import asset_path
@@ -10,7 +10,7 @@ from nova_bench.errors import MissingAsset
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.store import Status
+from nova_bench.store import Artifact, FailedUnit, Status
 
 
 def model_name(plan: Plan) -> str:
@@ -84,6 +84,16 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
         elif summary.value is None:
             found.append(f"{name}: {why_missing(summary)}")
     return found
+
+
+def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:
+    """The same for samples that nothing scores: how many lack, and the first error."""
+    lacking = [unit for unit in units if not isinstance(artifacts.get(unit.digest), Artifact)]
+    if not lacking:
+        return []
+    errors = (found.error for unit in lacking if (found := artifacts.get(unit.digest)) is not None)
+    reason = next((f"first error: {error}" for error in errors), "not made yet: run the suite again, it continues")
+    return [f"samples: {len(units) - len(lacking)} of {len(units)} made; {reason}"]
 
 
 def _first_problem(summary: MetricSummary) -> str:

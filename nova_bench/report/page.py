@@ -17,10 +17,11 @@ from nova_bench.progress import Progress
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
+from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import gaps, model_name
+from nova_bench.report.naming import gaps, model_name, sample_gaps
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.selection import select
@@ -81,18 +82,19 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
     final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, DERIVED.all())
-    tables = [metrics_table(plan, summaries, final)]
-    if len(plan.units) <= SAMPLE_TABLE_ROWS:
+    tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
+    if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
     elif any(summary.n_ok for summary in summaries):
         tables.append(extremes_table(summaries))
-    figures = run_figures(plan, summaries, final)
+    sheets = contact_sheets(plan, artifacts)
+    figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
     write_atomic(out / "samples.csv", samples_csv(plan, summaries).encode())
-    missing = gaps(summaries)
+    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(
             title=plan.suite.title,
@@ -113,23 +115,29 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder)
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
-    if invocations := manifest.get("invocations"):
-        last = invocations[-1]
-        git = last.get("git") or {}
-        revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
-        facts |= {
-            "date": last["ended"],
-            "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
-            "nova_bench": last["nova_bench"],
-            "revision": revision,
-            "python": last["python"],
-            "torch": last["packages"].get("torch"),
-            "command": " ".join(last["command"]),
-        }
+    facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
+
+
+def last_invocation(folder: Path) -> dict[str, Any]:
+    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    invocations = read_manifest(folder).get("invocations")
+    if not invocations:
+        return {}
+    last = invocations[-1]
+    git = last.get("git") or {}
+    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+    return {
+        "date": last["ended"],
+        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+        "nova_bench": last["nova_bench"],
+        "revision": revision,
+        "python": last["python"],
+        "torch": last["packages"].get("torch"),
+        "command": " ".join(last["command"]),
+    }
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:

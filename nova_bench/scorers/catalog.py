@@ -8,7 +8,7 @@ from __future__ import annotations
 from nova_bench.names import Registry
 from nova_bench.scorers import shapes
 from nova_bench.scorers.base import ScorerInfo
-from nova_bench.scorers.fidelity import psnr, ssim
+from nova_bench.scorers.fidelity import lpips, psnr, ssim
 from nova_bench.scorers.flow import dynamic_degree_dis
 from nova_bench.scorers.vbench import (
     aesthetic_quality,
@@ -40,6 +40,8 @@ SCORERS = Registry(
             psnr.INFO,
             ssim.SSIM_INFO,
             ssim.MS_SSIM_INFO,
+            lpips.LPIPS_INFO,
+            lpips.ST_LPIPS_INFO,
             *shapes.INFOS,
         )
     },

@@ -13,7 +13,7 @@ from nova_bench.atomic import write_atomic
 from nova_bench.errors import UserError
 from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.questions import write_rows
-from nova_bench.shapes.scene import CAPTION_FRAMES, FPS
+from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
 from nova_bench.shapes.world import ShapesClip, ShapesWorld
 
 Wording = Literal["dense", "short"]
@@ -44,7 +44,7 @@ def write_prompts(
     Each has its tags and, for the reader, ``x_index`` in the split and ``x_scene``. Raises UserError where the split
     has fewer different prompts of this wording.
     """
-    chosen = list(_different(split, count, seed, wording))
+    chosen = list(different_clips(split, count, seed, wording))
     _write_lines(Path(path), [_entry(index, clip, wording) for index, clip in chosen])
     return [clip for _, clip in chosen]
 
@@ -68,7 +68,7 @@ def export(
     folder = Path(folder)
     for name in ("frames", "clips"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    chosen = list(_different(split, count, seed, wording, num_frames))
+    chosen = list(different_clips(split, count, seed, wording, num_frames))
     entries, named = [], []
     for index, clip in chosen:
         name = f"shapes-{index:06}"
@@ -83,14 +83,26 @@ def export(
     return folder
 
 
-def _different(
-    split: str, count: int, seed: int, wording: Wording, num_frames: int = CAPTION_FRAMES
+def different_clips(
+    split: str,
+    count: int,
+    seed: int,
+    wording: Wording,
+    num_frames: int = CAPTION_FRAMES,
+    size: int = int(SIDE),
+    moving: bool = False,
 ) -> Iterator[tuple[int, ShapesClip]]:
-    """(index, clip) of the first ``count`` clips whose captions differ from all before."""
-    world = ShapesWorld(split, seed, num_frames, length=_SEARCHED * count)
+    """(index, clip) of the first ``count`` clips whose captions differ from all before.
+
+    With ``moving``, only of those in which something moves or changes its size. UserError where the split has fewer
+    different captions of this wording.
+    """
+    world = ShapesWorld(split, seed, num_frames, size, length=_SEARCHED * count)
     found: dict[str, tuple[int, ShapesClip]] = {}
     for index in range(len(world)):
         clip = world[index]
+        if moving and all(thing.motion.kind == "static" for thing in clip.scene.objects):
+            continue
         found.setdefault(_text(clip, wording), (index, clip))
         if len(found) == count:
             break

@@ -16,7 +16,9 @@ from nova_bench.kinds import Request
 from nova_bench.load import check_section, find_suite, inherit, validate_suite, with_assignments, with_named_scorers
 from nova_bench.models.shorthand import model_section
 from nova_bench.names import nearest
+from nova_bench.paths import anchor
 from nova_bench.spec import Suite
+from nova_bench.study.seeds import each_seed
 from nova_bench.study.spec import Arm, Study
 from nova_bench.yaml_source import Source, key_path, parse_assignment
 
@@ -43,14 +45,13 @@ def load_study(request: Request) -> LoadedStudy:
     own = [text for text in request.assignments if _is_of_study(text)]
     source = with_assignments(source, own)
     study = check_section(Study, source.data, (), source)
-    _refuse_same(study, source)
+    entries = [(index, _anchored(index, arm, source)) for index, arm in each_seed(study.arms)]
+    study = study.model_copy(update={"arms": tuple(arm for _, arm in entries)})
+    _refuse_same(study, [index for index, _ in entries], source)
     base = inherited_base(source)
     changes = [text for text in request.assignments if text not in own]
     replacement = model_section(request.model) if request.model else None
-    suites = [
-        _arm_suite(study, index, arm, base, source, changes, replacement, request)
-        for index, arm in enumerate(study.arms)
-    ]
+    suites = [_arm_suite(study, index, arm, base, source, changes, replacement, request) for index, arm in entries]
     return LoadedStudy(study, tuple(suites))
 
 
@@ -111,7 +112,15 @@ def _has_own_model(arm: Arm) -> bool:
     return arm.model is not None or not own.isdisjoint(arm.set)
 
 
-def _refuse_same(study: Study, source: Source) -> None:
+def _anchored(index: int, arm: Arm, source: Source) -> Arm:
+    """The arm with its path made absolute."""
+    if arm.training is None:
+        return arm
+    base = source.origin(("arms", index, "training")).base
+    return arm.model_copy(update={"training": anchor(arm.training, base)})
+
+
+def _refuse_same(study: Study, entries: Sequence[int], source: Source) -> None:
     """Labels name arms in tables, and slugs name their runs: each must be there once."""
     for what, names in (
         ("label", [arm.label for arm in study.arms]),
@@ -119,7 +128,7 @@ def _refuse_same(study: Study, source: Source) -> None:
     ):
         for index, name in enumerate(names):
             if Counter(names)[name] > 1 and name in names[:index]:
-                where = source.origin(("arms", index, "label")).where
+                where = source.origin(("arms", entries[index], "label")).where
                 raise SuiteError(f"{where}: two arms have the {what} {name!r}", "give each a label of its own")
     settings = list(dict.fromkeys(arm.group or arm.label for arm in study.arms))
     if study.reference and study.reference not in settings:

@@ -7,6 +7,8 @@ from typing import Literal
 from nova_bench.identity import digest
 from nova_bench.spec import PublishedSpec, ReportSpec, SpecModel, StatisticsSpec
 from nova_bench.store.store import StoredRun, stored_run
+from nova_bench.study.spec import BlockOutputsSpec, CurvesSpec, OverviewSpec, StripsSpec, TrainingSpec
+from nova_bench.train.record import TrainingRecord
 
 
 class ArmRecord(SpecModel):
@@ -24,6 +26,14 @@ class ArmRecord(SpecModel):
     """Why nothing was measured; empty where something was."""
     published: PublishedSpec | None
     """Published numbers of this arm."""
+    trained_latents: int | None = None
+    """Latent frames of the videos that its checkpoint was trained on; None without a checkpoint."""
+    frames_per_latent: int | None = None
+    """Frames that its checkpoint's autoencoder makes of a latent frame after the first."""
+    training: TrainingRecord | None = None
+    """How it was trained; None without a record."""
+    training_problem: str = ""
+    """Why there is no record, where the study asks for one."""
 
 
 class StudyRecord(SpecModel):
@@ -47,11 +57,23 @@ class StudyRecord(SpecModel):
     """How intervals are made."""
     report: ReportSpec
     """Gallery and embedding."""
+    curves: CurvesSpec | None = None
+    """Scores per autoregressive step."""
+    strips: StripsSpec | None = None
+    """Frames of single videos side by side."""
+    overview: OverviewSpec | None = None
+    """Chosen metrics, a column each."""
+    training: TrainingSpec | None = None
+    """How the arms' trainings went."""
+    block_outputs: BlockOutputsSpec | None = None
+    """Magnitudes of block outputs while generating."""
 
     @property
     def run_id(self) -> str:
-        """The same whenever the same arms were measured."""
-        return digest("study", [self.name, [[arm.label, arm.setting, arm.seed, arm.run] for arm in self.arms]])
+        """The same whenever the same arms, with the same trainings, were measured."""
+        arms = [[arm.label, arm.setting, arm.seed, arm.run] for arm in self.arms]
+        trainings = [arm.training.model_dump(mode="json") for arm in self.arms if arm.training is not None]
+        return digest("study", [self.name, arms, *([trainings] if trainings else [])])
 
     @property
     def run_name(self) -> str:

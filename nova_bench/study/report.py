@@ -14,6 +14,7 @@ from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.study.figures import study_figures
+from nova_bench.study.parts import added_parts
 from nova_bench.study.record import StudyRecord
 from nova_bench.study.results import ArmResult, StudyResults, results_of
 from nova_bench.study.tables import metrics_table, study_gaps
@@ -34,7 +35,8 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     from nova_bench.render.html.report import Link, Report, write_report
 
     results = results_of(record, store)
-    tables, figures = [metrics_table(results)], study_figures(results)
+    more_tables, more_figures = added_parts(results)
+    tables, figures = [metrics_table(results), *more_tables], [*more_figures, *study_figures(results)]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from nova_bench.assets import asset_digest
 from nova_bench.device import resolve_device
 from nova_bench.errors import MissingAsset, StoreError, UserError
@@ -16,12 +18,15 @@ from nova_bench.store import Store
 from nova_bench.study.load import LoadedStudy, load_study
 from nova_bench.study.record import ArmRecord, StudyRecord
 from nova_bench.study.report import write_study_report
+from nova_bench.study.spec import Arm
+from nova_bench.train.record import TrainingRecord, read_record
 
 
 def run_study(request: Request, progress: Progress) -> Reported:
     """Run a suite of the kind "study". An arm that can't be measured is reported so, and the others are measured.
 
-    Raises UserError where no arm can be, and whatever concerns all of them (the study file, the store).
+    Raises UserError where no arm can be and none has a training to show, and whatever concerns all of them (the study
+    file, the store).
     """
     loaded = load_study(request)
     with Store.writer(request.store) as store:
@@ -36,9 +41,9 @@ def run_study(request: Request, progress: Progress) -> Reported:
             if problems[index] is None:
                 run, problems[index] = _measure(suite, store, request.limit, progress)
             runs.append(run)
-        if not any(runs):
-            raise next(problem for problem in problems if problem is not None)
         record = record_of(loaded, runs, problems)
+        if not any(runs) and not any(arm.training for arm in record.arms):
+            raise next(problem for problem in problems if problem is not None)
         store.add_run(record.stored())
         store.back_up()
         with progress.stage("report", 0):
@@ -91,10 +96,38 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
                 run=run,
                 problem="" if problem is None else " ".join(str(problem).split()),
                 published=arm.published,
+                **(_lengths(suite) if run else {}),
+                **(_training(arm, suite) if study.training else {}),
             )
-            for arm, run, problem in zip(study.arms, runs, problems, strict=True)
+            for arm, suite, run, problem in zip(study.arms, loaded.suites, runs, problems, strict=True)
         ),
         published=first.published,
         statistics=first.statistics,
         report=first.report,
+        curves=study.curves,
+        strips=study.strips,
+        overview=study.overview,
+        training=study.training,
+        block_outputs=study.block_outputs,
     )
+
+
+def _training(arm: Arm, suite: Suite) -> dict[str, TrainingRecord | str]:
+    """The record of an arm's training, or why it isn't there; nothing where the arm states none."""
+    if arm.training is None:
+        return {}
+    try:
+        return {"training": read_record(Path(arm.training))}
+    except UserError as error:
+        remedy = getattr(suite.model, "made_by", "") or error.remedy
+        return {"training_problem": f"{error.message} ({remedy})"}
+
+
+def _lengths(suite: Suite) -> dict[str, int]:
+    """What curves need to know of an arm's checkpoint; nothing where it has none."""
+    from nova_bench.models.nova import CheckpointSpec, video_lengths
+
+    if not isinstance(suite.model, CheckpointSpec):
+        return {}
+    trained, per_latent = video_lengths(suite.model)
+    return {"trained_latents": trained, "frames_per_latent": per_latent}

@@ -145,5 +145,6 @@ def study_gaps(results: StudyResults) -> list[str]:
     found = []
     for arm in results.arms:
         problems = gaps(arm.summaries) if arm.plan else [f"not computed: {arm.record.problem}"]
+        problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
         found += [f"{arm.record.label}: {problem}" for problem in problems]
     return found

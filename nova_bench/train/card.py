@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nova_bench.atomic import write_atomic
+from nova_bench.device import describe_device, resolve_device
 from nova_bench.nova.pipeline import NOVAPipeline
 from nova_bench.progress import Progress
 from nova_bench.train.data import open_world
@@ -28,24 +29,111 @@ SAMPLES = 6
 
 
 def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progress) -> None:
-    """Put ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a run's checkpoint.
+    """Put ``README.md``, ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a checkpoint.
 
     Drawn are the first captions of the world's test split, measured are ``samples`` of them.
     """
     pipeline = NOVAPipeline.from_pretrained(checkpoint)
     draw_losses(checkpoint.parent, checkpoint / "losses.png")
     world = open_world(spec.data.model_copy(update={"split": "test"}))
-    draw_samples(pipeline, [world[i].caption for i in range(SAMPLES)], checkpoint / "samples.png")
+    captions = [world[i].caption for i in range(SAMPLES)]
+    draw_samples(pipeline, captions, checkpoint / "samples.png")
     measured = measure(pipeline, spec, samples, progress)
-    write_atomic(checkpoint / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
+    write_atomic(checkpoint / "measured.json", (json.dumps(measured, indent=1) + "\n").encode())
+    write_atomic(checkpoint / "README.md", card_text(spec, pipeline, checkpoint.parent, captions, measured).encode())
+
+
+def card_text(spec: TrainSpec, pipeline: Any, run: Path, captions: Sequence[str], measured: Mapping[str, Any]) -> str:
+    """The model card in Markdown."""
+    from tabulate import tabulate
+
+    parts = {name: getattr(pipeline, name) for name in ("text_encoder", "transformer", "vae")}
+    sizes = [[name, f"{sum(p.numel() for p in part.parameters()):,}"] for name, part in parts.items()]
+    stages = [[stage, records[-1]["step"], _minutes(records)] for stage, records in _logs(run).items()]
+    text, image = measured["text_to_video"], measured["image_to_video"]
+    properties = list(text["truth"])
+    shares = [[name, *(_share(values.get(key)) for key in properties)] for name, values in text.items()]
+    decibels = [[name, _interval(values, 2)] for name, values in image.items()]
+    config = pipeline.transformer.config
+    return "\n".join(
+        [
+            f"# {spec.name}",
+            "",
+            spec.description or spec.title,
+            "",
+            f"{config.video_base_size[0]} latent frames of {'x'.join(map(str, config.latent_size))}, "
+            f"{spec.data.num_frames} frames of {spec.data.size}x{spec.data.size} pixels; "
+            f"networks {', '.join(config.arch)}, scale-and-shift rank {config.video_mixer_rank}.",
+            "",
+            tabulate(sizes, ["component", "parameters"], "github"),
+            "",
+            "## Training",
+            "",
+            f"Data: the world `{spec.data.world}`, split `{spec.data.split}`, seed {spec.data.seed}, "
+            f"{spec.data.clips:,} clips for the transformer, clips as they come for the autoencoder. Seed {spec.seed}. "
+            f"Machine: {_machine()}. Everything was trained from random weights, by the settings of the training file.",
+            "",
+            tabulate(stages, ["stage", "steps", "minutes"], "github"),
+            "",
+            "![losses](losses.png)",
+            "",
+            "## Samples",
+            "",
+            "Every fourth frame of the first video of each of the first prompts of the test split, none picked:",
+            "",
+            *(f"{index}. {caption}" for index, caption in enumerate(captions, 1)),
+            "",
+            "![samples](samples.png)",
+            "",
+            f"## Text to video, {measured['samples']} prompts of the test split",
+            "",
+            "Share of videos that show what the prompt states, with Wilson's 95 % interval. All objects of these "
+            "prompts are combinations of shape, colour and motion that training never showed.",
+            "",
+            tabulate(shares, ["", *properties], "github", disable_numparse=True),
+            "",
+            f"## Image to video, {image['model'][3]} clips with motion",
+            "",
+            "PSNR in dB against the clip over all frames but the given first one, with a 95 % bootstrap interval.",
+            "",
+            tabulate(decibels, ["", "PSNR"], "github", disable_numparse=True),
+            "",
+            f"Sampling: {', '.join(f'{key} {value:g}' for key, value in measured['sampling'].items())}.",
+            "",
+        ]
+    )
+
+
+def _minutes(records: Sequence[Mapping[str, Any]]) -> str:
+    return f"{records[-1]['seconds'] / 60:.1f}"
+
+
+def _share(values: Sequence[float] | None) -> str:
+    return "" if values is None else _interval([*(100 * value for value in values[:3]), values[3]], 0)
+
+
+def _interval(values: Sequence[float | None], digits: int) -> str:
+    if None in values:
+        return "" if values[0] is None else f"{values[0]:.{digits}f}"
+    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*values[:3], d=digits)
+
+
+def _machine() -> str:
+    """Processor or card, and how many cores."""
+    device = describe_device(resolve_device("auto"))
+    return ", ".join(f"{key} {value}" for key, value in device.items())
+
+
+def _logs(run: Path) -> dict[str, list[dict[str, Any]]]:
+    logs = {stage: read_log(run / f"{stage}.jsonl") for stage in STAGES}
+    return {stage: records for stage, records in logs.items() if records}
 
 
 def draw_losses(run: Path, path: Path) -> None:
     """Losses of every stage of a run against its steps, on logarithmic scales, smoothed over 1 % of the steps."""
     from matplotlib.figure import Figure
 
-    logs = {stage: read_log(run / f"{stage}.jsonl") for stage in STAGES}
-    logs = {stage: records for stage, records in logs.items() if records}
+    logs = _logs(run)
     figure = Figure(figsize=(4.5 * len(logs), 3.2), layout="constrained")
     for axes, (stage, records) in zip(figure.subplots(1, len(logs), squeeze=False)[0], logs.items(), strict=True):
         width = max(1, len(records) // 100)

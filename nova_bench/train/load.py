@@ -8,22 +8,58 @@ from pathlib import Path
 from nova_bench.errors import SuiteError
 from nova_bench.load import anchor_paths, check_section, inherit, with_assignments
 from nova_bench.names import nearest
-from nova_bench.train.spec import AutoencoderSpec, TrainSpec
+from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec
+from nova_bench.yaml_source import Source, parse_assignment
 
 _REMEDY = "nova_bench/train/spec.py documents every key"
 
 
-def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
-    """Read the training file called ``name``: a path, or the name of one in `suites/train/`.
+def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpec, ...]:
+    """The training called ``name``, a path or the name of a file in `suites/train/`; of a sweep all trainings of it.
 
-    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance. Raises SuiteError whose
-    message begins with ``file:line``.
+    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance; in a sweep, those with a key
+    of the sweep itself change the sweep, all others each of its trainings. Raises SuiteError whose message begins with
+    ``file:line``.
     """
-    source = with_assignments(inherit(_find(name), ()), assignments)
+    path = _find(name)
+    source = inherit(path, ())
+    if "trainings" not in source.data:
+        return (_training(source, assignments),)
+    own = [text for text in assignments if parse_assignment(text)[0][0] in SweepSpec.model_fields]
+    source = with_assignments(source, own)
+    sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
+    rest = [text for text in assignments if text not in own]
+    files = [_member(source, index, file) for index, file in enumerate(sweep.trainings)]
+    specs = [(_training(inherit(file, ()), rest), seed) for file in files for seed in sweep.seeds]
+    return tuple(spec.model_copy(update={"name": f"{spec.name}-s{seed}", "seed": seed}) for spec, seed in specs)
+
+
+def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
+    """The one training of a file; arguments and errors as for :func:`load_trainings`."""
+    spec, *others = load_trainings(name, assignments)
+    if others:
+        raise SuiteError(f"{name}: holds {1 + len(others)} trainings", "name the file of one of them")
+    return spec
+
+
+def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:
+    source = with_assignments(source, assignments)
     data = dict(source.data)
     if "autoencoder" in data:
         data["autoencoder"] = anchor_paths(AutoencoderSpec, data["autoencoder"], ("autoencoder",), source)
     return check_section(TrainSpec, data, (), source, _REMEDY)
+
+
+def _member(source: Source, index: int, file: str) -> Path:
+    """The file of a sweep's training."""
+    origin = source.origin(("trainings", index))
+    path = origin.base / Path(file).expanduser()
+    if not path.is_file():
+        siblings = [sibling.name for sibling in path.parent.glob("*.yaml")]
+        raise SuiteError(
+            f"{origin.where}: no file {path}{nearest(path.name, siblings)}", "a path relative to this file"
+        )
+    return path
 
 
 def _find(name: str) -> Path:

@@ -12,54 +12,105 @@ import torch
 from nova_bench.progress import Progress
 from nova_bench.train.data import open_world, to_pixels
 from nova_bench.train.spec import TrainSpec
+from nova_bench.train.transformer_stage import UNSTATED_FLOW
 
-SAMPLING = {"num_inference_steps": 16, "num_diffusion_steps": 25, "guidance_scale": 3.0}
+SAMPLING = {
+    "num_inference_steps": 16,
+    "num_diffusion_steps": 25,
+    "guidance_scale": 3.0,
+    "motion_flow": UNSTATED_FLOW,
+}
 BATCH = 10
+CONFIDENCE = 0.95
 
 
 def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) -> dict[str, Any]:
     """Numbers of a model on the first ``samples`` clips of the world's test split.
 
-    ``text_to_video``: share of prompts whose video has each property that the caption states, by the world's judge;
-    ``reconstruction`` and ``truth``: the same for the autoencoder's copies and for the clips themselves, which bound
-    it from above. ``image_to_video``: PSNR in dB, over all frames but the first of clips in which something moves, of
-    the video made from a clip's first frame and caption, of the first frame repeated, and of the autoencoder's copy.
+    ``text_to_video``: shares of prompts whose video has each property that the caption states, by the world's judge,
+    as ``[share, low, high, prompts]`` with Wilson's 95 % interval; ``direction`` is ``motion`` where the caption names
+    directions only. Beside the ``model`` stand what bounds it from below (``wrong prompt``: its videos held against
+    the next prompt; ``untrained``: the same networks, but text encoder and transformer with random weights; ``noise``)
+    and from above (``autoencoder``: its copies of the clips; ``truth``: the clips).
+
+    ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (bootstrap over
+    clips), of clips in which something moves: of the video made from a clip's first frame and caption, of the same by
+    the ``untrained`` networks, of the first frame repeated, and of the autoencoder's copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]
-    drawn, continued, copies = [], [], []
-    with progress.stage("measure", samples) as advance:
-        for start in range(0, samples, BATCH):
-            batch = clips[start : start + BATCH]
-            shared = {
-                "prompt": [clip.caption for clip in batch],
-                "max_latent_length": pipeline.transformer.config.video_base_size[0],
-                "output_type": "np",
-                "disable_progress_bar": True,
-                **SAMPLING,
-            }
-            seeds = range(start, start + len(batch))
-            drawn += list(pipeline(**shared, generator=_generators(seeds)).frames)
-            first = [clip.frames[0] for clip in batch]
-            continued += list(pipeline(**shared, generator=_generators(seeds), image=first).frames)
-            copies += [_copy(pipeline.vae, clip.frames) for clip in batch]
-            advance(len(batch))
-    truth = [clip.frames for clip in clips]
-    repeated = [np.repeat(frames[:1], len(frames), 0) for frames in truth]
+    captions, truth = [clip.caption for clip in clips], [clip.frames for clip in clips]
+    images = [frames[0] for frames in truth]
+    with progress.stage("measure", 4 * samples) as advance:
+        drawn = _videos(pipeline, captions, None, advance)
+        continued = _videos(pipeline, captions, images, advance)
+        with _untrained(pipeline, spec):
+            random_drawn = _videos(pipeline, captions, None, advance)
+            random_continued = _videos(pipeline, captions, images, advance)
+    copies = [_copy(pipeline.vae, frames) for frames in truth]
+    noise = np.random.RandomState(0)
     moving = [i for i, frames in enumerate(truth) if (frames != frames[:1]).any()]
-    captions = [clip.caption for clip in clips]
     return {
         "samples": samples,
-        "text_to_video": _shares(captions, drawn),
-        "reconstruction": _shares(captions, copies),
-        "truth": _shares(captions, truth),
+        "sampling": SAMPLING,
+        "text_to_video": {
+            "model": _shares(captions, drawn),
+            "wrong prompt": _shares(captions[1:] + captions[:1], drawn),
+            "untrained": _shares(captions, random_drawn),
+            "noise": _shares(captions, [noise.randint(0, 256, frames.shape, np.uint8) for frames in truth]),
+            "autoencoder": _shares(captions, copies),
+            "truth": _shares(captions, truth),
+        },
         "image_to_video": {
-            "samples": len(moving),
-            "psnr": _psnr(continued, truth, moving),
-            "psnr_repeated_first_frame": _psnr(repeated, truth, moving),
-            "psnr_reconstruction": _psnr(copies, truth, moving),
+            "model": _psnr(continued, truth, moving),
+            "first frame repeated": _psnr([np.repeat(frames[:1], len(frames), 0) for frames in truth], truth, moving),
+            "untrained": _psnr(random_continued, truth, moving),
+            "autoencoder": _psnr(copies, truth, moving),
         },
     }
+
+
+def _videos(pipeline: Any, captions: Sequence[str], images: Sequence[Any] | None, advance: Any) -> list[np.ndarray]:
+    videos: list[np.ndarray] = []
+    for start in range(0, len(captions), BATCH):
+        batch = captions[start : start + BATCH]
+        given = {} if images is None else {"image": list(images[start : start + BATCH])}
+        videos += list(
+            pipeline(
+                prompt=list(batch),
+                max_latent_length=pipeline.transformer.config.video_base_size[0],
+                output_type="np",
+                disable_progress_bar=True,
+                generator=_generators(range(start, start + len(batch))),
+                **SAMPLING,
+                **given,
+            ).frames
+        )
+        advance(len(batch))
+    return videos
+
+
+class _untrained:
+    """While entered, a pipeline's text encoder and transformer have the weights that training began with."""
+
+    def __init__(self, pipeline: Any, spec: TrainSpec):
+        from nova_bench.train.text import make_text_encoder
+        from nova_bench.train.transformer_stage import make_transformer
+
+        self._parts = (pipeline.transformer, pipeline.text_encoder)
+        self._random = (
+            make_transformer(spec, pipeline.vae, spec.seed),
+            make_text_encoder(spec.text, pipeline.tokenizer, spec.seed + 1),
+        )
+
+    def __enter__(self) -> None:
+        self._trained = [{key: value.clone() for key, value in part.state_dict().items()} for part in self._parts]
+        for part, random in zip(self._parts, self._random, strict=True):
+            part.load_state_dict(random.state_dict())
+
+    def __exit__(self, *problem: object) -> None:
+        for part, weights in zip(self._parts, self._trained, strict=True):
+            part.load_state_dict(weights)
 
 
 def _generators(seeds: Iterable[int]) -> list[torch.Generator]:
@@ -74,21 +125,35 @@ def _copy(vae: Any, frames: np.ndarray) -> np.ndarray:
     return out.mul(127.5).add(127.5).clamp(0, 255).byte().numpy()
 
 
-def _shares(captions: list[str], videos: list[np.ndarray]) -> dict[str, float]:
-    """Share of videos in which each stated property holds."""
+def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, list[float]]:
+    """[share, low, high, number] of the videos in which each stated property holds."""
+    from scipy.stats import binomtest
+
     from nova_bench.shapes import parse_caption
     from nova_bench.shapes.judge import checks, see
 
     found: dict[str, list[bool]] = defaultdict(list)
     for caption, frames in zip(captions, videos, strict=True):
-        for name, holds in checks(parse_caption(caption), see(np.asarray(frames))).items():
+        said = parse_caption(caption)
+        results = checks(said, see(np.asarray(frames)))
+        if all(thing.motion and thing.motion.kind == "move" for thing in said.things):
+            results["direction"] = results["motion"]
+        for name, holds in results.items():
             if holds is not None:
                 found[name].append(holds)
-    return {name: round(float(np.mean(values)), 4) for name, values in sorted(found.items())}
+    shares = {}
+    for name, values in sorted(found.items()):
+        interval = binomtest(sum(values), len(values)).proportion_ci(CONFIDENCE, "wilson")
+        shares[name] = [round(float(value), 4) for value in (np.mean(values), *interval)] + [len(values)]
+    return shares
 
 
-def _psnr(videos: list[np.ndarray], truth: list[np.ndarray], chosen: Sequence[int]) -> float | None:
-    """Mean over the chosen videos of the PSNR of all frames but the first, in dB; None where none is chosen."""
+def _psnr(videos: Sequence[np.ndarray], truth: Sequence[np.ndarray], chosen: Sequence[int]) -> list[float | int | None]:
+    """[mean, low, high, number] over the chosen videos of the PSNR of all frames but the first, in dB."""
     errors = [np.square(np.asarray(videos[i][1:], np.float64) - truth[i][1:]).mean() for i in chosen]
-    values = [10 * np.log10(255**2 / max(error, 1e-6)) for error in errors]
-    return round(float(np.mean(values)), 2) if values else None
+    values = 10 * np.log10(255**2 / np.maximum(errors, 1e-6))
+    if len(values) < 2:
+        return [round(float(values[0]), 2) if len(values) else None, None, None, len(values)]
+    means = np.random.RandomState(0).choice(values, (10_000, len(values))).mean(1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return [*(round(float(value), 2) for value in (values.mean(), low, high)), len(values)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, m
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage
 from nova_bench.train.optimization import Precision
+from nova_bench.train.record import write_record
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
@@ -49,9 +51,8 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
     with log_to(folder / "train.log"):
         vae, vae_steps = _trained_autoencoder(spec, folder, device, progress)
         weights = _weights_digest(vae)
-        data, setting = _data_identity(spec), spec.transformer.optimization.precision
-        latents = runs / "latents" / digest("latents", [weights, data, setting])[:16]
-        clips = encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
+        data = _data_identity(spec)
+        clips = _encoded(spec, vae, weights, runs, device, progress)
         if spec.autoencoder.pretrained is None:
             factor, shift = clips.scaling()
             vae.config |= {"scaling_factor": factor, "shift_factor": shift}
@@ -68,17 +69,41 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
         steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
         steps += _train_decoder(spec, vae, folder, device, progress)
         pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
+        write_record(spec, folder, device)
     return Trained(folder / CHECKPOINT, vae_steps + steps)
+
+
+def encode_shared_clips(specs: Sequence[TrainSpec], runs: Path, device: str, progress: Progress) -> None:
+    """Encode the clips that trainings on pretrained autoencoders share, so that none of several at once does it too."""
+    distinct = {}
+    for spec in specs:
+        key = (spec.autoencoder.pretrained, spec.data, spec.transformer.optimization.precision)
+        if spec.autoencoder.pretrained is not None:
+            distinct.setdefault(repr(key), spec)
+    for spec in distinct.values():
+        vae = _pretrained_autoencoder(spec.autoencoder.pretrained, device)
+        _encoded(spec, vae, _weights_digest(vae), runs, device, progress)
+
+
+def _encoded(
+    spec: TrainSpec, vae: Autoencoder, weights: str, runs: Path, device: str, progress: Progress
+) -> LatentClips:
+    setting = spec.transformer.optimization.precision
+    latents = runs / "latents" / digest("latents", [weights, _data_identity(spec), setting])[:16]
+    return encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
+
+
+def _pretrained_autoencoder(folder: str, device: str) -> Autoencoder:
+    try:
+        return load_vae(locate(folder), torch.float32, device)
+    except NOVAError as error:
+        raise UserError(f"autoencoder.pretrained: {error}", "the vae folder of a checkpoint") from error
 
 
 def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: Progress) -> tuple[Autoencoder, int]:
     section = spec.autoencoder
     if section.pretrained is not None:
-        try:
-            vae = load_vae(locate(section.pretrained), torch.float32, device)
-        except NOVAError as error:
-            raise UserError(f"autoencoder.pretrained: {error}", "the vae folder of a checkpoint") from error
-        return vae, 0
+        return _pretrained_autoencoder(section.pretrained, device), 0
     vae = make_autoencoder(section.config, spec.seed).to(device)
     identity = {
         "seed": spec.seed,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nova_bench.paths import SuitePath
 from nova_bench.spec import SpecModel
@@ -153,3 +153,21 @@ class TrainSpec(SpecModel):
     """Keys of `scheduler/scheduler_config.json`: defines noising and target."""
     export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Type of the weights in the finished checkpoint."""
+
+
+class SweepSpec(SpecModel):
+    """Several trainings by one command: every file with every seed."""
+
+    description: str = ""
+    """What they are for."""
+    trainings: tuple[str, ...] = Field(min_length=1)
+    """Training files, relative to this one."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """Seeds of each; run `NAME` of seed 1 is called `NAME-s1`."""
+
+    @field_validator("trainings", "seeds")
+    @classmethod
+    def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        if twice := next((entry for entry in entries if entries.count(entry) > 1), None):
+            raise ValueError(f"{twice!r} is there twice")
+        return entries

@@ -130,7 +130,9 @@ def test_a_repository_that_holds_something_else_is_refused(run, hub):
 
 
 def test_names_and_hub_ids_mean_the_same_and_match_the_library():
-    assert {found.repo_id for found in CHECKPOINTS.values() if not found.folder} == {model.hub_id for model in PUBLISHED.values()}
+    assert {found.repo_id for found in CHECKPOINTS.values() if not found.folder} == {
+        model.hub_id for model in PUBLISHED.values()
+    }
     assert get_checkpoint("BAAI/nova-d48w1024-osp480") is CHECKPOINTS["nova-0.6b-t2v"]
     with pytest.raises(UserError, match=r"did you mean .nova-1\.4b-t2i."):
         get_checkpoint("nova-1.4b")

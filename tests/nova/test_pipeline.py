@@ -104,6 +104,18 @@ def test_extrapolation_rules(rule):
     assert begins_alike == (rule != "interpolate")
 
 
+@pytest.mark.parametrize("arrangement", ["published", "rotary", "post_norm"])
+@pytest.mark.parametrize("rule", ["interpolate", "extend", "window"])
+@pytest.mark.parametrize("options", [{}, {"guidance_scale": 1.0}, {"image_guidance_scale": 1.5}])
+def test_the_cache_saves_work_and_changes_nothing(arrangement, rule, options):
+    pipe = pipeline(CONFIG.with_arrangement(**ARRANGEMENTS[arrangement]))
+    options = {"max_latent_length": 5, "extrapolation": rule, **options}
+    expected = latents(pipe, "a", generator=generators(4), **options)
+    torch.testing.assert_close(
+        latents(pipe, "a", generator=generators(4), kv_cache=False, **options), expected, **ROUNDING
+    )
+
+
 def test_window_forgets_what_left_it():
     """A frame depends on text and the last `window` frames only."""
     pipe = pipeline()

@@ -25,10 +25,14 @@ def test_card_shows_losses_samples_and_measurements(micro, trained: Path, monkey
         assert len(picture.convert("L").getcolors()) > 10
     measured = json.loads((folder / "measured.json").read_text())
     assert measured["samples"] == 3
-    assert all(0 <= share <= 1 for share in measured["text_to_video"].values())
+    for values in measured["text_to_video"].values():
+        assert all(0 <= low <= share <= high <= 1 and n <= 3 for share, low, high, n in values.values())
     found = measured["image_to_video"]  # a few steps of training can't beat standing still
-    assert 1 <= found["samples"] <= 3
-    assert found["psnr_repeated_first_frame"] > found["psnr"]
+    assert 1 <= found["model"][3] <= 3
+    assert found["first frame repeated"][0] > found["model"][0]
+    card = (folder / "README.md").read_text()
+    assert "| transformer" in card
+    assert f"{found['first frame repeated'][0]:.2f}" in card
 
 
 def test_truth_is_found_true(micro) -> None:
@@ -40,8 +44,20 @@ def test_truth_is_found_true(micro) -> None:
     clips = [world[i] for i in range(12)]
     captions, videos = [clip.caption for clip in clips], [clip.frames for clip in clips]
     right, wrong = measure._shares(captions, videos), measure._shares(captions, videos[1:] + videos[:1])
-    assert min(right[name] for name in ("color", "shape", "motion")) >= 0.75
-    assert wrong["color"] < 0.5
+    assert min(right[name][0] for name in ("color", "shape", "motion")) >= 0.75
+    assert wrong["color"][0] < 0.5
+    assert right["color"][1] < right["color"][0] <= right["color"][2]
+
+
+def test_the_untrained_network_is_untrained_and_leaves_no_trace(micro, trained: Path) -> None:
+    from nova_bench.nova.pipeline import NOVAPipeline
+
+    pipeline = NOVAPipeline.from_pretrained(trained / "checkpoint")
+    weight = pipeline.transformer.image_decoder.head.weight
+    before = weight.detach().clone()
+    with measure._untrained(pipeline, micro()):
+        assert not weight.equal(before)
+    assert weight.equal(before)
 
 
 def test_psnr_is_that_of_its_definition() -> None:
@@ -49,4 +65,4 @@ def test_psnr_is_that_of_its_definition() -> None:
     other = video.copy()
     other[0] = 0  # the given first frame doesn't count
     other[1:] += 10
-    assert measure._psnr([video, other], [video, video], [1]) == pytest.approx(10 * np.log10(255**2 / 100), abs=0.01)
+    assert measure._psnr([video, other], [video, video], [1])[0] == pytest.approx(10 * np.log10(255**2 / 100), abs=0.01)

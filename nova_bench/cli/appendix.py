@@ -1,0 +1,30 @@
+"""`nova_bench appendix`."""
+
+from __future__ import annotations
+
+from nova_bench.cli import options
+from nova_bench.cli.run import show_report
+from nova_bench.errors import ExitCode
+
+MINIATURE = "nova-tiny"
+
+
+def appendix(
+    model: options.Model = None,
+    limit: options.Limit = None,
+    set_: options.Assignments = None,
+    device: options.Device = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    quiet: options.Quiet = False,
+) -> ExitCode:
+    """Every table and figure of the paper's appendix, measured, beside the published numbers.
+
+    Without `--model` in miniature, on nova-tiny (`suites/tiny.yaml`); with one at the paper's settings
+    (`suites/appendix.yaml`).
+    """
+    from nova_bench.kinds import Request, run_request
+    from nova_bench.progress import Progress
+
+    suite = "tiny" if model in (None, MINIATURE) else "appendix"
+    execution = {} if device is None else {"device": device}
+    return show_report(run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet)))

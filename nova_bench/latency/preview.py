@@ -1,0 +1,51 @@
+"""What a latency run would do, without doing it. Needs no torch."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from nova_bench.identity import file_digest
+from nova_bench.kinds import Request
+from nova_bench.latency.load import load_latency
+from nova_bench.latency.plan import LatencyPlan, make_latency_plan
+from nova_bench.latency.store import measured_points
+from nova_bench.models.checkpoints import missing_checkpoint
+from nova_bench.store import Store
+
+
+@dataclass(frozen=True)
+class LatencyPreview:
+    """Counts of measurements, and the checkpoint where it is missing."""
+
+    plan: LatencyPlan
+    done: int
+    missing_assets: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """How much there is to do, in a few words."""
+        return f"{len(self.plan.points)} measurements"
+
+    def text(self) -> str:
+        """For people."""
+        suite, how = self.plan.suite, self.plan.suite.measure
+        calls = how.warmup + how.repeats * (2 if how.control else 1)
+        lines = [
+            f"{suite.name}: measurements: {len(self.plan.points)}, of at most {calls} calls each",
+            f"rows: {', '.join(row.label for row in suite.rows)}",
+        ]
+        if suite.curves:
+            lines.append(f"curves: {', '.join(curve.id for curve in suite.curves)}")
+        lines.append(f"measured before by this code, on any machine: {self.done}")
+        return "\n".join([*lines, *(f"missing: {line}" for line in self.missing_assets)])
+
+
+def preview_latency(request: Request) -> LatencyPreview:
+    """What a run of a suite of the kind "latency" would do. Writes nothing."""
+    suite = load_latency(request)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.reader(request.store)) if Store.exists(request.store) else None
+        plan = make_latency_plan(suite, store.file_digest if store else file_digest, limit=request.limit)
+        done = sum(found.ok for found in measured_points(plan, store).values()) if store else 0
+        return LatencyPreview(plan, done, tuple(missing_checkpoint(suite.model)))

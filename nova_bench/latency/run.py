@@ -1,0 +1,131 @@
+"""A run of the kind ``latency``: plan, measure, trace, report. Each measurement is stored before the next begins."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.batches import one_line
+from nova_bench.device import resolve_device
+from nova_bench.identity import digest
+from nova_bench.kinds import Request
+from nova_bench.latency.load import load_latency
+from nova_bench.latency.plan import METHOD_VERSION, SCORER, LatencyPlan, Point, make_latency_plan
+from nova_bench.latency.report import write_latency_report
+from nova_bench.latency.spec import Setting
+from nova_bench.latency.store import Measured, measured_points
+from nova_bench.manifest import write_manifest
+from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.progress import Progress, log_to
+from nova_bench.render.files import safe_name
+from nova_bench.report import Reported
+from nova_bench.store import Row, Status, Store
+from nova_bench.store.store import stored_run
+
+if TYPE_CHECKING:
+    from nova_bench.latency.subject import Subject
+
+
+def run_latency(request: Request, progress: Progress) -> Reported:
+    """Measure what the store lacks of a suite and write its report. MissingAsset where the checkpoint isn't here."""
+    suite = load_latency(request)
+    if not suite.model.random_weights:
+        locate_checkpoint(suite.model)
+    started, device = datetime.now(UTC), resolve_device(suite.execution.device)
+    from nova_bench.latency.machine import describe_machine
+    from nova_bench.latency.subject import Subject
+
+    machine = describe_machine(device)
+    with Store.writer(request.store) as store:
+        plan = make_latency_plan(suite, store.file_digest, digest("machine", machine), request.limit)
+        folder = store.run_folder(plan.run_name)
+        with log_to(folder / "run.log"):
+            store.add_run(_record(plan))
+            subject = Subject(suite.model, device, progress.warn)
+            try:
+                _measure_missing(plan, subject, store, progress)
+                if suite.trace.enabled:
+                    _trace_rows(plan, subject, folder, progress)
+                store.back_up()
+            finally:
+                content = _content(plan, machine, measured_points(plan, store).values())
+                write_manifest(folder, content, device, started, progress.seconds)
+        with progress.stage("report", 0):
+            return write_latency_report(plan, store, folder)
+
+
+def _record(plan: LatencyPlan):
+    """The plan as the store keeps it."""
+    scorer = {"name": SCORER, "identity": plan.identity, "machine": plan.machine}
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), [scorer], plan.points)
+
+
+def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Measured]) -> dict:
+    return {
+        "run": plan.run_id,
+        "suite": plan.suite.model_dump(mode="json"),
+        "identity": plan.identity,
+        "machine": machine,
+        "measurements": [
+            {"setting": m.details["setting"], "measured": m.details["measured"], "clocks": m.details["clocks"]}
+            for m in measured
+            if m.ok
+        ],
+    }
+
+
+def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress) -> None:
+    """Measure every point that has no row yet, or a failed one, in the suite's order."""
+    there = measured_points(plan, store)
+    missing = [point for point in plan.points if not (point.digest in there and there[point.digest].ok)]
+    progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root}")
+    with progress.stage("measure", len(missing)) as advance:
+        for point in missing:
+            row = _row(plan, point, subject)
+            store.add_rows([row])
+            progress.log(f"measure: {_short(point, plan)}: {row.message or f'{row.value:.4g} s per video'}")
+            if row.status == Status.FAILED:
+                progress.warn(f"{_short(point, plan)}: {row.message}")
+            advance(1)
+
+
+def _row(plan: LatencyPlan, point: Point, subject: Subject) -> Row:
+    from nova_bench.latency.measure import measure
+    from nova_bench.latency.summary import Times
+
+    key = {
+        "artifact": point.digest,
+        "identity": plan.identity,
+        "inputs": plan.machine,
+        "scorer": SCORER,
+        "version": METHOD_VERSION,
+    }
+    try:
+        details = measure(subject, Setting.model_validate(point.setting), plan.suite.measure)
+    except Exception as error:  # out of memory, no compiler, a setting this model can't be in: the others still count
+        return Row(**key, status=Status.FAILED, message=one_line(error), details={"traceback": traceback.format_exc()})
+    return Row(**key, status=Status.OK, value=Times(details).total, details=details)
+
+
+def _trace_rows(plan: LatencyPlan, subject: Subject, folder: Path, progress: Progress) -> None:
+    from nova_bench.latency.measure import write_trace
+
+    paths = {row.label: folder / "report" / "traces" / f"{safe_name(row.label)}.json.gz" for row in plan.suite.rows}
+    missing = [row for row in plan.suite.rows if not paths[row.label].exists()]
+    with progress.stage("trace", len(missing)) as advance:
+        for row in missing:
+            try:
+                write_trace(subject, Setting.model_validate(plan.row(row).setting), plan.suite.trace, paths[row.label])
+            except Exception as error:
+                progress.warn(f"no trace of {row.label!r}: {one_line(error)}")
+            advance(1)
+
+
+def _short(point: Point, plan: LatencyPlan) -> str:
+    """What sets a point apart from the common setting."""
+    common = plan.suite.setting.model_dump(mode="json")
+    different = [f"{key} {value}" for key, value in point.setting.items() if value != common[key]]
+    return ", ".join(different) or "the common setting"

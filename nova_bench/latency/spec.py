@@ -1,0 +1,185 @@
+"""What a suite of the kind ``latency`` says: frozen pydantic models that know nothing of files, models or torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from nova_bench.expectation import expectation
+from nova_bench.names import nearest
+from nova_bench.spec import ModelSpec, SpecModel
+
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
+Mode = Literal["eager", "cuda_graphs", "compiled", "compiled_cuda_graphs"]
+Vary = Literal["num_frames", "num_inference_steps", "num_diffusion_steps", "batch_size", "size"]
+Part = Literal["text", "temporal", "spatial", "head", "vae"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+PUBLISHED_COLUMNS = ("temporal", "spatial_and_head", "generation", "text", "vae", "total")
+"""What published times may state: ``generation`` is temporal layers, spatial layers and diffusion head together."""
+
+
+class Setting(SpecModel):
+    """What is generated while the clock runs."""
+
+    num_frames: int = Field(default=5, ge=1)
+    """Frames of a video; 1 is an image. Video models make 1 + 4n."""
+    size: Size | None = None
+    """Pixels, WIDTHxHEIGHT, multiples of 32; the model's own where absent. No weight depends on it."""
+    batch_size: int = Field(default=1, ge=1)
+    """Videos generated together. Times are shown per video."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of all networks. auto: float16 on a GPU, float32 on the CPU."""
+    num_inference_steps: int = Field(default=64, ge=1)
+    """Autoregressive steps per frame (NOVA's evaluation: 128)."""
+    num_diffusion_steps: int = Field(default=25, ge=1)
+    """Diffusion steps per token set (NOVA's evaluation scripts: 25; the paper says 100)."""
+    guidance_scale: float = Field(default=7.0, ge=0)
+    """Classifier-free guidance; above 1 every sample is run twice (NOVA's evaluation: 7)."""
+    prompt_tokens: int = Field(default=32, ge=1)
+    """Tokens of each prompt; the text encoder runs on these alone."""
+    temporal_autoregressive: bool | None = None
+    """false: no temporal autoregression, all frames are filled in at once (App. E); the model's own where absent."""
+    kv_cache: bool = True
+    """false: the temporal layers go over all earlier frames again for each frame."""
+    mode: Mode = "eager"
+    """cuda_graphs: the diffusion loop is replayed. compiled: torch.compile on spatial layers and head. Or both."""
+    vae_batch_size: int = Field(default=1, ge=1)
+    """Videos decoded together."""
+
+
+class Change(SpecModel):
+    """A row of the table or a line of a figure: the common setting with some of its fields changed."""
+
+    label: str = Field(min_length=1)
+    """How table or legend call it."""
+    setting: dict[str, Any] = Field(default_factory=dict)
+    """The fields of `setting` that it changes."""
+
+
+class CurveSpec(SpecModel):
+    """A figure: time against one field of the setting."""
+
+    id: Name
+    """Names the figure's files."""
+    vary: Vary
+    """The field that is varied."""
+    values: tuple[int | str, ...] = Field(min_length=2)
+    """Its values: whole numbers, or WIDTHxHEIGHT for `size`."""
+    lines: tuple[Change, ...] = (Change(label="this setting"),)
+    """What is compared."""
+    parts: tuple[Literal[Part, "total"], ...] = ("total",)
+    """What is drawn of each line."""
+
+
+class MeasureSpec(SpecModel):
+    """How it is measured. Part of a measurement's identity."""
+
+    warmup: int = Field(default=1, ge=0)
+    """Calls before the clock counts."""
+    warmup_frames: int | None = Field(default=None, ge=1)
+    """Frames of the warm-up calls, where whole ones would take too long; as measured where absent."""
+    repeats: int = Field(default=3, ge=1)
+    """Calls that are timed part by part."""
+    control: bool = True
+    """In turns with each of them a call without a stopwatch: it gives the total, and shows what measuring costs."""
+    seconds: float = Field(default=600.0, gt=0)
+    """After so many seconds no further repeat of a measurement begins."""
+    session: int = Field(default=0, ge=0)
+    """Another number measures everything anew; older measurements stay."""
+
+
+class LatencyPublished(SpecModel):
+    """Published times, in a row of their own and labelled as published."""
+
+    label: str
+    """The row's name."""
+    source: str
+    """Where they stand, on which device and in which setting."""
+    values: dict[str, float]
+    """Seconds per video: temporal, spatial_and_head, generation, text, vae, total."""
+
+    @field_validator("values")
+    @classmethod
+    def _known(cls, values: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(values) - set(PUBLISHED_COLUMNS)):
+            raise ValueError(f"unknown column {unknown[0]!r}; columns are {', '.join(PUBLISHED_COLUMNS)}")
+        return values
+
+
+class LatencyExecution(SpecModel):
+    """Where it runs."""
+
+    device: str = "auto"
+    """torch device: auto, cpu, cuda, cuda:1, ..."""
+
+
+class TraceSpec(SpecModel):
+    """A torch.profiler trace of a short extra call per row, for Perfetto. Never part of a measurement."""
+
+    enabled: bool = False
+    """Write report/traces/ROW.json.gz for every row."""
+    num_frames: int = Field(default=5, ge=1)
+    """Frames of the traced call, at most the row's own."""
+    num_inference_steps: int = Field(default=2, ge=1)
+    """Its autoregressive steps, at most the row's own. Every kernel is an event: whole videos take gigabytes."""
+
+
+class LatencySuite(SpecModel):
+    """Inference time, part by part: rows of a table, and scaling curves."""
+
+    kind: Literal["latency"] = "latency"
+    """Which kind of suite this is: times."""
+    name: Name
+    """Short name: lower-case letters, digits, - and _. Names the run's folder."""
+    title: str
+    """Title of the report."""
+    description: str = ""
+    """What is measured and why, in a sentence or two."""
+    model: SerializeAsAny[ModelSpec]
+    """A NOVA checkpoint, or an architecture with random weights (`random_weights: true`)."""
+    setting: Setting = Setting()
+    """What all rows and curves share."""
+    rows: tuple[Change, ...] = (Change(label="this setting"),)
+    """Rows of the table."""
+    curves: tuple[CurveSpec, ...] = ()
+    """Scaling curves."""
+    published: tuple[LatencyPublished, ...] = ()
+    """Published times to show beside."""
+    measure: MeasureSpec = MeasureSpec()
+    """Warm-up, repeats, control."""
+    trace: TraceSpec = TraceSpec()
+    """A trace for Perfetto."""
+    execution: LatencyExecution = LatencyExecution()
+    """Device."""
+
+    @field_validator("rows", "curves")
+    @classmethod
+    def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [entry.id if isinstance(entry, CurveSpec) else entry.label for entry in entries]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice!r} is there twice")
+        return entries
+
+    @model_validator(mode="after")
+    def _changes_are_settings(self) -> LatencySuite:
+        for row in self.rows:
+            changed(self.setting, row.setting, f"rows: {row.label!r}")
+        for curve in self.curves:
+            for line in curve.lines:
+                for value in curve.values:
+                    changed(self.setting, {**line.setting, curve.vary: value}, f"curves: {curve.id!r}")
+        return self
+
+
+def changed(setting: Setting, change: dict[str, Any], where: str = "") -> Setting:
+    """``setting`` with some fields replaced. ValueError names the field that isn't one, or the value that can't be."""
+    try:
+        return Setting.model_validate({**setting.model_dump(), **change})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            raise ValueError(f"{where}: no setting {name!r}{nearest(name, Setting.model_fields)}") from error
+        raise ValueError(f"{where}: {name}: {expectation(problem)}") from error

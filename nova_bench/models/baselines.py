@@ -1,0 +1,122 @@
+"""What a video model is measured between: its first frame repeated, and the copy its autoencoder makes of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from nova_bench.errors import MissingAsset
+from nova_bench.identity import digest
+from nova_bench.models.base import AdapterContext, Output, Unit
+from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.nova import CheckpointSpec, dtype_name, explained, first_frame
+from nova_bench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nova_bench.nova.vae import Autoencoder
+
+VERSION = "1"
+"""Changes whenever the same inputs may give another video."""
+
+
+class RepeatFirstFrameSpec(ModelSpec):
+    """The given first frame, `sampling.num_frames` times: what a model must beat that claims to show motion."""
+
+    adapter: Literal["repeat_first_frame"] = "repeat_first_frame"
+    """`repeat_first_frame`"""
+
+
+class RepeatFirstFrame:
+    """Needs prompts with an `image`."""
+
+    def __init__(self, options: RepeatFirstFrameSpec, context: AdapterContext):
+        del options
+        self._frames = context.suite.sampling.num_frames or 1
+
+    def digest(self) -> str:
+        """Constant: the first frame enters each unit by itself."""
+        return digest("repeat_first_frame", VERSION)
+
+    def existing(self) -> None:
+        """Made when asked for."""
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        """Every frame is the first one."""
+        for unit in units:
+            if unit.image is None:
+                yield Output(unit, error="this prompt has no first frame (`image`)")
+                continue
+            yield Output(unit, first_frame(Path(unit.image))[None].expand(self._frames, -1, -1, -1))
+
+
+class NovaReconstructionSpec(CheckpointSpec):
+    """The reference clip through a NOVA checkpoint's autoencoder and back: no model on these latents can do better."""
+
+    adapter: Literal["nova_reconstruction"] = "nova_reconstruction"
+    """`nova_reconstruction`"""
+
+
+class NovaReconstruction:
+    """Loads the autoencoder on the first batch. Needs prompts with a `reference`.
+
+    Latents are the posterior's means, without its noise. What the autoencoder drops behind its last complete tile, as
+    it does of generated videos, is missing here too.
+    """
+
+    def __init__(self, options: NovaReconstructionSpec, context: AdapterContext):
+        self._options, self._context = options, context
+        self._vae: Autoencoder | None = None
+
+    def digest(self) -> str:
+        """Digest of the autoencoder's files; of the checkpoint's name where it isn't here."""
+        options = self._options
+        how = [VERSION, dtype_name(options.dtype, self._context.device), options.vae_tiling]
+        try:
+            folder = locate_checkpoint(options) / "vae"
+        except MissingAsset:
+            name = options.checkpoint or options.folder
+            return digest("nova_reconstruction", ["absent", name, options.revision, how])
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors"))
+        content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
+        return digest("nova_reconstruction", [content, how])
+
+    def existing(self) -> None:
+        """Made when asked for."""
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        """Each reference encoded and decoded, at most `sampling.num_frames` of its frames."""
+        from nova_bench.video import read_clip
+
+        for unit in units:
+            if unit.reference is None:
+                yield Output(unit, error="this prompt has no reference clip (`reference`)")
+                continue
+            clip = read_clip(unit.reference, max_frames=self._context.suite.sampling.num_frames)
+            yield Output(unit, self._copy(clip.frames))
+
+    def _copy(self, frames: Tensor) -> Tensor:
+        """uint8 [T, H, W, 3] there and back, turned to bytes as generated videos are."""
+        import torch
+
+        from nova_bench.nova.output import to_uint8
+
+        with explained(), torch.inference_mode():
+            vae = self._loaded()
+            pixels = frames.to(vae.device).permute(3, 0, 1, 2)[None].float().sub(127.5).div(127.5)
+            mean = vae.moments(pixels).chunk(2, dim=1)[0]
+            return torch.from_numpy(to_uint8(vae.decode(mean))[0])
+
+    def _loaded(self) -> Autoencoder:
+        if self._vae is None:
+            import torch
+
+            from nova_bench.nova.vae import load_vae
+
+            dtype = getattr(torch, dtype_name(self._options.dtype, self._context.device))
+            self._vae = load_vae(locate_checkpoint(self._options) / "vae", dtype, self._context.device)
+            if self._options.vae_tiling:
+                self._vae.enable_tiling()
+        return self._vae

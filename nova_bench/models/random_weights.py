@@ -1,0 +1,77 @@
+"""NOVA models with random weights: the published architectures and a miniature, for timing and for tests of the path.
+
+How long a network takes does not depend on the values of its weights; what it makes is noise. So such a model can be
+timed on a machine that has no checkpoint, and every suite that shows a quality score refuses it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nova_bench.assets.checkpoints import CHECKPOINTS
+from nova_bench.errors import UserError
+from nova_bench.names import nearest
+
+if TYPE_CHECKING:
+    import torch
+
+    from nova_bench.nova import NOVAPipeline
+
+SUFFIX = "@random"
+"""Behind a name on the command line: this architecture, with random weights."""
+
+MINIATURE = "miniature"
+SEED = 0
+RANDOM_NAMES = (*(name for name, checkpoint in CHECKPOINTS.items() if checkpoint.repo_id), MINIATURE)
+REFUSAL = "its weights are random: it can be timed, but what it makes is noise and gets no score"
+
+# All five components of a video model, each as small as its layers allow; runs in a tenth of a second on a CPU.
+_TRANSFORMER = {
+    "image_size": [64, 96],
+    "image_stride": 8,
+    "text_token_dim": 64,
+    "text_token_len": 64,
+    "image_base_size": [4, 6],
+    "video_base_size": [5, 2, 3],
+    "arch": ["vit_d2w64h2", "vit_d4w64h2", "mlp_d2w64"],
+    "video_mixer_rank": 8,
+}
+_AUTOENCODER = {
+    "_class_name": "AutoencoderKLOpenSora",
+    "block_out_channels": [16, 16, 16, 16],
+    "down_block_types": ["DownEncoderBlock2D"] * 2 + ["DownEncoderBlock3D"] * 2,
+    "up_block_types": ["UpDecoderBlock3D"] * 4,
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 4,
+    "layers_per_block": 1,
+    "norm_num_groups": 8,
+    "act_fn": "silu",
+    "scaling_factor": 0.18215,
+}
+
+
+def check_random_name(name: str) -> None:
+    """UserError with the nearest name where there is no architecture of that name."""
+    if name not in RANDOM_NAMES:
+        raise UserError(
+            f"{name}: no architecture of that name{nearest(name, RANDOM_NAMES)}",
+            f"random weights: one of {', '.join(RANDOM_NAMES)}",
+        )
+
+
+def random_pipeline(name: str, dtype: torch.dtype, device: str) -> NOVAPipeline:
+    """The whole pipeline of that architecture, text encoder and autoencoder included; nothing is fetched.
+
+    The same weights at every call, on one device with one version of torch. Prompts are tokenized byte by byte.
+    """
+    import torch
+
+    from nova_bench.nova import NOVAPipeline
+
+    check_random_name(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        if name == MINIATURE:
+            return NOVAPipeline.from_config(_TRANSFORMER, dtype, device, vae=_AUTOENCODER)
+        return NOVAPipeline.from_config(CHECKPOINTS[name].repo_id, dtype, device)

@@ -1,0 +1,87 @@
+"""How large the outputs of transformer blocks are while a video is generated (App. B)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from nova_bench.nova.errors import InputError
+from nova_bench.nova.observe import Observer
+from nova_bench.nova.transformer import NOVATransformer3DModel
+
+_DIGITS = 5
+
+
+class BlockOutputs(Observer):
+    """Magnitudes of every encoder block's output, per sample and frame; watches while it is entered.
+
+    A frame's numbers go over all calls that made it (the spatial encoder is called once per set of tokens), all tokens
+    and all guidance copies. Raises :class:`InputError` for a model without temporal autoregression, whose frames are
+    made together.
+    """
+
+    def __init__(self, model: NOVATransformer3DModel, batch: int):
+        if not model.config.temporal_autoregressive:
+            raise InputError("block outputs per frame need temporal autoregression: here all frames are made together")
+        encoders = {"video_encoder": model.video_encoder, "image_encoder": model.image_encoder}
+        self._blocks = {f"{name}.blocks.{i}": b for name, net in encoders.items() for i, b in enumerate(net.blocks)}
+        self._batch = batch
+        self._running: dict[str, _Magnitude] = {}
+        self._frames: list[dict[str, _Magnitude]] = []
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> BlockOutputs:
+        self._handles = [block.register_forward_hook(self._hook(name)) for name, block in self._blocks.items()]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def record(self, name: str, value: Tensor) -> None:
+        """A finished latent frame ends the frame that is counted."""
+        if name == "latent":
+            self._frames.append(self._running)
+            self._running = {}
+
+    def of_sample(self, index: int) -> dict[str, dict[str, list[float]]]:
+        """Block name -> ``rms`` and ``max`` (largest magnitude), a number per generated frame, five digits each."""
+        return {
+            name: {
+                "rms": [_short(frame[name].rms(index)) for frame in self._frames],
+                "max": [_short(float(frame[name].largest[index])) for frame in self._frames],
+            }
+            for name in self._blocks
+        }
+
+    def _hook(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            self._running.setdefault(name, _Magnitude()).add(output.detach().float(), self._batch)
+
+        return watch
+
+
+class _Magnitude:
+    """Sum of squares, count and largest magnitude of each sample of a batch."""
+
+    def __init__(self) -> None:
+        self.squares: Tensor | float = 0.0
+        self.largest: Tensor | None = None
+        self.count = 0
+
+    def add(self, values: Tensor, batch: int) -> None:
+        """[G*B, S, D], guidance copies outermost."""
+        values = values.unflatten(0, (-1, batch))
+        largest = values.abs().amax((0, 2, 3))
+        self.squares = self.squares + values.square().sum((0, 2, 3))
+        self.largest = largest if self.largest is None else self.largest.maximum(largest)
+        self.count += values[:, 0].numel()
+
+    def rms(self, index: int) -> float:
+        return (float(self.squares[index]) / self.count) ** 0.5
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,62 @@
+"""Samples for contact sheets: the first ones of the plan, with their prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.errors import MediaError
+from nova_bench.plan import Plan
+from nova_bench.report.naming import model_name, sample_name
+from nova_bench.store import Artifact, FailedUnit
+
+if TYPE_CHECKING:
+    from nova_bench.render.contact_sheet import ContactSheet, Tile
+
+PER_SHEET = 12
+UNREADABLE = "can't be shown"
+WITHOUT_SCORERS = 24
+
+
+def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit]) -> list[ContactSheet]:
+    """As many samples as the suite's report asks for, twelve to a sheet."""
+    from nova_bench.render.contact_sheet import ContactSheet
+
+    asked = plan.suite.report.contact_sheet
+    if asked is None:
+        asked = 0 if plan.scorers else WITHOUT_SCORERS
+    units = plan.units[:asked]
+    sheets = []
+    for start in range(0, len(units), PER_SHEET):
+        part = units[start : start + PER_SHEET]
+        tiles = tuple(_tile(sample_name(unit), artifacts.get(unit.digest)) for unit in part)
+        moving = any(len(tile.pictures) > 1 for tile in tiles)
+        number = f"_{start // PER_SHEET + 1}" if len(units) > PER_SHEET else ""
+        sheets.append(
+            ContactSheet(
+                id=f"contact_sheet{number}",
+                title=f"Samples {start + 1} to {start + len(part)}",
+                caption=f"{model_name(plan)}." + (" Frames evenly spread from first to last." if moving else ""),
+                tiles=tiles,
+                width="page",
+            )
+        )
+    return sheets
+
+
+def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
+    """One line for each sample whose file is there and can't be read."""
+    tiles = (tile for sheet in sheets for tile in sheet.tiles)
+    return [f"{tile.caption}: {tile.note}" for tile in tiles if tile.note.startswith(UNREADABLE)]
+
+
+def _tile(caption: str, artifact: Artifact | FailedUnit | None) -> Tile:
+    from nova_bench.render.contact_sheet import Tile, pictures_of
+    from nova_bench.video import read_clip
+
+    if not isinstance(artifact, Artifact):
+        return Tile(caption, (), f"failed: {artifact.error}" if artifact else "not made yet")
+    try:
+        return Tile(caption, pictures_of(read_clip(artifact.path).frames.numpy()))
+    except MediaError as error:
+        return Tile(caption, (), f"{UNREADABLE}: {error}")

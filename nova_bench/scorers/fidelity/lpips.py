@@ -1,0 +1,113 @@
+"""LPIPS and ST-LPIPS: how different two frames look to a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.fidelity.frames import FidelitySettings, paired_frames
+
+if TYPE_CHECKING:
+    from nova_bench.scorers.fidelity.perceptual_networks import PerceptualDistance
+
+_LPIPS_ASSETS = ("alexnet", "lpips-alex")
+_ST_LPIPS_ASSETS = ("stlpips-alex",)
+
+
+class LPIPS:
+    """LPIPS 0.1 with AlexNet, as the package `lpips` computes it; mean over frames. Details: ``per_frame``.
+
+    Runs in float32 without TF32, on batches of one video's frames, so that companions change nothing.
+    """
+
+    def __init__(self, settings: FidelitySettings, context: ScorerContext):
+        from nova_bench.scorers.fidelity.perceptual_networks import AlexNetFeatures, LinearHeads, PerceptualDistance
+        from nova_bench.scorers.vbench.networks.weights import load_network
+
+        trunk, heads = (context.asset(name) for name in _LPIPS_ASSETS)
+        self._settings, self._device = settings, context.device
+        self._distance = PerceptualDistance(
+            load_network(AlexNetFeatures, trunk, AlexNetFeatures.official_keys),
+            load_network(LinearHeads, heads, LinearHeads.official_keys),
+        ).to(context.device)
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [_score(sample, self._distance, self._settings, self._device, LPIPS_INFO.name) for sample in batch]
+
+
+class ShiftTolerantLPIPS:
+    """ST-LPIPS with AlexNet, as the package `stlpips_pytorch` computes it; mean over frames. Details: ``per_frame``.
+
+    Not LPIPS: another network with other weights, whose numbers can't be compared with LPIPS's.
+    """
+
+    def __init__(self, settings: FidelitySettings, context: ScorerContext):
+        from nova_bench.scorers.fidelity.perceptual_networks import (
+            LinearHeads,
+            PerceptualDistance,
+            ShiftTolerantFeatures,
+        )
+        from nova_bench.scorers.vbench.networks.weights import load_network
+
+        (path,) = (context.asset(name) for name in _ST_LPIPS_ASSETS)
+        self._settings, self._device = settings, context.device
+        self._distance = PerceptualDistance(
+            load_network(ShiftTolerantFeatures, path, ShiftTolerantFeatures.official_keys),
+            load_network(LinearHeads, path, LinearHeads.official_keys),
+        ).to(context.device)
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [_score(sample, self._distance, self._settings, self._device, ST_LPIPS_INFO.name) for sample in batch]
+
+
+def _score(sample: Sample, distance: PerceptualDistance, settings: FidelitySettings, device: str, scorer: str) -> Score:
+    from nova_bench.scorers.vbench.batching import batch_size, in_batches
+    from nova_bench.scorers.vbench.frames import to_float
+    from nova_bench.scorers.vbench.numerics import numerics
+
+    count = len(paired_frames(sample, settings, scorer))
+    height, width = sample.clip.frames.shape[1:3]
+    smallest = distance.trunk.smallest_side
+    if min(height, width) < smallest:
+        return Score(None, reason=f"{width}x{height} is too small: {scorer} needs sides of {smallest} pixels")
+
+    def of(indices: Sequence[int]) -> list[float]:
+        part = slice(indices[0], indices[-1] + 1)
+        clips = (sample.clip, sample.reference)
+        return distance(*(to_float(clip.frames[part], device) for clip in clips)).tolist()
+
+    with numerics("float32"):
+        size = batch_size(device, distance.bytes_per_pair(height, width))
+        per_frame = list(in_batches(range(count), size, of))
+    return Score(math.fsum(per_frame) / count, details={"per_frame": per_frame})
+
+
+LPIPS_INFO = ScorerInfo(
+    name="lpips",
+    summary="LPIPS (AlexNet) to a reference video, mean over frames",
+    version="1",
+    unit="",
+    range=(0.0, None),
+    higher_is_better=False,
+    source="Zhang et al., CVPR 2018 (arXiv 1801.03924); equals the package lpips 0.1.4",
+    factory=f"{__name__}:LPIPS",
+    settings=FidelitySettings,
+    needs_reference=True,
+    assets=_LPIPS_ASSETS,
+)
+
+ST_LPIPS_INFO = ScorerInfo(
+    name="st_lpips",
+    summary="Shift-tolerant LPIPS (AlexNet) to a reference video, mean over frames; not LPIPS",
+    version="1",
+    unit="",
+    range=(0.0, None),
+    higher_is_better=False,
+    source="Ghildyal and Liu, ECCV 2022 (arXiv 2207.13686); equals the package stlpips_pytorch 0.0.2",
+    factory=f"{__name__}:ShiftTolerantLPIPS",
+    settings=FidelitySettings,
+    needs_reference=True,
+    assets=_ST_LPIPS_ASSETS,
+)

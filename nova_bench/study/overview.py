@@ -1,0 +1,92 @@
+"""Chosen metrics as columns, a row per setting and per published setting (App. E, Table 2)."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.stats import student_interval
+from nova_bench.store import Artifact
+from nova_bench.study.results import Setting, StudyResults
+from nova_bench.study.spec import OverviewSpec
+
+if TYPE_CHECKING:
+    from nova_bench.render.figure_spec import FigureSpec
+
+SECONDS = "seconds"
+
+
+def overview_part(results: StudyResults, asked: OverviewSpec) -> tuple[list[Table], list[FigureSpec]]:
+    """The table; no figure."""
+    percent = f"{results.record.statistics.confidence * 100:g} % CI"
+    columns = [Column("setting", "Setting", "label")]
+    for index, column in enumerate(asked.columns):
+        info = results.metrics.get(column.metric)
+        shown = {"unit": "%", "scale": 100.0, "digits": 2} if column.percent else {"unit": info.unit if info else ""}
+        shown |= {"unit": "s", "digits": 3} if column.metric == SECONDS else {}
+        shown |= {"higher_is_better": info.higher_is_better} if info else {}
+        columns.append(Column(f"c{index}", column.title or column.metric, **shown))
+        columns.append(Column(f"i{index}", percent, "interval", of=f"c{index}"))
+    rows = [_measured(results, setting, asked) for setting in results.settings]
+    rows += [row for setting in results.settings if (row := _published(setting, asked)) is not None]
+    notes = [f"{column.title or column.metric}: {column.note}" for column in asked.columns if column.note]
+    if any(column.metric == SECONDS for column in asked.columns):
+        notes.append(_about_seconds(results))
+    return [Table(id="overview", title=asked.title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))], []
+
+
+def _measured(results: StudyResults, setting: Setting, asked: OverviewSpec) -> Row:
+    pool, places = results.pooled(setting), {name: index for index, name in enumerate(results.metrics)}
+    cells = {"setting": Cell(setting.label)}
+    for index, column in enumerate(asked.columns):
+        if column.metric == SECONDS:
+            cell = _seconds(results, setting)
+        elif column.metric in places:
+            at = places[column.metric]
+            cell = Cell(float(pool.value[at]), ci=(float(pool.low[at]), float(pool.high[at])), note=_problem(setting))
+        else:
+            cell = Cell(None, note=f"not computed: {column.note or 'the study has no such metric'}")
+        cells[f"c{index}"] = cell
+    return Row(cells)
+
+
+def _published(setting: Setting, asked: OverviewSpec) -> Row | None:
+    stated = next((arm.record.published for arm in setting.arms if arm.record.published), None)
+    if stated is None:
+        return None
+    cells = {
+        f"c{index}": Cell(stated.values[column.metric], published=True, source=stated.source)
+        for index, column in enumerate(asked.columns)
+        if column.metric in stated.values
+    }
+    return Row({"setting": Cell(f"{stated.label} (published)"), **cells})
+
+
+def _seconds(results: StudyResults, setting: Setting) -> Cell:
+    """Mean over trainings of the median over videos."""
+    import numpy as np
+
+    medians = []
+    for arm in setting.measured:
+        made = [found.seconds for found in arm.artifacts.values() if isinstance(found, Artifact) and found.seconds]
+        medians += [median(made)] if made else []
+    if not medians:
+        return Cell(None, note=_problem(setting) or "not computed: these videos were not made here")
+    value, low, high = (float(x) for x in student_interval(np.array(medians), results.record.statistics.confidence))
+    return Cell(value, ci=(low, high))
+
+
+def _problem(setting: Setting) -> str:
+    missing = [arm.record for arm in setting.arms if arm.record.problem]
+    return f"not computed: {missing[0].label}: {missing[0].problem}" if missing else ""
+
+
+def _about_seconds(results: StudyResults) -> str:
+    batches = sorted({arm.plan.suite.execution.batch_size for arm in results.arms if arm.plan})
+    devices = sorted({arm.plan.suite.execution.device for arm in results.arms if arm.plan})
+    return (
+        "Seconds: wall time per video from prompt to frames, autoencoder included, loading excluded, median over "
+        f"videos; batch size {', '.join(map(str, batches))}, device {', '.join(devices)}. A suite of the kind "
+        "`latency` measures it part by part."
+    )

@@ -1,0 +1,97 @@
+"""What a training's record says, in single numbers and in series. Pure functions.
+
+The end of a training is its last tenth, here as elsewhere in this module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nova_bench.train.record import TrainingRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TEMPORAL, SPATIAL = "video_encoder", "image_encoder"
+_BLOCK = re.compile(r"(\w+)\.blocks\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a training. ``of`` gives None where the record lacks what it needs."""
+
+    id: str
+    title: str
+    of: Callable[[TrainingRecord], float | None]
+    unit: str = ""
+    digits: int = 3
+    lower_is_better: bool = False
+
+
+def encoder_blocks(record: TrainingRecord, encoder: str) -> list[str]:
+    """Names of an encoder's blocks, in order of depth."""
+    found = [match for name in record.blocks if (match := _BLOCK.fullmatch(name)) and match[1] == encoder]
+    return [match[0] for match in sorted(found, key=lambda match: int(match[2]))]
+
+
+def final(values: tuple[float, ...]) -> float:
+    """Mean over the last tenth."""
+    tail = values[-max(1, len(values) // 10) :]
+    return sum(tail) / len(tail)
+
+
+def largest_outputs(record: TrainingRecord) -> np.ndarray:
+    """Largest magnitude that any block of both encoders gave out, at each recorded step."""
+    import numpy as np
+
+    names = [name for encoder in (TEMPORAL, SPATIAL) for name in encoder_blocks(record, encoder)]
+    return np.array([record.blocks[name].max for name in names]).max(axis=0)
+
+
+def _final_loss(name: str) -> Callable[[TrainingRecord], float | None]:
+    return lambda record: final(record.losses[name]) if name in record.losses else None
+
+
+def _drift(record: TrainingRecord) -> float | None:
+    first, later = (_final_loss(name)(record) for name in ("loss_t2i", "loss_i2i"))
+    return None if first is None or later is None else later - first
+
+
+def _median_norm(record: TrainingRecord) -> float:
+    from statistics import median
+
+    return median(record.grad_norm)
+
+
+def _largest(record: TrainingRecord) -> float | None:
+    return float(largest_outputs(record).max()) if record.blocks else None
+
+
+def _growth(encoder: str) -> Callable[[TrainingRecord], float | None]:
+    def growth(record: TrainingRecord) -> float | None:
+        names = encoder_blocks(record, encoder)
+        return final(record.blocks[names[-1]].rms) / final(record.blocks[names[0]].rms) if names else None
+
+    return growth
+
+
+MEASURES = (
+    Measure("loss_t2i", "loss, first frames", _final_loss("loss_t2i"), digits=4, lower_is_better=True),
+    Measure("loss_i2i", "loss, later frames", _final_loss("loss_i2i"), digits=4, lower_is_better=True),
+    Measure("drift", "later minus first frames", _drift, digits=4),
+    Measure("grad_norm", "gradient norm, median", _median_norm),
+    Measure("largest", "largest block output", _largest, digits=1),
+    Measure("growth_temporal", "growth over temporal blocks", _growth(TEMPORAL), unit="x", digits=2),
+    Measure("growth_spatial", "growth over spatial blocks", _growth(SPATIAL), unit="x", digits=2),
+)
+NOTES = (
+    "Losses: mean over the last tenth of the steps. First frames are text to image, later ones image to image; what "
+    "separates the two is what App. A calls drift.",
+    "Gradient norm: median over all steps, before clipping. Largest block output: largest magnitude over all recorded "
+    "steps and all blocks of the temporal and the spatial encoder.",
+    "Growth: root mean square of the last block's output over that of the first block's, means over the last tenth of "
+    "the recorded steps.",
+)

@@ -1,0 +1,111 @@
+"""The record of a training: what its log says, small enough to be kept beside results. Needs no torch.
+
+Losses and gradient norms of every step and the outputs of all blocks, to five significant digits: a few dozen
+kilobytes for a thousand steps. Tables and curves of the ablations are made from records alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nova_bench import __version__
+from nova_bench.atomic import write_atomic
+from nova_bench.errors import MissingAsset, UserError
+from nova_bench.spec import SpecModel
+from nova_bench.train.spec import TrainSpec
+
+RECORD = "record.json"
+_DIGITS = 5
+
+
+class BlockRecord(SpecModel):
+    """What one block gave out, at each of the recorded steps."""
+
+    rms: tuple[float, ...]
+    """Root mean square."""
+    max: tuple[float, ...]
+    """Largest magnitude."""
+
+
+class TrainingRecord(SpecModel):
+    """The training of a transformer, step by step."""
+
+    name: str
+    """Name of the run."""
+    title: str
+    """What was trained."""
+    seed: int
+    """Its seed."""
+    transformer: dict[str, Any]
+    """The training file's section `transformer.config`: architecture and arrangement."""
+    seconds: float
+    """Wall time of all steps."""
+    device: str
+    """torch device."""
+    nova_bench: str
+    """Version that trained it."""
+    losses: dict[str, tuple[float, ...]]
+    """loss_t2i (first frames) and loss_i2i (the others), one value a step."""
+    grad_norm: tuple[float, ...]
+    """Norm of the whole gradient before clipping, one value a step."""
+    recorded_steps: tuple[int, ...]
+    """Steps, from 1, at which blocks were recorded."""
+    blocks: dict[str, BlockRecord]
+    """Outputs of each block: `video_encoder.blocks.0` (temporal), `image_encoder.blocks.0` (spatial), ..."""
+
+
+def make_record(spec: TrainSpec, log: Sequence[dict[str, Any]], device: str) -> TrainingRecord:
+    """The record of a finished training from the lines of its log."""
+    losses = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
+    watched = [line for line in log if "activations" in line]
+    names = list(watched[0]["activations"]) if watched else []
+    return TrainingRecord(
+        name=spec.name,
+        title=spec.title,
+        seed=spec.seed,
+        transformer=spec.transformer.config,
+        seconds=round(log[-1]["seconds"], 1),
+        device=device,
+        nova_bench=__version__,
+        losses={name: _short(line[name] for line in log) for name in losses},
+        grad_norm=_short(line["grad_norm"] for line in log),
+        recorded_steps=tuple(line["step"] for line in watched),
+        blocks={
+            name: BlockRecord(
+                **{what: _short(line["activations"][name][what] for line in watched) for what in ("rms", "max")}
+            )
+            for name in names
+        },
+    )
+
+
+def write_record(spec: TrainSpec, run: Path, device: str) -> None:
+    """Write a finished run's record into its folder."""
+    from nova_bench.train.state import read_log
+
+    record = make_record(spec, read_log(run / "transformer.jsonl"), device)
+    write_atomic(run / RECORD, (json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n").encode())
+
+
+def read_record(path: Path) -> TrainingRecord:
+    """The record in a file, or in the folder of a run.
+
+    MissingAsset where there is none; UserError where the file holds something else.
+    """
+    path = path / RECORD if path.is_dir() else path
+    if not path.is_file():
+        raise MissingAsset(f"needs the record of a training {path}: no such file", "train it to the end")
+    try:
+        return TrainingRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not the record of a training ({reason})", "nova_bench train writes one") from error
+
+
+def _short(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{_DIGITS}g}") for value in values)

@@ -1,0 +1,73 @@
+"""Several trainings, one after another or a few at a time; what is finished is left as it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nova_bench.atomic import write_with
+from nova_bench.execute import Executor, InlineExecutor
+from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.progress import Progress
+from nova_bench.train.record import RECORD
+from nova_bench.train.run import Trained, encode_shared_clips, train
+from nova_bench.train.spec import TrainSpec
+from nova_bench.train.state import read_log
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trains what it is given; goes to worker processes."""
+
+    runs: Path
+    device: str
+    quiet: bool
+
+    def __call__(self, specs: Sequence[TrainSpec]) -> Iterator[Trained]:
+        for spec in specs:
+            yield train(spec, self.runs, self.device, Progress(self.quiet))
+
+
+def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int, quiet: bool) -> list[Trained]:
+    """Train all of them, ``workers`` at a time, and tell after each how long the rest will take.
+
+    Each worker has its share of the cores. Raises what :func:`nova_bench.train.run.train` raises; finished trainings
+    are kept then.
+    """
+    progress = Progress(quiet)
+    encode_shared_clips(specs, runs, device, progress)
+    executor: Executor = ProcessExecutor(min(workers, len(specs)), 1) if workers > 1 else InlineExecutor()
+    trained: dict[str, Trained] = {}
+    if len(specs) > 1:
+        progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
+    for done in executor.map(Training(runs, device, quiet or workers > 1), specs):
+        trained[done.checkpoint.parent.name] = done
+        if len(specs) > 1:
+            left = "" if len(trained) == len(specs) else f", {time_left(specs, runs, workers)}"
+            progress.say(f"{done.checkpoint.parent.name}: trained ({len(trained)} of {len(specs)}{left})")
+    return [trained[spec.name] for spec in specs]
+
+
+def time_left(specs: Sequence[TrainSpec], runs: Path, workers: int) -> str:
+    """About how long they take from here, by the steps that their logs hold so far."""
+    done, left, seconds = 0, 0, 0.0
+    for spec in specs:
+        log = read_log(runs / spec.name / "transformer.jsonl")
+        steps = log[-1]["step"] if log else 0
+        done += steps
+        seconds += log[-1]["seconds"] if log else 0.0
+        left += max(0, spec.transformer.optimization.steps - steps)
+    if not left:
+        return "all of them finished"
+    if not done:
+        return "time left: known when the first is finished"
+    return f"about {max(1, round(seconds / done * left / workers / 60))} min left"
+
+
+def copy_records(trained: Sequence[Trained], folder: Path) -> None:
+    """Copy every run's record to ``folder``/NAME.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in (done.checkpoint.parent for done in trained):
+        write_with(folder / f"{run.name}.json", lambda temporary, run=run: shutil.copyfile(run / RECORD, temporary))

@@ -1,0 +1,68 @@
+"""What is made of the calls: per video, medians, closure, cost, doubts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_bench.latency.summary import ALL_PARTS, Times, coverage
+
+SECONDS = st.floats(1e-4, 1e3)
+
+
+def details(observed, control, batch=2, regions=10, each=1e-6):
+    return {
+        "setting": {"batch_size": batch},
+        "observed": observed,
+        "control": control,
+        "regions": regions,
+        "seconds_per_region": each,
+        "flops": dict.fromkeys(ALL_PARTS, 100),
+        "matmul": {"flops_per_second": 400.0},
+    }
+
+
+CALL = {"text": 1.0, "temporal": 1.0, "spatial": 4.0, "head": 1.0, "vae": 2.0, "total": 10.0}
+
+
+def test_times_are_per_video():
+    times = Times(details([CALL, {**CALL, "total": 12.0}], [9.0, 11.0]))
+    assert times.total == 5.5
+    assert times.total_spread.interval == (5.0, 6.0)
+    assert times.control.value == 5.0
+    assert times.part("spatial", "head").value == 2.5
+    assert times.part("other").value == 1.0
+    assert times.part("other").interval == (0.5, 1.5)
+    assert times.closure == pytest.approx(0)
+    assert times.slowdown.value == pytest.approx((10 / 9 + 12 / 11) / 2 - 1)
+    assert times.rate("spatial") == 50.0
+    assert times.share_of_bound("spatial") == 0.125
+    assert times.cost == pytest.approx(1e-5 / 11)
+
+
+def test_what_cannot_be_believed_says_so():
+    assert Times(details([CALL], [10.0])).doubts == []
+    uneven = [CALL, {**CALL, "spatial": 7.0, "total": 13.0}, {**CALL, "vae": 5.0, "total": 13.0}]
+    assert "add up to 76.9% of the total" in Times(details(uneven, [])).doubts[0]
+    assert "took longer" in Times(details([CALL, CALL], [9.0, 9.8])).doubts[0]
+    assert Times(details([CALL, CALL], [9.0, 10.1])).doubts == []
+    assert "takes 2.0% of the time" in Times(details([CALL], [10.0], regions=1000, each=2e-4)).doubts[0]
+    alone = Times(details([CALL], []))
+    assert (alone.doubts, alone.slowdown, alone.total, alone.total_spread.interval) == ([], None, 5.0, None)
+
+
+@given(st.lists(st.tuples(*[SECONDS] * 5, SECONDS), min_size=1, max_size=5), st.integers(1, 8))
+def test_parts_and_other_make_the_total_of_a_call(calls, batch):
+    names = ("text", "temporal", "spatial", "head", "vae")
+    observed = [{**dict(zip(names, parts, strict=True)), "total": sum(parts) + rest} for *parts, rest in calls]
+    times = Times(details(observed[:1], [], batch))
+    assert sum(times.part(part).value for part in ALL_PARTS) == pytest.approx(times.total)
+    assert Times(details(observed, [], batch)).part(*ALL_PARTS).value == pytest.approx(
+        Times(details(observed, [], batch)).total
+    )
+
+
+def test_coverage_of_the_range():
+    assert coverage(1) == 0
+    assert coverage(5) == 0.9375

@@ -1,0 +1,90 @@
+"""LPIPS and ST-LPIPS as scorers: what they need, what they keep, and what changes nothing. Weights: made by a rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nova_bench.errors import UserError
+from nova_bench.scorers.base import Sample, Scorer
+from nova_bench.scorers.fidelity.lpips import LPIPS_INFO, ST_LPIPS_INFO
+from nova_bench.scorers.vbench import batching
+
+from ...parity.fidelity.weights import official_files, scorer
+from ..conftest import clip_of, shifting_texture
+
+INFOS = {info.name: info for info in (LPIPS_INFO, ST_LPIPS_INFO)}
+
+
+@pytest.fixture(scope="module", params=INFOS)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    return scorer(request.param, official_files(request.param, tmp_path_factory.mktemp(request.param)))
+
+
+def samples() -> list[Sample]:
+    """Two sizes and lengths, moving, against themselves with noise that grows from frame to frame."""
+    made = []
+    for seed, (count, height, width) in enumerate([(5, 40, 64), (2, 36, 36)]):
+        frames = shifting_texture(count, height, width, 2, seed)
+        noise = np.random.default_rng(seed).standard_normal(frames.shape)
+        strength = np.arange(count)[:, None, None, None] * 12
+        made.append(Sample(clip_of(np.clip(frames + strength * noise, 0, 255).astype(np.uint8)), clip_of(frames)))
+    return made
+
+
+def test_distance_is_zero_for_equal_frames_and_grows_with_noise(made: Scorer) -> None:
+    for found in made.score(samples()):
+        per_frame = found.details["per_frame"]
+        assert per_frame[0] == 0.0
+        assert per_frame == sorted(per_frame)
+        assert per_frame[-1] > 1e-3
+        assert found.value == pytest.approx(np.mean(per_frame))
+
+
+def test_rows_depend_on_neither_companions_nor_batch_size(made: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = samples()
+    expected = [made.score([one])[0], made.score([other])[0]]
+    assert made.score([one, other]) == expected
+    assert made.score([other, one]) == expected[::-1]
+    monkeypatch.setattr(batching, "batch_size", lambda device, size: 2)
+    assert made.score([one])[0].details["per_frame"] == pytest.approx(expected[0].details["per_frame"], abs=1e-6)
+
+
+def test_what_does_not_fit_is_an_error(made: Scorer) -> None:
+    video = np.zeros((3, 32, 40, 3), np.uint8)
+    with pytest.raises(UserError, match=r"40x32, but its reference .* is 32x32"):
+        made.score([Sample(clip_of(video), clip_of(video[:, :, :32]))])
+    with pytest.raises(UserError, match=r"3 frames, but its reference .* has 2"):
+        made.score([Sample(clip_of(video), clip_of(video[:2]))])
+
+
+def test_too_small_is_not_measurable(made: Scorer) -> None:
+    video = np.zeros((1, 20, 40, 3), np.uint8)
+    [found] = made.score([Sample(clip_of(video), clip_of(video))])
+    assert found.value is None
+    assert "40x20 is too small" in found.reason
+
+
+def test_a_weight_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    files = official_files("st_lpips", tmp_path)
+    state = torch.load(files["stlpips-alex"], weights_only=True)
+    state["net.slice9.99.weight"] = state.pop("net.slice5.13.weight")
+    torch.save(state, files["stlpips-alex"])
+    with pytest.raises(UserError, match=r"lacks features\.13\.weight"):
+        scorer("st_lpips", files)
+
+
+def test_without_alexnet_it_says_what_is_needed(cli, tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "name: fidelity\ntitle: Fidelity\nmodel: {adapter: drift}\nprompts: {entries: [a cat]}\n"
+        "sampling: {num_frames: 1, height: 16, width: 16}\nscorers: [brightness, lpips, st_lpips]\n"
+    )
+    result = cli("run", "suite.yaml")
+    assert result.returncode == 3, result.stderr
+    assert "lpips: not computed: needs alexnet-owt-7be5be79.pth" in result.stderr
+    assert "assets fetch alexnet" in result.stderr
+    assert "st_lpips: not computed: needs alex_shift_tolerant.pth" in result.stderr
+    assert "assets fetch stlpips-alex" in result.stderr

@@ -1,0 +1,144 @@
+"""The extrapolation suite in small, through the command line, on a pipeline with random weights.
+
+Random weights make noise: what is tested is what is compared with what, never how good it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
+SMALL = [
+    "--model", PIPELINE, "--limit", 2, "--set", "prompts.shapes.count=3",
+    *("--set", "sampling.height=64", "--set", "sampling.width=96", "--set", "sampling.num_frames=17"),
+    *("--set", "sampling.num_inference_steps=2", "--set", "sampling.num_diffusion_steps=2"),
+    *("--set", "statistics.resamples=100", "--set", "strips.samples=[0]", "--set", "report.gallery=0"),
+]  # fmt: skip
+ARMS = ["interpolate", "extend", "window", "first frame repeated", "autoencoder's copy"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The command line as a function, and the folder in which the suite ran once."""
+    folder = tmp_path_factory.mktemp("extrapolation")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "COLUMNS": "200",
+        "NOVA_BENCH_ASSETS": str(folder / "assets"),
+        "HF_HOME": str(folder / "hub"),
+    }
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "nova_bench", *map(str, arguments)]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    result = run("run", "extrapolation", *SMALL)
+    assert result.returncode == 0, result.stderr
+    return run, folder, result
+
+
+def report_of(folder: Path) -> Path:
+    (report,) = folder.glob("runs/extrapolation-??????/report")
+    return report
+
+
+def curve_points(folder: Path, metric: str) -> dict[str, list[float]]:
+    with (report_of(folder) / "figures" / f"steps_{metric}.csv").open() as file:
+        points: dict[str, list[float]] = {}
+        for record in csv.DictReader(file):
+            if record["kind"] == "curve":
+                points.setdefault(record["label"], []).append(float(record["y"]))
+        return points
+
+
+def test_every_rule_and_both_bounds_have_a_curve_of_every_step(finished):
+    _, folder, _ = finished
+    for metric in ("psnr", "ssim"):
+        points = curve_points(folder, metric)
+        assert list(points) == ARMS
+        assert {len(values) for values in points.values()} == {4}
+
+
+def test_a_step_is_the_mean_of_its_frames_and_the_given_frame_belongs_to_none(finished):
+    from nova_bench.report import plan_of
+    from nova_bench.store import Store
+    from nova_bench.video import read_clip
+
+    _, folder, _ = finished
+    steps = []
+    with Store.reader(folder / "runs") as store:
+        (name,) = (n for n, *_ in store.run_names() if n.startswith("extrapolation-first-frame"))
+        units = plan_of(store.run(name)).units
+        made = store.artifacts(unit.digest for unit in units)
+        for unit in units:
+            video, truth = (read_clip(path).frames.numpy() for path in (made[unit.digest].path, unit.reference))
+            assert len(video) == len(truth) == 17
+            assert (video == truth[:1]).all()
+            errors = np.square(video.astype(float) - truth).mean(axis=(1, 2, 3))
+            per_frame = [min(100.0, 10 * np.log10(255**2 / error)) if error else 100.0 for error in errors]
+            steps.append(np.reshape(per_frame[1:], (4, 4)).mean(axis=1))
+    found = curve_points(folder, "psnr")["first frame repeated"]
+    assert found == pytest.approx(np.mean(steps, axis=0), abs=1e-6)
+
+
+def test_the_line_stands_where_videos_are_three_times_as_long_as_in_training(finished):
+    run, folder, _ = finished
+    figure = json.loads((report_of(folder) / "figures" / "steps_psnr.json").read_text())
+    assert figure["marks"] == []  # this checkpoint saw 4 latent frames, and 5 are made here
+    result = run("run", "extrapolation", *SMALL, "--set", "curves.marks=[1]")
+    assert result.returncode == 0, result.stderr
+    figure = json.loads((report_of(folder) / "figures" / "steps_psnr.json").read_text())
+    # Step 3 makes latent frame 3, the fourth: then the video is as long as in training.
+    assert figure["marks"] == [{"label": "1x the training length", "at": 3.0}]
+
+
+def test_strips_stand_under_the_ground_truth(finished):
+    _, folder, _ = finished
+    figure = json.loads((report_of(folder) / "figures" / "strips_0.json").read_text())
+    assert figure["rows"] == ["ground truth", *ARMS]
+    assert figure["columns"] == ["step 0", "step 1", "step 2", "step 3", "step 4"]
+    assert all(frame["there"] for frame in figure["frames"])
+    assert (report_of(folder) / "figures" / "strips_0.png").stat().st_size > 10_000
+
+
+def test_videos_are_lossless_and_prompts_are_made_once(finished):
+    run, folder, result = finished
+    assert {path.suffix for path in (folder / "runs" / "artifacts").rglob("*.m*")} == {".mkv"}
+    assert result.stderr.count("stage=prompts") == 1
+    assert len(list((folder / "assets" / "prompts").iterdir())) == 4
+    before = sorted((folder / "assets" / "prompts").iterdir())[0]
+    content = before.read_bytes()
+    before.unlink()
+    again = run("run", "extrapolation", *SMALL)
+    assert again.returncode == 0, again.stderr
+    assert "stage=prompts done=1 total=1" in again.stderr
+    assert "stage=generate" not in again.stderr
+    assert before.read_bytes() == content
+
+
+def test_planning_makes_no_file(finished, tmp_path):
+    run, folder, _ = finished
+    result = run("plan", "extrapolation", *SMALL, "--store", tmp_path / "none", "--set", "prompts.shapes.seed=5")
+    assert result.returncode == 0, result.stderr
+    assert "5 arms, 10 samples" in result.stdout
+    assert len(list((folder / "assets" / "prompts").iterdir())) == 4
+
+
+def test_without_the_checkpoint_the_baseline_is_still_computed(cli, tmp_path):
+    small = [part for part in SMALL if part not in ("--model", PIPELINE)]
+    result = cli("run", "extrapolation", *small)
+    assert result.returncode == 3, result.stderr
+    assert result.stderr.count("assets fetch nova-0.6b-t2v") >= 4
+    points = curve_points(tmp_path, "psnr")
+    assert list(points) == ["first frame repeated"]
+    # The lengths of a step and of the training are the checkpoint's: without one, a step is a frame.
+    assert len(points["first frame repeated"]) == 16

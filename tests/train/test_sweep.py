@@ -1,0 +1,96 @@
+"""Several trainings by one command, and the records they leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nova_bench.errors import SuiteError
+from nova_bench.train.load import load_training, load_trainings
+from nova_bench.train.record import read_record
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path, micro_file: Path):
+    """A sweep of two tiny trainings with two seeds each, on an autoencoder that is given."""
+
+    def write(autoencoder: Path | str = "vae", **keys: object) -> Path:
+        for name, norm in (("one", "pre"), ("two", "post_after_residual")):
+            training = {
+                "extends": str(micro_file),
+                "name": name,
+                "autoencoder": {"pretrained": str(autoencoder), "optimization": None},
+                "transformer": {
+                    "config": {"norm_placement": norm},
+                    "optimization": {"steps": 3, "activations_every": 2},
+                },
+            }
+            (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(training))
+        sweep = {"trainings": ["one.yaml", "two.yaml"], "seeds": [3, 4], **keys}
+        path = tmp_path / "sweep.yaml"
+        path.write_text(yaml.safe_dump(sweep, sort_keys=False))
+        return path
+
+    return write
+
+
+def test_every_file_with_every_seed(sweep_file) -> None:
+    specs = load_trainings(str(sweep_file()), ["seeds=[7]", "transformer.optimization.steps=9"])
+    assert [(spec.name, spec.seed) for spec in specs] == [("one-s7", 7), ("two-s7", 7)]
+    assert {spec.transformer.optimization.steps for spec in specs} == {9}
+    assert [spec.transformer.config["norm_placement"] for spec in specs] == ["pre", "post_after_residual"]
+
+
+def test_ablations_are_nine_arrangements_and_three_seeds() -> None:
+    specs = load_trainings("ablations")
+    assert len({spec.name for spec in specs}) == 27
+    files = {path.name for path in (ROOT / "suites" / "train").glob("ablation_*.yaml")}
+    assert files == set(yaml.safe_load((ROOT / "suites" / "train" / "ablations.yaml").read_text())["trainings"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"trainings": ["ones.yaml"]}, r"sweep\.yaml:2: no file .*; did you mean 'one.yaml'"),
+        ({"seeds": []}, r"sweep\.yaml:\d: seeds"),
+        ({"seeds": [1, 1]}, r"sweep\.yaml:\d: seeds.*1 is there twice"),
+        ({"seed": 1}, r"sweep\.yaml:7: unknown key 'seed'; did you mean 'seeds'"),
+    ],
+)
+def test_mistakes_in_a_sweep_name_its_line(sweep_file, keys, message) -> None:
+    with pytest.raises(SuiteError, match=message):
+        load_trainings(str(sweep_file(**keys)))
+
+
+def test_one_training_is_not_a_sweep(sweep_file) -> None:
+    with pytest.raises(SuiteError, match="holds 4 trainings"):
+        load_training(str(sweep_file()))
+
+
+def test_a_sweep_trains_all_keeps_records_and_leaves_what_is_finished(cli, sweep_file, trained: Path, tmp_path) -> None:
+    path = sweep_file(trained / "checkpoint" / "vae")
+    command = ("train", path, "--out", "out", "--records", "kept", "--device", "cpu", "--set", "seeds=[3]")
+    first = cli(*command)
+    assert first.returncode == 0, first.stderr
+    assert "one-s3: trained (1 of 2, about 1 min left)" in first.stderr
+    assert "two-s3: trained (2 of 2)" in first.stderr
+    before = {name: (tmp_path / "out" / name / "transformer.jsonl").read_bytes() for name in ("one-s3", "two-s3")}
+    again = cli(*command, "--workers", 2)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == first.stdout
+    assert "2 trainings, all of them finished" in again.stderr
+    assert before == {name: (tmp_path / "out" / name / "transformer.jsonl").read_bytes() for name in before}
+    record = read_record(tmp_path / "kept" / "two-s3.json")
+    assert record == read_record(tmp_path / "out" / "two-s3")
+    lines = [json.loads(line) for line in before["two-s3"].splitlines()]
+    assert record.seed == 3
+    assert record.transformer["norm_placement"] == "post_after_residual"
+    assert record.losses["loss_i2i"] == pytest.approx([line["loss_i2i"] for line in lines], rel=1e-4)
+    assert record.recorded_steps == (1, 3)
+    largest = lines[2]["activations"]["image_encoder.blocks.1"]["max"]
+    assert record.blocks["image_encoder.blocks.1"].max[1] == pytest.approx(largest, rel=1e-4)
