@@ -31,7 +31,7 @@ def overview_part(results: StudyResults, asked: OverviewSpec) -> tuple[list[Tabl
     rows = [_measured(results, setting, asked) for setting in results.settings]
     rows += [row for setting in results.settings if (row := _published(setting, asked)) is not None]
     notes = [f"{column.title or column.metric}: {column.note}" for column in asked.columns if column.note]
-    if any(column.metric == SECONDS for column in asked.columns):
+    if any(column.metric == SECONDS for column in asked.columns) and any(arm.plan for arm in results.arms):
         notes.append(_about_seconds(results))
     return [Table(id="overview", title=asked.title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))], []
 
