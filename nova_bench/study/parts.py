@@ -19,8 +19,8 @@ PARTS = {
     "training": "nova_bench.study.training:training_part",
     "block_outputs": "nova_bench.study.block_outputs:block_outputs_part",
 }
-"""Key of the study -> "module:function", called as ``(StudyResults, what the record keeps of the key)``; imported when it
-is used."""
+"""Key of the study -> "module:function", called as ``(StudyResults, what the record keeps of the key)``; imported when
+it is used."""
 
 
 def added_parts(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:
