@@ -46,7 +46,7 @@ def _measured(results: StudyResults, setting: Setting, asked: OverviewSpec) -> R
             at = places[column.metric]
             cell = Cell(float(pool.value[at]), ci=(float(pool.low[at]), float(pool.high[at])), note=_problem(setting))
         else:
-            cell = Cell(None, note=f"not computed: {column.note or 'the study has no such metric'}")
+            cell = Cell(None, note=f"not computed: {column.note or _no_metric(results)}")
         cells[f"c{index}"] = cell
     return Row(cells)
 
@@ -72,7 +72,7 @@ def _seconds(results: StudyResults, setting: Setting) -> Cell:
         made = [found.seconds for found in arm.artifacts.values() if isinstance(found, Artifact) and found.seconds]
         medians += [median(made)] if made else []
     if not medians:
-        return Cell(None, note=_problem(setting) or "not computed: these videos were not made here")
+        return Cell(None, note=_problem(setting) or "not computed: no video was made here")
     value, low, high = (float(x) for x in student_interval(np.array(medians), results.record.statistics.confidence))
     return Cell(value, ci=(low, high))
 
@@ -80,6 +80,10 @@ def _seconds(results: StudyResults, setting: Setting) -> Cell:
 def _problem(setting: Setting) -> str:
     missing = [arm.record for arm in setting.arms if arm.record.problem]
     return f"not computed: {missing[0].label}: {missing[0].problem}" if missing else ""
+
+
+def _no_metric(results: StudyResults) -> str:
+    return "the study has no such metric" if results.metrics else "nothing was measured, only trainings are shown"
 
 
 def _about_seconds(results: StudyResults) -> str:

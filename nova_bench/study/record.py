@@ -76,9 +76,10 @@ class StudyRecord(SpecModel):
     """How the arms' trainings went."""
     block_outputs: BlockOutputsSpec | None = None
     """Magnitudes of block outputs while generating."""
-
     diagram: DiagramRecord | None = None
     """A diagram of what is compared."""
+    diagram_problem: str = ""
+    """Why there is no diagram, where the study asks for one."""
 
     @property
     def run_id(self) -> str:

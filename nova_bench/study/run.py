@@ -17,9 +17,9 @@ from nova_bench.spec import Suite
 from nova_bench.store import Store
 from nova_bench.study.diagram import diagram_record
 from nova_bench.study.load import LoadedStudy, load_study
-from nova_bench.study.record import ArmRecord, StudyRecord
+from nova_bench.study.record import ArmRecord, DiagramRecord, StudyRecord
 from nova_bench.study.report import write_study_report
-from nova_bench.study.spec import Arm
+from nova_bench.study.spec import Arm, DiagramSpec
 from nova_bench.train.record import TrainingRecord, read_record
 
 
@@ -123,9 +123,19 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
         strips=study.strips,
         overview=study.overview,
         training=study.training,
-        diagram=diagram_record(study.diagram) if study.diagram else None,
         block_outputs=study.block_outputs,
+        **(_diagram(study.diagram) if study.diagram else {}),
     )
+
+
+def _diagram(asked: DiagramSpec) -> dict[str, DiagramRecord | str]:
+    """What the diagram is drawn from, or why it isn't there: nothing else waits for it."""
+    from nova_bench.nova.errors import NOVAError
+
+    try:
+        return {"diagram": diagram_record(asked)}
+    except (UserError, NOVAError) as error:
+        return {"diagram_problem": f"needs the configuration of {asked.checkpoint}: {error}"}
 
 
 def _training(arm: Arm, suite: Suite) -> dict[str, TrainingRecord | str]:

@@ -142,7 +142,8 @@ def _notes(results: StudyResults, several: bool) -> tuple[str, ...]:
 
 def study_gaps(results: StudyResults) -> list[str]:
     """What was asked for and has no number, arm by arm."""
-    found = []
+    problem = results.record.diagram_problem
+    found = [f"diagram not drawn: {problem}"] if problem else []
     for arm in results.arms:
         problems = gaps(arm.summaries) if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []

@@ -74,7 +74,7 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
         notes=(
             *NOTES,
             f"Intervals: Student's {percent.removesuffix(' CI')} interval of the mean over trainings; none for a "
-            "single one. Differences are paired: trainings of one seed saw the same clips and noise.",
+            "single one. Differences are paired: trainings of one seed saw the same clips in one order.",
         ),
     )
 

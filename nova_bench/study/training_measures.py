@@ -93,5 +93,6 @@ NOTES = (
     "Gradient norm: median over all steps, before clipping. Largest block output: largest magnitude over all recorded "
     "steps and all blocks of the temporal and the spatial encoder.",
     "Growth: root mean square of the last block's output over that of the first block's, means over the last tenth of "
-    "the recorded steps.",
+    "the recorded steps. The last temporal block gives out tokens of frames only, "
+    "those before it of the condition too.",
 )
