@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test
+.PHONY: run test results
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready-run
@@ -24,3 +24,13 @@ $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
 	$(PIP) --editable ".[demo,test]"
 	$(PIP) --no-deps --requirement tests/oracles.txt
 	touch $@
+
+# Refreshes results/tiny, the blessed output of `make run`: everything but the videos themselves.
+results: $(VENV)/.ready-run
+	rm -rf results/tiny runs/blessed
+	$(BIN)/python -m nova_bench run suites/tiny.yaml --store runs/blessed
+	mkdir -p results/tiny/manifests
+	cp runs/blessed/store.sqlite results/tiny
+	cp -r runs/blessed/tiny-*/report/tables runs/blessed/tiny-*/report/figures results/tiny
+	find results/tiny/figures -name '*.pdf' -delete
+	for run in runs/blessed/*/manifest.json; do cp $$run results/tiny/manifests/$$(basename $$(dirname $$run)).json; done

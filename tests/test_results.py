@@ -1,0 +1,48 @@
+"""The blessed results follow from the rows that are stored beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLESSED = ROOT / "results" / "tiny"
+PICTURES = ("strips_", "contact_sheet", "settings_")
+"""Figures of videos (which aren't kept) and of what is read from them."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The stored rows; files of the right size stand for the videos, which tables don't look into."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    shutil.copy(BLESSED / "store.sqlite", folder)
+    with sqlite3.connect(folder / "store.sqlite") as database:
+        made = database.execute("SELECT sha256, suffix, size FROM artifacts WHERE sha256 <> ''").fetchall()
+    for sha256, suffix, size in made:
+        path = folder / "artifacts" / sha256[:2] / f"{sha256}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            stream.truncate(size)
+    return folder
+
+
+def test_tables_and_figures_are_rebuilt_equal(cli, store: Path) -> None:
+    with sqlite3.connect(store / "store.sqlite") as database:
+        ((name,),) = database.execute("SELECT name FROM runs WHERE name LIKE 'tiny-%'").fetchall()
+    result = cli("report", name, "--store", store, "--quiet", timeout=280)
+    assert result.returncode == 0, result.stderr
+    rebuilt = store / name / "report"
+    compared = 0
+    for part in ("tables", "figures"):
+        for path in sorted((BLESSED / part).rglob("*.json")):
+            if not path.name.startswith(PICTURES):
+                assert json.loads((rebuilt / part / path.relative_to(BLESSED / part)).read_text()) == json.loads(
+                    path.read_text()
+                ), path
+                compared += 1
+    assert compared >= 20
