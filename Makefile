@@ -27,10 +27,5 @@ $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
 
 # Refreshes results/tiny, the blessed output of `make run`: everything but the videos themselves.
 results: $(VENV)/.ready-run
-	rm -rf results/tiny runs/blessed
 	$(BIN)/python -m nova_bench run suites/tiny.yaml --store runs/blessed
-	mkdir -p results/tiny/manifests
-	cp runs/blessed/store.sqlite results/tiny
-	cp -r runs/blessed/tiny-*/report/tables runs/blessed/tiny-*/report/figures results/tiny
-	find results/tiny/figures -name '*.pdf' -delete
-	for run in runs/blessed/*/manifest.json; do cp $$run results/tiny/manifests/$$(basename $$(dirname $$run)).json; done
+	$(BIN)/python results/collect.py runs/blessed results/tiny

