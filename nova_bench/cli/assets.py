@@ -95,6 +95,4 @@ def verify_assets(names: Names = None) -> ExitCode:
         states = {name: state for name, state in states.items() if state != AssetState.MISSING}
     for name, state in states.items():
         print(f"{name}: {state}" + ("" if state == AssetState.HERE else f": {fetch_command(name)}"))
-    if not states:
-        print("nothing is here yet: python -m nova_bench assets list")
     return ExitCode.PASS if all(state == AssetState.HERE for state in states.values()) else ExitCode.INCOMPLETE

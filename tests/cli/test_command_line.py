@@ -90,7 +90,7 @@ def test_wrong_usage_exits_2_with_a_hint(cli: Callable, write_suite: Callable, a
 @pytest.mark.parametrize(
     ("arguments", "error", "remedy"),
     [
-        (["plan", "smok"], "smok: no such suite", "a YAML file, or one of: clips"),
+        (["plan", "smok"], "smok: no such suite", "a YAML file, or one of: "),
         (["run", "wrong.yaml"], "wrong.yaml:3: unknown scorer 'brightnes'; did you mean 'brightness'?", "known: "),
         (["plan", "suite.yaml", "--set", "seed"], "--set seed: no `key=value`", "for example --set"),
         (["run", "suite.yaml", "--model", "gone"], "--model gone: no such folder", "a checkpoint (folder"),
@@ -178,7 +178,7 @@ def test_doctor_says_what_is_there_and_what_is_not(cli: Callable, write_suite: C
         assert said in result.stdout
     assert re.search(r"vbench-prompts +missing", result.stdout)
     assert "ready: 6 samples, 2 scorers" in result.stdout
-    assert "broken  not ready: suites/broken.yaml:1:" in result.stdout.replace(str(tmp_path) + "/", "")
+    assert re.search(r"broken +not ready: suites/broken.yaml:1:", result.stdout.replace(str(tmp_path) + "/", ""))
 
 
 def test_assets_list_and_verify(cli: Callable) -> None:
@@ -186,7 +186,7 @@ def test_assets_list_and_verify(cli: Callable) -> None:
     assert listed.returncode == 0
     assert re.search(r"vbench-prompts +missing", listed.stdout)
     assert re.search(r"nova-0.6b-t2v +missing +~8.0 GB", listed.stdout)
-    assert "nothing is here yet" in cli("assets", "verify").stdout
+    assert cli("assets", "verify").stdout == "nova-tiny: here\n"
     verified = cli("assets", "verify", "vbench-prompts", "nova-0.3b-t2i")
     assert verified.returncode == 3
     assert "vbench-prompts: missing: python -m nova_bench assets fetch vbench-prompts\n" in verified.stdout

@@ -58,11 +58,11 @@ class Report:
     warnings: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
-    sections: tuple[Section, ...] = ()
-    links: tuple[Link, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
     metrics: tuple[GalleryMetric, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def write_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> Path:
