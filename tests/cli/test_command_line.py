@@ -168,7 +168,16 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert "Traceback" not in said
 
 
-def test_doctor_says_what_is_there_and_what_is_not(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+@pytest.fixture
+def no_vbench(tmp_path: Path) -> None:
+    """In processes started in ``tmp_path`` the package that ships VBench's prompts is another one, without them."""
+    (tmp_path / "vbench").mkdir()
+    (tmp_path / "vbench" / "__init__.py").touch()
+
+
+def test_doctor_says_what_is_there_and_what_is_not(
+    cli: Callable, no_vbench: None, write_suite: Callable, tmp_path: Path
+) -> None:
     (tmp_path / "suites").mkdir()
     write_suite("suites/mine.yaml")
     (tmp_path / "suites" / "broken.yaml").write_text("name: broken\n")
@@ -181,7 +190,7 @@ def test_doctor_says_what_is_there_and_what_is_not(cli: Callable, write_suite: C
     assert re.search(r"broken +not ready: suites/broken.yaml:1:", result.stdout.replace(str(tmp_path) + "/", ""))
 
 
-def test_assets_list_and_verify(cli: Callable) -> None:
+def test_assets_list_and_verify(cli: Callable, no_vbench: None) -> None:
     listed = cli("assets", "list")
     assert listed.returncode == 0
     assert re.search(r"vbench-prompts +missing", listed.stdout)
@@ -196,7 +205,9 @@ def test_assets_list_and_verify(cli: Callable) -> None:
     assert "error: VBench_full_info.json is not here, and fetching is off (offline)" in offline.stderr
 
 
-def test_assets_fetch_tells_bytes_as_lines(cli: Callable, environment: dict[str, str], tmp_path: Path) -> None:
+def test_assets_fetch_tells_bytes_as_lines(
+    cli: Callable, no_vbench: None, environment: dict[str, str], tmp_path: Path
+) -> None:
     """A package source without a network: the error is one line, the others would still be tried."""
     (tmp_path / "none").mkdir()
     result = cli(
@@ -208,7 +219,7 @@ def test_assets_fetch_tells_bytes_as_lines(cli: Callable, environment: dict[str,
 
 
 def test_the_plan_of_a_missing_asset_says_how_big_it_is_and_exits_3(
-    environment: dict[str, str], write_suite: Callable, tmp_path: Path
+    environment: dict[str, str], write_suite: Callable, tmp_path: Path, no_vbench: None
 ) -> None:
     """No bundled scorer needs an asset yet, so one is added where the process starts."""
     write_suite()
