@@ -1,0 +1,86 @@
+"""Trainings that go on from a finished checkpoint, in another run and under other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nova_bench.errors import UserError
+from nova_bench.progress import Progress
+from nova_bench.train.state import read_log
+
+FROM = (
+    "autoencoder.optimization=null",
+    "transformer.optimization.steps=2",
+    "transformer.optimization.warmup_steps=0",
+)
+
+
+def from_checkpoint(micro, trained: Path, *assignments: str):
+    folder = trained / "checkpoint"
+    return micro(
+        "name=longer",
+        f"autoencoder.pretrained={folder / 'vae'}",
+        f"transformer.pretrained={folder}",
+        *FROM,
+        *assignments,
+    )
+
+
+def weights(checkpoint: Path, part: str) -> dict[str, torch.Tensor]:
+    (path,) = (checkpoint / part).glob("*.safetensors")
+    return load_file(path)
+
+
+def test_it_begins_with_the_weights_of_the_checkpoint(micro, finish, trained: Path, tmp_path: Path) -> None:
+    """Steps of almost no length leave them where they were; the same from random weights ends elsewhere."""
+    still = ("transformer.optimization.learning_rate=1e-12",)
+    end = finish(from_checkpoint(micro, trained, *still), tmp_path / "a") / "checkpoint"
+    for part in ("transformer", "text_encoder"):
+        before, after = weights(trained / "checkpoint", part), weights(end, part)
+        for key, value in before.items():
+            torch.testing.assert_close(after[key], value, rtol=0, atol=1e-6)
+    random = finish(from_checkpoint(micro, trained, *still, "transformer.pretrained=null"), tmp_path / "b")
+    key = "image_encoder.blocks.0.mlp.fc1.weight"
+    assert not torch.equal(weights(random / "checkpoint", "transformer")[key], before_of(trained, key))
+
+
+def before_of(trained: Path, key: str) -> torch.Tensor:
+    return weights(trained / "checkpoint", "transformer")[key]
+
+
+def test_a_pretrained_decoder_goes_on_alone(micro, finish, trained: Path, tmp_path: Path) -> None:
+    changes = ("autoencoder.decoder_optimization={steps: 2, learning_rate: 0.01, warmup_steps: 0}",)
+    end = finish(from_checkpoint(micro, trained, *changes), tmp_path) / "checkpoint"
+    before, after = weights(trained / "checkpoint", "vae"), weights(end, "vae")
+    moved = {key.split(".")[0] for key, value in before.items() if not torch.equal(after[key], value)}
+    assert moved == {"decoder", "post_quant_conv"}
+
+
+def test_images_are_part_of_the_first_frames_loss(micro, finish, trained: Path, tmp_path: Path) -> None:
+    logs = {}
+    for images in (0, 8):
+        spec = from_checkpoint(micro, trained, f"transformer.images={images}")
+        logs[images] = read_log(finish(spec, tmp_path / str(images)) / "transformer.jsonl")[0]
+    assert logs[8]["loss_t2i"] != logs[0]["loss_t2i"]
+    assert logs[8]["loss_i2i"] == logs[0]["loss_i2i"]
+    assert logs[8]["loss"] == pytest.approx(logs[8]["loss_t2i"] + logs[8]["loss_i2i"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("transformer.pretrained=/nowhere", "transformer.pretrained: .*nowhere"),
+        ("transformer.config.arch=[vit_d1w16h2, vit_d3w16h2, mlp_d1w16]", "the transformer of .* is another network"),
+        ("text.layers=2", "the text_encoder of .* is another network"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(micro, trained: Path, tmp_path: Path, assignment: str, message: str) -> None:
+    from nova_bench.train.run import train
+
+    with pytest.raises(UserError, match=message) as caught:
+        train(from_checkpoint(micro, trained, assignment), tmp_path, "cpu", Progress(quiet=True))
+    assert "\n" not in str(caught.value)
