@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from safetensors.torch import load_file
 
 from nova_bench.errors import UserError
 from nova_bench.progress import Progress
+from nova_bench.train import measure
+from nova_bench.train.card import make_card
 from nova_bench.train.state import read_log
 
 FROM = (
@@ -45,11 +49,8 @@ def test_it_begins_with_the_weights_of_the_checkpoint(micro, finish, trained: Pa
             torch.testing.assert_close(after[key], value, rtol=0, atol=1e-6)
     random = finish(from_checkpoint(micro, trained, *still, "transformer.pretrained=null"), tmp_path / "b")
     key = "image_encoder.blocks.0.mlp.fc1.weight"
-    assert not torch.equal(weights(random / "checkpoint", "transformer")[key], before_of(trained, key))
-
-
-def before_of(trained: Path, key: str) -> torch.Tensor:
-    return weights(trained / "checkpoint", "transformer")[key]
+    before = weights(trained / "checkpoint", "transformer")[key]
+    assert not torch.equal(weights(random / "checkpoint", "transformer")[key], before)
 
 
 def test_a_pretrained_decoder_goes_on_alone(micro, finish, trained: Path, tmp_path: Path) -> None:
@@ -68,6 +69,29 @@ def test_images_are_part_of_the_first_frames_loss(micro, finish, trained: Path, 
     assert logs[8]["loss_t2i"] != logs[0]["loss_t2i"]
     assert logs[8]["loss_i2i"] == logs[0]["loss_i2i"]
     assert logs[8]["loss"] == pytest.approx(logs[8]["loss_t2i"] + logs[8]["loss_i2i"], rel=1e-5)
+
+
+def test_the_card_tells_all_stages(
+    micro, finish, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("num_inference_steps", "num_diffusion_steps"):
+        monkeypatch.setitem(measure.SAMPLING, key, 2)
+    first = tmp_path / "first"
+    shutil.copytree(trained, first)
+    make_card(micro(), first / "checkpoint", 1, Progress(quiet=True))
+    spec = from_checkpoint(micro, first)
+    second = finish(spec, tmp_path) / "checkpoint"
+    make_card(spec, second, 1, Progress(quiet=True))
+    stages = json.loads((second / "stages.json").read_text())
+    assert [(stage["training"], stage["stage"], stage["steps"]) for stage in stages] == [
+        ("micro", "autoencoder", 10),
+        ("micro", "transformer", 50),
+        ("longer", "transformer", 2),
+    ]
+    assert (second / "losses_before.png").read_bytes() == (first / "checkpoint" / "losses.png").read_bytes()
+    card = (second / "README.md").read_text()
+    assert "goes on from a trained checkpoint" in card
+    assert "(losses_before.png)" in card
 
 
 @pytest.mark.parametrize(
