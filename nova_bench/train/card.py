@@ -51,7 +51,7 @@ def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progres
 
 
 def _stages(spec: TrainSpec, run: Path) -> list[dict[str, Any]]:
-    """What was trained in a run, as its logs tell, in the order in which it was."""
+    """What was trained in a run, as its logs tell."""
     return [
         {"training": spec.name, "stage": stage, "steps": log[-1]["step"], "minutes": round(log[-1]["seconds"] / 60, 1)}
         for stage, log in _logs(run).items()
