@@ -14,6 +14,7 @@ import torch
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device, resolve_device
 from nova_bench.nova.pipeline import NOVAPipeline
+from nova_bench.paths import locate
 from nova_bench.progress import Progress
 from nova_bench.train.data import open_world
 from nova_bench.train.measure import SAMPLING, measure
@@ -26,30 +27,63 @@ STAGES = {
     "transformer": ("loss_t2i", "loss_i2i", "loss"),
 }
 SAMPLES = 6
+STAGES_FILE, LOSSES, EARLIER_LOSSES = "stages.json", "losses.png", "losses_before.png"
 
 
 def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progress) -> None:
     """Put ``README.md``, ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a checkpoint.
 
-    Drawn are the first captions of the world's test split, measured are ``samples`` of them.
+    Drawn are the first captions of the world's test split, measured are ``samples`` of them. ``stages.json`` lists the
+    stages of this training after those of the checkpoint that it began with, whose losses are ``losses_before.png``.
     """
     pipeline = NOVAPipeline.from_pretrained(checkpoint)
-    draw_losses(checkpoint.parent, checkpoint / "losses.png")
+    draw_losses(checkpoint.parent, checkpoint / LOSSES)
+    stages = [*_earlier(spec, checkpoint), *_stages(spec, checkpoint.parent)]
+    write_atomic(checkpoint / STAGES_FILE, (json.dumps(stages, indent=1) + "\n").encode())
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     captions = [world[i].caption for i in range(SAMPLES)]
     draw_samples(pipeline, captions, checkpoint / "samples.png")
     measured = measure(pipeline, spec, samples, progress)
     write_atomic(checkpoint / "measured.json", (json.dumps(measured, indent=1) + "\n").encode())
-    write_atomic(checkpoint / "README.md", card_text(spec, pipeline, checkpoint.parent, captions, measured).encode())
+    has_earlier_losses = (checkpoint / EARLIER_LOSSES).is_file()
+    text = card_text(spec, pipeline, stages, captions, measured, has_earlier_losses)
+    write_atomic(checkpoint / "README.md", text.encode())
 
 
-def card_text(spec: TrainSpec, pipeline: Any, run: Path, captions: Sequence[str], measured: Mapping[str, Any]) -> str:
+def _stages(spec: TrainSpec, run: Path) -> list[dict[str, Any]]:
+    """What was trained in a run, as its logs tell."""
+    return [
+        {"training": spec.name, "stage": stage, "steps": log[-1]["step"], "minutes": round(log[-1]["seconds"] / 60, 1)}
+        for stage, log in _logs(run).items()
+    ]
+
+
+def _earlier(spec: TrainSpec, checkpoint: Path) -> list[dict[str, Any]]:
+    """The stages of the checkpoint that a training began with; its losses are copied beside this one's."""
+    if spec.transformer.pretrained is None:
+        return []
+    folder = locate(spec.transformer.pretrained)
+    if (folder / LOSSES).is_file():
+        write_atomic(checkpoint / EARLIER_LOSSES, (folder / LOSSES).read_bytes())
+    known = folder / STAGES_FILE
+    return json.loads(known.read_bytes()) if known.is_file() else []
+
+
+def card_text(
+    spec: TrainSpec,
+    pipeline: Any,
+    stages: Sequence[Mapping[str, Any]],
+    captions: Sequence[str],
+    measured: Mapping[str, Any],
+    has_earlier_losses: bool,
+) -> str:
     """The model card in Markdown."""
     from tabulate import tabulate
 
     parts = {name: getattr(pipeline, name) for name in ("text_encoder", "transformer", "vae")}
     sizes = [[name, f"{sum(p.numel() for p in part.parameters()):,}"] for name, part in parts.items()]
-    stages = [[stage, records[-1]["step"], _minutes(records)] for stage, records in _logs(run).items()]
+    rows = [[stage["training"], stage["stage"], f"{stage['steps']:,}", f"{stage['minutes']:.1f}"] for stage in stages]
+    before = [f"![losses of the training it began with]({EARLIER_LOSSES})", ""] if has_earlier_losses else []
     text, image = measured["text_to_video"], measured["image_to_video"]
     properties = list(text["truth"])
     shares = [[name, *(_share(values.get(key)) for key in properties)] for name, values in text.items()]
@@ -57,9 +91,9 @@ def card_text(spec: TrainSpec, pipeline: Any, run: Path, captions: Sequence[str]
     config = pipeline.transformer.config
     return "\n".join(
         [
-            f"# {spec.name}",
+            f"# {spec.title or spec.name}",
             "",
-            spec.description or spec.title,
+            spec.description,
             "",
             f"{config.video_base_size[0]} latent frames of {'x'.join(map(str, config.latent_size))}, "
             f"{spec.data.num_frames} frames of {spec.data.size}x{spec.data.size} pixels; "
@@ -71,11 +105,12 @@ def card_text(spec: TrainSpec, pipeline: Any, run: Path, captions: Sequence[str]
             "",
             f"Data: the world `{spec.data.world}`, split `{spec.data.split}`, seed {spec.data.seed}, "
             f"{spec.data.clips:,} clips for the transformer, clips as they come for the autoencoder. Seed {spec.seed}. "
-            f"Machine: {_machine()}. Everything was trained from random weights, by the settings of the training file.",
+            f"Machine: {_machine()}. {_beginning(spec)}, by the settings of the training file.",
             "",
-            tabulate(stages, ["stage", "steps", "minutes"], "github"),
+            tabulate(rows, ["training", "stage", "steps", "minutes"], "github", disable_numparse=True),
             "",
-            "![losses](losses.png)",
+            *before,
+            f"![losses]({LOSSES})",
             "",
             "## Samples",
             "",
@@ -104,8 +139,12 @@ def card_text(spec: TrainSpec, pipeline: Any, run: Path, captions: Sequence[str]
     )
 
 
-def _minutes(records: Sequence[Mapping[str, Any]]) -> str:
-    return f"{records[-1]['seconds'] / 60:.1f}"
+def _beginning(spec: TrainSpec) -> str:
+    if spec.transformer.pretrained is None and spec.autoencoder.pretrained is None:
+        return "Everything was trained from random weights"
+    if spec.transformer.pretrained is None:
+        return "The autoencoder was trained before, everything else from random weights"
+    return "It goes on from a trained checkpoint, with optimizers that begin anew"
 
 
 def _share(values: Sequence[float] | None) -> str:

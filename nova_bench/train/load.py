@@ -8,7 +8,7 @@ from pathlib import Path
 from nova_bench.errors import SuiteError
 from nova_bench.load import anchor_paths, check_section, inherit, with_assignments
 from nova_bench.names import nearest
-from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec
+from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
 from nova_bench.yaml_source import Source, parse_assignment
 
 _REMEDY = "nova_bench/train/spec.py documents every key"
@@ -45,8 +45,9 @@ def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
 def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:
     source = with_assignments(source, assignments)
     data = dict(source.data)
-    if "autoencoder" in data:
-        data["autoencoder"] = anchor_paths(AutoencoderSpec, data["autoencoder"], ("autoencoder",), source)
+    for name, section in (("autoencoder", AutoencoderSpec), ("transformer", TransformerSpec)):
+        if name in data:
+            data[name] = anchor_paths(section, data[name], (name,), source)
     return check_section(TrainSpec, data, (), source, _REMEDY)
 
 

@@ -22,6 +22,7 @@ from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, m
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage
 from nova_bench.train.optimization import Precision
+from nova_bench.train.pretrained import begin_with
 from nova_bench.train.record import write_record
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer
@@ -145,6 +146,8 @@ def _transformer_stage(
     tokenizer = make_tokenizer(open_world(spec.data).vocabulary(), spec.text.max_tokens)
     transformer = make_transformer(spec, vae, spec.seed)
     text_encoder = make_text_encoder(spec.text, tokenizer, spec.seed + 1)
+    if spec.transformer.pretrained is not None:
+        begin_with(spec.transformer.pretrained, {"transformer": transformer, "text_encoder": text_encoder})
     stage = TransformerStage(spec, transformer, text_encoder, tokenizer, scheduler, vae, clips, device)
     return stage, NOVAPipeline(transformer, scheduler, vae, text_encoder, tokenizer)
 

@@ -63,7 +63,7 @@ class AutoencoderSpec(SpecModel):
     """The video autoencoder, trained first: errors of pixels and of their differences, and a small KL term."""
 
     pretrained: SuitePath | None = None
-    """Folder of a trained autoencoder; then nothing of this section is trained."""
+    """Folder of a trained autoencoder; then only its decoder may be trained on, by `decoder_optimization`."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Keys of `vae/config.json` (AutoencoderKLOpenSora); what is absent takes the published value."""
     clip_lengths: tuple[int, ...] = (17,)
@@ -93,8 +93,6 @@ class AutoencoderSpec(SpecModel):
     def _one_source(self) -> AutoencoderSpec:
         if (self.pretrained is None) == (self.optimization is None):
             raise ValueError("give either `pretrained` or `optimization`")
-        if self.pretrained is not None and self.decoder_optimization is not None:
-            raise ValueError("`decoder_optimization` needs an autoencoder that is trained here")
         return self
 
 
@@ -114,10 +112,15 @@ class TextSpec(SpecModel):
 class TransformerSpec(SpecModel):
     """The NOVA transformer and the text encoder."""
 
+    pretrained: SuitePath | None = None
+    """Folder of a checkpoint whose transformer and text encoder training begins with; random weights where absent."""
     config: dict[str, Any]
     """Keys of `transformer/config.json`; image size, stride and channels and the text's size follow from the rest."""
     batch_size: int = Field(default=16, ge=1)
     """Clips per step."""
+    images: int = Field(default=0, ge=0)
+    """Further clips per step of which the first frame alone is trained on, as an image. What a clip shows is decided
+    in its first frame, which is one of several in a video; as an image it costs a fraction of that."""
     prompt_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of prompts replaced by the null text, for classifier-free guidance."""
     dense_captions: float = Field(default=0.5, ge=0, le=1)

@@ -56,29 +56,40 @@ class TransformerStage:
 
     def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
         """``loss`` and, for videos, its parts ``loss_t2i`` (first frames) and ``loss_i2i`` (the others)."""
-        section, clips = self._section, self._clips
-        rows = random.numpy.randint(len(clips), size=section.batch_size)
+        section = self._section
+        losses = self._losses_of(section.batch_size, None, random)
+        if section.images:
+            first = "loss_t2i" if "loss_t2i" in losses else "loss"
+            of_images = self._losses_of(section.images, 1, random)["loss"]
+            share = section.images / (section.images + section.batch_size)
+            losses[first] = torch.lerp(losses[first], of_images, share)
+        return losses if "loss" in losses else {"loss": sum(losses.values()), **losses}
+
+    def _losses_of(self, clips: int, frames: int | None, random: Randomness) -> dict[str, Tensor]:
+        """Losses of so many clips drawn at random; of their first latent ``frames``, or of all."""
+        section, data = self._section, self._clips
+        rows = random.numpy.randint(len(data), size=clips)
         dense = random.numpy.rand(len(rows)) < section.dense_captions
         stated = random.numpy.rand(len(rows)) < section.stated_flow
-        captions = [(clips.dense_captions if d else clips.captions)[i] for i, d in zip(rows, dense, strict=True)]
+        captions = [(data.dense_captions if d else data.captions)[i] for i, d in zip(rows, dense, strict=True)]
         limit = self._transformer.config.text_token_len
         with _attention(self._device):
-            losses = training_loss(
+            return training_loss(
                 self._transformer,
                 self._scheduler,
-                self._latents(rows, random),
+                self._latents(rows, frames, random),
                 encode_prompts(self._tokenizer, self._text_encoder, captions, limit),
-                np.where(stated, clips.flow[rows], UNSTATED_FLOW).tolist(),
+                np.where(stated, data.flow[rows], UNSTATED_FLOW).tolist(),
                 prompt_dropout=section.prompt_dropout,
                 loss_repeat=section.loss_repeat,
                 numpy_random=random.numpy,
                 generator=random.torch,
             )
-        return losses if "loss" in losses else {"loss": sum(losses.values()), **losses}
 
-    def _latents(self, rows: np.ndarray, random: Randomness) -> Tensor:
+    def _latents(self, rows: np.ndarray, frames: int | None, random: Randomness) -> Tensor:
         """Scaled samples from the posteriors of these clips, [B, C, T, h, w]."""
-        mean, std = (torch.from_numpy(x[rows]).to(self._device).float() for x in (self._clips.mean, self._clips.std))
+        posteriors = (self._clips.mean[rows, :, :frames], self._clips.std[rows, :, :frames])
+        mean, std = (torch.from_numpy(x).to(self._device).float() for x in posteriors)
         return self._vae.scale(mean + std * torch.randn(mean.shape, generator=random.torch, device=self._device))
 
 

@@ -1,0 +1,37 @@
+"""Weights that a training begins with, from a finished checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from nova_bench.errors import UserError
+from nova_bench.nova.errors import NOVAError
+from nova_bench.paths import locate
+
+
+def begin_with(folder: str, parts: Mapping[str, nn.Module]) -> None:
+    """Give ``parts`` (by the names of a pipeline's components) the weights of the checkpoint in ``folder``.
+
+    Optimizer moments aren't part of a checkpoint and begin anew. Raises UserError where there is none, or where its
+    networks are others than these.
+    """
+    import torch
+
+    from nova_bench.nova.pipeline import NOVAPipeline
+
+    try:
+        pipeline = NOVAPipeline.from_pretrained(locate(folder), torch_dtype=torch.float32, device="cpu")
+    except NOVAError as error:
+        raise UserError(f"transformer.pretrained: {error}", "the folder of a finished checkpoint") from error
+    for name, part in parts.items():
+        try:
+            part.load_state_dict(getattr(pipeline, name).state_dict())
+        except RuntimeError as error:
+            problem = str(error).splitlines()[1].strip()
+            raise UserError(
+                f"transformer.pretrained: the {name} of {folder} is another network than this file describes "
+                f"({problem})",
+                "the settings it was trained with",
+            ) from error
