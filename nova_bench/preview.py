@@ -127,9 +127,12 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     for scorer in plan.scorers:
         applies = [unit for unit in plan.units if scorer.applies_to(unit)]
         left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
-        unscored.update(left)
-        needed.update(scorer.info.assets)
         absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        if scorer.optional and absent:  # it will be left out
+            left, absent = [], tuple(f"{title} (optional)" for title in absent)
+        else:
+            needed.update(scorer.info.assets)
+        unscored.update(left)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         scorers.append(ScorerPreview(scorer.info.name, len(applies) - len(left), len(left), absent, seconds))
     missing_units = len(plan.units) - len(here)
