@@ -59,7 +59,8 @@ def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows=tuple(rows),
         caption=plan.suite.description,
         notes=(
-            "Seconds per video: those of a batch over its videos. Medians. Other is what no part claims.",
+            "Seconds per video: those of a batch over its videos, in the call with the median total. Other is what no "
+            "part claims.",
             *(f"{row.label}: {setting_text(measured[d].times.setting)}." for row, d in _done(plan, measured)),
             *_range_notes(calls),
             *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
@@ -158,9 +159,9 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         ),
         rows=tuple(rows),
         notes=(
-            f"Wanted: parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. Stopwatch: "
-            "regions entered times what an empty one takes. With / without: calls with and without one, made in turns; "
-            "on a machine that does other work they differ by its load as well.",
+            f"Wanted: named parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. "
+            "Stopwatch: regions entered times what an empty one takes. With / without: calls with and without one, "
+            "made in turns, on the CPU in processor time; where other work goes on they differ by its load as well.",
             "Peak memory: tensors on a GPU; on the CPU the whole process, weights included.",
         ),
     )
