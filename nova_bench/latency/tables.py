@@ -26,7 +26,7 @@ _COLUMNS = {
     "vae": ("vae",),
     "other": ("other",),
 }
-_TITLES = {**PART_TITLES, "spatial_and_head": "Spatial + head", "generation": "Temporal + spatial + head"}
+_TITLES = {**PART_TITLES, "spatial_and_head": "Spatial + head", "generation": "All three"}
 # Hours of a large model and milliseconds of a small one stand in the same tables.
 _DIGITS = 4
 
@@ -34,7 +34,7 @@ _DIGITS = 4
 def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
     """One row per setting, one column per part, seconds per video; published times in rows of their own."""
     columns = [Column("label", "Setting", "label")]
-    columns += [Column(key, _TITLES[key], unit="s", higher_is_better=False, digits=_DIGITS) for key in _COLUMNS]
+    columns += [Column(key, _TITLES[key], unit="s", digits=_DIGITS) for key in _COLUMNS]
     columns.append(Column("total", "Total", unit="s", higher_is_better=False, digits=_DIGITS))
     columns.append(Column("range", "Lowest and highest", "interval", of="total"))
     rows, calls = [], set()
