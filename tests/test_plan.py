@@ -320,7 +320,7 @@ def heavy_modules(environment: dict[str, str], *arguments: str) -> list[str]:
         "print([name for name in heavy if name in sys.modules])\n"
     )
     command = [sys.executable, "-c", code, *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.replace("'", '"'))
 
 
