@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 from tests import warm
 
@@ -30,6 +31,9 @@ for _name in list(os.environ):
 os.environ["HF_HOME"] = str(ROOT / "tests" / "no_hub")
 # Those by which terminals and CI ask for colour, which breaks sentences that tests look for.
 COLOURS = ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "GITHUB_ACTIONS")
+# How long an example takes says how busy the machine is, nothing about the property.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
