@@ -218,7 +218,9 @@ def test_a_manifest_says_everything(
     assert Path(units[3].source).parts[-2:] == ("pydantic", "py.typed")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     prompts=st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1),

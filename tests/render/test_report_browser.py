@@ -67,7 +67,7 @@ def test_cards_are_built_and_prompts_are_text(tmp_path):
         tmp_path / "report.html",
     )
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    result = subprocess.run(command, capture_output=True, text=True)
     dom = Dom(result.stdout)
     assert len(dom.cards) == 24
     assert dom.cards[:4] == ["ok", "ok", "failed", "ok"]

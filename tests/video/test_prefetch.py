@@ -61,7 +61,7 @@ def test_works_while_the_caller_does(clips: list[Path], monkeypatch: pytest.Monk
     monkeypatch.setattr(prefetch, "read_clip", noting)
     results = decode_ahead(clips, workers=1, ahead=1)
     next(results)
-    assert second.wait(timeout=30)
+    assert second.wait(timeout=300)
     results.close()
 
 
