@@ -70,6 +70,30 @@ def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> No
     assert found["temporal_flickering (all samples)"]["value"]["n_ok"] == 3
 
 
+def test_a_folder_without_official_names_is_told_which_suite_takes_it(
+    cli: Callable, official_prompts: list[PromptEntry], tmp_path: Path
+) -> None:
+    (tmp_path / "my videos").mkdir()
+    (tmp_path / "my videos" / "0001.mp4").touch()
+    result = cli("run", "vbench", "--model", "my videos")
+    assert result.returncode == 2
+    error, remedy = result.stderr.splitlines()
+    assert f"'{official_prompts[0].text}-0.mp4'; '0001.mp4' is read as prompt '0001', sample 0" in error
+    assert f"python -m nova_bench run vbench_custom --model '{tmp_path}/my videos' (needs no prompts), or name files" in remedy
+
+
+def test_files_with_other_names_are_left_out_and_named(cli: Callable, official_folder: Callable) -> None:
+    folder = official_folder("dynamic_degree")
+    for name in ("0001", "0002", "0003", "a person swimming in ocean-7"):
+        (folder / f"{name}.mp4").touch()
+    result = cli("run", "vbench", "--limit", 2, "--dims", "dynamic_degree", "--model", folder)
+    assert result.returncode == 3  # no weights here
+    assert (
+        f"warning: {folder}: 4 of 8 files left out, as they are no samples that the suite asks for: "
+        "'0001.mp4', '0002.mp4', '0003.mp4', ...\n"
+    ) in result.stderr
+
+
 def test_the_settings_are_the_papers() -> None:
     sampling = load_suite("vbench").sampling
     assert (sampling.num_frames, sampling.height, sampling.width, sampling.fps) == (33, 480, 768, 12)
