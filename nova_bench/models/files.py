@@ -152,12 +152,13 @@ class FilesAdapter:
         """The error where not a single file serves a prompt of the suite: ``file`` and ``asked`` are examples."""
         source = self._suite.prompts.source
         other = PROMPT_SOURCES.get(source).suite_for_other_videos if source else ""
-        remedy = "" if not other else f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
+        command = f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
+        rename = "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index"
         return UserError(
             f"{where}: no file is a sample that the suite asks for, such as "
             f"'{asked.prompt}-{asked.sample_index}.mp4'; {Path(file.path).name!r} is read as prompt {file.prompt!r}, "
             f"sample {file.sample_index}",
-            f"{remedy}name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index",
+            command + rename if other else rename,
         )
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:

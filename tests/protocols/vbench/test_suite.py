@@ -79,7 +79,10 @@ def test_a_folder_without_official_names_is_told_which_suite_takes_it(
     assert result.returncode == 2
     error, remedy = result.stderr.splitlines()
     assert f"'{official_prompts[0].text}-0.mp4'; '0001.mp4' is read as prompt '0001', sample 0" in error
-    assert f"python -m nova_bench run vbench_custom --model '{tmp_path}/my videos' (needs no prompts), or name files" in remedy
+    assert (
+        f"python -m nova_bench run vbench_custom --model '{tmp_path}/my videos' (needs no prompts), or name files"
+        in remedy
+    )
 
 
 def test_files_with_other_names_are_left_out_and_named(cli: Callable, official_folder: Callable) -> None:
