@@ -63,7 +63,8 @@ def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
     for summary in summaries:
         if keep := summary.scorer.keep:
             which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
-            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.")
+            asked = f" {keep.scorer} is asked no further than these." if keep.first else ""
+            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.{asked}")
     return notes
 
 
