@@ -158,12 +158,14 @@ def _notes(results: StudyResults, several: bool) -> tuple[str, ...]:
 
 
 def study_gaps(results: StudyResults) -> list[str]:
-    """What was asked for and has no number, arm by arm."""
+    """What was asked for and has no number; arms that lack the same share a line."""
     problem = results.record.diagram_problem
-    found = [f"diagram not drawn: {problem}"] if problem else []
+    lines: dict[str, list[str]] = {}
     for arm in results.arms:
         problems = gaps(arm.summaries) if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
-        found += [f"{arm.record.label}: {problem}" for problem in problems]
-    return found
+        for each in problems:
+            lines.setdefault(each, []).append(arm.record.label)
+    found = [f"{', '.join(labels)}: {each}" for each, labels in lines.items()]
+    return [f"diagram not drawn: {problem}", *found] if problem else found
