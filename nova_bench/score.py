@@ -153,6 +153,7 @@ class ScoreWorker:
             result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
             for index in range(len(self._planned)):
                 result.rows += self._score(index, batch, result.warnings)
+            batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
     def _decoded(self, jobs: Sequence[Job]) -> Iterator[list[_Decoded]]:
@@ -162,6 +163,7 @@ class ScoreWorker:
         for entry in self._decode(jobs):
             batch.append(entry)
             weight += entry.bytes
+            del entry
             if len(batch) >= self._batch_size or weight >= self._batch_bytes:
                 yield batch
                 batch, weight = [], 0
@@ -179,6 +181,7 @@ class ScoreWorker:
             if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
                 clip = MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
             yield _Decoded(job, clip, reference, time.perf_counter() - started)
+            del clip, reference
 
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
