@@ -138,7 +138,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
         if scorer.optional and absent:  # it will be left out
             left, absent = [], tuple(f"{title} (optional)" for title in absent)
         else:
-            needed.update(scorer.info.assets)
+            assets.update(scorer.info.assets)
         unscored.update(left)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         done = len(applies) - len(left)

@@ -84,14 +84,16 @@ def problem_of(score: SampleScore) -> str:
 def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
     """What was asked for and has no number.
 
-    A metric that can't be measured on a sample is no gap, nor is an optional one whose assets aren't here.
+    A metric that can't be measured on a sample is no gap, nor is an optional one whose assets aren't here. Metrics that
+    lack for the same reason share a line.
     """
-    found = []
+    lines: dict[str, list[str]] = {}
     for summary in summaries:
-        name = summary.scorer.info.name
         if summary.scorer.optional and summary.value is None and missing_asset(summary):
             continue
-        if summary.n_failed or summary.n_missing:
+        if summary.value is None:
+            lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)
+        elif summary.n_failed or summary.n_missing:
             done = f"{summary.n_ok} of {summary.n_requested} samples scored"
             lines.setdefault(f"{done}; {_first_problem(summary)}", []).append(summary.scorer.info.name)
     return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()]
