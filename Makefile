@@ -18,6 +18,7 @@ $(VENV)/bin/pip:
 
 $(VENV)/.ready-run: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(PIP) --editable ".[demo]"
+	$(PIP) --no-deps stlpips_pytorch==0.0.2 # for its weights alone, which st_lpips loads
 	touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
