@@ -18,6 +18,7 @@ $(VENV)/bin/pip:
 
 $(VENV)/.ready-run: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(PIP) --editable ".[demo]"
+	$(PIP) --no-deps stlpips_pytorch==0.0.2 # for its weights alone, which st_lpips loads
 	touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
@@ -25,7 +26,8 @@ $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
 	$(PIP) --no-deps --requirement tests/oracles.txt
 	touch $@
 
-# Refreshes results/tiny, the blessed output of `make run`: everything but the videos themselves.
-results: $(VENV)/.ready-run
+# Refreshes results/tiny, the blessed output of `make run`: everything but the videos themselves. With what the tests
+# install, so that ST-LPIPS, optional in the suite, is among them.
+results: $(VENV)/.ready-test
 	$(BIN)/python -m nova_bench run suites/tiny.yaml --store runs/blessed
 	$(BIN)/python results/collect.py runs/blessed results/tiny

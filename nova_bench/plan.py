@@ -35,7 +35,7 @@ MOST_UNITS = 10_000_000
 class PlannedScorer:
     """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
 
-    ``keep`` decides which of its rows count, not what they say.
+    ``keep`` decides which of its rows count, not what they say; ``optional`` whether a run lacks it without its assets.
     """
 
     info: ScorerInfo
@@ -43,6 +43,7 @@ class PlannedScorer:
     tags: frozenset[str]
     identity: str
     keep: KeepSpec | None = None
+    optional: bool = False
 
     def applies_to(self, unit: Unit) -> bool:
         """Whether this scorer scores that unit."""
@@ -125,7 +126,7 @@ def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedSc
             use.settings.model_dump(mode="json"),
         ],
     )
-    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep)
+    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional)
 
 
 def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:

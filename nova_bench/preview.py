@@ -134,9 +134,12 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
         asked = must_see.get(scorer.info.name)
         applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
         left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
-        unscored.update(left)
-        assets.update(scorer.info.assets)
         absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        if scorer.optional and absent:  # it will be left out
+            left, absent = [], tuple(f"{title} (optional)" for title in absent)
+        else:
+            assets.update(scorer.info.assets)
+        unscored.update(left)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         done = len(applies) - len(left)
         scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None))

@@ -90,6 +90,7 @@ def record_of(plan: Plan):
             "identity": scorer.identity,
             "tags": sorted(scorer.tags),
             "keep": scorer.keep.model_dump() if scorer.keep else None,
+            "optional": scorer.optional,
             "settings": scorer.settings.model_dump(mode="json"),
         }
         for scorer in plan.scorers

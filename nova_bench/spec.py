@@ -171,6 +171,8 @@ class ScorerUse(SpecModel):
     """Count only samples that another scorer keeps, such as the static videos for VBench's temporal flickering."""
     settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
     """The scorer's own settings (`nova_bench list --fields`)."""
+    optional: bool = False
+    """Where an asset that it needs isn't here, tables say so and the run is complete all the same."""
 
 
 class PublishedSpec(SpecModel):

@@ -1,6 +1,6 @@
-"""Copy the finished run of a collection from a store to a folder here, without videos and without this machine's paths.
+"""Copy a suite's newest run from a store to a folder here, without videos and without this machine's paths.
 
-Usage: python results/collect.py STORE FOLDER
+Usage: python results/collect.py STORE FOLDER [SUITE]     (SUITE: tiny)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 KEPT = {".json", ".md", ".tex", ".svg"}
 
 
-def collect(store: Path, target: Path) -> None:
-    """Tables, figures and manifests of the newest collection in ``store``, and the rows that they are made of."""
+def collect(store: Path, target: Path, suite: str = "tiny") -> None:
+    """Tables, figures and manifests of the newest run of ``suite`` in ``store``, and the rows that they are made of."""
     shutil.rmtree(target, ignore_errors=True)
     (target / "manifests").mkdir(parents=True)
     shutil.copy(store / "store.sqlite", target)
@@ -27,7 +27,8 @@ def collect(store: Path, target: Path) -> None:
                 "UPDATE run_units SET record = ? WHERE run = ? AND position = ?",
                 (_without_folders(record), run, position),
             )
-        (name,) = rows.execute("SELECT name FROM runs WHERE name LIKE 'tiny-%' ORDER BY created DESC").fetchone()
+        newest = "SELECT name FROM runs WHERE name LIKE ? ORDER BY created DESC"
+        (name,) = rows.execute(newest, [f"{suite}-______"]).fetchone()
     with sqlite3.connect(target / "store.sqlite") as rows:
         rows.execute("VACUUM")
     for part in ("tables", "figures"):
@@ -37,7 +38,12 @@ def collect(store: Path, target: Path) -> None:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
     for path in sorted(store.glob("*/manifest.json")):
-        shutil.copy(path, target / "manifests" / f"{path.parent.name}.json")
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for invocation in manifest.get("invocations", ()):
+            invocation["command"] = [Path(part).name if Path(part).is_absolute() else part
+                                     for part in invocation["command"]]  # fmt: skip
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (target / "manifests" / f"{path.parent.name}.json").write_text(text, encoding="utf-8")
 
 
 def _without_folders(record: str) -> str:
@@ -50,4 +56,4 @@ def _without_folders(record: str) -> str:
 
 
 if __name__ == "__main__":
-    collect(Path(sys.argv[1]), Path(sys.argv[2]))
+    collect(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

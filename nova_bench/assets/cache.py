@@ -48,11 +48,13 @@ def asset_folder(asset: Asset) -> Path:
 
 def installed_folder(source: PackageSource, files: Sequence[AssetFile]) -> Path | None:
     """The folder of an installed package that has the very files; None where it isn't installed, or another version."""
+    package, *inner = source.folder.split("/")
     try:
-        spec = importlib.util.find_spec(source.folder)
+        spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return None
-    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+    for found in map(Path, (spec and spec.submodule_search_locations) or ()):
+        folder = found.joinpath(*inner)
         with suppress(OSError):
             if all(file_digest(folder / file.path) == file.sha256 for file in files):
                 return folder

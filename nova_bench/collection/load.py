@@ -12,8 +12,8 @@ from nova_bench.load import anchor_paths, check_section, find_suite, inherit, wi
 from nova_bench.yaml_source import parse_assignment
 
 
-def load_collection(request: Request) -> tuple[Collection, list[Request]]:
-    """A collection and the request of each part, in order.
+def load_collection(request: Request) -> tuple[Collection, list[Request | None]]:
+    """A collection and the request of each part, in order; None for a part that no suite computes.
 
     `--model`, `--limit` and options of the execution go to the parts; `--set` changes the collection itself
     (``parts.2.set.sampling.num_frames=9``). SuiteError with ``file:line`` or the option for everything that is wrong.
@@ -30,6 +30,8 @@ def load_collection(request: Request) -> tuple[Collection, list[Request]]:
         data["parts"] = [anchor_paths(Part, part, ("parts", i), source) for i, part in enumerate(parts)]
     collection = check_section(Collection, data, (), source)
     for index, part in enumerate(collection.parts):
+        if part.suite is None:
+            continue
         origin = source.origin(("parts", index, "suite"))
         try:
             nested = kind_of(part.suite) == COLLECTION
@@ -40,7 +42,9 @@ def load_collection(request: Request) -> tuple[Collection, list[Request]]:
     return collection, [_part_request(part, request) for part in collection.parts]
 
 
-def _part_request(part: Part, request: Request) -> Request:
+def _part_request(part: Part, request: Request) -> Request | None:
+    if part.suite is None:
+        return None
     model = request.model if part.takes_model and request.model is not None else part.model
     limits = [limit for limit in (part.limit, request.limit) if limit is not None]
     return replace(

@@ -43,6 +43,8 @@ def preview_collection(request: Request) -> CollectionPreview:
     collection, requests = load_collection(request)
     parts: list[tuple[str, Preview | UserError]] = []
     for part, wanted in zip(collection.parts, requests, strict=True):
+        if wanted is None:
+            continue
         try:
             parts.append((part.title, preview_request(wanted)))
         except StoreError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nova_bench.collection.spec import PublishedTable
 from nova_bench.identity import digest
 from nova_bench.spec import SpecModel
 from nova_bench.store.store import StoredRun, stored_run
@@ -18,6 +19,10 @@ class PartRecord(SpecModel):
     """Id of its run in the same store; empty where there is none."""
     problem: str
     """Why there is none; empty where there is one."""
+    not_computed: str = ""
+    """What this part would need, where no suite computes it."""
+    published: PublishedTable | None = None
+    """Published numbers that are shown with it."""
 
 
 class CollectionRecord(SpecModel):
@@ -37,7 +42,8 @@ class CollectionRecord(SpecModel):
     @property
     def run_id(self) -> str:
         """The same whenever the parts were the same runs."""
-        return digest("collection", [self.name, [[part.title, part.run] for part in self.parts]])
+        stated = [part.model_dump(mode="json", include={"title", "not_computed", "published"}) for part in self.parts]
+        return digest("collection", [self.name, [[part.title, part.run] for part in self.parts], stated])
 
     @property
     def run_name(self) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nova_bench.collection.record import CollectionRecord
+from nova_bench.collection.spec import PublishedTable
 from nova_bench.kinds import report_run
 from nova_bench.progress import Progress
+from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report import Reported
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
@@ -35,9 +37,13 @@ def write_collection_report(
 
     out, sections, gaps = folder / "report", [], []
     for part in record.parts:
+        published = (_published(part.published),) if part.published else ()
+        write_tables(published, out / "tables" / _slug(part.title))
         if not part.run:
-            gaps.append(f"{part.title}: not computed: {part.problem}")
-            sections.append(Section(part.title, warnings=(f"not computed: {part.problem}",)))
+            # What no suite computes was never asked for: it is told, and the run is complete without it.
+            gaps += [f"{part.title}: not computed: {part.problem}"] if part.problem else []
+            missing = f"not computed: {part.problem or part.not_computed}"
+            sections.append(Section(part.title, warnings=(missing,), tables=published))
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
@@ -48,7 +54,7 @@ def write_collection_report(
             Section(
                 part.title,
                 warnings=reported.gaps,
-                tables=reported.tables,
+                tables=(*reported.tables, *published),
                 figures=reported.figures,
                 link=Link("samples and details", reported.page),
             )
@@ -71,6 +77,18 @@ def write_collection_report(
         out / "index.html",
     )
     return Reported(record.run_id, tables, figures, tuple(gaps), page)
+
+
+def _published(stated: PublishedTable) -> Table:
+    """A published table as it is."""
+    columns = [Column(f"c{index}", title, "published", source=stated.source, digits=2)
+               for index, title in enumerate(stated.columns)]  # fmt: skip
+    rows = (
+        Row({"label": Cell(label), **{f"c{index}": Cell(value) for index, value in enumerate(values)}})
+        for label, values in stated.rows.items()
+    )
+    title = f"{stated.title} (published)"
+    return Table(id="published", title=title, columns=(Column("label", "Model", "label"), *columns), rows=tuple(rows))
 
 
 def _slug(title: str) -> str:

@@ -22,6 +22,10 @@ def run_collection(request: Request, progress: Progress) -> Reported:
     reports: dict[str, Reported] = {}
     first_error: UserError | None = None
     for part, wanted in zip(collection.parts, requests, strict=True):
+        if wanted is None:
+            stated = {"not_computed": part.not_computed, "published": part.published}
+            parts.append(PartRecord(title=part.title, run="", problem="", **stated))
+            continue
         progress.say(f"part {part.title}")
         try:
             reported = run_request(wanted, progress)
@@ -30,10 +34,11 @@ def run_collection(request: Request, progress: Progress) -> Reported:
         except UserError as error:
             first_error = first_error or error
             progress.warn(f"{part.title}: not computed: {error}")
-            parts.append(PartRecord(title=part.title, run="", problem=" ".join(str(error).split())))
+            problem = " ".join(str(error).split())
+            parts.append(PartRecord(title=part.title, run="", problem=problem, published=part.published))
             continue
         reports[reported.run] = reported
-        parts.append(PartRecord(title=part.title, run=reported.run, problem=""))
+        parts.append(PartRecord(title=part.title, run=reported.run, problem="", published=part.published))
     if not reports:
         raise first_error
     record = CollectionRecord(

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nova_bench.paths import SuitePath
 from nova_bench.spec import SpecModel
 
 
+class PublishedTable(SpecModel):
+    """A table that somebody published, shown as it is and labelled so."""
+
+    title: str
+    """Title of the table."""
+    source: str
+    """Where it stands."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Titles of its columns of numbers."""
+    rows: dict[str, tuple[float, ...]]
+    """Label of each row -> its numbers, one a column."""
+
+    @model_validator(mode="after")
+    def _whole_rows(self) -> PublishedTable:
+        for label, values in self.rows.items():
+            if len(values) != len(self.columns):
+                raise ValueError(f"row {label!r} has {len(values)} numbers for {len(self.columns)} columns")
+        return self
+
+
 class Part(SpecModel):
-    """One suite of a collection."""
+    """One suite of a collection, or what is said of a part that no suite computes."""
 
     title: str = Field(min_length=1)
     """Heading of this part, for example "C. Video extrapolation"."""
-    suite: SuitePath
+    suite: SuitePath | None = None
     """The suite file, of any kind but a collection."""
+    not_computed: str = ""
+    """Instead of a suite: what computing this part would need."""
+    published: PublishedTable | None = None
+    """Published numbers to show with it."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the file: dotted key -> value, as `--set` takes them."""
     model: str | None = None
@@ -25,6 +49,12 @@ class Part(SpecModel):
     """Whether the collection's `--model` replaces this part's model, too."""
     limit: int | None = Field(default=None, ge=1)
     """Only the first samples of the part's plan, as `--limit`."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Part:
+        if (self.suite is None) != bool(self.not_computed):
+            raise ValueError("give either `suite` or `not_computed`")
+        return self
 
 
 class Collection(SpecModel):

@@ -27,7 +27,7 @@ def latency_figures(plan: LatencyPlan, measured: dict[str, Measured]) -> list[Fi
             BarStack(
                 id="parts",
                 title="What a video's time is made of",
-                caption="Medians of the calls with a stopwatch.",
+                caption="The call with the median total.",
                 bars=tuple(label for label, _ in rows),
                 parts=parts,
                 x_label=Y_LABEL,

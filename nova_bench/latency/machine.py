@@ -27,6 +27,19 @@ def describe_machine(device: str) -> dict[str, str]:
     return facts
 
 
+def free_memory(device: str) -> int | None:
+    """Bytes that can still be allocated on a device; None where nobody tells."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
 def reset_peak_memory(device: str) -> bool:
     """Begin to measure peak memory anew; whether this machine can."""
     if device.startswith("cuda"):

@@ -12,7 +12,7 @@ from nova_bench.identity import digest, file_digest
 from nova_bench.latency.spec import Change, CurveSpec, LatencySuite, Setting, changed
 from nova_bench.models.nova import checkpoint_content
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Changes whenever the same run of the same code would be timed in another way."""
 
 SCORER = "latency"

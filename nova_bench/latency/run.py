@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -82,14 +83,36 @@ def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress
     there = measured_points(plan, store)
     missing = [point for point in plan.points if not (point.digest in there and there[point.digest].ok)]
     progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root}")
+    began, minutes = time.monotonic(), plan.suite.execution.minutes
     with progress.stage("measure", len(missing)) as advance:
         for point in missing:
+            left = None if minutes is None else 60 * minutes - (time.monotonic() - began)
+            if left is not None and (problem := _too_long(plan, point, subject, left, progress)):
+                progress.warn(f"{_short(point, plan)}: not begun: {problem}")
+                advance(1)
+                continue
             row = _row(plan, point, subject)
             store.add_rows([row])
             progress.log(f"measure: {_short(point, plan)}: {row.message or f'{row.value:.4g} s per video'}")
             if row.status == Status.FAILED:
                 progress.warn(f"{_short(point, plan)}: {row.message}")
             advance(1)
+
+
+def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, progress: Progress) -> str:
+    """Why a measurement isn't begun with ``left`` seconds to go; empty where it fits, or where it will fail anyway."""
+    from nova_bench.latency.estimate import COMPILE_SECONDS, expected_seconds
+
+    if left <= (COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0):
+        return f"{max(0.0, left):.3g} s are left"
+    began = time.monotonic()
+    try:
+        expected = expected_seconds(subject, Setting.model_validate(point.setting), plan.suite.measure)
+    except Exception:  # the measurement itself meets it again and keeps it
+        return ""
+    left -= time.monotonic() - began
+    progress.log(f"measure: {_short(point, plan)}: about {expected:.3g} s expected, {left:.3g} s left")
+    return f"it would take about {expected:.3g} s, {max(0.0, left):.3g} s are left" if expected > left else ""
 
 
 def _row(plan: LatencyPlan, point: Point, subject: Subject) -> Row:

@@ -113,6 +113,9 @@ class LatencyExecution(SpecModel):
 
     device: str = "auto"
     """torch device: auto, cpu, cuda, cuda:1, ..."""
+    minutes: float | None = Field(default=None, gt=0)
+    """No measurement begins that is expected to end later than so many minutes after the start: rows and curves are
+    measured in the suite's order as far as each fits, and the same command measures the rest another time."""
 
 
 class TraceSpec(SpecModel):

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from nova_bench.assets.cache import megabytes
 from nova_bench.errors import UserError
+from nova_bench.latency.machine import free_memory
 from nova_bench.latency.spec import Setting
 from nova_bench.models.nova import NovaSpec, dtype_name, explained, load_pipeline
+from nova_bench.models.random_weights import weight_bytes
 
 if TYPE_CHECKING:
     from nova_bench.nova import NOVAConfig, NOVAPipeline, Observer
@@ -68,6 +71,7 @@ class Subject:
     def _load(self, dtype: str, mode: str) -> None:
         if mode in GRAPHS and not self.device.startswith("cuda"):
             raise UserError(f"mode {mode!r} needs a CUDA device, not {self.device}", "mode: eager or compiled")
+        self._refuse_what_does_not_fit(dtype)
         with explained():
             options = self._options.model_copy(update={"dtype": dtype})
             self._pipeline = load_pipeline(options, self.device, self._warn)
@@ -77,6 +81,18 @@ class Subject:
         if mode in COMPILED:
             self._pipeline.compile()
         self._loaded = (dtype, mode)
+
+    def _refuse_what_does_not_fit(self, dtype: str) -> None:
+        """UserError before anything is made where weights of known size can't fit: the system would end the process."""
+        name, free = self._options.checkpoint, free_memory(self.device)
+        if not self._options.random_weights or free is None:
+            return
+        if (needed := weight_bytes(name, dtype)) > free:
+            raise UserError(
+                f"{name} in {dtype}: {megabytes(needed)} of weights, but {megabytes(free)} of memory are free "
+                f"({self.device})",
+                "dtype: bfloat16 takes half of float32; or a smaller model",
+            )
 
 
 def _arranged(own: NOVAConfig, setting: Setting) -> NOVAConfig:

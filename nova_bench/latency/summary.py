@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -12,7 +12,7 @@ ALL_PARTS = (*PARTS, "other")
 GENERATION = ("temporal", "spatial", "head")
 
 CLOSURE_LIMIT = 0.02
-"""The parts add up to the total within this share."""
+"""The named parts add up to the total within this share: no more of it is anybody's."""
 COST_LIMIT = 0.01
 """Measuring takes less than this share of the time."""
 
@@ -61,8 +61,20 @@ class Times:
         return self._spread(self.details["control"]) if self.details["control"] else None
 
     def part(self, *names: str) -> Spread:
-        """Median and range of one part, or of several together. ``other`` is what no part claims."""
-        return self._spread([sum(_part(call, name) for name in names) for call in self.observed])
+        """One part, or several together, in the call with the median total (the mean of the two in the middle of an
+        even number), and the range over all calls. ``other`` is what no part claims.
+
+        Parts of one call add up to its total. Medians of single parts, each of another call, need not where the machine
+        does other work.
+        """
+        spread = self._spread([sum(_part(call, name) for name in names) for call in self.observed])
+        middle = [sum(_part(call, name) for name in names) for call in self._middle]
+        return replace(spread, value=sum(middle) / len(middle) / self.setting["batch_size"])
+
+    @cached_property
+    def _middle(self) -> list[dict[str, float]]:
+        ranked = sorted(self.observed, key=lambda call: call["total"])
+        return ranked[(len(ranked) - 1) // 2 : len(ranked) // 2 + 1]
 
     def _spread(self, calls: list[float]) -> Spread:
         seconds = [call / self.setting["batch_size"] for call in calls]
@@ -71,8 +83,8 @@ class Times:
 
     @property
     def closure(self) -> float:
-        """Sum of the parts' medians over the median total, minus 1: not zero where calls differ from one another."""
-        return sum(self.part(name).value for name in ALL_PARTS) / self.total - 1
+        """Sum of the named parts over the total, minus 1: below zero by what no part claims."""
+        return self.part(*PARTS).value / self.total - 1
 
     @property
     def cost(self) -> float:
@@ -81,9 +93,14 @@ class Times:
 
     @property
     def slowdown(self) -> Spread | None:
-        """Time with over time without a stopwatch, minus 1, from calls made in turns; None without such calls."""
-        pairs = list(zip(self.observed, self.details["control"], strict=False))
-        ratios = [call["total"] / control - 1 for call, control in pairs]
+        """Time with over time without a stopwatch, minus 1, from calls made in turns; None without such calls.
+
+        On the CPU in processor time, which other processes lengthen less than they lengthen wall time.
+        """
+        without, clock = self.details.get("control_processor"), "processor"
+        if without is None:
+            without, clock = self.details["control"], "total"
+        ratios = [call[clock] / control - 1 for call, control in zip(self.observed, without, strict=False)]
         if not ratios:
             return None
         return Spread(median(ratios), (min(ratios), max(ratios)) if len(ratios) > 1 else None, len(ratios))
@@ -104,8 +121,8 @@ class Times:
         found = []
         if abs(self.closure) > CLOSURE_LIMIT:
             found.append(
-                f"the parts add up to {1 + self.closure:.1%} of the total (limit {CLOSURE_LIMIT:.0%} off): the machine "
-                "was not equally fast in all calls; repeat more often, or on a quiet one"
+                f"the named parts add up to {1 + self.closure:.1%} of the total (limit {CLOSURE_LIMIT:.0%} off): the "
+                "rest, shown as other, is large for this setting"
             )
         slowdown = self.slowdown
         if slowdown and slowdown.interval and slowdown.interval[0] > COST_LIMIT:

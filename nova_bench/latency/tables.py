@@ -26,7 +26,7 @@ _COLUMNS = {
     "vae": ("vae",),
     "other": ("other",),
 }
-_TITLES = {**PART_TITLES, "spatial_and_head": "Spatial + head", "generation": "Temporal + spatial + head"}
+_TITLES = {**PART_TITLES, "spatial_and_head": "Spatial + head", "generation": "All three"}
 # Hours of a large model and milliseconds of a small one stand in the same tables.
 _DIGITS = 4
 
@@ -34,7 +34,7 @@ _DIGITS = 4
 def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
     """One row per setting, one column per part, seconds per video; published times in rows of their own."""
     columns = [Column("label", "Setting", "label")]
-    columns += [Column(key, _TITLES[key], unit="s", higher_is_better=False, digits=_DIGITS) for key in _COLUMNS]
+    columns += [Column(key, _TITLES[key], unit="s", digits=_DIGITS) for key in _COLUMNS]
     columns.append(Column("total", "Total", unit="s", higher_is_better=False, digits=_DIGITS))
     columns.append(Column("range", "Lowest and highest", "interval", of="total"))
     rows, calls = [], set()
@@ -59,7 +59,8 @@ def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows=tuple(rows),
         caption=plan.suite.description,
         notes=(
-            "Seconds per video: those of a batch over its videos. Medians. Other is what no part claims.",
+            "Seconds per video: those of a batch over its videos, in the call with the median total. Other is what no "
+            "part claims.",
             *(f"{row.label}: {setting_text(measured[d].times.setting)}." for row, d in _done(plan, measured)),
             *_range_notes(calls),
             *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
@@ -158,9 +159,9 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         ),
         rows=tuple(rows),
         notes=(
-            f"Wanted: parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. Stopwatch: "
-            "regions entered times what an empty one takes. With / without: calls with and without one, made in turns; "
-            "on a machine that does other work they differ by its load as well.",
+            f"Wanted: named parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. "
+            "Stopwatch: regions entered times what an empty one takes. With / without: calls with and without one, "
+            "made in turns, on the CPU in processor time; where other work goes on they differ by its load as well.",
             "Peak memory: tensors on a GPU; on the CPU the whole process, weights included.",
         ),
     )

@@ -23,6 +23,16 @@ SUFFIX = "@random"
 MINIATURE = "miniature"
 SEED = 0
 RANDOM_NAMES = (*(name for name, checkpoint in CHECKPOINTS.items() if checkpoint.repo_id), MINIATURE)
+PARAMETERS = {
+    "nova-0.6b-t2v": {"transformer": 644_194_320, "text encoder": 2_648_560_640, "autoencoder": 239_189_991},
+    "nova-0.6b-t2i-512": {"transformer": 641_493_008, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
+    "nova-0.3b-t2i": {"transformer": 363_946_000, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
+    "nova-0.6b-t2i": {"transformer": 645_693_456, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
+    "nova-1.4b-t2i": {"transformer": 1_449_836_560, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
+    MINIATURE: {"transformer": 454_672, "text encoder": 120_320, "autoencoder": 245_991},
+}
+"""Parameters of each part, so that a plan can tell them without torch; a test counts them anew."""
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 REFUSAL = "its weights are random: it can be timed, but what it makes is noise and gets no score"
 
 # All five components of a video model, each as small as its layers allow; runs in a tenth of a second on a CPU.
@@ -58,6 +68,11 @@ def check_random_name(name: str) -> None:
             f"{name}: no architecture of that name{nearest(name, RANDOM_NAMES)}",
             f"random weights: one of {', '.join(RANDOM_NAMES)}",
         )
+
+
+def weight_bytes(name: str, dtype: str) -> int:
+    """Memory that the weights of that architecture take in a precision (``float32``, ``bfloat16``, ``float16``)."""
+    return BYTES[dtype] * sum(PARAMETERS[name].values())
 
 
 def random_pipeline(name: str, dtype: torch.dtype, device: str) -> NOVAPipeline:

@@ -186,6 +186,8 @@ def _interval(item: Interval, ax: Axes, spec: MetricIntervals) -> None:
 
 @drawing.register(CurveWithBand)
 def _curves(spec: CurveWithBand) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
     figure, (ax,) = _figure(spec, 2.3 if spec.width == "column" else 2.9)
     for index, curve in enumerate(spec.curves):
         style, x = look(index), _gaps(curve.x)
@@ -211,6 +213,8 @@ def _curves(spec: CurveWithBand) -> Figure:
         side, shift = ("left", 2) if mark.at < low + 0.1 * (high - low) else ("right", -2)
         at = (mark.at, 0.0)
         _beside(ax, mark.label, at, ("data", "axes fraction"), (shift, 3), color=ALARM, ha=side, rotation=90)
+    if all(float(x).is_integer() for curve in spec.curves for x in curve.x):  # steps, blocks, frames: no halves
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     ax.set_xlabel(_label(spec.x_label))
     ax.set_ylabel(_label(spec.y_label))
     _legend(figure, [ax])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 160
 WORD_WIDTH = 26  # longer words may be broken
+HEADING_WIDTH = 30  # longer headings of groups may be broken
 GAP = 2  # one blank of padding and one of rich's divider
 
 
@@ -83,6 +84,10 @@ def _widths(grid: Grid, room: int) -> list[int] | None:
         words = [word for text in texts for word in text.split()]
         most.append(max(map(cell_len, texts)))
         least.append(min(WORD_WIDTH, max(map(cell_len, words), default=1)))
+    if grid.rows:  # headings of groups stand in the first column
+        headings = [cell_len(heading) for heading, _ in grid.rows if heading]
+        most[0] = max([most[0], *headings])
+        least[0] = max([least[0], *(min(length, HEADING_WIDTH) for length in headings)])
     spare = room - sum(least) - GAP * len(least)
     wanted = [high - low for low, high in zip(least, most, strict=True)]
     if spare < 0:

@@ -37,14 +37,22 @@ def interval_note(plan: Plan) -> str:
     )
 
 
-def why_missing(summary: MetricSummary) -> str:
-    """Why a metric has no value: what it needs and how to get it, or what went wrong."""
+def missing_asset(summary: MetricSummary) -> MissingAsset | None:
+    """The first asset that isn't here of those that a metric needs, with what gets it."""
     keep = summary.scorer.keep
     deciding = SCORERS.get(keep.scorer).assets if keep else ()
     try:
         for name in (*summary.scorer.info.assets, *deciding):
             asset_path(name)
     except MissingAsset as missing:
+        return missing
+    return None
+
+
+def why_missing(summary: MetricSummary) -> str:
+    """Why a metric has no value: what it needs and how to get it, or what went wrong."""
+    keep = summary.scorer.keep
+    if missing := missing_asset(summary):
         return f"not computed: {missing}"
     if summary.n_requested == 0:
         return f"not computed: {keep.scorer} keeps no sample" if keep else "not computed: no sample has its tags"
@@ -74,12 +82,15 @@ def problem_of(score: SampleScore) -> str:
 
 
 def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
-    """What was asked for and has no number; a metric that can't be measured on a sample is no gap.
+    """What was asked for and has no number.
 
-    Metrics that lack for the same reason share a line.
+    A metric that can't be measured on a sample is no gap, nor is an optional one whose assets aren't here. Metrics that
+    lack for the same reason share a line.
     """
     lines: dict[str, list[str]] = {}
     for summary in summaries:
+        if summary.scorer.optional and summary.value is None and missing_asset(summary):
+            continue
         if summary.value is None:
             lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)
         elif summary.n_failed or summary.n_missing:

@@ -61,7 +61,8 @@ def plan_of(run: StoredRun) -> Plan:
         info = SCORERS.get(stored["name"])
         settings = info.settings.model_validate(stored["settings"])
         keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
-        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep))
+        optional = stored.get("optional", False)
+        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
     units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
     return Plan(suite, units, tuple(scorers), run.run)
 

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.store import Artifact
 from nova_bench.study.pooling import Pooled, pooled
 from nova_bench.study.results import Setting, StudyResults
 from nova_bench.study.spec import BlockOutputsSpec
+from nova_bench.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks
 
 if TYPE_CHECKING:
-    from nova_bench.render.figure_spec import FigureSpec
+    from nova_bench.render.figure_spec import Curve, FigureSpec
 
 DETAIL = "block_outputs"
+Outputs = Mapping[str, Mapping[str, Any]]
+"""Block name -> ``max`` and ``rms``, a number per generated frame."""
+Series = Callable[[Outputs], list[float]]
 
 
 def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A curve and a table row per setting: log2 of the largest output of any encoder block at each generated frame."""
     import numpy as np
 
-    from nova_bench.render.figure_spec import Curve, CurveWithBand
+    from nova_bench.render.figure_spec import CurveWithBand
 
     del asked
-    bands = {setting.label: _band(results, setting) for setting in results.settings}
+    bands = {setting.label: _band(results, setting, _by_step, growth=True) for setting in results.settings}
     known = {label: band for label, band in bands.items() if band is not None}
     if not known:
         return [], []
-    curves = tuple(
-        Curve(
-            label, tuple(range(1, len(band.value))), *(_points(part[:-1]) for part in (band.value, band.low, band.high))
-        )
-        for label, band in known.items()
-    )
+    curves = tuple(_curve(label, band, len(band.value) - 1) for label, band in known.items())
     caption = (
         "Mean over videos of log2 of the largest magnitude that any block of both encoders gives out while a latent "
         "frame is made. No score: it says nothing of how good the videos are."
@@ -42,7 +42,7 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
         title="Largest block output per autoregressive step",
         caption=caption,
         width="page",
-        x_label="autoregressive step (generated latent frame)",
+        x_label="autoregressive step",
         y_label="log2 of the largest magnitude",
         curves=curves,
     )
@@ -80,37 +80,78 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
         rows=tuple(rows),
         caption=caption.replace("Mean over videos of log2 of", "Geometric mean over videos of"),
     )
-    return [table], [figure]
+    return [table], [_depth_figure(results), figure]
 
 
-def _band(results: StudyResults, setting: Setting) -> Pooled | None:
-    """Value and interval of each step, and last of what the last step has over the first, all in log2."""
+def _depth_figure(results: StudyResults) -> FigureSpec:
+    """A curve per setting over the blocks of both encoders."""
+    from nova_bench.render.figure_spec import CurveWithBand, Line
+
+    bands = {setting.label: _band(results, setting, _by_block) for setting in results.settings}
+    borders = {
+        len(encoder_blocks(found.details[DETAIL], TEMPORAL))
+        for arm in results.arms
+        for found in (arm.artifacts or {}).values()
+        if isinstance(found, Artifact) and DETAIL in found.details
+    }
+    return CurveWithBand(
+        id="generation_depth",
+        title="Largest output of each block while generating",
+        caption=(
+            "Mean over videos of log2 of the largest magnitude that a block gives out in any latent frame; temporal "
+            "blocks, then spatial ones."
+        ),
+        width="page",
+        x_label="block",
+        y_label="log2 of the largest magnitude",
+        curves=tuple(_curve(label, band, len(band.value)) for label, band in bands.items() if band is not None),
+        marks=tuple(Line("spatial encoder", border + 0.5) for border in sorted(borders)),
+    )
+
+
+def _band(results: StudyResults, setting: Setting, series: Series, growth: bool = False) -> Pooled | None:
+    """Value and interval of each place of the videos' series, as far as all of them go.
+
+    With ``growth`` a last one of what the last place has over the first.
+    """
     import numpy as np
 
     found = [
-        (index, results.prompts[unit.prompt_id], largest)
+        (index, results.prompts[unit.prompt_id], series(made.details[DETAIL]))
         for index, arm in enumerate(setting.measured)
         for unit in arm.plan.units
-        if (largest := _largest(arm.artifacts.get(unit.digest))) is not None
+        if isinstance(made := arm.artifacts.get(unit.digest), Artifact) and DETAIL in made.details
     ]
     if not found:
         return None
-    steps = min(len(largest) for *_, largest in found)
-    sums = np.zeros((len(setting.measured), len(results.prompts), steps + 1))
+    length = min(len(values) for *_, values in found)
+    sums = np.zeros((len(setting.measured), len(results.prompts), length + growth))
     weights = np.zeros_like(sums)
-    for seed, prompt, largest in found:
-        sums[seed, prompt] += [*largest[:steps], largest[steps - 1] - largest[0]]
+    for seed, prompt, values in found:
+        sums[seed, prompt] += [*values[:length], *([values[length - 1] - values[0]] if growth else [])]
         weights[seed, prompt] += 1
     return pooled(sums, weights, results.record.statistics)
 
 
-def _largest(artifact: object) -> list[float] | None:
+def _by_step(blocks: Outputs) -> list[float]:
     """log2 of the largest magnitude over all blocks, frame by frame."""
     from math import log2
 
-    if not isinstance(artifact, Artifact) or DETAIL not in artifact.details:
-        return None
-    return [log2(max(frame)) for frame in zip(*(b["max"] for b in artifact.details[DETAIL].values()), strict=True)]
+    return [log2(max(frame)) for frame in zip(*(block["max"] for block in blocks.values()), strict=True)]
+
+
+def _by_block(blocks: Outputs) -> list[float]:
+    """log2 of the largest magnitude over all frames, block by block."""
+    from math import log2
+
+    return [log2(max(blocks[name]["max"])) for name in blocks_by_depth(blocks)]
+
+
+def _curve(label: str, band: Pooled, length: int) -> Curve:
+    from nova_bench.render.figure_spec import Curve
+
+    parts = (_points(part[:length]) for part in (band.value, band.low, band.high))
+    return Curve(label, tuple(range(1, length + 1)), *parts)
 
 
 def _points(part) -> tuple[float | None, ...]:

@@ -117,7 +117,7 @@ def _table(results: StudyResults, name: str, info: ScorerInfo, bands: dict[str, 
         Column("setting", "Setting", "label"),
         Column("all", f"Steps 1-{length}", **shown),
         Column("interval", percent, "interval", of="all"),
-        *(Column(f"s{step}", f"Step {step}", **shown) for step in steps),
+        *(Column(f"s{step}", f"Step {step}", digits=info.digits) for step in steps),
     ]
     rows = []
     for setting in results.settings:

@@ -50,9 +50,8 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     reference = next(each for each in trainings if each.setting is results.reference)
     columns = (
-        Column("measure", "Measure", "label"),
-        Column("direction", "Better", "direction", of="value"),
         Column("setting", "Setting", "label"),
+        Column("direction", "Better", "direction", of="value"),
         Column("value", "Value"),
         Column("interval", percent, "interval", of="value"),
         Column("trainings", "Trainings", "label"),
@@ -70,7 +69,12 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
         title="Training",
         columns=columns,
         rows=tuple(rows),
-        caption=f"{len(some.grad_norm):,} steps each, of {some.title.lower() or some.name} and its alternatives.",
+        caption=" ".join(
+            [
+                *([results.record.description] if not results.metrics else []),
+                f"{len(some.grad_norm):,} steps each, of {some.title.lower() or some.name} and its alternatives.",
+            ]
+        ),
         notes=(
             *NOTES,
             f"Intervals: Student's {percent.removesuffix(' CI')} interval of the mean over trainings; none for a "
@@ -86,7 +90,6 @@ def _row(results: StudyResults, measure: Measure, each: Trainings, reference: Tr
     )
     better = False if measure.lower_is_better else None
     cells = {
-        "measure": Cell(measure.title),
         "setting": Cell(each.label),
         "trainings": Cell(_seeds(each)),
         "value": _mean(results, list(mine.values()), measure, _why_missing(each), better),
@@ -96,7 +99,7 @@ def _row(results: StudyResults, measure: Measure, each: Trainings, reference: Tr
     else:
         both = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
         cells["difference"] = _mean(results, both, measure, "not computed: no seed was trained in both", None)
-    return Row(cells)
+    return Row(cells, group=measure.title)
 
 
 def _mean(results: StudyResults, values: list[float], measure: Measure, missing: str, better: bool | None) -> Cell:
@@ -111,7 +114,7 @@ def _mean(results: StudyResults, values: list[float], measure: Measure, missing:
 def _seeds(each: Trainings) -> str:
     if not each.records:
         return ""
-    return f"{len(each.records)} (seeds {', '.join(map(str, each.records))})"
+    return f"{len(each.records)} (seed{'s' if len(each.records) > 1 else ''} {', '.join(map(str, each.records))})"
 
 
 def _why_missing(each: Trainings) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nova_bench.render.figure_spec import Curve, CurveWithBand, FigureSpec, Line
 from nova_bench.stats import student_interval
-from nova_bench.study.training_measures import SPATIAL, TEMPORAL, encoder_blocks, final, largest_outputs
+from nova_bench.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks, final, largest_outputs
 from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:
@@ -102,19 +102,22 @@ def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand |
     """The paper's Figure of App. B: how large outputs are, block after block, through both encoders."""
 
     def series(record: TrainingRecord) -> Series | None:
-        names = [name for encoder in (TEMPORAL, SPATIAL) for name in encoder_blocks(record, encoder)]
+        names = blocks_by_depth(record.blocks)
         outputs = [final(tuple(np.log2(record.blocks[name].max))) for name in names]
         return (range(1, len(names) + 1), np.array(outputs)) if names else None
 
     curves = _curves(trainings, series, confidence)
     if not curves:
         return None
-    borders = {len(encoder_blocks(record, TEMPORAL)) for each in trainings for record in each.records.values()}
+    borders = {len(encoder_blocks(record.blocks, TEMPORAL)) for each in trainings for record in each.records.values()}
     marks = tuple(Line("spatial encoder", border + 0.5) for border in sorted(borders))
     return CurveWithBand(
         id="training_depth",
         title="Largest output of each block at the end of training",
-        caption=f"Mean of log2 over the last tenth of the recorded steps. {_caption(confidence)}",
+        caption=(
+            "Temporal blocks, then spatial ones. Mean of log2 over the last tenth of the recorded steps. "
+            f"{_caption(confidence)}"
+        ),
         width="page",
         x_label="block",
         y_label="log2 of the largest magnitude",
@@ -124,4 +127,7 @@ def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand |
 
 
 def _caption(confidence: float) -> str:
-    return f"Mean over trainings; bands: Student's {confidence * 100:g} % interval, none for a single training."
+    return (
+        f"Mean over trainings; bands: Student's {confidence * 100:g} % interval of the mean over trainings, none for a "
+        "single one."
+    )

@@ -6,7 +6,7 @@ The end of a training is its last tenth, here as elsewhere in this module.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,16 @@ class Measure:
     lower_is_better: bool = False
 
 
-def encoder_blocks(record: TrainingRecord, encoder: str) -> list[str]:
-    """Names of an encoder's blocks, in order of depth."""
-    found = [match for name in record.blocks if (match := _BLOCK.fullmatch(name)) and match[1] == encoder]
+def encoder_blocks(names: Iterable[str], encoder: str) -> list[str]:
+    """Those of ``names`` that are an encoder's blocks, in order of depth."""
+    found = [match for name in names if (match := _BLOCK.fullmatch(name)) and match[1] == encoder]
     return [match[0] for match in sorted(found, key=lambda match: int(match[2]))]
+
+
+def blocks_by_depth(names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are blocks of either encoder: the temporal ones, then the spatial ones."""
+    known = list(names)
+    return [name for encoder in (TEMPORAL, SPATIAL) for name in encoder_blocks(known, encoder)]
 
 
 def final(values: tuple[float, ...]) -> float:
@@ -47,7 +53,7 @@ def largest_outputs(record: TrainingRecord) -> np.ndarray:
     """Largest magnitude that any block of both encoders gave out, at each recorded step."""
     import numpy as np
 
-    names = [name for encoder in (TEMPORAL, SPATIAL) for name in encoder_blocks(record, encoder)]
+    names = blocks_by_depth(record.blocks)
     return np.array([record.blocks[name].max for name in names]).max(axis=0)
 
 
@@ -72,7 +78,7 @@ def _largest(record: TrainingRecord) -> float | None:
 
 def _growth(encoder: str) -> Callable[[TrainingRecord], float | None]:
     def growth(record: TrainingRecord) -> float | None:
-        names = encoder_blocks(record, encoder)
+        names = encoder_blocks(record.blocks, encoder)
         return final(record.blocks[names[-1]].rms) / final(record.blocks[names[0]].rms) if names else None
 
     return growth

@@ -167,14 +167,15 @@ def test_an_interrupted_run_says_how_to_go_on(
 
 
 @pytest.fixture
-def no_vbench(tmp_path: Path) -> None:
-    """In processes started in ``tmp_path`` the package that ships VBench's prompts is another one, without them."""
-    (tmp_path / "vbench").mkdir()
-    (tmp_path / "vbench" / "__init__.py").touch()
+def no_shipped_files(tmp_path: Path) -> None:
+    """In processes started in ``tmp_path`` the packages that ship prompts or weights are other ones, without them."""
+    for package in ("vbench", "stlpips_pytorch"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
 
 
 def test_doctor_says_what_is_there_and_what_is_not(
-    fresh_cli: Callable, no_vbench: None, write_suite: Callable, tmp_path: Path
+    fresh_cli: Callable, no_shipped_files: None, write_suite: Callable, tmp_path: Path
 ) -> None:
     (tmp_path / "suites").mkdir()
     write_suite("suites/mine.yaml")
@@ -188,7 +189,7 @@ def test_doctor_says_what_is_there_and_what_is_not(
     assert re.search(r"broken +not ready: suites/broken.yaml:1:", result.stdout.replace(str(tmp_path) + "/", ""))
 
 
-def test_assets_list_and_verify(fresh_cli: Callable, no_vbench: None) -> None:
+def test_assets_list_and_verify(fresh_cli: Callable, no_shipped_files: None) -> None:
     listed = fresh_cli("assets", "list")
     assert listed.returncode == 0
     assert re.search(r"vbench-prompts +missing", listed.stdout)
@@ -204,7 +205,7 @@ def test_assets_list_and_verify(fresh_cli: Callable, no_vbench: None) -> None:
 
 
 def test_assets_fetch_tells_bytes_as_lines(
-    fresh_cli: Callable, no_vbench: None, environment: dict[str, str], tmp_path: Path
+    fresh_cli: Callable, no_shipped_files: None, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """A package source without a network: the error is one line, the others would still be tried."""
     (tmp_path / "none").mkdir()
@@ -217,7 +218,7 @@ def test_assets_fetch_tells_bytes_as_lines(
 
 
 def test_the_plan_of_a_missing_asset_says_how_big_it_is_and_exits_3(
-    environment: dict[str, str], write_suite: Callable, tmp_path: Path, no_vbench: None
+    environment: dict[str, str], write_suite: Callable, tmp_path: Path, no_shipped_files: None
 ) -> None:
     """No bundled scorer needs an asset yet, so one is added where the process starts."""
     write_suite()

@@ -93,3 +93,33 @@ def test_options_reach_the_parts(collection: Path, tmp_path: Path) -> None:
     assert [part.limit for part in parts] == [5, 2, 5]
     with pytest.raises(SuiteError, match=r"parts\.0\.set\.seed=1"):
         load_collection(Request(str(collection), tmp_path, assignments=["seed=1"]))
+
+
+def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:
+    write_suite("smoke.yaml")
+    table = {"title": "Table 3", "source": "a paper", "columns": ["Overall"], "rows": {"NOVA": [82.25]}}
+    parts = [
+        {"title": "A", "suite": "smoke.yaml"},
+        {"title": "F", "not_computed": "it needs a judge", "published": table},
+    ]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"kind": "collection", "name": "two", "title": "Two", "parts": parts}))
+    result = cli("run", path)
+    assert result.returncode == 0, result.stderr
+    page = tmp_path / result.stdout.splitlines()[-1].removeprefix("report: ")
+    text = page.read_text()
+    assert "not computed: it needs a judge" in text
+    assert "82.25" in text[text.index("Table 3 (published)") :]
+    stored = json.loads((page.parent / "tables" / "f" / "published.json").read_text())
+    assert stored["columns"][1]["source"] == "a paper"
+    assert cli("plan", path).returncode == 0
+    page.unlink()
+    assert cli("report", page.parent.parent.name).returncode == 0
+    assert "not computed: it needs a judge" in page.read_text()
+
+
+def test_a_part_is_a_suite_or_says_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    path.write_text("kind: collection\nname: none\ntitle: None\nparts:\n  - {title: A}\n")
+    with pytest.raises(SuiteError, match=r"none.yaml:5: parts.0: give either `suite` or `not_computed`"):
+        load_collection(Request(str(path), tmp_path))

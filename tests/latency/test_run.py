@@ -104,6 +104,20 @@ def test_it_continues_and_a_failed_measurement_is_a_gap(cli, write_latency, tmp_
     assert note.startswith("not measured: num_frames 6: this model makes 1 + 4n frames")
 
 
+def test_with_too_little_time_nothing_begins_and_the_same_command_goes_on_later(cli, write_latency, tmp_path):
+    suite = write_latency(rows=[{"label": "one", "setting": {"num_frames": 1}}, {"label": "five"},
+                                {"label": "fast", "setting": {"mode": "compiled"}}])  # fmt: skip
+    first = cli("run", suite, "--set", "execution.minutes=0.02")
+    assert first.returncode == 3, first.stderr
+    assert "mode compiled: not begun: " in first.stderr  # compiling alone takes longer than a second
+    assert "fast: not measured yet: run the suite again, it continues" in first.stderr
+    again = cli("run", suite, "--limit", 2)
+    assert again.returncode == 0, again.stderr
+    never = cli("run", suite, "--set", "setting.num_inference_steps=3", "--set", "execution.minutes=0.0001")
+    assert never.stderr.count("not begun: ") == 3
+    assert "s are left" in never.stderr
+
+
 def test_a_checkpoint_at_another_size(cli, write_latency, tmp_path):
     result = cli("run", write_latency(setting={"size": "128x64", "num_inference_steps": 2, "num_diffusion_steps": 2,
                                                "prompt_tokens": 4}), "--model", PIPELINE)  # fmt: skip

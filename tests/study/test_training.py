@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def training_table(arms: list[ArmRecord]) -> tuple[dict[tuple[str, str], Cell], 
     results = StudyResults(record, tuple(ArmResult(arm) for arm in arms))
     (table,), figures = training_part(results, record.training)
     assert Table.from_json(table.to_json()) == table
-    return {(row.cells["measure"].value, row.cells["setting"].value): row.cells for row in table.rows}, {
+    return {(row.group, row.cells["setting"].value): row.cells for row in table.rows}, {
         figure.id: figure for figure in figures
     }
 
@@ -193,7 +194,7 @@ def test_seeds_of_an_entry_are_arms_of_one_setting(cli, write_study, tmp_path):
     (row,) = rows_of(tmp_path, "study")
     assert row["value"]["n_ok"] == 6
     assert row["seeds"]["value"] == "2 (seeds 1, 4)"
-    assert rows_of(tmp_path, "training")[0]["trainings"]["value"] == "1 (seeds 1)"
+    assert rows_of(tmp_path, "training")[0]["trainings"]["value"] == "1 (seed 1)"
 
 
 def test_records_are_shown_without_checkpoints_and_outlive_their_files(cli, write_study, tmp_path):
@@ -278,7 +279,11 @@ def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_stud
     assert "c0" not in paper
 
 
-def test_block_outputs_are_shown_per_step(cli, write_study, tmp_path):
+def arch() -> list[str]:
+    return json.loads((PIPELINE / "transformer" / "config.json").read_text())["arch"]
+
+
+def test_block_outputs_are_shown_per_step_and_per_block(cli, write_study, tmp_path):
     base = {
         **BASE,
         "model": {"adapter": "nova", "folder": str(PIPELINE), "block_outputs": True},
@@ -294,6 +299,12 @@ def test_block_outputs_are_shown_per_step(cli, write_study, tmp_path):
     curve = (report_of(tmp_path) / "figures" / "generation_largest_output.csv").read_text().splitlines()[1:]
     levels = [2 ** float(line.split(",")[3]) for line in curve]
     assert levels == pytest.approx([row["first"]["value"], row["last"]["value"]])
+    depth = json.loads((report_of(tmp_path) / "figures" / "generation_depth.json").read_text())
+    (blocks,) = depth["curves"]
+    temporal, spatial = (int(re.search(r"_d(\d+)", name)[1]) for name in arch()[:2])
+    assert len(blocks["y"]) == temporal + spatial
+    assert depth["marks"] == [{"label": "spatial encoder", "at": temporal + 0.5}]
+    assert None not in blocks["y"]
 
 
 @settings(deadline=None)

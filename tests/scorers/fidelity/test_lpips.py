@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from nova_bench.assets import ASSETS, asset_path, asset_state
 from nova_bench.errors import UserError
+from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Sample, Scorer
 from nova_bench.scorers.fidelity.lpips import LPIPS_INFO, ST_LPIPS_INFO
 from nova_bench.scorers.vbench import batching
@@ -77,14 +80,52 @@ def test_a_weight_file_of_something_else_is_refused(tmp_path: Path) -> None:
         scorer("st_lpips", files)
 
 
-def test_without_alexnet_it_says_what_is_needed(cli, tmp_path: Path) -> None:
-    (tmp_path / "suite.yaml").write_text(
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A suite, beside a package that takes the name of the one that ships ST-LPIPS's weights and has none."""
+    (tmp_path / "stlpips_pytorch").mkdir()
+    (tmp_path / "stlpips_pytorch" / "__init__.py").touch()
+    path = tmp_path / "suite.yaml"
+    path.write_text(
         "name: fidelity\ntitle: Fidelity\nmodel: {adapter: drift}\nprompts: {entries: [a cat]}\n"
         "sampling: {num_frames: 1, height: 16, width: 16}\nscorers: [brightness, lpips, st_lpips]\n"
     )
-    result = cli("run", "suite.yaml")
+    return path
+
+
+def test_without_weights_it_says_what_is_needed(cli, suite: Path) -> None:
+    result = cli("run", suite)
     assert result.returncode == 3, result.stderr
     assert "lpips: not computed: needs alexnet-owt-7be5be79.pth" in result.stderr
     assert "assets fetch alexnet" in result.stderr
     assert "st_lpips: not computed: needs alex_shift_tolerant.pth" in result.stderr
     assert "assets fetch stlpips-alex" in result.stderr
+
+
+def test_an_optional_scorer_without_weights_is_told_and_leaves_the_run_complete(cli, suite: Path) -> None:
+    optional = "scorers=[brightness, {name: st_lpips, optional: true}]"
+    planned = cli("plan", suite, "--set", optional)
+    assert planned.returncode == 0, planned.stderr
+    assert "alex_shift_tolerant.pth (optional)" in planned.stdout
+    result = cli("run", suite, "--set", optional)
+    assert result.returncode == 0, result.stderr
+    assert "incomplete" not in result.stderr
+    assert "not computed: needs alex_shift_tolerant.pth" in result.stdout
+    rebuilt = cli("report")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+
+
+def test_an_installed_package_of_the_very_weights_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found in the inner folder of a package, by its digest; another file under that name is none."""
+    asset = ASSETS["stlpips-alex"]
+    inner = tmp_path / asset.source.folder
+    inner.mkdir(parents=True)
+    (tmp_path / "stlpips_pytorch" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    (file,) = asset.files
+    (inner / file.path).write_bytes(b"other weights")
+    assert asset_state(asset.name) == "missing"
+    same = replace(asset, files=(replace(file, size=13, sha256=file_digest(inner / file.path)),))
+    monkeypatch.setitem(ASSETS, asset.name, same)
+    assert asset_state(asset.name) == "here"
+    assert asset_path(asset.name) == inner / file.path
