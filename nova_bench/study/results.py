@@ -99,8 +99,14 @@ class StudyResults:
         return {name: index for index, name in enumerate(dict.fromkeys(unit.prompt_id for unit in units))}
 
     def pooled(self, setting: Setting) -> Pooled:
-        """Value and interval of each of ``columns``."""
-        return pooled(*self._scores(setting), self.record.statistics, self._with_derived)
+        """Value and interval of each of ``columns``; an interval ends where its metric's values do."""
+        import numpy as np
+
+        found = pooled(*self._scores(setting), self.record.statistics, self._with_derived)
+        ranges = [info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived)
+        lowest = [-np.inf if low is None else low for low, _ in ranges]
+        highest = [np.inf if high is None else high for _, high in ranges]
+        return Pooled(found.value, np.maximum(found.low, lowest), np.minimum(found.high, highest))
 
     def difference(self, setting: Setting) -> tuple[Pooled, dict[str, int]]:
         """The setting minus the reference over the prompts they share, and how many those are of each column."""

@@ -151,8 +151,8 @@ def _notes(results: StudyResults, several: bool) -> tuple[str, ...]:
     if several:
         notes.append(
             "Several trainings of one setting are pooled: the mean over them; to the prompts' part of the interval "
-            "Student's interval over trainings is added in quadrature. With one training the interval says nothing of "
-            "how much another one would differ."
+            "Student's interval over trainings is added in quadrature, and cut off where a metric's values end. With "
+            "one training the interval says nothing of how much another one would differ."
         )
     return tuple(notes)
 
