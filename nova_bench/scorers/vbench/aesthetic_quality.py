@@ -27,11 +27,12 @@ class AestheticQuality:
         from nova_bench.scorers.vbench.networks.clip import VIT_L_14, load_image_encoder
         from nova_bench.scorers.vbench.networks.weights import load_network
         from nova_bench.scorers.vbench.numerics import runs_half
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
         encoder, predictor = (context.asset(name) for name in _ASSETS)
-        self._encoder = load_image_encoder(VIT_L_14, encoder, half).to(context.device)
+        self._encoder = speed_up(load_image_encoder(VIT_L_14, encoder, half), context.device)
         self._predictor = load_network(AestheticPredictor, predictor).to(context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:

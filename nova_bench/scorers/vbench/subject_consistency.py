@@ -23,9 +23,10 @@ class SubjectConsistency:
     def __init__(self, settings: SubjectConsistencySettings, context: ScorerContext):
         from nova_bench.scorers.vbench.networks.dino import DINO
         from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
-        self._network = load_network(DINO, context.asset(_ASSET)).to(context.device)
+        self._network = speed_up(load_network(DINO, context.asset(_ASSET)), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.scorers.vbench.batching import per_frame

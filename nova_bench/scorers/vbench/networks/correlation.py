@@ -39,8 +39,8 @@ def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
         rows, columns = level.shape[-2:]
         x, y = (centres / 2**index + window).unbind(-1)
         grid = torch.stack([2 * x / (columns - 1) - 1, 2 * y / (rows - 1) - 1], dim=-1)
-        sampled.append(F.grid_sample(level, grid, align_corners=True).view(batch, height * width, -1))
-    return torch.cat(sampled, dim=-1).transpose(1, 2).reshape(batch, -1, height, width)
+        sampled.append(F.grid_sample(level, grid, align_corners=True).view(batch, height, width, -1))
+    return torch.cat(sampled, dim=-1).permute(0, 3, 1, 2)  # channels last, as the samples come
 
 
 def position_grid(batch: int, height: int, width: int, device: torch.device) -> Tensor:

@@ -1,0 +1,164 @@
+"""Linear layers and convolutions whose float32 products are sums of exact int8 products.
+
+Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
+(for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
+summed, each exactly in int32; what is left out and what rounding to 23 bits costs is as much as float32 products
+lose by rounding their sums. (The scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8 units Ootomo
+et al., arXiv 2306.11975.) AMX does int8 products more than ten times as fast as the CPU's float32 units do theirs, so
+six of them are still about twice as fast. A row's result does not depend on the other rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.scorers.vbench.sliced.library import library
+
+_LANES = 64
+_TILE = 16
+_SLACK = 32  # the kernel reads whole strips of rows
+_SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
+
+
+def speed_up(network: nn.Module, device: str) -> nn.Module:
+    """Move a float32 network to ``device``; where that is a CPU with AMX, its larger layers become sliced ones."""
+    if device == "cpu" and library() is not None:
+        _replace(network)
+    return network.to(device)
+
+
+def _replace(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        kind = next((kind for layer, kind in _KINDS.items() if type(child).forward is layer.forward), None)
+        if kind is None:
+            _replace(child)
+        elif _is_large(child):
+            setattr(module, name, kind(child))
+
+
+def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
+    """Whether a layer is one that the kernel does, and does faster."""
+    plain = isinstance(layer, nn.Linear) or (
+        set(layer.stride) == set(layer.dilation) == {layer.groups} == {1} and layer.padding_mode == "zeros"
+    )
+    return plain and layer.weight.dtype == torch.float32 and min(layer.weight.shape[:2]) >= _SMALLEST
+
+
+def _lines(channels: int) -> int:
+    return channels + -channels % _LANES
+
+
+def _room(rows: int, line: int) -> Tensor:
+    """For digits: int8 [3, rows and what the kernel reads past them, line]. Lines an odd number of cache lines apart
+    don't compete for the same places of the cache."""
+    stride = line + (_LANES if line // _LANES % 2 == 0 else 0)
+    return torch.empty(3, rows + _SLACK, stride, dtype=torch.int8)[:, :, :line]
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+class Weights:
+    """Weights [outputs, taps, channels] as the kernel wants them."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        outputs, taps, channels = weight.shape
+        line = _lines(channels)
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, line)
+        padded[:outputs, :, :channels] = weight
+        digits, scales = _row_digits(padded.flatten(1))
+        digits = digits[:, : len(padded)].reshape(3, -1, _TILE, taps * line // _LANES, _TILE, 4)
+        self.digits = digits.permute(1, 3, 0, 4, 2, 5).contiguous()
+        self.scales, self.bias = scales, None if bias is None else bias.contiguous()
+        self.outputs, self.taps, self.line = outputs, taps, line
+
+    def times(self, digits: Tensor, scales: Tensor, rows: int, rows_per_scale: int, offsets: Tensor) -> Tensor:
+        """Digits [3, more than rows, line] -> [rows, outputs]."""
+        out = torch.empty(rows, self.outputs)
+        library().sliced_product(
+            *(
+                digits.data_ptr(),
+                digits.stride(0),
+                digits.stride(1),
+                self.line,
+                rows,
+                scales.data_ptr(),
+                rows_per_scale,
+            ),
+            *(self.taps, offsets.data_ptr(), self.digits.data_ptr(), self.scales.data_ptr(), self.outputs),
+            *(_pointer(self.bias), out.data_ptr(), torch.get_num_threads()),
+        )
+        return out
+
+
+def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
+    """float32 [rows, channels] -> digits int8 [3, rows and slack, line], scales [rows]."""
+    rows, channels = x.shape
+    line = _lines(channels)
+    digits = _room(rows, line)
+    scales = torch.empty(rows)
+    library().sliced_rows(
+        *(x.data_ptr(), rows, channels, digits.data_ptr(), digits.stride(0), digits.stride(1), line),
+        *(scales.data_ptr(), torch.get_num_threads()),
+    )
+    return digits, scales
+
+
+class SlicedLinear(nn.Module):
+    """A linear layer on float32 [..., in] -> [..., out]."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self.weights = Weights(layer.weight.detach()[:, None], None if layer.bias is None else layer.bias.detach())
+        self.offsets = torch.zeros(1, dtype=torch.int64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
+        out = self.weights.times(*_row_digits(rows), len(rows), 1, self.offsets)
+        return out.view(*x.shape[:-1], -1)
+
+
+class SlicedConv2d(nn.Module):
+    """A convolution of stride 1 on float32 [N, in, H, W] -> [N, out, H', W'], channels last.
+
+    Images with their border are one long list of pixels: a tap of the kernel is the same list some pixels further on.
+    Results that would reach past a line's end are computed too, and left out of the view that is returned.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.kernel, self.padding = layer.kernel_size, layer.padding
+        weight = layer.weight.detach().flatten(2).transpose(1, 2)
+        self.weights = Weights(weight, None if layer.bias is None else layer.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.stride(1) != 1:
+            x = x.contiguous(memory_format=torch.channels_last)
+        down, across = self.padding
+        count, _, height, width = x.shape
+        rows, columns = height + 2 * down, width + 2 * across
+        taps = [row * columns + column for row in range(self.kernel[0]) for column in range(self.kernel[1])]
+        digits, scales = _image_digits(x, down, across, taps[-1])
+        pixels = count * rows * columns
+        out = self.weights.times(digits, scales, pixels, rows * columns, torch.tensor(taps))
+        whole = out.view(count, rows, columns, -1).permute(0, 3, 1, 2)
+        return whole[:, :, : rows - self.kernel[0] + 1, : columns - self.kernel[1] + 1]
+
+
+def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:
+    """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
+    count, channels, height, width = x.shape
+    line = _lines(channels)
+    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, line)
+    scales, tops = torch.empty(count), torch.empty(count * height)
+    library().sliced_images(
+        *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
+        *(digits.data_ptr(), digits.stride(0), digits.stride(1), line, scales.data_ptr(), tops.data_ptr()),
+        torch.get_num_threads(),
+    )
+    return digits, scales
+
+
+_KINDS = {nn.Linear: SlicedLinear, nn.Conv2d: SlicedConv2d}
