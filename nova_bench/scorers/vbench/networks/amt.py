@@ -177,9 +177,8 @@ class Correlation:
 
     def __init__(self, first: Tensor, second: Tensor):
         batch, _, height, width = first.shape
-        both = all_pairs(first, second)
-        self._forward = pyramid(both, height, width)
-        self._backward = pyramid(both.transpose(1, 2), height, width)
+        self._forward = pyramid(all_pairs(first, second), height, width)
+        self._backward = pyramid(all_pairs(second, first), height, width)  # cheaper than to transpose the other
         self._start = position_grid(batch, height, width, first.device)
 
     def samples(self, flows: Tensor, factor: int) -> tuple[Tensor, Tensor]:

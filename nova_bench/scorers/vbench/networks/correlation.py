@@ -12,16 +12,15 @@ LEVELS = 4
 def all_pairs(first: Tensor, second: Tensor) -> Tensor:
     """Scaled dot products of all positions: [B, C, h, w] twice -> [B, h * w, h * w] (first, second)."""
     channels = first.shape[1]
-    products = torch.matmul(first.flatten(2).transpose(1, 2), second.flatten(2))
-    return products.div_(channels**0.5)  # in place: this is the largest thing in memory
+    return torch.matmul((first / channels**0.5).flatten(2).transpose(1, 2), second.flatten(2))
 
 
 def pyramid(correlation: Tensor, height: int, width: int) -> list[Tensor]:
     """[B, n, height * width] -> ``LEVELS`` maps [B * n, 1, height / 2**i, width / 2**i], averaged in 2 x 2 cells."""
-    levels = [correlation.reshape(-1, 1, height, width)]
-    for _ in range(LEVELS - 1):
+    levels = [correlation.reshape(-1, height, width)]
+    for _ in range(LEVELS - 1):  # as channels of one image: images of one channel are pooled many times more slowly
         levels.append(F.avg_pool2d(levels[-1], 2))
-    return levels
+    return [level.unsqueeze(1) for level in levels]
 
 
 def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:

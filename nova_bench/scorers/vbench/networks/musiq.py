@@ -135,10 +135,11 @@ class MLP(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc1 = nn.Linear(_WIDTH, _MLP)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(_MLP, _WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class Block(nn.Module):

@@ -88,12 +88,17 @@ class HalfGRU(nn.Module):
         self.gates = nn.Conv2d(2 * _HIDDEN, 2 * _HIDDEN, kernel, padding=padding, bias=False)
         self.candidate = nn.Conv2d(2 * _HIDDEN, _HIDDEN, kernel, padding=padding, bias=False)
 
-    def forward(self, hidden: Tensor, motion: Tensor, share: Tensor) -> Tensor:
-        """``share`` is ``self.context`` of the context."""
+    def forward(self, inputs: Tensor, reset: Tensor, share: Tensor) -> None:
+        """Replace the hidden state in ``inputs``, [hidden, motion]; ``share`` is ``self.context`` of the context.
+
+        ``reset`` has the shape of ``inputs`` and holds the same motion; its first half is overwritten.
+        """
+        hidden = inputs[:, :_HIDDEN]
         of_gates, of_candidate = share.split([2 * _HIDDEN, _HIDDEN], dim=1)
-        z, r = (self.gates(torch.cat([hidden, motion], dim=1)) + of_gates).sigmoid_().chunk(2, dim=1)
-        candidate = (self.candidate(torch.cat([r * hidden, motion], dim=1)) + of_candidate).tanh_()
-        return torch.lerp(hidden, candidate, z)
+        z, r = self.gates(inputs).add_(of_gates).sigmoid_().chunk(2, dim=1)
+        torch.mul(r, hidden, out=reset[:, :_HIDDEN])
+        candidate = self.candidate(reset).add_(of_candidate).tanh_()
+        hidden.add_(candidate.sub_(hidden).mul_(z))
 
 
 class SeparableGRU(nn.Module):
@@ -126,9 +131,11 @@ class SeparableGRU(nn.Module):
         return [half.context(context) for half in (self.half1, self.half2)]
 
     def forward(self, hidden: Tensor, motion: Tensor, shares: list[Tensor]) -> Tensor:
+        inputs = torch.cat([hidden, motion], dim=1)
+        reset = inputs.clone()
         for half, share in zip((self.half1, self.half2), shares, strict=True):
-            hidden = half(hidden, motion, share)
-        return hidden
+            half(inputs, reset, share)
+        return inputs[:, :_HIDDEN]
 
 
 class FlowHead(nn.Module):

@@ -135,12 +135,51 @@ static void accumulate(const int8_t *digits, int64_t plane, int64_t stride, int6
     _tile_stored(3, sums[3], LANES); _tile_stored(4, sums[4], LANES); _tile_stored(5, sums[5], LANES);
 }
 
-/* out [rows, outputs] = sum over taps of (digits from row + offset on) times weights, plus bias (may be null).
- * weights [outputs / 16, taps, line / 64, 3, 16, 16, 4]; a scale of the digits holds for rows_per_scale rows.
- * Digits must be readable for rows + 31 rows past the largest offset; what is there does not matter. */
-void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t rows, const float *scales,
-                    int64_t rows_per_scale, int64_t taps, const int64_t *offsets, const int8_t *weights,
-                    const float *weight_scales, int64_t outputs, const float *bias, float *out, int threads) {
+static inline __m512 exponential(__m512 x) {
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x); /* ln 2 in two parts: the first product is exact */
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
+    static const float factors[] = {1 / 720.0f, 1 / 120.0f, 1 / 24.0f, 1 / 6.0f, 0.5f, 1.0f, 1.0f};
+    __m512 sum = _mm512_set1_ps(1 / 5040.0f);
+    for (int i = 0; i < 7; i++) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(factors[i]));
+    return _mm512_scalef_ps(sum, n);
+}
+
+/* erfc of x >= 0 to float32 precision: Numerical Recipes, second edition, section 6.2. */
+static inline __m512 complementary_error(__m512 x) {
+    static const float factors[] = {-0.82215223f, 1.48851587f, -1.13520398f, 0.27886807f, -0.18628806f,
+                                    0.09678418f,  0.37409196f, 1.00002368f,  -1.26551223f};
+    const __m512 one = _mm512_set1_ps(1.0f);
+    const __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(x, _mm512_set1_ps(0.5f), one));
+    __m512 sum = _mm512_set1_ps(0.17087277f);
+    for (int i = 0; i < 9; i++) sum = _mm512_fmadd_ps(sum, t, _mm512_set1_ps(factors[i]));
+    return _mm512_mul_ps(t, exponential(_mm512_fnmadd_ps(x, x, sum)));
+}
+
+enum { NONE, SILU, GELU };
+
+static inline __m512 activate(__m512 x, int activation) {
+    if (activation == SILU) {
+        const __m512 one = _mm512_set1_ps(1.0f);
+        return _mm512_div_ps(x, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
+    }
+    if (activation == GELU) {
+        __m512 tail = complementary_error(_mm512_abs_ps(_mm512_mul_ps(x, _mm512_set1_ps(0.707106781f))));
+        tail = _mm512_mul_ps(tail, _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
+        return _mm512_mask_sub_ps(tail, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), x, tail);
+    }
+    return x;
+}
+
+/* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
+ * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
+ * out_height x out_width pixels are written, to out [images, out_height, out_width, outputs].
+ * weights [outputs / 16, taps, line / 64, 3, 16, 16, 4]. Digits must be readable for rows + 31 rows past the largest
+ * offset; what is there does not matter. */
+void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t rows,
+                    const float *scales, int64_t height, int64_t width, int64_t out_height, int64_t out_width,
+                    int64_t taps, const int64_t *offsets, const int8_t *weights, const float *weight_scales,
+                    int64_t outputs, const float *bias, float *out, int activation, int threads) {
     const int64_t panel = taps * line / LANES * 3 * TILE, strips = (rows + 31) / 32;
     /* As many rows at once as leave half of the second-level cache to weights; and work for every thread. */
     int64_t block = (1 << 20) / (32 * 3 * line), share = (strips + threads - 1) / threads;
@@ -160,7 +199,10 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t
                                    weights + (n / SIDE + g) * panel, sums[g]);
                     for (int64_t r = 0; r < 32 && strip * 32 + r < rows; r++) {
                         const int64_t row = strip * 32 + r, half = r / SIDE;
-                        const __m512 scale = _mm512_set1_ps(scales[row / rows_per_scale] * 65536.0f);
+                        const int64_t image = row / (height * width), y = row / width % height, x = row % width;
+                        if (y >= out_height || x >= out_width) continue;
+                        float *place = out + ((image * out_height + y) * out_width + x) * outputs;
+                        const __m512 scale = _mm512_set1_ps(scales[image] * 65536.0f);
                         for (int64_t g = 0; g < group; g++) {
                             const int64_t column = n + g * SIDE;
                             const __mmask16 mask = first(outputs - column);
@@ -171,7 +213,7 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t
                             sum = _mm512_fmadd_ps(high, _mm512_set1_ps(65536.0f), sum);
                             sum = _mm512_mul_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, weight_scales + column), scale));
                             if (bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, bias + column));
-                            _mm512_mask_storeu_ps(out + row * outputs + column, mask, sum);
+                            _mm512_mask_storeu_ps(place + column, mask, activate(sum, activation));
                         }
                     }
                 }

@@ -29,12 +29,25 @@ def speed_up(network: nn.Module, device: str) -> nn.Module:
 
 
 def _replace(module: nn.Module) -> None:
-    for name, child in module.named_children():
+    """Also of the parts inside. An activation that is listed after a linear layer is taken to follow it."""
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, SlicedLinear) and (activation := _activation(child)):
+            before.weights.activation = activation
+            setattr(module, name, nn.Identity())
         kind = next((kind for layer, kind in _KINDS.items() if type(child).forward is layer.forward), None)
         if kind is None:
             _replace(child)
         elif _is_large(child):
             setattr(module, name, kind(child))
+        before = getattr(module, name)
+
+
+def _activation(module: nn.Module) -> int:
+    """The kernel's number of an activation; 0 of anything else."""
+    if isinstance(module, nn.GELU) and module.approximate == "none":
+        return 2
+    return 1 if isinstance(module, nn.SiLU) else 0
 
 
 def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
@@ -73,22 +86,19 @@ class Weights:
         self.digits = digits.permute(1, 3, 0, 4, 2, 5).contiguous()
         self.scales, self.bias = scales, None if bias is None else bias.contiguous()
         self.outputs, self.taps, self.line = outputs, taps, line
+        self.activation = 0
 
-    def times(self, digits: Tensor, scales: Tensor, rows: int, rows_per_scale: int, offsets: Tensor) -> Tensor:
-        """Digits [3, more than rows, line] -> [rows, outputs]."""
-        out = torch.empty(rows, self.outputs)
+    def times(self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor) -> Tensor:
+        """Digits [3, pixels and slack, line] of images -> [images, height, width, outputs].
+
+        ``sizes``: height and width of the images, and of what is wanted of them.
+        """
+        out = torch.empty(len(scales), *sizes[2:], self.outputs)
         library().sliced_product(
-            *(
-                digits.data_ptr(),
-                digits.stride(0),
-                digits.stride(1),
-                self.line,
-                rows,
-                scales.data_ptr(),
-                rows_per_scale,
-            ),
-            *(self.taps, offsets.data_ptr(), self.digits.data_ptr(), self.scales.data_ptr(), self.outputs),
-            *(_pointer(self.bias), out.data_ptr(), torch.get_num_threads()),
+            *(digits.data_ptr(), digits.stride(0), digits.stride(1), self.line, len(scales) * sizes[0] * sizes[1]),
+            *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
+            *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), self.activation),
+            torch.get_num_threads(),
         )
         return out
 
@@ -116,7 +126,7 @@ class SlicedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1]).contiguous()
-        out = self.weights.times(*_row_digits(rows), len(rows), 1, self.offsets)
+        out = self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets)
         return out.view(*x.shape[:-1], -1)
 
 
@@ -124,7 +134,7 @@ class SlicedConv2d(nn.Module):
     """A convolution of stride 1 on float32 [N, in, H, W] -> [N, out, H', W'], channels last.
 
     Images with their border are one long list of pixels: a tap of the kernel is the same list some pixels further on.
-    Results that would reach past a line's end are computed too, and left out of the view that is returned.
+    What would reach past a line's end is computed too, and left out.
     """
 
     def __init__(self, layer: nn.Conv2d):
@@ -141,10 +151,8 @@ class SlicedConv2d(nn.Module):
         rows, columns = height + 2 * down, width + 2 * across
         taps = [row * columns + column for row in range(self.kernel[0]) for column in range(self.kernel[1])]
         digits, scales = _image_digits(x, down, across, taps[-1])
-        pixels = count * rows * columns
-        out = self.weights.times(digits, scales, pixels, rows * columns, torch.tensor(taps))
-        whole = out.view(count, rows, columns, -1).permute(0, 3, 1, 2)
-        return whole[:, :, : rows - self.kernel[0] + 1, : columns - self.kernel[1] + 1]
+        sizes = (rows, columns, rows - self.kernel[0] + 1, columns - self.kernel[1] + 1)
+        return self.weights.times(digits, scales, sizes, torch.tensor(taps)).permute(0, 3, 1, 2)
 
 
 def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:

@@ -28,8 +28,8 @@ _SIGNATURES = {
     "sliced_rows": [_POINTER, _LONG, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _INT],
     "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _INT],
     "sliced_product": [
-        *[_POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER, _LONG],
-        *[_POINTER, _POINTER, _INT],
+        *[_POINTER, *[_LONG] * 4, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
+        *[_POINTER, _POINTER, _INT, _INT],
     ],
 }
 
