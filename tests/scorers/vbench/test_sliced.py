@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, speed_up
+from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, speed_up, split_heads
 from nova_bench.scorers.vbench.sliced.library import OFF, library
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
@@ -71,6 +71,16 @@ def test_as_exact_as_pytorch_on_what_transformers_have() -> None:
     layer, x = with_weights(nn.Linear(1024, 256), 1), drawn(0, 257, 1024)
     x[:, 7] *= 40  # a channel that stands out, as in large transformers
     assert error(SlicedLinear(layer)(x), layer, x) < 10 * error(layer(x), layer, x)
+
+
+@needs_kernel
+@pytest.mark.parametrize("head", [64, 32])
+def test_heads_come_as_from_the_plain_layer(head: int) -> None:
+    layer, x = with_weights(nn.Linear(64, 3 * 2 * head), 1), drawn(0, 2, 37, 64)
+    expected, results = split_heads(layer, x, 3, 2), split_heads(SlicedLinear(layer), x, 3, 2)
+    assert len(results) == 3
+    for result, plain in zip(results, expected, strict=True):
+        torch.testing.assert_close(result, plain)
 
 
 @needs_kernel

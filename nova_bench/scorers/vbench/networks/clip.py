@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.scorers.vbench.networks.weights import load_network
+from nova_bench.scorers.vbench.sliced.layers import split_heads
 
 RESOLUTION = 224
 _HEAD = 64  # channels per attention head
@@ -68,8 +69,8 @@ class Attention(nn.Module):
         del self.in_proj_weight, self.in_proj_bias
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        batch, tokens, width = x.shape
-        query, key, value = self.in_proj(x).view(batch, tokens, 3, -1, _HEAD).permute(2, 0, 3, 1, 4)
+        batch, _, width = x.shape
+        query, key, value = split_heads(self.in_proj, x, 3, width // _HEAD)
         mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
         return self.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
 

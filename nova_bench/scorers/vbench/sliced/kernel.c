@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LANES = 64, SIDE = 16, TILE = LANES * SIDE, GROUP = 4, LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */ };
+enum { LANES = 64, SIDE = 16, TILE = LANES * SIDE, GROUP = 4 /* 64 outputs */, LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */ };
 
 /* Linux grants tile registers on demand, to the whole process. 0 if it does. */
 int sliced_prepare(void) { return (int)syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */); }
@@ -108,6 +108,11 @@ static struct tiles configure_tiles(void) {
     return before;
 }
 
+/* Ask for the next three tiles of weights, which would otherwise be waited for. */
+static inline void fetch(const int8_t *tiles) {
+    for (int i = 0; i < 3 * TILE; i += LANES) _mm_prefetch((const char *)(tiles + i), _MM_HINT_T0);
+}
+
 #define MULTIPLY(sum, a) _tile_loadd(7, a, stride); _tile_dpbssd(sum, 7, 6);
 
 /* The six sums of 32 rows x 16 outputs: tiles 0 and 1 of high * high, 2 and 3 of what is 256 times smaller, 4 and 5
@@ -120,6 +125,7 @@ static void accumulate(const int8_t *digits, int64_t plane, int64_t stride, int6
     for (int64_t tap = 0; tap < taps; tap++) {
         const int8_t *high = digits + offsets[tap] * stride, *middle = high + plane, *low = middle + plane;
         for (int64_t lane = 0; lane < line; lane += LANES, weights += 3 * TILE) {
+            fetch(weights + 3 * TILE);
             _tile_loadd(6, weights, LANES);
             MULTIPLY(0, high + lane) MULTIPLY(1, high + lane + below)
             MULTIPLY(4, low + lane) MULTIPLY(5, low + lane + below)
@@ -173,13 +179,16 @@ static inline __m512 activate(__m512 x, int activation) {
 
 /* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
  * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
- * out_height x out_width pixels are written, to out [images, out_height, out_width, outputs].
+ * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64 outputs
+ * lie block_step floats apart. That is [images, out_height, out_width, outputs] with steps of `outputs` and 64, or
+ * attention heads one after the other.
  * weights [outputs / 16, taps, line / 64, 3, 16, 16, 4]. Digits must be readable for rows + 31 rows past the largest
  * offset; what is there does not matter. */
 void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t rows,
                     const float *scales, int64_t height, int64_t width, int64_t out_height, int64_t out_width,
                     int64_t taps, const int64_t *offsets, const int8_t *weights, const float *weight_scales,
-                    int64_t outputs, const float *bias, float *out, int activation, int threads) {
+                    int64_t outputs, const float *bias, float *out, int64_t pixel_step, int64_t block_step,
+                    int activation, int threads) {
     const int64_t panel = taps * line / LANES * 3 * TILE, strips = (rows + 31) / 32;
     /* As many rows at once as leave half of the second-level cache to weights; and work for every thread. */
     int64_t block = (1 << 20) / (32 * 3 * line), share = (strips + threads - 1) / threads;
@@ -201,7 +210,7 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t
                         const int64_t row = strip * 32 + r, half = r / SIDE;
                         const int64_t image = row / (height * width), y = row / width % height, x = row % width;
                         if (y >= out_height || x >= out_width) continue;
-                        float *place = out + ((image * out_height + y) * out_width + x) * outputs;
+                        float *place = out + ((image * out_height + y) * out_width + x) * pixel_step + n / 64 * block_step;
                         const __m512 scale = _mm512_set1_ps(scales[image] * 65536.0f);
                         for (int64_t g = 0; g < group; g++) {
                             const int64_t column = n + g * SIDE;
@@ -213,7 +222,7 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t
                             sum = _mm512_fmadd_ps(high, _mm512_set1_ps(65536.0f), sum);
                             sum = _mm512_mul_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, weight_scales + column), scale));
                             if (bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, bias + column));
-                            _mm512_mask_storeu_ps(place + column, mask, activate(sum, activation));
+                            _mm512_mask_storeu_ps(place + g * SIDE, mask, activate(sum, activation));
                         }
                     }
                 }

@@ -53,7 +53,9 @@ def _activation(module: nn.Module) -> int:
 def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
     """Whether a layer is one that the kernel does, and does faster."""
     plain = isinstance(layer, nn.Linear) or (
-        set(layer.stride) == set(layer.dilation) == {layer.groups} == {1} and layer.padding_mode == "zeros"
+        set(layer.stride) == set(layer.dilation) == {layer.groups} == {1}
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
     )
     return plain and layer.weight.dtype == torch.float32 and min(layer.weight.shape[:2]) >= _SMALLEST
 
@@ -88,16 +90,22 @@ class Weights:
         self.outputs, self.taps, self.line = outputs, taps, line
         self.activation = 0
 
-    def times(self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor) -> Tensor:
+    def times(
+        self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor, blocks: int = 1
+    ) -> Tensor:
         """Digits [3, pixels and slack, line] of images -> [images, height, width, outputs].
 
-        ``sizes``: height and width of the images, and of what is wanted of them.
+        ``sizes``: height and width of the images, and of what is wanted of them. With more than one block, of 64
+        outputs each, the result is [blocks, images, height, width, 64].
         """
-        out = torch.empty(len(scales), *sizes[2:], self.outputs)
+        pixels = len(scales) * sizes[2] * sizes[3]
+        steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
+        shape = (len(scales), *sizes[2:], self.outputs // blocks)
+        out = torch.empty(shape if blocks == 1 else (blocks, *shape))
         library().sliced_product(
             *(digits.data_ptr(), digits.stride(0), digits.stride(1), self.line, len(scales) * sizes[0] * sizes[1]),
             *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
-            *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), self.activation),
+            *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
             torch.get_num_threads(),
         )
         return out
@@ -125,9 +133,22 @@ class SlicedLinear(nn.Module):
         self.offsets = torch.zeros(1, dtype=torch.int64)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._times(x, 1).view(*x.shape[:-1], -1)
+
+    def by_head(self, x: Tensor, heads: int) -> Tensor:
+        """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""
+        return self._times(x, heads).view(heads, *x.shape[:-1], _LANES)
+
+    def _times(self, x: Tensor, blocks: int) -> Tensor:
         rows = x.reshape(-1, x.shape[-1]).contiguous()
-        out = self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets)
-        return out.view(*x.shape[:-1], -1)
+        return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
+
+
+def split_heads(layer: nn.Module, x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """``layer`` on [N, tokens, in], cut into ``parts`` (query, key and value, say) of [N, heads, tokens, head]."""
+    if isinstance(layer, SlicedLinear) and layer.weights.outputs == parts * heads * _LANES:
+        return tuple(part.transpose(0, 1) for part in layer.by_head(x, parts * heads).chunk(parts))
+    return layer(x).view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4).unbind()
 
 
 class SlicedConv2d(nn.Module):
@@ -147,7 +168,7 @@ class SlicedConv2d(nn.Module):
         if x.stride(1) != 1:
             x = x.contiguous(memory_format=torch.channels_last)
         down, across = self.padding
-        count, _, height, width = x.shape
+        height, width = x.shape[2:]
         rows, columns = height + 2 * down, width + 2 * across
         taps = [row * columns + column for row in range(self.kernel[0]) for column in range(self.kernel[1])]
         digits, scales = _image_digits(x, down, across, taps[-1])

@@ -29,7 +29,7 @@ _SIGNATURES = {
     "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _INT],
     "sliced_product": [
         *[_POINTER, *[_LONG] * 4, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
-        *[_POINTER, _POINTER, _INT, _INT],
+        *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT],
     ],
 }
 
