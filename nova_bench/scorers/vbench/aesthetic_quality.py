@@ -54,7 +54,7 @@ class AestheticQuality:
 INFO = ScorerInfo(
     name="aesthetic_quality",
     summary="VBench aesthetic quality: LAION's aesthetic predictor on CLIP features",
-    version="1",
+    version="2",
     unit="",
     range=(None, None),  # a linear layer; about 0 to 1 in practice
     higher_is_better=True,

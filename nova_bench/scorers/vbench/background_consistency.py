@@ -46,7 +46,7 @@ class BackgroundConsistency:
 INFO = ScorerInfo(
     name="background_consistency",
     summary="VBench background consistency: similarity of CLIP features between frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

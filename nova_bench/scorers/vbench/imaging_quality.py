@@ -48,7 +48,7 @@ class ImagingQuality:
 INFO = ScorerInfo(
     name="imaging_quality",
     summary="VBench imaging quality: MUSIQ's technical quality of the frames",
-    version="1",
+    version="2",
     unit="",
     range=(None, None),  # a linear layer; about 0 to 1 in practice
     higher_is_better=True,

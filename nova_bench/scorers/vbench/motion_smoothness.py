@@ -83,7 +83,7 @@ class MotionSmoothness:
 INFO = ScorerInfo(
     name="motion_smoothness",
     summary="VBench motion smoothness: how well AMT-S interpolates every second frame",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

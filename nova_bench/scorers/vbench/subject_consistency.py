@@ -52,7 +52,7 @@ def _bytes(height: int, width: int) -> float:
 INFO = ScorerInfo(
     name="subject_consistency",
     summary="VBench subject consistency: similarity of DINO features between frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,
