@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from nova_bench.aggregate import MetricSummary
-from nova_bench.protocols.base import DerivedMetric
+from nova_bench.protocols.base import DerivedMetric, Number
 from nova_bench.spec import StatisticsSpec
 from nova_bench.stats import percentile_interval
 from nova_bench.store import Status
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,6 @@ class DerivedSummary:
     incomplete: tuple[str, ...]
     n_requested: int
     n_ok: int
-    resampled: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def derive(
@@ -55,37 +50,33 @@ def _derived(
 ) -> DerivedSummary:
     import numpy as np
 
-    values: dict[str, float] = {}
-    resampled: dict[str, np.ndarray] = {}
     leaves = leaf_metrics(metric, known)
-    for part in metric.parts:
-        if part.metric in known:
-            inner = _derived(known[part.metric], measured, known, statistics)
-            value, draws = inner.value, inner.resampled
-        else:
-            summary = measured.get(part.metric)
-            value, draws = (summary.value, summary.resampled) if summary else (None, None)
-        if value is not None:
-            values[part.metric], resampled[part.metric] = value, draws
     used = [measured[name] for name in leaves if name in measured]
+    needs = tuple(name for name in leaves if name not in measured or measured[name].value is None)
+    value = interval = None
+    if not needs:
+        value = float(combined(metric, {name: measured[name].value for name in leaves}, known))
+        draws = combined(metric, {name: measured[name].resampled for name in leaves}, known)
+        if not np.isnan(draws).all():
+            low, high = percentile_interval(draws[:, None], statistics.confidence)
+            interval = float(low[0]), float(high[0])
     counted = {score.unit.digest: score.status for summary in used for score in summary.samples}
     ok = {score.unit.digest for summary in used for score in summary.samples if score.status == Status.OK}
-    complete = len(values) == len(metric.parts)
-    draws = metric.value(resampled) if complete else None
-    interval = None
-    if complete and not np.isnan(draws).all():
-        low, high = percentile_interval(draws[:, None], statistics.confidence)
-        interval = float(low[0]), float(high[0])
     return DerivedSummary(
         metric=metric,
-        value=float(metric.value(values)) if complete else None,
+        value=value,
         interval=interval,
-        needs=tuple(name for name in leaves if name not in measured or measured[name].value is None),
+        needs=needs,
         incomplete=tuple(s.scorer.info.name for s in used if s.value is not None and s.n_failed + s.n_missing),
         n_requested=len(counted),
         n_ok=len(ok),
-        resampled=draws,
     )
+
+
+def combined(metric: DerivedMetric, leaves: Mapping[str, Number], known: Mapping[str, DerivedMetric]) -> Number:
+    """The metric's value from those of all its :func:`leaf_metrics`, derived parts computed on the way."""
+    inner = {part.metric: combined(known[part.metric], leaves, known) for part in metric.parts if part.metric in known}
+    return metric.value({**leaves, **inner})
 
 
 def leaf_metrics(metric: DerivedMetric, known: Mapping[str, DerivedMetric]) -> tuple[str, ...]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_bench.derive import leaf_metrics
 from nova_bench.errors import UserError
 from nova_bench.names import nearest
-from nova_bench.spec import Suite
+from nova_bench.protocols.catalog import DERIVED
+from nova_bench.spec import PublishedSpec, Suite
 
 
 def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
     """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
 
-    The whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of
-    the suite has.
+    Final scores that rest on other scorers, and published numbers of what isn't measured then, are left out too. The
+    whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of the
+    suite has.
     """
     if not names:
         return suite
@@ -25,7 +28,9 @@ def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
             )
     wanted = {*names, *(uses[name].keep.scorer for name in names if uses[name].keep)}
     scorers = tuple(use for use in suite.scorers if use.name in wanted)
-    changes: dict[str, object] = {"scorers": scorers}
+    derived = tuple(name for name in suite.derived if wanted.issuperset(leaf_metrics(DERIVED.get(name), DERIVED.all())))
+    changes: dict[str, object] = {"scorers": scorers, "derived": derived}
+    changes["published"] = _published(suite.published, {*wanted, *derived})
     if suite.prompts and all(use.tags for use in scorers):
         tags = dict.fromkeys(tag for use in scorers for tag in use.tags)
         chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
@@ -35,3 +40,11 @@ def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
             )
         changes["prompts"] = suite.prompts.model_copy(update={"tags": chosen})
     return suite.model_copy(update=changes)
+
+
+def _published(columns: Sequence[PublishedSpec], names: set[str]) -> tuple[PublishedSpec, ...]:
+    """Published numbers of these metrics; a column that has none of them is left out."""
+    kept = ({name: value for name, value in column.values.items() if name in names} for column in columns)
+    return tuple(
+        column.model_copy(update={"values": values}) for column, values in zip(columns, kept, strict=True) if values
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from nova_bench.aggregate import collect
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.identity import file_digest
@@ -17,6 +18,7 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress
 from nova_bench.run import build_adapter, requested_suite
+from nova_bench.selection import needed
 from nova_bench.spec import Suite
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -33,6 +35,8 @@ class ScorerPreview:
     missing: int
     needs: tuple[str, ...]
     seconds: float | None
+    at_least: bool = False
+    """Whether verdicts to come decide if there is more to do."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,13 @@ class Preview:
 
         units = len(self.plan.units)
         prompts = len({unit.prompt_id for unit in self.plan.units})
-        missing = units - self.units_done
+        unmade = units - self.units_done
         failed = f" ({self.units_failed} failed before)" if self.units_failed else ""
-        rows = [["samples", self.units_done, f"{missing}{failed}", duration(self.generate_seconds), ""]]
+        rows = [["samples", self.units_done, f"{unmade}{failed}", duration(self.generate_seconds), ""]]
         for scorer in self.scorers:
             needs = ", ".join(scorer.needs)
-            rows.append([scorer.name, scorer.done, scorer.missing, duration(scorer.seconds), needs])
+            missing = f"{scorer.missing} or more" if scorer.at_least and scorer.missing else scorer.missing
+            rows.append([scorer.name, scorer.done, missing, duration(scorer.seconds), needs])
         lines = [
             f"run {self.plan.run_name}: samples: {units}, prompts: {prompts}, scorers: {len(self.scorers)}",
             "",
@@ -123,15 +128,18 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     speeds = _Speeds(store, plan.suite.execution.device)
     unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
-    scorers, needed = [], set()
+    scorers, assets = [], set()
+    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     for scorer in plan.scorers:
-        applies = [unit for unit in plan.units if scorer.applies_to(unit)]
+        asked = must_see.get(scorer.info.name)
+        applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
         left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
         unscored.update(left)
-        needed.update(scorer.info.assets)
+        assets.update(scorer.info.assets)
         absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
-        scorers.append(ScorerPreview(scorer.info.name, len(applies) - len(left), len(left), absent, seconds))
+        done = len(applies) - len(left)
+        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None))
     missing_units = len(plan.units) - len(here)
     return Preview(
         plan,
@@ -140,7 +148,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
         tuple(scorers),
         (
             *(ADAPTERS.get(plan.suite.model.adapter).missing(plan.suite.model) if missing_units else ()),
-            *(_describe(name) for name in sorted(needed) if asset_state(name) != AssetState.HERE),
+            *(_describe(name) for name in sorted(assets) if asset_state(name) != AssetState.HERE),
         ),
         _disk(plan, store, here, missing_units),
         speeds.seconds("generate", adapter_digest, missing_units),

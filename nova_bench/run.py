@@ -99,12 +99,15 @@ def record_of(plan: Plan):
 
 def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
     """The scorers whose assets are here; the others are named, with what they need."""
-    ready = []
+    ready: list[PlannedScorer] = []
+    waiting: dict[str, list[str]] = {}
     for scorer in plan.scorers:
         try:
             for name in scorer.info.assets:
                 asset_path(name)
             ready.append(scorer)
         except MissingAsset as missing:
-            progress.warn(f"{scorer.info.name}: not computed: {missing}")
+            waiting.setdefault(str(missing), []).append(scorer.info.name)
+    for needs, names in waiting.items():
+        progress.warn(f"{', '.join(names)}: not computed: {needs}")
     return ready

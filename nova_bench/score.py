@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
 from nova_bench.batches import one_line, work_in_batches
 from nova_bench.errors import MediaError
@@ -14,6 +15,7 @@ from nova_bench.identity import file_digest
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.scorers.base import Sample, Score, Scorer, ScorerContext
+from nova_bench.selection import needed
 from nova_bench.store import Artifact, Row, Status, Store
 from nova_bench.video import Clip, decode_ahead
 
@@ -53,12 +55,27 @@ class ScoreSummary:
 def score(plan: Plan, scorers: Sequence[PlannedScorer], store: Store, progress: Progress) -> ScoreSummary:
     """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
 
-    Rows of a batch are in the store before the next one begins; failed rows are tried again by the next run.
+    Rows of a batch are in the store before the next one begins; failed rows are tried again by the next run. Where the
+    verdicts of a scorer decide which samples it must still see, these are scored in further rounds.
     """
-    jobs, already_there = missing_jobs(plan, scorers, store)
     execution = plan.suite.execution
     worker = ScoreWorker(tuple(scorers), execution.device, execution.batch_size, execution.batch_megabytes)
+    jobs, already_there = missing_jobs(plan, scorers, store)
     total = failed = 0
+    tried: set[tuple[str, int, str]] = set()
+    while True:
+        rows = _run_jobs(jobs, worker, plan, store, progress)
+        total, failed = total + len(rows), failed + rows.count(Status.FAILED)
+        tried.update((job.artifact, *want) for job in jobs for want in job.wants)
+        if not jobs or all(scorer.keep is None for scorer in plan.scorers):
+            return ScoreSummary(total, failed, already_there)
+        jobs = _untried(missing_jobs(plan, scorers, store)[0], tried)
+
+
+def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store, progress: Progress) -> list[Status]:
+    """Score jobs and store their rows; the rows' states."""
+    execution = plan.suite.execution
+    states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
     with progress.stage("score", len(jobs)) as advance:
         for batch in make_executor(execution).map(worker, jobs):
@@ -66,22 +83,22 @@ def score(plan: Plan, scorers: Sequence[PlannedScorer], store: Store, progress: 
             for warning in batch.warnings:
                 progress.warn(warning)
             for row in batch.rows:
-                total += 1
+                states.append(row.status)
                 if row.status == Status.FAILED:
-                    failed += 1
                     progress.log(f"score: {row.scorer} of {row.artifact[:12]}: {row.message}")
             decoded, decode_seconds = decoded + batch.jobs, decode_seconds + batch.decode_seconds
             _add_scorer_timings(batch, execution.device, store)
             advance(batch.jobs)
     if decoded:
         store.add_timing("score", "decode", execution.device, decoded, decode_seconds)
-    return ScoreSummary(total, failed, already_there)
+    return states
 
 
 def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> tuple[list[Job], int]:
-    """Jobs for all rows that are missing or failed, and how many rows are there already."""
+    """Jobs for all rows that are missing or failed and needed as far as is known, and how many are there already."""
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in scorers)
+    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
     paths, already_there = {}, 0
     for unit in plan.units:
@@ -89,7 +106,7 @@ def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> 
         if not isinstance(artifact, Artifact):
             continue
         for index, scorer in enumerate(scorers):
-            if not scorer.applies_to(unit):
+            if not scorer.applies_to(unit) or unit.digest not in must_see.get(scorer.info.name, (unit.digest,)):
                 continue
             inputs = scorer.inputs(unit)
             row = rows.get((artifact.sha256, scorer.identity, inputs))
@@ -103,6 +120,11 @@ def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> 
         Job(artifact, paths[artifact], prompt, reference, tuple(wants))
         for (artifact, prompt, reference), wants in jobs.items()
     ], already_there
+
+
+def _untried(jobs: Sequence[Job], tried: set[tuple[str, int, str]]) -> list[Job]:
+    left = (replace(job, wants=tuple(want for want in job.wants if (job.artifact, *want) not in tried)) for job in jobs)
+    return [job for job in left if job.wants]
 
 
 def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
@@ -131,6 +153,7 @@ class ScoreWorker:
             result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
             for index in range(len(self._planned)):
                 result.rows += self._score(index, batch, result.warnings)
+            batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
     def _decoded(self, jobs: Sequence[Job]) -> Iterator[list[_Decoded]]:
@@ -140,6 +163,7 @@ class ScoreWorker:
         for entry in self._decode(jobs):
             batch.append(entry)
             weight += entry.bytes
+            del entry
             if len(batch) >= self._batch_size or weight >= self._batch_bytes:
                 yield batch
                 batch, weight = [], 0
@@ -157,6 +181,7 @@ class ScoreWorker:
             if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
                 clip = MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
             yield _Decoded(job, clip, reference, time.perf_counter() - started)
+            del clip, reference
 
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)

@@ -10,13 +10,30 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
+
+from tests import warm
 
 ROOT = Path(__file__).parent.parent
-# Several tests run at once: more threads than cores would make each of them slower. Set before torch is imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 PLUGIN = ROOT / "tests" / "plugin"
-# In-process tests reach the test kit through entry points exactly as the command line does.
+# Several tests run at once: more threads than cores would make each of them slower. Set before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+# All processes of the tests, wherever they start, have this source tree, and the test kit as an installed package;
+# in-process tests reach it through entry points exactly as the command line does.
+_path = [str(ROOT), str(PLUGIN), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(_path))
+os.environ["COLUMNS"] = "200"
 sys.path.insert(0, str(PLUGIN))
+# What users set for themselves changes no test. The hub's library looks at these once, when it is imported.
+for _name in list(os.environ):
+    if _name.startswith(("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "NOVA_BENCH_")):
+        del os.environ[_name]
+os.environ["HF_HOME"] = str(ROOT / "tests" / "no_hub")
+# Those by which terminals and CI ask for colour, which breaks sentences that tests look for.
+COLOURS = ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "GITHUB_ACTIONS")
+# How long an example takes says how busy the machine is, nothing about the property.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
@@ -28,24 +45,29 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """Environment of a command-line process: this source tree, and the test kit as an installed package."""
-    path = os.pathsep.join([str(ROOT), str(PLUGIN), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+def environment(_own_cache: None) -> dict[str, str]:
+    """Environment of a command-line process: this source tree, the test kit as an installed package, own assets."""
+    return {name: value for name, value in os.environ.items() if name not in COLOURS}
 
 
 @pytest.fixture
 def cli(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `python -m nova_bench ...` in ``tmp_path`` and return the finished process."""
+    """Run the command line in ``tmp_path``, in a process whose imports are behind it, and return the finished one."""
+    return lambda *arguments: warm.run(arguments, tmp_path, environment)
 
-    def run(*arguments: object, timeout: float = 120, **more: str) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture
+def fresh_cli(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same as a new `python -m nova_bench ...`: for what Python does when it starts, and for variables that
+    libraries read when they are imported."""
+
+    def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "nova_bench", *map(str, arguments)],
             cwd=tmp_path,
             env={**environment, **more},
             capture_output=True,
             text=True,
-            timeout=timeout,
             check=False,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,12 +17,14 @@ from nova_bench.expectation import shorten
 from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
 from nova_bench.paths import SuitePath, anchor, locate
 from nova_bench.prompts import suite_prompts
+from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
 
 MEDIA_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".jpg", ".jpeg", ".webp"],
 )
+_NAMED = 3  # files that a warning names
 _PROMPT_AND_INDEX = re.compile(r"(?P<prompt>.+)-(?P<index>[0-9]+)", re.DOTALL)
 
 
@@ -136,15 +139,27 @@ class FilesAdapter:
                 asked[key] = ExistingSample(file.path, entry.text, index, file.reference or reference, tags)
         strangers = [sample for key, sample in files.items() if key not in asked]
         if len(strangers) == len(files):
-            first = strangers[0]
-            raise UserError(
-                f"{where}: no file belongs to a prompt of the suite; {Path(first.path).name!r}, for example, "
-                f"is read as prompt {first.prompt!r}, sample {first.sample_index}",
-                "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index",
-            )
+            raise self._no_file_asked_for(strangers[0], next(iter(asked.values())), where)
         if strangers:
-            self._warn(f"{where}: {len(strangers)} files belong to no prompt of the suite, first {strangers[0].path}")
+            names = ", ".join(repr(Path(sample.path).name) for sample in strangers[:_NAMED])
+            self._warn(
+                f"{where}: {len(strangers)} of {len(files)} files left out, as they are no samples that the suite asks "
+                f"for: {names}{', ...' if len(strangers) > _NAMED else ''}"
+            )
         return list(asked.values())
+
+    def _no_file_asked_for(self, file: ExistingSample, asked: ExistingSample, where: Path) -> UserError:
+        """The error where not a single file serves a prompt of the suite: ``file`` and ``asked`` are examples."""
+        source = self._suite.prompts.source
+        other = PROMPT_SOURCES.get(source).suite_for_other_videos if source else ""
+        command = f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
+        rename = "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index"
+        return UserError(
+            f"{where}: no file is a sample that the suite asks for, such as "
+            f"'{asked.prompt}-{asked.sample_index}.mp4'; {Path(file.path).name!r} is read as prompt {file.prompt!r}, "
+            f"sample {file.sample_index}",
+            command + rename if other else rename,
+        )
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
         """Point at each file; one that isn't there or can't be read is that unit's error."""

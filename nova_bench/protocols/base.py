@@ -25,6 +25,8 @@ class PromptSource:
     summary: str
     factory: str
     assets: tuple[str, ...] = ()
+    suite_for_other_videos: str = ""
+    """Suite with the benchmark's metrics that need no prompt of this list; empty where there is none."""
 
     def read(self, asset: Callable[[str], Path]) -> Sequence[PromptEntry]:
         """All prompts. MissingAsset or UserError where the list isn't here or can't be read."""

@@ -117,7 +117,7 @@ def _records(grid: Grid) -> Iterator[RenderableType]:
         yield Text(heading if heading and heading != group else "", style="italic")
         group = heading
         for column, cell in zip(grid.columns, cells, strict=True):
-            if cell.text:
+            if cell.text and not (cell.missing and not cell.marks):  # a dash without a reason says nothing
                 yield Text("  ").append(_heading(column)).append(": ").append(_text(cell))
 
 

@@ -11,7 +11,7 @@ from nova_bench.errors import MediaError
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
-from nova_bench.report.extremes import ends
+from nova_bench.report.extremes import ends, why
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
@@ -66,6 +66,8 @@ def gallery_item(
         error="; ".join(problems),
         scores={name: row.value for name, row in ok.items()},
         details={name: series for name, row in ok.items() if (series := _series(row))},
+        limits={name: row.details["threshold"] for name, row in ok.items() if "threshold" in row.details},
+        notes={name: why(row.details) for name, row in ok.items()},
         media=path,
         poster=_poster(path),
         reference=Path(unit.reference) if unit.reference else None,

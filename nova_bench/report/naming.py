@@ -63,7 +63,8 @@ def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
     for summary in summaries:
         if keep := summary.scorer.keep:
             which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
-            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.")
+            asked = f" {keep.scorer} is asked no further than these." if keep.first else ""
+            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.{asked}")
     return notes
 
 
@@ -73,17 +74,18 @@ def problem_of(score: SampleScore) -> str:
 
 
 def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
-    """What was asked for and has no number; a metric that can't be measured on a sample is no gap."""
-    found = []
+    """What was asked for and has no number; a metric that can't be measured on a sample is no gap.
+
+    Metrics that lack for the same reason share a line.
+    """
+    lines: dict[str, list[str]] = {}
     for summary in summaries:
-        name = summary.scorer.info.name
-        if summary.n_failed or summary.n_missing:
+        if summary.value is None:
+            lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)
+        elif summary.n_failed or summary.n_missing:
             done = f"{summary.n_ok} of {summary.n_requested} samples scored"
-            reason = why_missing(summary) if summary.value is None else _first_problem(summary)
-            found.append(f"{name}: {done}; {reason}")
-        elif summary.value is None:
-            found.append(f"{name}: {why_missing(summary)}")
-    return found
+            lines.setdefault(f"{done}; {_first_problem(summary)}", []).append(summary.scorer.info.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()]
 
 
 def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:

@@ -59,11 +59,12 @@ def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
             Column(info.name, info.name, unit=info.unit, higher_is_better=info.higher_is_better, digits=info.digits)
         )
     scores = by_unit(summaries)
+    whole = {s.scorer.info.name: why_missing(s) if s.value is None else "not computed yet" for s in summaries}
     table_rows = []
     for unit in plan.units:
         cells = {"prompt": Cell(sample_name(unit))}
         for name, score in scores.get(unit.digest, {}).items():
-            cells[name] = _sample_cell(score)
+            cells[name] = _sample_cell(score, whole[name])
         table_rows.append(Row(cells))
     return Table(id="samples", title="Every sample", columns=tuple(columns), rows=tuple(table_rows))
 
@@ -100,12 +101,12 @@ def _final_cell(score: DerivedSummary) -> Cell:
     )
 
 
-def _sample_cell(score: SampleScore) -> Cell:
+def _sample_cell(score: SampleScore, not_tried: str) -> Cell:
     if score.status == Status.OK:
         return Cell(score.row.value)
     if score.status == Status.NOT_MEASURABLE:
         return Cell(None, note=f"not measurable: {score.row.message}")
-    return Cell(None, note=f"failed: {problem_of(score)}" if score.status == Status.FAILED else "not computed yet")
+    return Cell(None, note=f"failed: {problem_of(score)}" if score.status == Status.FAILED else not_tried)
 
 
 def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def study_figures(results: StudyResults) -> list[FigureSpec]:
-    """For each metric, every setting's value with its interval."""
+    """For each metric and derived metric, every setting's value with its interval."""
     from nova_bench.render.figure_spec import Interval, MetricIntervals
 
     pools = {setting.label: results.pooled(setting) for setting in results.settings}
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     figures: list[FigureSpec] = []
-    for index, (name, info) in enumerate(results.metrics.items()):
+    for index, (name, info) in enumerate(results.columns.items()):
         intervals = []
         for setting in results.settings:
             pool = pools[setting.label]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from nova_bench.stats import student_interval
 from nova_bench.store import Artifact
 from nova_bench.study.results import Setting, StudyResults
 from nova_bench.study.spec import OverviewSpec
+from nova_bench.study.tables import value_cell
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
@@ -22,7 +24,7 @@ def overview_part(results: StudyResults, asked: OverviewSpec) -> tuple[list[Tabl
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     columns = [Column("setting", "Setting", "label")]
     for index, column in enumerate(asked.columns):
-        info = results.metrics.get(column.metric)
+        info = results.columns.get(column.metric)
         shown = {"unit": "%", "scale": 100.0, "digits": 2} if column.percent else {"unit": info.unit if info else ""}
         shown |= {"unit": "s", "digits": 3} if column.metric == SECONDS else {}
         shown |= {"higher_is_better": info.higher_is_better} if info else {}
@@ -37,14 +39,15 @@ def overview_part(results: StudyResults, asked: OverviewSpec) -> tuple[list[Tabl
 
 
 def _measured(results: StudyResults, setting: Setting, asked: OverviewSpec) -> Row:
-    pool, places = results.pooled(setting), {name: index for index, name in enumerate(results.metrics)}
+    pool = results.pooled(setting)
     cells = {"setting": Cell(setting.label)}
     for index, column in enumerate(asked.columns):
         if column.metric == SECONDS:
             cell = _seconds(results, setting)
-        elif column.metric in places:
-            at = places[column.metric]
-            cell = Cell(float(pool.value[at]), ci=(float(pool.low[at]), float(pool.high[at])), note=_problem(setting))
+        elif column.metric in results.columns:
+            cell = value_cell(results, setting, column.metric, pool)
+            # Unit and digits are the column's.
+            cell = replace(cell, unit=None, digits=None, note=cell.note or _problem(setting))
         else:
             cell = Cell(None, note=f"not computed: {column.note or _no_metric(results)}")
         cells[f"c{index}"] = cell

@@ -8,7 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nova_bench.aggregate import MetricSummary, SampleScore, collect, summarise
+from nova_bench.derive import DerivedSummary, combined, derive, leaf_metrics
 from nova_bench.plan import Plan
+from nova_bench.protocols.base import DerivedMetric
+from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.selection import select
@@ -28,10 +31,15 @@ class ArmResult:
     plan: Plan | None = None
     artifacts: dict[str, Artifact | FailedUnit] | None = None
     summaries: tuple[MetricSummary, ...] = ()
+    final: tuple[DerivedSummary, ...] = ()
 
     def summary(self, metric: str) -> MetricSummary | None:
         """What a metric says of this arm."""
         return next((summary for summary in self.summaries if summary.scorer.info.name == metric), None)
+
+    def final_score(self, name: str) -> DerivedSummary | None:
+        """What a derived metric says of this arm."""
+        return next((score for score in self.final if score.metric.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -71,18 +79,54 @@ class StudyResults:
         return {s.scorer.info.name: s.scorer.info for arm in self.arms for s in arm.summaries}
 
     @cached_property
+    def derived(self) -> dict[str, DerivedMetric]:
+        """Every derived metric of any arm, in the arms' order."""
+        return {score.metric.name: score.metric for arm in self.arms for score in arm.final}
+
+    @cached_property
+    def columns(self) -> dict[str, ScorerInfo | DerivedMetric]:
+        """What is pooled and compared, in the order of the pools: all of ``metrics``, then all of ``derived``."""
+        return {**self.metrics, **self.derived}
+
+    def leaves(self, column: str) -> tuple[str, ...]:
+        """The metrics behind a column: those of a derived one, or itself."""
+        return leaf_metrics(self.derived[column], DERIVED.all()) if column in self.derived else (column,)
+
+    @cached_property
     def prompts(self) -> dict[str, int]:
         """Prompt id -> position, over all arms."""
         units = (unit for arm in self.arms if arm.plan for unit in arm.plan.units)
         return {name: index for index, name in enumerate(dict.fromkeys(unit.prompt_id for unit in units))}
 
     def pooled(self, setting: Setting) -> Pooled:
-        """Value and interval of each of ``metrics``."""
-        return pooled(*self._scores(setting), self.record.statistics)
+        """Value and interval of each of ``columns``."""
+        return pooled(*self._scores(setting), self.record.statistics, self._with_derived)
 
-    def difference(self, setting: Setting) -> tuple[Pooled, np.ndarray]:
-        """The setting minus the reference over the prompts they share, and the number of those."""
-        return difference(*self._scores(setting), *self._scores(self.reference), self.record.statistics)
+    def difference(self, setting: Setting) -> tuple[Pooled, dict[str, int]]:
+        """The setting minus the reference over the prompts they share, and how many those are of each column."""
+        sides = *self._scores(setting), *self._scores(self.reference)
+        found, shared = difference(*sides, self.record.statistics, self._with_derived)
+        place = {name: index for index, name in enumerate(self.metrics)}
+        behind = {name: [place[leaf] for leaf in self.leaves(name) if leaf in place] for name in self.columns}
+        return found, {name: int(shared[:, metrics].any(axis=1).sum()) for name, metrics in behind.items()}
+
+    def asked(self, column: str, *settings: Setting) -> int:
+        """How many prompts the settings' suites want a column's metrics measured on."""
+        arms = [arm for setting in settings for arm in setting.measured]
+        summaries = [summary for arm in arms for leaf in self.leaves(column) if (summary := arm.summary(leaf))]
+        return len({score.unit.prompt_id for summary in summaries for score in summary.samples})
+
+    def _with_derived(self, means: np.ndarray) -> np.ndarray:
+        """Means of ``metrics`` [..., metrics] with those of ``derived`` behind, NaN where a part has none."""
+        import numpy as np
+
+        known = {name: means[..., index] for index, name in enumerate(self.metrics)}
+        nowhere = np.full(means.shape[:-1], np.nan)
+        added = [
+            combined(metric, {leaf: known.get(leaf, nowhere) for leaf in self.leaves(name)}, DERIVED.all())
+            for name, metric in self.derived.items()
+        ]
+        return np.concatenate([means, *(values[..., None] for values in added)], axis=-1)
 
     def _scores(self, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
         column = {name: index for index, name in enumerate(self.metrics)}
@@ -128,4 +172,6 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    return ArmResult(arm, plan, artifacts, tuple(summarise(*select(plan.scorers, samples), record.statistics)))
+    summaries = summarise(*select(plan.scorers, samples), record.statistics)
+    final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, record.statistics, DERIVED.all())
+    return ArmResult(arm, plan, artifacts, tuple(summaries), tuple(final))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.naming import gaps, why_missing
-from nova_bench.scorers.base import ScorerInfo
 from nova_bench.study.pooling import Pooled
 from nova_bench.study.results import Setting, StudyResults
 
 
 def metrics_table(results: StudyResults) -> Table:
-    """One row per metric and setting: value, interval, counts, difference from the reference."""
+    """One row per metric or derived metric and setting: value, interval, counts, difference from the reference."""
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     several = any(len(setting.arms) > 1 for setting in results.settings)
     published = {f"published{i}": p for i, p in enumerate(results.record.published)}
@@ -34,13 +33,13 @@ def metrics_table(results: StudyResults) -> Table:
     pools = {setting.label: results.pooled(setting) for setting in results.settings}
     differences = {setting.label: results.difference(setting) for setting in results.settings}
     rows = []
-    for index, (name, info) in enumerate(results.metrics.items()):
+    for name in results.columns:
         for setting in results.settings:
             cells = {
                 "metric": Cell(name),
                 "setting": Cell(setting.label),
-                "value": _value(setting, info, pools[setting.label], index),
-                "difference": _difference(results, setting, info, *differences[setting.label], index),
+                "value": value_cell(results, setting, name, pools[setting.label]),
+                "difference": _difference(results, setting, name, *differences[setting.label]),
             }
             if several:
                 cells["seeds"] = Cell(_trainings(setting))
@@ -59,53 +58,71 @@ def metrics_table(results: StudyResults) -> Table:
     )
 
 
-def _value(setting: Setting, info: ScorerInfo, pool: Pooled, index: int) -> Cell:
-    found = [summary for arm in setting.measured if (summary := arm.summary(info.name))]
+def value_cell(results: StudyResults, setting: Setting, name: str, pool: Pooled) -> Cell:
+    """A column of ``results.columns`` for a setting, from its ``pool``; without a value, the note says why."""
+    about, place = results.columns[name], list(results.columns).index(name)
+    value = float(pool.value[place])
+    missing = value != value
+    return Cell(
+        value,
+        ci=(float(pool.low[place]), float(pool.high[place])),
+        **({} if missing and name in results.derived else _counts(setting, name)),
+        note=_why_missing(setting, name) if missing else _what_lacks(setting, name),
+        digits=about.digits,
+        unit=about.unit,
+        higher_is_better=about.higher_is_better,
+    )
+
+
+def _counts(setting: Setting, name: str) -> dict[str, int]:
+    """Samples behind a value over the setting's arms; nothing where no arm has the metric."""
+    if final := [score for arm in setting.measured if (score := arm.final_score(name))]:
+        return {"n_requested": sum(score.n_requested for score in final), "n_ok": sum(score.n_ok for score in final)}
+    found = [summary for arm in setting.measured if (summary := arm.summary(name))]
     counts = {
         "n_requested": sum(summary.n_requested for summary in found),
         "n_ok": sum(summary.n_ok for summary in found),
         "n_failed": sum(summary.n_failed for summary in found),
         "n_skipped": sum(summary.n_not_measurable for summary in found),
     }
-    value = float(pool.value[index])
-    missing = value != value
-    return Cell(
-        value,
-        ci=(float(pool.low[index]), float(pool.high[index])),
-        **(counts if found else {}),
-        note=_why_missing(setting, info.name) if missing else "",
-        digits=info.digits,
-        unit=info.unit,
-        higher_is_better=info.higher_is_better,
-    )
+    return counts if found else {}
 
 
-def _why_missing(setting: Setting, metric: str) -> str:
+def _what_lacks(setting: Setting, name: str) -> str:
+    """Parts of a derived metric's value that some of their samples lack; empty for other metrics."""
+    final = [score for arm in setting.measured if (score := arm.final_score(name))]
+    parts = dict.fromkeys(part for score in final for part in score.incomplete)
+    return f"some samples lack {', '.join(parts)}" if parts else ""
+
+
+def _why_missing(setting: Setting, name: str) -> str:
     for arm in setting.arms:
         if arm.plan is None:
             return f"not computed: {arm.record.problem or 'this study shows trainings only'}"
-        if (summary := arm.summary(metric)) and summary.value is None:
+        if (final := arm.final_score(name)) and final.value is None:
+            return f"not computed: needs {', '.join(final.needs)}"
+        if (summary := arm.summary(name)) and summary.value is None:
             return why_missing(summary)
-    return "not asked for: this setting's suite has no scorer of that name"
+    return "not asked for: this setting's suite has no metric of that name"
 
 
-def _difference(
-    results: StudyResults, setting: Setting, info: ScorerInfo, pool: Pooled, counts: Sequence[int], index: int
-) -> Cell:
+def _difference(results: StudyResults, setting: Setting, name: str, pool: Pooled, shared: Mapping[str, int]) -> Cell:
     if setting is results.reference:
         return Cell("reference")
-    value = float(pool.value[index])
+    place = list(results.columns).index(name)
+    value = float(pool.value[place])
     note = ""
     if value != value:
-        side = next((one for one in (setting, results.reference) if not _has(one, info.name)), None)
-        note = _why_missing(side, info.name) if side else "not computed: no prompt has a score of both"
-    if not note and counts[index] < len(results.prompts):
-        note = f"over the {counts[index]} of {len(results.prompts)} prompts that both have"
-    return Cell(value, ci=(float(pool.low[index]), float(pool.high[index])), note=note, digits=info.digits)
+        side = next((one for one in (setting, results.reference) if not _has(one, name)), None)
+        note = _why_missing(side, name) if side else "not computed: no prompt has a score of both"
+    elif shared[name] < (asked := results.asked(name, setting, results.reference)):
+        note = f"over the {shared[name]} of {asked} prompts that both have"
+    interval = (float(pool.low[place]), float(pool.high[place]))
+    return Cell(value, ci=interval, note=note, digits=results.columns[name].digits)
 
 
-def _has(setting: Setting, metric: str) -> bool:
-    found = (arm.summary(metric) for arm in setting.measured)
+def _has(setting: Setting, name: str) -> bool:
+    found = (arm.final_score(name) or arm.summary(name) for arm in setting.measured)
     return any(summary is not None and summary.value is not None for summary in found)
 
 
@@ -141,12 +158,14 @@ def _notes(results: StudyResults, several: bool) -> tuple[str, ...]:
 
 
 def study_gaps(results: StudyResults) -> list[str]:
-    """What was asked for and has no number, arm by arm."""
+    """What was asked for and has no number; arms that lack the same share a line."""
     problem = results.record.diagram_problem
-    found = [f"diagram not drawn: {problem}"] if problem else []
+    lines: dict[str, list[str]] = {}
     for arm in results.arms:
         problems = gaps(arm.summaries) if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
-        found += [f"{arm.record.label}: {problem}" for problem in problems]
-    return found
+        for each in problems:
+            lines.setdefault(each, []).append(arm.record.label)
+    found = [f"{', '.join(labels)}: {each}" for each, labels in lines.items()]
+    return [f"diagram not drawn: {problem}", *found] if problem else found

@@ -17,6 +17,7 @@ from nova_bench.video.image import IMAGE_SUFFIXES, probe_image, read_image
 if TYPE_CHECKING:
     import numpy as np
 
+_FIRST_ROOM = 2**30  # bytes for the frames that a container declares, before any is decoded
 _CORRUPT_HINT = "export the file again, or allow truncated files to score the whole frames"
 
 
@@ -124,11 +125,48 @@ def _declared_seconds(stream: Any) -> Fraction | None:
         return None
 
 
+class _Frames:
+    """Frames in one array [T, H, W, 3], so that at no time there are two copies of a video.
+
+    Room is made for as many as the container declares, at first for no more than ``_FIRST_ROOM`` bytes: it may lie.
+    """
+
+    def __init__(self, expected: int | None):
+        self._expected, self._array, self.count = expected or 1, None, 0
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the frames; None before the first."""
+        return None if self._array is None else self._array.shape[1:3]
+
+    def append(self, frame: np.ndarray) -> None:
+        """Copy a frame [H, W, 3]."""
+        import numpy as np
+
+        if self._array is None:
+            self._array = np.empty((min(self._expected, 1 + _FIRST_ROOM // frame.size), *frame.shape), dtype=np.uint8)
+        if self.count == len(self._array):
+            self._resize(self.count + self.count // 2 + 1)
+        self._array[self.count] = frame
+        self.count += 1
+
+    def tensor(self) -> Any:
+        """uint8 [T, H, W, 3]; nothing may be appended any more."""
+        import torch
+
+        self._resize(self.count)
+        return torch.from_numpy(self._array)
+
+    def _resize(self, count: int) -> None:
+        # The system moves pages here instead of copying them; nobody else has seen the array.
+        self._array.resize((count, *self._array.shape[1:]), refcheck=False)
+
+
 @dataclass
 class _Decoded:
     """Frames so far, with what is needed to judge whether they are all."""
 
-    frames: list[np.ndarray]
+    frames: _Frames
     times: list[int]
     end: Fraction | None = None
     damaged: int = 0
@@ -142,8 +180,9 @@ def _read_video(path: Path, max_frames: int | None, allow_truncated: bool) -> Cl
         stream = _video_stream(container, path)
         declared, seconds, fps = _declared_frames(stream), _declared_seconds(stream), _average_rate(stream)
         pix_fmt = stream.codec_context.pix_fmt
-        decoded = _decode(container, stream, path, max_frames)
-    count = len(decoded.frames)
+        expected = max_frames if declared is None else min(declared, max_frames or declared)
+        decoded = _decode(container, stream, path, max_frames, expected)
+    count = decoded.frames.count
     if count == 0:
         raise MediaError(f"{path}: no frame could be decoded", "the file is damaged or empty; export it again")
     if not allow_truncated and not decoded.stopped_early:
@@ -156,7 +195,7 @@ def _read_video(path: Path, max_frames: int | None, allow_truncated: bool) -> Cl
                 f"{path}: truncated, {float(decoded.end):.2f} of {float(seconds):.2f} s are there", _CORRUPT_HINT
             )
     return Clip(
-        frames=_stack(decoded.frames),
+        frames=decoded.frames.tensor(),
         fps=fps,
         pix_fmt=pix_fmt or "unknown",
         frame_count=count,
@@ -167,28 +206,28 @@ def _read_video(path: Path, max_frames: int | None, allow_truncated: bool) -> Cl
     )
 
 
-def _decode(container: Any, stream: Any, path: Path, max_frames: int | None) -> _Decoded:
+def _decode(container: Any, stream: Any, path: Path, max_frames: int | None, expected: int | None) -> _Decoded:
     import numpy as np
     from av.video.reformatter import VideoReformatter
 
-    decoded = _Decoded([], [])
+    decoded = _Decoded(_Frames(expected), [])
     reformatter = VideoReformatter()  # one for all frames: `frame.to_ndarray(format=...)` sets a new one up each time
     for frame in _whole_frames(container, stream, decoded):
         rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
         if frame.rotation and frame.rotation % 90 == 0:
             decoded.rotation = frame.rotation % 360
             rgb = np.rot90(rgb, decoded.rotation // 90)
-        if decoded.frames and rgb.shape != decoded.frames[0].shape:
-            (h, w), (h0, w0) = rgb.shape[:2], decoded.frames[0].shape[:2]
+        if decoded.frames.size not in (None, rgb.shape[:2]):
+            (h, w), (h0, w0) = rgb.shape[:2], decoded.frames.size
             raise MediaError(
-                f"{path}: the picture size changes from {w0}x{h0} to {w}x{h} at frame {len(decoded.frames)}",
+                f"{path}: the picture size changes from {w0}x{h0} to {w}x{h} at frame {decoded.frames.count}",
                 "split the file or export it at one size",
             )
         decoded.frames.append(rgb)
         if frame.pts is not None:
             decoded.times.append(frame.pts)
             decoded.end = (frame.pts + (frame.duration or 0)) * Fraction(frame.time_base or stream.time_base)
-        if max_frames is not None and len(decoded.frames) == max_frames:
+        if max_frames is not None and decoded.frames.count == max_frames:
             decoded.stopped_early = True
             break
     return decoded
@@ -223,15 +262,3 @@ def _is_variable(times: list[int]) -> bool:
         return False
     spread = max(steps) - min(steps)
     return spread > 1 and spread * 100 * len(steps) > sum(steps)
-
-
-def _stack(frames: list[np.ndarray]) -> Any:
-    """[T, H, W, 3] tensor; each source frame is released once copied, so that the peak stays near one clip."""
-    import numpy as np
-    import torch
-
-    stacked = np.empty((len(frames), *frames[0].shape), dtype=np.uint8)
-    for index in range(len(frames)):
-        stacked[index] = frames[index]
-        frames[index] = None
-    return torch.from_numpy(stacked)

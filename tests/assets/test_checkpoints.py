@@ -40,12 +40,12 @@ def hub(server: StandIn) -> StandIn:
 
 
 @pytest.fixture
-def run(cli: Callable, hub: StandIn, tmp_path: Path) -> Callable:
+def run(fresh_cli: Callable, hub: StandIn, tmp_path: Path) -> Callable:
     """The command line with the stand-in as its hub."""
 
     def run(*arguments: object, **more: str):
         hub_settings = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-        return cli(*arguments, **{**hub_settings, "HF_HOME": str(tmp_path / "hf"), **more})
+        return fresh_cli(*arguments, **{**hub_settings, "HF_HOME": str(tmp_path / "hf"), **more})
 
     return run
 

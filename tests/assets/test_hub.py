@@ -61,7 +61,6 @@ def ask(hub: StandIn, environment: dict[str, str], tmp_path: Path) -> Callable[.
             env=variables,
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
         )
         assert result.returncode == 0, result.stderr

@@ -20,8 +20,8 @@ from nova_bench import __version__
 HEAVY = ("torch", "cv2", "av", "pandas", "matplotlib", "diffusers", "transformers", "scipy", "numpy", "huggingface_hub")
 
 
-def test_help_names_every_command(cli: Callable) -> None:
-    result = cli("--help")
+def test_help_names_every_command(fresh_cli: Callable) -> None:
+    result = fresh_cli("--help")
     assert result.returncode == 0
     for command in ("run", "plan", "report", "generate", "list", "doctor", "assets", "store"):
         assert f" {command} " in result.stdout
@@ -56,16 +56,14 @@ def test_what_needs_nothing_heavy_imports_nothing_heavy(
         f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
     )
     command = [sys.executable, "-c", code, *arguments]
-    result = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     # The state of checkpoints is asked of the hub's own library; its import is light enough.
     allowed = ["huggingface_hub"] if arguments == ["assets", "list"] else []
     assert [name for name in ast.literal_eval(result.stdout.strip()) if name not in allowed] == []
 
 
-def test_version(cli: Callable) -> None:
-    result = cli("--version")
+def test_version(fresh_cli: Callable) -> None:
+    result = fresh_cli("--version")
     assert (result.returncode, result.stdout, result.stderr) == (0, f"nova_bench {__version__}\n", "")
 
 
@@ -79,9 +77,11 @@ def test_version(cli: Callable) -> None:
         (["run", "suite.yaml", "--batch-size", "many"], "--batch-size"),
     ],
 )
-def test_wrong_usage_exits_2_with_a_hint(cli: Callable, write_suite: Callable, arguments: list[str], said: str) -> None:
+def test_wrong_usage_exits_2_with_a_hint(
+    fresh_cli: Callable, write_suite: Callable, arguments: list[str], said: str
+) -> None:
     write_suite()
-    result = cli(*arguments)
+    result = fresh_cli(*arguments)
     assert result.returncode == 2
     assert said in result.stderr
     assert "Traceback" not in result.stderr
@@ -101,20 +101,20 @@ def test_wrong_usage_exits_2_with_a_hint(cli: Callable, write_suite: Callable, a
     ],
 )
 def test_a_mistake_is_one_line_and_its_remedy(
-    cli: Callable, write_suite: Callable, tmp_path: Path, arguments: list[str], error: str, remedy: str
+    fresh_cli: Callable, write_suite: Callable, tmp_path: Path, arguments: list[str], error: str, remedy: str
 ) -> None:
     write_suite()
     (tmp_path / "wrong.yaml").write_text("name: a\ntitle: b\nscorers: [brightnes]\nmodel: {adapter: drift}\n")
-    result = cli(*arguments)
+    result = fresh_cli(*arguments)
     lines = result.stderr.splitlines()
     assert (result.returncode, result.stdout, len(lines)) == (2, "", 2), result.stderr
     assert lines[0].startswith(f"error: {error}")
     assert lines[1].startswith(f"  try: {remedy}")
 
 
-def test_debug_shows_the_traceback_wherever_it_stands(cli: Callable) -> None:
+def test_debug_shows_the_traceback_wherever_it_stands(fresh_cli: Callable) -> None:
     for arguments in (["--debug", "plan", "gone"], ["plan", "--debug", "gone"], ["plan", "gone", "--debug"]):
-        result = cli(*arguments)
+        result = fresh_cli(*arguments)
         assert result.returncode != 0
         assert "Traceback" in result.stderr
         assert "SuiteError: gone: no such suite" in result.stderr
@@ -137,7 +137,6 @@ def test_a_reader_that_goes_away_is_no_error(
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
             check=False,
         )
     finally:
@@ -158,11 +157,10 @@ def test_an_interrupted_run_says_how_to_go_on(
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/artifacts/*/*.mp4")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("runs/artifacts/*/*.mp4")) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(sent)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == 130, said
     assert "To continue: python -m nova_bench run suite.yaml --batch-size 1" in said
     assert "Traceback" not in said
@@ -176,12 +174,12 @@ def no_vbench(tmp_path: Path) -> None:
 
 
 def test_doctor_says_what_is_there_and_what_is_not(
-    cli: Callable, no_vbench: None, write_suite: Callable, tmp_path: Path
+    fresh_cli: Callable, no_vbench: None, write_suite: Callable, tmp_path: Path
 ) -> None:
     (tmp_path / "suites").mkdir()
     write_suite("suites/mine.yaml")
     (tmp_path / "suites" / "broken.yaml").write_text("name: broken\n")
-    result = cli("doctor")
+    result = fresh_cli("doctor")
     assert result.returncode == 0, result.stdout
     for said in ("packages:", "  torch ", "device:", "assets:", "free for the store", "nova-0.6b-t2v"):
         assert said in result.stdout
@@ -190,27 +188,27 @@ def test_doctor_says_what_is_there_and_what_is_not(
     assert re.search(r"broken +not ready: suites/broken.yaml:1:", result.stdout.replace(str(tmp_path) + "/", ""))
 
 
-def test_assets_list_and_verify(cli: Callable, no_vbench: None) -> None:
-    listed = cli("assets", "list")
+def test_assets_list_and_verify(fresh_cli: Callable, no_vbench: None) -> None:
+    listed = fresh_cli("assets", "list")
     assert listed.returncode == 0
     assert re.search(r"vbench-prompts +missing", listed.stdout)
     assert re.search(r"nova-0.6b-t2v +missing +~8.0 GB", listed.stdout)
-    assert cli("assets", "verify").stdout == "nova-tiny: here\n"
-    verified = cli("assets", "verify", "vbench-prompts", "nova-0.3b-t2i")
+    assert fresh_cli("assets", "verify").stdout == "nova-tiny: here\n"
+    verified = fresh_cli("assets", "verify", "vbench-prompts", "nova-0.3b-t2i")
     assert verified.returncode == 3
     assert "vbench-prompts: missing: python -m nova_bench assets fetch vbench-prompts\n" in verified.stdout
     assert "nova-0.3b-t2i: missing: python -m nova_bench assets fetch nova-0.3b-t2i\n" in verified.stdout
-    offline = cli("assets", "fetch", "vbench-prompts", "--offline")
+    offline = fresh_cli("assets", "fetch", "vbench-prompts", "--offline")
     assert offline.returncode == 3
     assert "error: VBench_full_info.json is not here, and fetching is off (offline)" in offline.stderr
 
 
 def test_assets_fetch_tells_bytes_as_lines(
-    cli: Callable, no_vbench: None, environment: dict[str, str], tmp_path: Path
+    fresh_cli: Callable, no_vbench: None, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """A package source without a network: the error is one line, the others would still be tried."""
     (tmp_path / "none").mkdir()
-    result = cli(
+    result = fresh_cli(
         "assets", "fetch", "vbench-prompts", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "none"), HF_HUB_OFFLINE="0"
     )
     assert result.returncode == 3
@@ -241,5 +239,5 @@ def test_the_plan_of_a_missing_asset_says_how_big_it_is_and_exits_3(
     )
 
 
-def test_the_schema_is_json(cli: Callable) -> None:
-    assert json.loads(cli("list", "--schema").stdout)["$schema"].startswith("https://json-schema.org/")
+def test_the_schema_is_json(fresh_cli: Callable) -> None:
+    assert json.loads(fresh_cli("list", "--schema").stdout)["$schema"].startswith("https://json-schema.org/")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,20 +13,30 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 WORKERS = ("--executor", "processes", "--workers", "2")
 
 
 @pytest.fixture
 def started(write_suite, tmp_path, environment):
-    """Start a slow run in a session of its own and wait until it is in the middle of a stage."""
+    """Start a slow run in a session of its own and wait until it generates, starts its workers, or scores."""
     processes = []
+    store = tmp_path / "store"
+    log = tmp_path / "log"
+
+    def begun(stage, process):
+        if stage == "generate":
+            return (store / "artifacts" / "journal.jsonl").exists()
+        if stage == "start":
+            return "stage=generate done=6" in log.read_text() and len(_session(process.pid)) > 1
+        return (store / "store.sqlite").exists() and _rows(store) > 0
 
     def start(stage, *more):
         write_suite(
             model={"adapter": "drift", "seconds": 0.2 if stage == "generate" else 0},
-            scorers=[{"name": "brightness", "settings": {"seconds": 0.5}}, {"name": "roughness"}],
+            scorers=[{"name": "brightness", "settings": {"seconds": 1}}, {"name": "roughness"}],
         )
-        log = tmp_path / "log"
         command = [sys.executable, "-m", "nova_bench", "run", "suite.yaml", "--store", "store", "--batch-size", "1"]
         process = subprocess.Popen(
             [*command, *more],
@@ -35,8 +47,7 @@ def started(write_suite, tmp_path, environment):
             start_new_session=True,
         )
         processes.append(process)
-        done = tmp_path / "store" / "artifacts" / "journal.jsonl"
-        while process.poll() is None and not (done.exists() if stage == "generate" else "done=6" in log.read_text()):
+        while process.poll() is None and not begun(stage, process):
             time.sleep(0.02)
         return process, log
 
@@ -44,6 +55,15 @@ def started(write_suite, tmp_path, environment):
     for process in processes:
         for member in _session(process.pid):
             os.kill(member, signal.SIGKILL)
+
+
+def _rows(store):
+    """How many scores are stored."""
+    with contextlib.closing(sqlite3.connect(f"file:{store / 'store.sqlite'}?mode=ro", uri=True)) as database:
+        try:
+            return database.execute("SELECT count(*) FROM rows").fetchone()[0]
+        except sqlite3.OperationalError:  # the file is there, its tables not yet
+            return 0
 
 
 def _session(leader):
@@ -60,7 +80,7 @@ def _session(leader):
 
 
 def _nobody_left(leader):
-    until = time.monotonic() + 10
+    until = time.monotonic() + warm.PATIENCE_SECONDS
     while (left := _session(leader)) and time.monotonic() < until:
         time.sleep(0.05)
     return not left
@@ -68,20 +88,19 @@ def _nobody_left(leader):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 @pytest.mark.parametrize(
-    ("stage", "more", "number", "to_group", "wait"),
+    ("stage", "more", "number", "to_group"),
     [
-        pytest.param("generate", (), signal.SIGINT, True, 0, id="Ctrl-C while generating"),
-        pytest.param("score", (), signal.SIGTERM, False, 0.2, id="SIGTERM while scoring"),
-        pytest.param("score", WORKERS, signal.SIGINT, True, 0.3, id="Ctrl-C while workers start"),
-        pytest.param("score", WORKERS, signal.SIGTERM, False, 4, id="SIGTERM while workers score"),
+        pytest.param("generate", (), signal.SIGINT, True, id="Ctrl-C while generating"),
+        pytest.param("score", (), signal.SIGTERM, False, id="SIGTERM while scoring"),
+        pytest.param("start", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers start"),
+        pytest.param("score", WORKERS, signal.SIGTERM, False, id="SIGTERM while workers score"),
     ],
 )
-def test_interrupted(started, stage, more, number, to_group, wait):
+def test_interrupted(started, stage, more, number, to_group):
     process, log = started(stage, *more)
-    time.sleep(wait)
     assert process.poll() is None, "still running when the signal comes"
     (os.killpg if to_group else os.kill)(process.pid, number)
-    code = process.wait(20)
+    code = process.wait()
     said = log.read_text()
     assert code == 130, said
     assert "Traceback" not in said
@@ -91,9 +110,8 @@ def test_interrupted(started, stage, more, number, to_group, wait):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 def test_workers_end_with_a_parent_that_is_killed(started):
-    process, _ = started("score", *WORKERS)
-    until = time.monotonic() + 10
-    while len(_session(process.pid)) < 3 and time.monotonic() < until:
+    process, _ = started("start", *WORKERS)
+    while len(_session(process.pid)) < 3 and process.poll() is None:
         time.sleep(0.02)
     assert len(_session(process.pid)) >= 3, "parent and two workers"
     os.kill(process.pid, signal.SIGKILL)

@@ -17,13 +17,16 @@ from tests.nova.small import CONFIG, VIDEO_VAE, pipeline
 def test_regions_add_up():
     watch = make_stopwatch("cpu")
     assert isinstance(watch, HostStopwatch)
+    started = time.perf_counter()
     for name, seconds in (("a", 0.02), ("b", 0.01), ("a", 0.02)):
         with watch.region(name):
             time.sleep(seconds)
+    total = time.perf_counter() - started
     assert watch.entered == 3
     parts = watch.seconds()
     assert parts["a"] >= 0.04
-    assert 0.01 <= parts["b"] < parts["a"]
+    assert parts["b"] >= 0.01
+    assert parts["a"] + parts["b"] <= total
 
 
 def test_parts_never_exceed_the_call():

@@ -152,7 +152,13 @@ def test_posters_beyond_their_share_are_left_out_and_the_page_says_so():
 def test_gallery_scores_are_scaled_and_missing_stays_missing():
     metrics = (GalleryMetric("a", "A", "%", True, 1, 100.0), GalleryMetric("b", higher_is_better=False))
     items = (
-        GalleryItem("p", scores={"a": 0.5, "b": math.inf, "c": 3.0}, details={"a": [0.1, math.nan, None]}),
+        GalleryItem(
+            "p",
+            scores={"a": 0.5, "b": math.inf, "c": 3.0},
+            details={"a": [0.1, math.nan, None]},
+            limits={"a": 0.25},
+            notes={"b": "why b", "c": ""},
+        ),
         GalleryItem("q", scores={"a": math.nan}),
     )
     data = page_of(Report("r", gallery=items, metrics=metrics)).gallery()
@@ -160,6 +166,7 @@ def test_gallery_scores_are_scaled_and_missing_stays_missing():
     assert [metric["higher"] for metric in data["metrics"]] == [True, False, None]
     assert [item["scores"] for item in data["items"]] == [[50.0, "Infinity", 3.0], [None, None, None]]
     assert data["items"][0]["details"] == {"0": [10.0, None, None]}
+    assert (data["items"][0]["limits"], data["items"][0]["notes"]) == ({"0": 25.0}, {"1": "why b"})
 
 
 @given(st.lists(st.none() | st.floats(-1e6, 1e6), max_size=400))

@@ -59,7 +59,15 @@ class Dom(HTMLParser):
 def test_cards_are_built_and_prompts_are_text(tmp_path):
     table = Table("t", "T", metric_columns(), [Row({"metric": Cell(str(n)), "value": Cell(n / 7)}) for n in range(3)])
     items = tuple(
-        GalleryItem(PROMPT, n, "failed" if n == 2 else "ok", scores={"m": n / 10}, details={"m": [0.1, 0.2]})
+        GalleryItem(
+            PROMPT,
+            n,
+            "failed" if n == 2 else "ok",
+            scores={"m": n / 10, "other": None if n else 1.0},
+            details={"m": [0.1, 0.2]},
+            limits={"m": 0.15},
+            notes={"m": PROMPT},
+        )
         for n in range(60)
     )
     page = write_report(
@@ -67,11 +75,13 @@ def test_cards_are_built_and_prompts_are_text(tmp_path):
         tmp_path / "report.html",
     )
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    result = subprocess.run(command, capture_output=True, text=True)
     dom = Dom(result.stdout)
     assert len(dom.cards) == 24
     assert dom.cards[:4] == ["ok", "ok", "failed", "ok"]
     assert set(dom.prompts) == {PROMPT}
+    assert result.stdout.count('class="limit"') == 2 * 23  # on the card, and below "All scores"
+    assert result.stdout.count('class="why"') == 23
     assert dom.title == "the title"
     assert dom.images == 0
     assert dom.buttons == len(metric_columns())

@@ -56,7 +56,7 @@ def test_published_numbers_are_labelled_and_never_mixed_with_measured_ones(cli, 
 def test_a_failed_sample_is_a_gap_with_its_error_and_the_rest_is_measured(cli, write_suite, tmp_path):
     result = cli("run", write_suite(model={"adapter": "drift", "fail_on": "dog"}))
     assert result.returncode == 3
-    assert "incomplete: brightness: 4 of 6 samples scored" in result.stderr
+    assert "incomplete: brightness, roughness: 4 of 6 samples scored" in result.stderr
     assert "drift can't draw 'dog'" in result.stderr
     assert "4/6 ok, 2 failed" in result.stdout
     assert cells(only_run(tmp_path / "runs"))["brightness"]["value"]["n_failed"] == 2

@@ -8,9 +8,9 @@ import signal
 import time
 
 import pytest
-import warm
 
 from nova_bench.store import Store
+from tests import warm
 
 UNITS = 6
 

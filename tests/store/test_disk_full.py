@@ -6,10 +6,10 @@ import os
 from dataclasses import replace
 
 import pytest
-import warm
 
 from nova_bench.errors import StoreError
 from nova_bench.store import Draft, FailedUnit, Row, Status, Store
+from tests import warm
 
 ROW = Row("a" * 64, "i" * 64, "", "brightness", "1", Status.OK, 0.25)
 

@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-import warm
+
+from tests import warm
 
 UNITS = 12
 ARGUMENTS = ("run", "suite.yaml", "--batch-size", 2)
@@ -73,7 +74,7 @@ def _crash_at_steps(steps, suite, tmp_path, contents):
     for step in steps:
         store = f"crashed-{step}"
         process = warm.start([*ARGUMENTS, "--store", store], tmp_path, tmp_path / "said", crash_at=step)
-        process.join(60)
+        process.join(warm.PATIENCE_SECONDS)
         if process.exitcode == 0:
             return step
         assert process.exitcode == -signal.SIGKILL

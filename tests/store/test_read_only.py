@@ -6,9 +6,9 @@ import signal
 import time
 
 import pytest
-import warm
 
 from nova_bench.store import Store
+from tests import warm
 
 
 @pytest.fixture

@@ -45,7 +45,9 @@ def test_a_failed_unit_becomes_an_artifact(tmp_path):
         assert isinstance(store.artifacts("a")["a"], Artifact)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     value=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     weight=st.floats(min_value=0, allow_infinity=False),

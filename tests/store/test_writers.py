@@ -7,7 +7,8 @@ import signal
 import time
 
 import pytest
-import warm
+
+from tests import warm
 
 
 @pytest.fixture

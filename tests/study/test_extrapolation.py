@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests import warm
 
 PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
 SMALL = [
@@ -29,17 +29,10 @@ ARMS = ["interpolate", "extend", "window", "first frame repeated", "autoencoder'
 def finished(tmp_path_factory):
     """The command line as a function, and the folder in which the suite ran once."""
     folder = tmp_path_factory.mktemp("extrapolation")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "COLUMNS": "200",
-        "NOVA_BENCH_ASSETS": str(folder / "assets"),
-        "HF_HOME": str(folder / "hub"),
-    }
+    own = {"NOVA_BENCH_ASSETS": str(folder / "assets")}
 
     def run(*arguments):
-        command = [sys.executable, "-m", "nova_bench", *map(str, arguments)]
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        return warm.run(arguments, folder, {**os.environ, **own})
 
     result = run("run", "extrapolation", *SMALL)
     assert result.returncode == 0, result.stderr

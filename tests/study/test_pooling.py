@@ -82,9 +82,9 @@ def test_an_interval_widens_with_the_spread_between_trainings(sums, spread):
 @settings(max_examples=60, deadline=None)
 @given(scores(prompts=5), scores(prompts=5))
 def test_a_difference_turns_its_sign_with_its_sides(first, second):
-    there, count = difference(*first, *second, STATISTICS)
-    back, same_count = difference(*second, *first, STATISTICS)
-    assert np.array_equal(count, same_count)
+    there, shared = difference(*first, *second, STATISTICS)
+    back, same_shared = difference(*second, *first, STATISTICS)
+    assert np.array_equal(shared, same_shared)
     assert np.allclose(there.value, -back.value, equal_nan=True)
     # A percentile between two resamples is the same from both ends up to rounding.
     assert np.allclose(there.low, -back.high, atol=1e-9, equal_nan=True)
@@ -93,7 +93,8 @@ def test_a_difference_turns_its_sign_with_its_sides(first, second):
 @settings(max_examples=60, deadline=None)
 @given(scores(seeds=1))
 def test_a_setting_does_not_differ_from_itself(data):
-    found, count = difference(*data, *data, STATISTICS)
+    found, shared = difference(*data, *data, STATISTICS)
+    count = shared.sum(axis=0)
     assert np.array_equal(count, (data[1][0] > 0).sum(axis=0))
     assert np.all((found.value == 0) | (count == 0))
     assert np.all((found.low == 0) | (count < 2))
@@ -104,7 +105,8 @@ def test_a_setting_does_not_differ_from_itself(data):
 @given(scores(seeds=1, prompts=6), VALUES)
 def test_a_constant_advantage_is_found_exactly(data, advantage):
     sums, weights = data
-    found, count = difference(sums + advantage * weights, weights, sums, weights, STATISTICS)
+    found, shared = difference(sums + advantage * weights, weights, sums, weights, STATISTICS)
+    count = shared.sum(axis=0)
     for part in (found.value, found.low, found.high):
         assert np.allclose(part[count >= 2], advantage, atol=1e-6)
 
@@ -124,8 +126,41 @@ def test_what_prompts_have_in_common_cancels_in_a_paired_difference():
 def test_only_shared_prompts_are_compared():
     sums = np.array([[[1.0], [2.0], [30.0]]])
     here, there = np.array([[[1.0], [1.0], [1.0]]]), np.array([[[1.0], [1.0], [0.0]]])
-    found, count = difference(sums, here, 0 * sums, there, STATISTICS)
-    assert (found.value[0], count[0]) == (1.5, 2)
+    found, shared = difference(sums, here, 0 * sums, there, STATISTICS)
+    assert found.value[0] == 1.5
+    assert shared[:, 0].tolist() == [True, True, False]
+
+
+def with_mean(means):
+    """The two metrics, and their mean as a third column."""
+    return np.concatenate([means, means.mean(axis=-1, keepdims=True)], axis=-1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores(seeds=1))
+def test_an_added_column_has_the_interval_of_what_it_adds_up(data):
+    """Resampled as one: its interval is that of the means of both metrics in the same resamples."""
+    sums, weights = data
+    means = resampled_means(sums[0], weights[0], STATISTICS.resamples, STATISTICS.seed).mean(axis=1, keepdims=True)
+    low, high = percentile_interval(means, STATISTICS.confidence)
+    alone, found = pooled(sums, weights, STATISTICS), pooled(sums, weights, STATISTICS, with_mean)
+    assert np.array_equal(found.low, [*alone.low, *low], equal_nan=True)
+    assert np.array_equal(found.high, [*alone.high, *high], equal_nan=True)
+    assert np.allclose(found.value[2], alone.value.mean(), equal_nan=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores(seeds=2, prompts=4), scores(seeds=1, prompts=4), VALUES)
+def test_a_difference_of_an_added_column_is_that_of_its_parts(first, second, constant):
+    found, _ = difference(*first, *second, STATISTICS, with_mean)
+    if not np.isnan(found.value[:2]).any() and first[1].any(axis=1).all():
+        assert found.value[2] == pytest.approx(found.value[:2].mean(), abs=1e-9)
+    opposed = np.concatenate([first[0][..., :1], constant * first[1][..., :1] - first[0][..., :1]], axis=-1)
+    weights = np.repeat(first[1][..., :1], 2, axis=-1)
+    certain, shared = difference(opposed, weights, 0 * opposed, weights, STATISTICS, with_mean)
+    if shared.sum(axis=0)[0] >= 2:  # one metric falls as the other rises: their mean is certain
+        for part in (certain.value, certain.low, certain.high):
+            assert part[2] == pytest.approx(constant / 2, abs=1e-6)
 
 
 @pytest.mark.slow

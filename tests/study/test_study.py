@@ -107,6 +107,48 @@ def test_arms_share_what_they_have_in_common(cli, write_study, tmp_path):
     assert "not asked for" in cells["brightness", "B"]["value"]["note"]
 
 
+def test_a_final_score_stands_below_the_metrics_of_every_arm(cli, write_study, tmp_path):
+    published = {"label": "Somebody", "source": "a paper, Table 1", "values": {"overall": 0.4}}
+    arms = [*ARMS[:2], {**ARMS[2], "published": published}, {"label": "Partly", "set": {"scorers": ["brightness"]}}]
+    columns = [{"metric": "overall", "percent": True}]
+    path = write_study(
+        base={**BASE, "derived": ["overall"]}, arms=arms, overview={"title": "Overview", "columns": columns}
+    )
+    result = cli("run", path)
+    assert result.returncode == 0, result.stderr
+    cells = table_of(tmp_path / "runs")
+    assert list(dict.fromkeys(metric for metric, _ in cells)) == ["brightness", "roughness", "overall"]
+    values = {key: cell["value"].get("value") for key, cell in cells.items()}
+    for setting in ("twice", "Other"):
+        brightness, roughness = values["brightness", setting], values["roughness", setting]
+        assert values["overall", setting] == pytest.approx((3 * brightness + roughness / 255) / 4)
+    other = cells["overall", "Other"]
+    assert other["difference"]["value"] == pytest.approx(values["overall", "Other"] - values["overall", "twice"])
+    assert other["difference"]["ci"][0] < other["difference"]["value"] < other["difference"]["ci"][1]
+    assert other["published"]["value"] == 0.4
+    assert (other["value"]["n_ok"], cells["overall", "twice"]["value"]["n_ok"]) == (6, 12)
+    for place in ("value", "difference"):
+        assert cells["overall", "Partly"][place]["note"] == "not computed: needs roughness"
+    (own,) = (tmp_path / "runs").glob("pair-other-*/report/tables/metrics.json")
+    rows = {row["cells"]["metric"]["value"]: row["cells"]["value"] for row in json.loads(own.read_text())["rows"]}
+    assert other["value"]["ci"] == rows["overall"]["ci"]
+    (page,) = (tmp_path / "runs").glob("pair-*/report/tables/overview.json")
+    overview = {row["cells"]["setting"]["value"]: row["cells"]["c0"] for row in json.loads(page.read_text())["rows"]}
+    assert overview["Other"]["value"] == values["overall", "Other"]
+    assert overview["Partly"]["note"] == "not computed: needs roughness"
+    assert overview["Somebody (published)"]["value"] == 0.4
+
+
+def test_a_difference_says_of_how_many_of_the_metrics_own_prompts(cli, write_study, tmp_path):
+    prompts = {"entries": [{"text": text, "tags": [tag]} for text, tag in zip("abcdef", "xxxxyy", strict=True)]}
+    base = {**BASE, "prompts": prompts, "scorers": [{"name": "brightness", "tags": ["x"]}, "roughness"]}
+    arms = [{"label": "All"}, {"label": "Some", "set": {"model.checkpoint": "b", "model.fail_on": "b"}}]
+    assert cli("run", write_study(base=base, arms=arms)).returncode == 3
+    cells = table_of(tmp_path / "runs")
+    assert cells["brightness", "Some"]["difference"]["note"] == "over the 3 of 4 prompts that both have"
+    assert cells["roughness", "Some"]["difference"]["note"] == "over the 5 of 6 prompts that both have"
+
+
 def test_an_arm_without_its_weights_is_named_and_the_rest_computed(cli, write_study, tmp_path):
     arms = [
         *ARMS,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from nova_bench.train.load import load_training
 from nova_bench.train.spec import TrainSpec
+from tests import warm
 
 MICRO = """\
 name: micro
@@ -56,13 +57,11 @@ def _train(spec: TrainSpec, runs: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[[TrainSpec, Path], multiprocessing.Process]:
-    """Start a training in a process of its own; a server that has imported torch forks it, which saves seconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers", "nova_bench.train.run"])
+def start() -> Callable[[TrainSpec, Path], BaseProcess]:
+    """Start a training in a process of its own."""
 
-    def begin(spec: TrainSpec, runs: Path) -> multiprocessing.Process:
-        process = context.Process(target=_train, args=(spec, runs))
+    def begin(spec: TrainSpec, runs: Path) -> BaseProcess:
+        process = warm.server().Process(target=_train, args=(spec, runs))
         process.start()
         return process
 
@@ -75,7 +74,7 @@ def finish(start) -> Callable[[TrainSpec, Path], Path]:
 
     def run(spec: TrainSpec, runs: Path) -> Path:
         process = start(spec, runs)
-        process.join(120)
+        process.join(warm.PATIENCE_SECONDS)
         assert process.exitcode == 0
         return runs / spec.name
 

@@ -47,10 +47,8 @@ def test_killed_run_ends_like_one_that_was_never_killed(micro, start, finish, tr
         log = tmp_path / spec.name / f"{stage}.jsonl"
         goal = pick.randint(max(1, last - 8), last)
         process = start(spec, tmp_path)
-        deadline = time.monotonic() + 60
         while len(read_log(log)) < goal:
             assert process.is_alive(), "ended before it could be killed"
-            assert time.monotonic() < deadline
             time.sleep(0.005)
         process.kill()
         process.join()

@@ -61,8 +61,17 @@ def test_works_while_the_caller_does(clips: list[Path], monkeypatch: pytest.Monk
     monkeypatch.setattr(prefetch, "read_clip", noting)
     results = decode_ahead(clips, workers=1, ahead=1)
     next(results)
-    assert second.wait(timeout=30)
+    assert second.wait(timeout=300)
     results.close()
+
+
+def test_a_large_clip_is_held_alone(clips: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefetch, "_MOST_BYTES", read_clip(clips[0]).frames.numel() - 1)
+    started: list[Path] = []
+    monkeypatch.setattr(prefetch, "read_clip", lambda path, *args, **kwargs: started.append(path) or read_clip(path))
+    for taken, (path, _) in enumerate(decode_ahead(clips, ahead=3), start=1):
+        assert started == clips[:taken]
+        assert path == started[-1]
 
 
 def test_closing_stops(clips: list[Path]) -> None:

@@ -17,7 +17,9 @@ from nova_bench.errors import MediaError
 from nova_bench.video import probe, read_clip, write_image, write_lossless, write_mp4
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     count=st.integers(1, 5),
     height=st.integers(1, 40),

@@ -36,4 +36,5 @@ SOURCE = PromptSource(
     summary="VBench's 944 different prompts: 5 samples each, 25 for temporal flickering",
     factory=f"{__name__}:read",
     assets=(_ASSET,),
+    suite_for_other_videos="vbench_custom",
 )

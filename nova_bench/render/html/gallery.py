@@ -30,7 +30,8 @@ class GalleryItem:
     """One sample. ``prompt`` may hold any text; it is only ever shown as text.
 
     ``scores`` maps a metric to its value, None where it is missing. ``details`` maps a metric to its numbers along
-    time (per frame or per pair), drawn as a small line. ``media`` and ``reference`` are files on disk; ``poster`` is
+    time (per frame or per pair), drawn as a small line, ``limits`` to a value that is drawn across it, ``notes`` to a
+    line of text that explains the value. ``media`` and ``reference`` are files on disk; ``poster`` is
     a JPEG. ``mime`` is guessed from the file name where it is None. ``labels`` are short tags (run, dimension, ...).
     """
 
@@ -40,6 +41,8 @@ class GalleryItem:
     error: str = ""
     scores: Mapping[str, float | None] = field(default_factory=dict)
     details: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     media: Path | None = None
     poster: bytes | None = None
     mime: str | None = None
@@ -56,7 +59,7 @@ def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric],
     """``{"metrics": [...], "items": [...]}`` for the page. Metrics nobody described follow those described."""
     known = {metric.key: metric for metric in metrics}
     for item in items:
-        for key in (*item.scores, *item.details):
+        for key in (*item.scores, *item.details, *item.limits, *item.notes):
             known.setdefault(key, GalleryMetric(key))
     posters = [None if item.poster is None else shelf.poster(item.poster) for item in items]
     return {
@@ -87,10 +90,13 @@ def _item(
         for position, (key, metric) in enumerate(known.items())
         if item.details.get(key)
     }
+    positions = {key: str(position) for position, key in enumerate(known)}
     optional = {
         "error": item.error,
         "labels": list(item.labels),
         "details": details,
+        "limits": {positions[key]: thinned([limit], known[key].scale)[0] for key, limit in item.limits.items()},
+        "notes": {positions[key]: note for key, note in item.notes.items() if note},
         "poster": poster,
         "media": shelf.media(item.media, item.mime) if item.media else None,
         "reference": shelf.media(item.reference, item.reference_mime) if item.reference else None,

@@ -55,18 +55,19 @@ def per_frame(
 
     Frames of clips of one size share batches. ``bytes_per_frame`` estimates memory from height and width.
     """
-    import torch
 
     from nova_bench.scorers.vbench.frames import gather
 
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
         groups[tuple(clip.frames.shape[1:3])].append(index)
-    results: list[list[torch.Tensor]] = [[] for _ in clips]
+    results: list[torch.Tensor | None] = [None] * len(clips)
     for (height, width), members in groups.items():
         items = [(index, frame) for index in members for frame in range(clips[index].frame_count)]
         size = batch_size(device, bytes_per_frame(height, width))
         outcomes = in_batches(items, size, lambda batch: work(gather(clips, batch, device)).unbind())
-        for (index, _), outcome in zip(items, outcomes, strict=True):
-            results[index].append(outcome)
-    return [torch.stack(frames) for frames in results]
+        for (index, frame), outcome in zip(items, outcomes, strict=True):
+            if results[index] is None:  # one piece of memory: many small ones would keep that of the batches from reuse
+                results[index] = outcome.new_empty((clips[index].frame_count, *outcome.shape))
+            results[index][frame] = outcome
+    return results

@@ -22,7 +22,9 @@ def read_back(folder) -> set[tuple[str, int]]:
     return {(sample.prompt, sample.sample_index) for sample in found}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(prompt=PROMPTS | st.sampled_from(["a-1", "-", "e.g. a cat.", "a cat-", "x" * 249]), index=st.integers(0, 24))
 def test_a_name_holds_prompt_and_index_or_is_refused(prompt: str, index: int, tmp_path_factory) -> None:
     import unicodedata

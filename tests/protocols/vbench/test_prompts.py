@@ -106,7 +106,7 @@ def test_merging_keeps_every_use_whatever_the_order(records, random) -> None:
     assert merged(shuffled) == found
 
 
-def test_a_missing_list_is_one_line_with_the_command(cli: Callable, tmp_path: Path) -> None:
+def test_a_missing_list_is_one_line_with_the_command(fresh_cli: Callable, tmp_path: Path) -> None:
     (tmp_path / "empty" / "vbench").mkdir(parents=True)
     (tmp_path / "empty" / "vbench" / "__init__.py").touch()  # hides an installed package that has the list
     import os
@@ -114,7 +114,7 @@ def test_a_missing_list_is_one_line_with_the_command(cli: Callable, tmp_path: Pa
     from tests.conftest import PLUGIN, ROOT
 
     path = os.pathsep.join([str(tmp_path / "empty"), str(ROOT), str(PLUGIN)])
-    result = cli("plan", "vbench", PYTHONPATH=path)
+    result = fresh_cli("plan", "vbench", PYTHONPATH=path)
     assert result.returncode == 3
     assert result.stderr.splitlines()[0] == (
         "error: needs VBench_full_info.json (VBench's 946 prompts with their dimensions, 0.2 MB)"

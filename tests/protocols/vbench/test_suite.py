@@ -49,7 +49,8 @@ def test_only_some_dimensions(cli: Callable, official_folder: Callable, tmp_path
     assert "has no scorer 'flickering'; did you mean 'temporal_flickering'?" in wrong.stderr
     folder = official_folder("temporal_flickering")
     run = cli("run", "vbench", "--dims", "temporal_flickering", "--limit", "3", "--model", folder)
-    assert set(cells(tmp_path)) >= {"temporal_flickering", "static_filter"}
+    names = {"temporal_flickering", "temporal_flickering (all samples)", "static_filter"}
+    assert set(cells(tmp_path)) == names  # no final scores, and no published ones of other dimensions
     assert "dynamic_degree:" not in run.stderr
 
 
@@ -68,6 +69,33 @@ def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> No
     for name in (part.metric for part in QUALITY.parts):
         assert found[name]["value"]["n_requested"] == 3
     assert found["temporal_flickering (all samples)"]["value"]["n_ok"] == 3
+
+
+def test_a_folder_without_official_names_is_told_which_suite_takes_it(
+    cli: Callable, official_prompts: list[PromptEntry], tmp_path: Path
+) -> None:
+    (tmp_path / "my videos").mkdir()
+    (tmp_path / "my videos" / "0001.mp4").touch()
+    result = cli("run", "vbench", "--model", "my videos")
+    assert result.returncode == 2
+    error, remedy = result.stderr.splitlines()
+    assert f"'{official_prompts[0].text}-0.mp4'; '0001.mp4' is read as prompt '0001', sample 0" in error
+    assert (
+        f"python -m nova_bench run vbench_custom --model '{tmp_path}/my videos' (needs no prompts), or name files"
+        in remedy
+    )
+
+
+def test_files_with_other_names_are_left_out_and_named(cli: Callable, official_folder: Callable) -> None:
+    folder = official_folder("dynamic_degree")
+    for name in ("0001", "0002", "0003", "a person swimming in ocean-7"):
+        (folder / f"{name}.mp4").touch()
+    result = cli("run", "vbench", "--limit", 2, "--dims", "dynamic_degree", "--model", folder)
+    assert result.returncode == 3  # no weights here
+    assert (
+        f"warning: {folder}: 4 of 8 files left out, as they are no samples that the suite asks for: "
+        "'0001.mp4', '0002.mp4', '0003.mp4', ...\n"
+    ) in result.stderr
 
 
 def test_the_settings_are_the_papers() -> None:
@@ -89,3 +117,6 @@ def test_official_files_come_in_and_go_out_again(
     out = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert len(out) == 8
     assert all((folder / name).read_bytes() == content for name, content in out.items())
+    cli("run", "vbench", "--limit", 8, "--model", "out", "--store", "other")
+    first, again = ((tmp_path / store).glob("vbench-*/report/samples.csv") for store in ("runs", "other"))
+    assert next(first).read_text() == next(again).read_text()

@@ -112,7 +112,7 @@ function gallery({ metrics, items }) {
       body.append(scores(item, [chosen]));
       if (metrics.length > 1) {
         const more = make("details");
-        more.append(make("summary", "", "All scores"), scores(item, metrics.keys()));
+        more.append(make("summary", "", "All scores"), scores(item, known(item), true));
         body.append(more);
       }
     }
@@ -230,14 +230,23 @@ function gallery({ metrics, items }) {
     return document.getElementById(`blob-${index}`).textContent;
   }
 
-  function scores(item, indices) {
+  // What was asked of this sample; all metrics where none was.
+  function known(item) {
+    const found = [...metrics.keys()].filter((index) => item.scores[index] !== null);
+    return found.length ? found : metrics.keys();
+  }
+
+  function scores(item, indices, explained = false) {
     const list = make("div", "scores");
     for (const index of indices) {
       const entry = metrics[index];
       const value = item.scores[index];
       const series = item.details && item.details[index];
-      list.append(breakable(entry.title), ...(series ? [spark(series, entry.title)] : []),
+      const limit = item.limits && item.limits[index];
+      list.append(breakable(entry.title), ...(series ? [spark(series, entry.title, limit)] : []),
         make("b", series ? "" : "wide", value === null ? "–" : number(value, entry)));
+      const note = explained && item.notes && item.notes[index];
+      if (note) list.append(make("small", "why", note));
     }
     return list;
   }
@@ -257,17 +266,19 @@ function gallery({ metrics, items }) {
     return unit ? `${plain} ${unit}` : plain;
   }
 
-  function spark(values, title) {
+  function spark(values, title, limit) {
     const space = "http://www.w3.org/2000/svg";
     const finite = values.filter((value) => value !== null);
-    const low = Math.min(...finite);
-    const span = Math.max(...finite) - low || 1;
+    const shown = Number.isFinite(limit) ? [...finite, limit] : finite;
+    const low = Math.min(...shown);
+    const span = Math.max(...shown) - low || 1;
+    const height = (value) => (20 - 18 * (value - low) / span).toFixed(1);
     const step = 88 / Math.max(1, values.length - 1);
     let path = "";
     let pen = "M";
     values.forEach((value, index) => {
       if (value === null) { pen = "M"; return; }
-      path += `${pen}${(index * step).toFixed(1)} ${(20 - 18 * (value - low) / span).toFixed(1)}`;
+      path += `${pen}${(index * step).toFixed(1)} ${height(value)}`;
       pen = "L";
     });
     const svg = document.createElementNS(space, "svg");
@@ -276,10 +287,16 @@ function gallery({ metrics, items }) {
     svg.setAttribute("role", "img");
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-label", finite.length
-      ? `${title} over time: from ${low.toPrecision(3)} to ${Math.max(...finite).toPrecision(3)}` : `${title}: no values`);
+      ? `${title} over time: from ${Math.min(...finite).toPrecision(3)} to ${Math.max(...finite).toPrecision(3)}` : `${title}: no values`);
     const line = document.createElementNS(space, "path");
     line.setAttribute("d", path);
     svg.append(line);
+    if (Number.isFinite(limit)) {
+      const across = document.createElementNS(space, "path");
+      across.setAttribute("class", "limit");
+      across.setAttribute("d", `M0 ${height(limit)}L88 ${height(limit)}`);
+      svg.append(across);
+    }
     return svg;
   }
 

@@ -1,0 +1,128 @@
+"""Peak memory of VBench's quality dimensions against the length and the size of a video.
+
+    python benchmarks/vbench_memory.py [--dimension NAME ...] [--frames N ...] [--size WIDTHxHEIGHT]
+
+Each line is a process of its own: a scorer with the full-size weights that tests/parity/vbench makes by a rule scores
+one clip of so many frames. What is shown is the peak resident memory while it scores, above what was resident when
+network and decoded frames were in place: so decoded uint8 frames, which grow with length for certain, stand in a column
+of their own. `decoding` is the same for reading such a file. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+NETWORKS = {
+    "temporal_flickering": {},
+    "background_consistency": {"clip-vit-b-32": "clip_vitb32"},
+    "subject_consistency": {"dino-vitb16": "dino_vitb16"},
+    "aesthetic_quality": {"clip-vit-l-14": "clip_vitl14", "aesthetic-linear": "aesthetic_linear"},
+    "imaging_quality": {"musiq-spaq": "musiq_spaq"},
+    "motion_smoothness": {"amt-s": "amt_s"},
+    "dynamic_degree": {"raft-things": "raft"},
+    "static_filter": {"raft-things": "raft"},
+}
+DECODING = "decoding"
+
+
+def resident(key: str) -> float:
+    """VmRSS or VmHWM of this process in MiB."""
+    return int(re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def moving_frames(count: int, width: int, height: int):
+    """uint8 [T, H, W, 3]: a fixed noise picture that moves by two pixels a frame."""
+    import torch
+
+    picture = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames = torch.empty(count, height, width, 3, dtype=torch.uint8)
+    for index in range(count):
+        frames[index] = picture.roll(2 * index, dims=1)
+    return frames
+
+
+def score(dimension: str, count: int, width: int, height: int) -> float:
+    """MiB that scoring adds at its peak."""
+    from fractions import Fraction
+
+    import torch
+
+    from nova_bench.scorers.base import Sample, ScorerContext
+    from nova_bench.scorers.catalog import SCORERS
+    from nova_bench.video import Clip
+    from tests.parity.vbench.rule import make_weights
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    info = SCORERS.get(dimension)
+    with tempfile.TemporaryDirectory() as folder:
+        for network in NETWORKS[dimension].values():
+            state = make_weights(network)
+            torch.save({"state_dict": state} if network == "amt_s" else state, Path(folder, f"{network}.pth"))
+            del state
+        # All pairs: an early exit would hide how memory grows with them.
+        settings = {"early_exit": False} if "raft-things" in info.assets else {}
+        context = ScorerContext("cpu", lambda name: Path(folder, f"{NETWORKS[dimension][name]}.pth"))
+        scorer = info.build(info.settings(**settings), context)
+    frames = moving_frames(count, width, height)
+    # At 8 frames per second dynamic degree takes every frame.
+    clip = Clip(frames, Fraction(8), "rgb24", count, count, 0, False, Path("made.mp4"))
+    forget_peak()
+    before = resident("VmRSS")
+    scorer.score([Sample(clip)])
+    return resident("VmHWM") - before
+
+
+def decode(count: int, width: int, height: int) -> float:
+    """MiB that reading a file of these frames adds at its peak."""
+    from nova_bench.video import read_clip, write_mp4
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        write_mp4(path, moving_frames(count, width, height), 8)
+        read_clip(path, 1)
+        forget_peak()
+        before = resident("VmRSS")
+        read_clip(path)
+        return resident("VmHWM") - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dimension", action="append", choices=[*NETWORKS, DECODING], help="default: all")
+    parser.add_argument("--frames", type=int, nargs="+", default=[16, 64])
+    parser.add_argument("--size", default="384x256", help="default: 384x256")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    width, height = (int(side) for side in options.size.split("x"))
+    names = options.dimension or [DECODING, *NETWORKS]
+    if options.one:
+        [name], [count] = names, options.frames
+        print(decode(count, width, height) if name == DECODING else score(name, count, width, height))
+        return
+    print("| dimension | frames | decoded frames, MiB | added at the peak, MiB |\n|---|---|---|---|", flush=True)
+    for name in names:
+        for count in options.frames:
+            command = [sys.executable, __file__, "--one", "--dimension", name, "--frames", str(count)]
+            command += ["--size", options.size]
+            result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+            added = f"{float(result.stdout):.0f}" if result.returncode == 0 else f"ended with {result.returncode}"
+            print(f"| {name} | {count} | {count * width * height * 3 / 2**20:.0f} | {added} |", flush=True)
+            if result.returncode:
+                print(result.stderr, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
