@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from nova_bench.scorers.vbench.networks import correlation
 from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, speed_up, split_heads
 from nova_bench.scorers.vbench.sliced.library import OFF, library
 
@@ -130,6 +131,22 @@ def test_large_layers_are_replaced_and_others_left() -> None:
     )
     kinds = [type(layer) for layer in speed_up(network, "cpu")]
     assert kinds == [SlicedLinear, nn.Linear, SlicedConv2d, nn.Conv2d]
+
+
+@needs_kernel
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(16, 24), width=st.integers(16, 24), radius=st.integers(3, 4), reach=st.sampled_from([0, 3, 60])
+)
+def test_samples_of_correlations(height: int, width: int, radius: int, reach: float) -> None:
+    first, second = drawn(0, 2, 8, height, width), drawn(1, 2, 8, height, width)
+    levels = correlation.pyramid(correlation.all_pairs(first, second), height, width)
+    grid = correlation.position_grid(2, height, width, first.device)
+    positions = grid + reach * drawn(2, *grid.shape)
+    assert correlation._can_be_compiled(levels, positions)
+    centres = positions.permute(0, 2, 3, 1).reshape(-1, 2)
+    expected = correlation._sampled(levels, centres, radius)
+    torch.testing.assert_close(correlation._compiled(levels, centres, radius), expected, rtol=0, atol=1e-4)
 
 
 def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The compiled kernel: made once with the C compiler of the machine, kept in the user's cache folder."""
+"""The compiled code: made once with the C compiler of the machine, kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ OFF = "NOVA_BENCH_SLICED"
 """Environment variable: ``0`` leaves all products to PyTorch."""
 
 _LOG = logging.getLogger(__name__)
-_SOURCE = Path(__file__).with_name("kernel.c")
+_SOURCES = [Path(__file__).with_name(name) for name in ("kernel.c", "lookup.c")]
 _NEEDS = ("amx_tile", "amx_int8", "avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
 _FLAGS = ("-O3", "-shared", "-fPIC", "-fopenmp", *(f"-m{name.replace('_', '-')}" for name in _NEEDS))
-_LONG, _POINTER, _INT = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+_LONG, _POINTER, _INT, _FLOAT = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_float
 _SIGNATURES = {
     "sliced_prepare": [],
     "sliced_rows": [_POINTER, _LONG, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _INT],
     "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _INT],
+    "sliced_lookup": [_POINTER, _LONG, _LONG, _LONG, _POINTER, _FLOAT, _LONG, _POINTER, _LONG, _INT],
     "sliced_product": [
         *[_POINTER, *[_LONG] * 4, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
         *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT],
@@ -36,7 +37,7 @@ _SIGNATURES = {
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """The kernel, ready for use; None where the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
+    """The compiled functions, ready for use; None where the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
     if os.environ.get(OFF) == "0" or not set(_NEEDS) <= _cpu_flags():
         return None
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -63,8 +64,8 @@ def _cpu_flags() -> set[str]:
 
 
 def _compiled(compiler: str) -> Path:
-    """The shared library of this source, compiled if it isn't there. Raises what compiling or writing raises."""
-    source = _SOURCE.read_bytes()
+    """The shared library of these sources, compiled if it isn't there. Raises what compiling or writing raises."""
+    source = b"".join(path.read_bytes() for path in _SOURCES)
     name = hashlib.sha256(source + repr((compiler, _FLAGS)).encode()).hexdigest()[:16]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base, "nova_bench", "compiled", f"sliced-{name}.so")
@@ -74,5 +75,5 @@ def _compiled(compiler: str) -> Path:
 
 
 def _compile(compiler: str, path: Path) -> None:
-    command = [compiler, *_FLAGS, str(_SOURCE), "-o", str(path)]
+    command = [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(path)]
     subprocess.run(command, check=True, capture_output=True, text=True)
