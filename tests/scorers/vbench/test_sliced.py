@@ -119,6 +119,12 @@ def test_what_is_not_finite_stays_so(value: float) -> None:
 
 
 @needs_kernel
+def test_other_types_are_refused() -> None:
+    with pytest.raises(TypeError, match="float64"):
+        SlicedLinear(with_weights(nn.Linear(64, 64), 1))(torch.zeros(2, 64, dtype=torch.float64))
+
+
+@needs_kernel
 def test_zeros() -> None:
     layer = with_weights(nn.Linear(64, 64), 1)
     assert torch.equal(SlicedLinear(layer)(torch.zeros(2, 64)), layer.bias.expand(2, -1))
@@ -136,17 +142,22 @@ def test_large_layers_are_replaced_and_others_left() -> None:
 @needs_kernel
 @settings(max_examples=30, deadline=None)
 @given(
-    height=st.integers(16, 24), width=st.integers(16, 24), radius=st.integers(3, 4), reach=st.sampled_from([0, 3, 60])
+    count=st.integers(1, 2),
+    height=st.integers(16, 24),
+    width=st.integers(16, 24),
+    radius=st.integers(3, 4),
+    reach=st.sampled_from([0, 3, 60]),
 )
-def test_samples_of_correlations(height: int, width: int, radius: int, reach: float) -> None:
-    first, second = drawn(0, 2, 8, height, width), drawn(1, 2, 8, height, width)
+def test_samples_of_correlations(count: int, height: int, width: int, radius: int, reach: float) -> None:
+    first, second = drawn(0, count, 8, height, width), drawn(1, count, 8, height, width)
     levels = correlation.pyramid(correlation.all_pairs(first, second), height, width)
-    grid = correlation.position_grid(2, height, width, first.device)
+    grid = correlation.position_grid(count, height, width, first.device)
     positions = grid + reach * drawn(2, *grid.shape)
-    assert correlation._can_be_compiled(levels, positions)
-    centres = positions.permute(0, 2, 3, 1).reshape(-1, 2)
-    expected = correlation._sampled(levels, centres, radius)
-    torch.testing.assert_close(correlation._compiled(levels, centres, radius), expected, rtol=0, atol=1e-4)
+    samples = correlation.lookup(levels, positions, radius)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(correlation, "library", lambda: None)
+        plain = correlation.lookup(levels, positions, radius)
+    torch.testing.assert_close(samples, plain, rtol=0, atol=1e-4)
 
 
 def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
     """
     # Level by level each position's window is a row: channels last.
     batch, _, height, width = positions.shape
-    centres = positions.permute(0, 2, 3, 1).reshape(-1, 2)
+    centres = positions.permute(0, 2, 3, 1).reshape(-1, 2).contiguous()
     sample = _compiled if _can_be_compiled(levels, positions) else _sampled
     return sample(levels, centres, radius).view(batch, height, width, -1).permute(0, 3, 1, 2)
 

@@ -75,13 +75,19 @@ def _pointer(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
+def _check(x: Tensor) -> None:
+    """The kernel reads memory as it is told: anything else than float32 on the CPU would be misread."""
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
+
+
 class Weights:
     """Weights [outputs, taps, channels] as the kernel wants them."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         outputs, taps, channels = weight.shape
         line = _lines(channels)
-        padded = torch.zeros(outputs + -outputs % _TILE, taps, line)
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, line, dtype=torch.float32)
         padded[:outputs, :, :channels] = weight
         digits, scales = _row_digits(padded.flatten(1))
         digits = digits[:, : len(padded)].reshape(3, -1, _TILE, taps * line // _LANES, _TILE, 4)
@@ -101,7 +107,7 @@ class Weights:
         pixels = len(scales) * sizes[2] * sizes[3]
         steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
         shape = (len(scales), *sizes[2:], self.outputs // blocks)
-        out = torch.empty(shape if blocks == 1 else (blocks, *shape))
+        out = torch.empty(shape if blocks == 1 else (blocks, *shape), dtype=torch.float32)
         library().sliced_product(
             *(digits.data_ptr(), digits.stride(0), digits.stride(1), self.line, len(scales) * sizes[0] * sizes[1]),
             *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
@@ -113,10 +119,11 @@ class Weights:
 
 def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
     """float32 [rows, channels] -> digits int8 [3, rows and slack, line], scales [rows]."""
+    _check(x)
     rows, channels = x.shape
     line = _lines(channels)
     digits = _room(rows, line)
-    scales = torch.empty(rows)
+    scales = torch.empty(rows, dtype=torch.float32)
     library().sliced_rows(
         *(x.data_ptr(), rows, channels, digits.data_ptr(), digits.stride(0), digits.stride(1), line),
         *(scales.data_ptr(), torch.get_num_threads()),
@@ -178,10 +185,11 @@ class SlicedConv2d(nn.Module):
 
 def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:
     """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
+    _check(x)
     count, channels, height, width = x.shape
     line = _lines(channels)
     digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, line)
-    scales, tops = torch.empty(count), torch.empty(count * height)
+    scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
     library().sliced_images(
         *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
         *(digits.data_ptr(), digits.stride(0), digits.stride(1), line, scales.data_ptr(), tops.data_ptr()),

@@ -37,7 +37,7 @@ _SIGNATURES = {
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """The compiled functions, ready for use; None where the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
+    """The compiled functions; None where the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
     if os.environ.get(OFF) == "0" or not set(_NEEDS) <= _cpu_flags():
         return None
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
