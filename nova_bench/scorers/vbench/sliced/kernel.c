@@ -118,8 +118,8 @@ static inline void fetch(const int8_t *tiles) {
 /* The six sums of 32 rows x 16 outputs: tiles 0 and 1 of high * high, 2 and 3 of what is 256 times smaller, 4 and 5
  * of the next order. The three products below that are less than float32's own rounding. The order of instructions
  * keeps four others between two that add to the same tile. */
-static void accumulate(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t taps, const int64_t *offsets,
-                       const int8_t *weights, int32_t sums[6][SIDE][SIDE]) {
+static void accumulate(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t taps,
+                       const int64_t *offsets, const int8_t *weights, int32_t sums[6][SIDE][SIDE]) {
     const int64_t below = SIDE * stride;
     _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
     for (int64_t tap = 0; tap < taps; tap++) {

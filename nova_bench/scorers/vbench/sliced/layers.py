@@ -2,10 +2,11 @@
 
 Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
 (for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
-summed, each exactly in int32; what is left out and what rounding to 23 bits costs is as much as float32 products
-lose by rounding their sums. (The scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8 units Ootomo
-et al., arXiv 2306.11975.) AMX does int8 products more than ten times as fast as the CPU's float32 units do theirs, so
-six of them are still about twice as fast. A row's result does not depend on the other rows.
+summed, each exactly in int32; what is left out and what rounding to 23 bits costs is about as much as float32 products
+lose by rounding their sums (up to four times that where one channel is a hundred times larger than the others). The
+scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8 units Ootomo et al., arXiv 2306.11975. AMX does
+int8 products more than ten times as fast as the CPU's float32 units do theirs, so six of them are still about twice as
+fast. A row's result does not depend on the other rows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _LANES = 64
 _TILE = 16
 _SLACK = 32  # the kernel reads whole strips of rows
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
+_LONGEST = 2**15  # terms of a sum: three times as many products of two bytes fit in int32
 
 
 def speed_up(network: nn.Module, device: str) -> nn.Module:
@@ -57,7 +59,9 @@ def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )
-    return plain and layer.weight.dtype == torch.float32 and min(layer.weight.shape[:2]) >= _SMALLEST
+    weight = layer.weight
+    fits = min(weight.shape[:2]) >= _SMALLEST and weight[0].numel() <= _LONGEST
+    return plain and weight.dtype == torch.float32 and fits
 
 
 def _lines(channels: int) -> int:
