@@ -1,12 +1,13 @@
 """VBench's quality dimensions: our scorers against the official code, on the same clips, weights and machine.
 
-    python benchmarks/vbench.py [VIDEO ...] [--dimension NAME ...] [--threads N] [--device cpu|cuda]
-                                [--official-python PATH --dino-code FOLDER]
+    python benchmarks/vbench.py [VIDEO ...] [--large FRAMES] [--dimension NAME ...] [--threads N]
+                                [--device cpu|cuda] [--official-python PATH --dino-code FOLDER]
 
 Weights are made by the rule of tests/parity/vbench (full size, so as slow as the official ones): times and differences
 are shown, never scores. Each side of each dimension runs in a process of its own; loading is left out, decoding is in.
-CPU seconds are of all threads; compare them where other work shares the machine, and then with one thread, since
-threads that wait for each other count too.
+The last line is the set as users run it: ours in one process that decodes each video once, ahead of the networks, the
+official one dimension after the other. CPU seconds are of all threads; compare them where other work shares the
+machine, and then with one thread, since threads that wait for each other count too.
 
 The official side needs a Python with vbench 0.1.5, decord, torchvision, omegaconf, easydict, openai-clip, pyiqa 0.1.10,
 ftfy, setuptools<70 (all with --no-deps), a torch, and a checkout of github.com/facebookresearch/dino.
@@ -79,6 +80,50 @@ def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> C
         return [None if score.value is None else score.value * scale for score in scorer.score(samples)]
 
     return run
+
+
+def run_our_set(dimensions: Sequence[str], videos: list[str], weights: Path, device: str) -> Callable[[], dict]:
+    """What scores the videos in all dimensions, decoding each once, and tells where the time went."""
+    sys.path.insert(0, str(ROOT))
+    from nova_bench.scorers.base import Sample, ScorerContext
+    from nova_bench.scorers.catalog import SCORERS
+    from nova_bench.video import decode_ahead, read_clip
+
+    read_clip(videos[0], 1)
+    context = ScorerContext(device, lambda name: weights / f"{ASSETS[name]}.pth")
+    infos = {dimension: SCORERS.get(dimension) for dimension in dimensions}
+    scorers = {dimension: info.build(info.settings(), context) for dimension, info in infos.items()}
+
+    def run() -> dict[str, float]:
+        spent = dict.fromkeys(["waiting for frames", *scorers], 0.0)
+        before = time.perf_counter()
+        for _, clip in decode_ahead(videos):
+            spent["waiting for frames"] += time.perf_counter() - before
+            for dimension, scorer in scorers.items():
+                before = time.perf_counter()
+                scorer.score([Sample(clip)])
+                spent[dimension] += time.perf_counter() - before
+            before = time.perf_counter()
+        return spent
+
+    return run
+
+
+def make_large(folder: Path, frames: int) -> str:
+    """A clip of a realistic size, 768x480 at 12 frames a second: a test clip there and back again, made larger."""
+    import cv2
+    import numpy as np
+
+    sys.path.insert(0, str(ROOT))
+    from nova_bench.video import read_clip, write_mp4
+
+    small = read_clip(next(CLIPS.glob("r2_*.mp4"))).frames.numpy()
+    order = [*range(len(small)), *range(len(small) - 2, 0, -1)]
+    indices = [order[index % len(order)] for index in range(frames)]
+    large = [cv2.resize(small[index], (768, 480), interpolation=cv2.INTER_CUBIC) for index in indices]
+    path = folder / f"large_768x480_{frames}f.mp4"
+    write_mp4(path, np.stack(large))
+    return str(path)
 
 
 def run_official(dimension: str, videos: list[str], weights: Path, device: str, dino: str) -> Callable[[], list[Any]]:
@@ -173,30 +218,35 @@ def _import_only_musiq() -> None:
 
 
 def work(options: argparse.Namespace) -> None:
-    """One side of one dimension: prints seconds and scores as JSON."""
+    """One side of one dimension, or our set: prints seconds and what came out as JSON."""
     import torch
 
     torch.set_num_threads(options.threads)
-    [dimension], weights = options.dimension, Path(options.weights)
-    if options.side == "official":
-        run = run_official(dimension, options.videos, weights, options.device, options.dino_code)
+    weights = Path(options.weights)
+    if options.side == "set":
+        run = run_our_set(options.dimension, options.videos, weights, options.device)
+    elif options.side == "official":
+        run = run_official(options.dimension[0], options.videos, weights, options.device, options.dino_code)
     else:
-        run = run_ours(dimension, options.videos, weights, options.device)
+        run = run_ours(options.dimension[0], options.videos, weights, options.device)
     started, cpu = time.perf_counter(), time.process_time()
     scores = run()
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     print(json.dumps({"seconds": seconds, "cpu": cpu, "scores": scores}))
 
 
-def measure(side: str, dimension: str, python: str, options: argparse.Namespace, weights: Path) -> dict[str, Any]:
-    """Run one side of one dimension in a process of its own."""
-    command = [python, __file__, *options.videos, "--side", side, "--dimension", dimension, "--weights", str(weights)]
+def measure(
+    side: str, dimensions: Sequence[str], python: str, options: argparse.Namespace, weights: Path
+) -> dict[str, Any]:
+    """Run one side of one dimension, or our set, in a process of its own."""
+    command = [python, __file__, *options.videos, "--side", side, "--weights", str(weights)]
+    command += [word for dimension in dimensions for word in ("--dimension", dimension)]
     command += ["--threads", str(options.threads), "--device", options.device]
     command += ["--dino-code", options.dino_code] if options.dino_code else []
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     if result.returncode != 0:
-        raise SystemExit(f"{side} {dimension} failed:\n{result.stderr}")
+        raise SystemExit(f"{side} {dimensions} failed:\n{result.stderr}")
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
@@ -225,12 +275,13 @@ def apart(ours: list[float | None], official: list[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="mp4 files; default: the test clips")
+    parser.add_argument("--large", type=int, metavar="FRAMES", help="a clip of that many frames, 768x480, instead")
     parser.add_argument("--dimension", action="append", choices=NETWORKS, help="default: all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--official-python", metavar="PATH")
     parser.add_argument("--dino-code", metavar="FOLDER")
-    parser.add_argument("--side", choices=["ours", "official"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=["ours", "official", "set"], help=argparse.SUPPRESS)
     parser.add_argument("--weights", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.dimension = options.dimension or list(NETWORKS)
@@ -239,25 +290,36 @@ def main() -> None:
     if options.side:
         work(options)
         return
+    with tempfile.TemporaryDirectory() as folder:
+        if options.large:
+            options.videos = [make_large(Path(folder), options.large)]
+        compare(options, Path(folder))
+
+
+def compare(options: argparse.Namespace, folder: Path) -> None:
+    """Measure all that was asked for and print it."""
     if note := missing(options):
         print(f"{note}\n")
     print(f"{len(options.videos)} clips, {options.device}, {options.threads} threads")
     columns = ["dimension", "ours, s", "ours, CPU s", "official, s", "official, CPU s", "times", "CPU times", "apart"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    make_weights(folder, options.dimension)
     totals = [0.0] * 4
     for dimension in options.dimension:
-        with tempfile.TemporaryDirectory() as folder:
-            make_weights(Path(folder), [dimension])
-            ours = measure("ours", dimension, sys.executable, options, Path(folder))
-            row = [ours["seconds"], ours["cpu"]]
-            difference = "-"
-            if not note:
-                official = measure("official", dimension, options.official_python, options, Path(folder))
-                row += [official["seconds"], official["cpu"]]
-                difference = apart(ours["scores"], official["scores"])
+        ours = measure("ours", [dimension], sys.executable, options, folder)
+        row, difference = [ours["seconds"], ours["cpu"]], "-"
+        if not note:
+            official = measure("official", [dimension], options.official_python, options, folder)
+            row += [official["seconds"], official["cpu"]]
+            difference = apart(ours["scores"], official["scores"])
         totals = [total + value for total, value in zip(totals, [*row, 0.0, 0.0], strict=False)]
         print(_line(dimension, row, difference), flush=True)
-    print(_line("all", totals if not note else totals[:2], ""))
+    print(_line("one after the other", totals if not note else totals[:2], ""), flush=True)
+    together = measure("set", options.dimension, sys.executable, options, folder)
+    row = [together["seconds"], together["cpu"]]
+    print(_line("the set, decoded once", row if note else [*row, *totals[2:]], ""))
+    shares = {name: seconds / together["seconds"] for name, seconds in together["scores"].items()}
+    print(f"\nOur set's time: {', '.join(f'{name} {share:.0%}' for name, share in shares.items())}")
 
 
 def _line(name: str, row: list[float], difference: str) -> str:

@@ -208,10 +208,12 @@ def _read_video(path: Path, max_frames: int | None, allow_truncated: bool) -> Cl
 
 def _decode(container: Any, stream: Any, path: Path, max_frames: int | None, expected: int | None) -> _Decoded:
     import numpy as np
+    from av.video.reformatter import VideoReformatter
 
     decoded = _Decoded(_Frames(expected), [])
+    reformatter = VideoReformatter()  # one for all frames: `frame.to_ndarray(format=...)` sets a new one up each time
     for frame in _whole_frames(container, stream, decoded):
-        rgb = frame.to_ndarray(format="rgb24", interpolation="BICUBIC")
+        rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
         if frame.rotation and frame.rotation % 90 == 0:
             decoded.rotation = frame.rotation % 360
             rgb = np.rot90(rgb, decoded.rotation // 90)

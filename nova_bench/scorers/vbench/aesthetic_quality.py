@@ -27,11 +27,12 @@ class AestheticQuality:
         from nova_bench.scorers.vbench.networks.clip import VIT_L_14, load_image_encoder
         from nova_bench.scorers.vbench.networks.weights import load_network
         from nova_bench.scorers.vbench.numerics import runs_half
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
         encoder, predictor = (context.asset(name) for name in _ASSETS)
-        self._encoder = load_image_encoder(VIT_L_14, encoder, half).to(context.device)
+        self._encoder = speed_up(load_image_encoder(VIT_L_14, encoder, half), context.device)
         self._predictor = load_network(AestheticPredictor, predictor).to(context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
@@ -53,7 +54,7 @@ class AestheticQuality:
 INFO = ScorerInfo(
     name="aesthetic_quality",
     summary="VBench aesthetic quality: LAION's aesthetic predictor on CLIP features",
-    version="1",
+    version="2",
     unit="",
     range=(None, None),  # a linear layer; about 0 to 1 in practice
     higher_is_better=True,

@@ -24,10 +24,11 @@ class BackgroundConsistency:
     def __init__(self, settings: BackgroundConsistencySettings, context: ScorerContext):
         from nova_bench.scorers.vbench.networks.clip import VIT_B_32, load_image_encoder
         from nova_bench.scorers.vbench.numerics import runs_half
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
-        self._network = load_image_encoder(VIT_B_32, context.asset(_ASSET), half).to(context.device)
+        self._network = speed_up(load_image_encoder(VIT_B_32, context.asset(_ASSET), half), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.scorers.vbench.batching import per_frame
@@ -45,7 +46,7 @@ class BackgroundConsistency:
 INFO = ScorerInfo(
     name="background_consistency",
     summary="VBench background consistency: similarity of CLIP features between frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

@@ -84,7 +84,7 @@ class DynamicDegree:
 INFO = ScorerInfo(
     name="dynamic_degree",
     summary="VBench dynamic degree: share of videos that move, by RAFT optical flow",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

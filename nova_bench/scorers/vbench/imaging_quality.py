@@ -24,9 +24,10 @@ class ImagingQuality:
     def __init__(self, settings: ImagingQualitySettings, context: ScorerContext):
         from nova_bench.scorers.vbench.networks.musiq import MUSIQ
         from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
-        self._network = load_network(MUSIQ, context.asset(_ASSET), MUSIQ.official_keys).to(context.device)
+        self._network = speed_up(load_network(MUSIQ, context.asset(_ASSET), MUSIQ.official_keys), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.scorers.vbench.batching import per_frame
@@ -47,7 +48,7 @@ class ImagingQuality:
 INFO = ScorerInfo(
     name="imaging_quality",
     summary="VBench imaging quality: MUSIQ's technical quality of the frames",
-    version="1",
+    version="2",
     unit="",
     range=(None, None),  # a linear layer; about 0 to 1 in practice
     higher_is_better=True,

@@ -32,9 +32,10 @@ class MotionSmoothness:
     def __init__(self, settings: MotionSmoothnessSettings, context: ScorerContext):
         from nova_bench.scorers.vbench.networks.amt import AMT
         from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
-        self._network = load_network(AMT, context.asset(_ASSET), entry="state_dict").to(context.device)
+        self._network = speed_up(load_network(AMT, context.asset(_ASSET), entry="state_dict"), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.scorers.vbench.numerics import numerics
@@ -82,7 +83,7 @@ class MotionSmoothness:
 INFO = ScorerInfo(
     name="motion_smoothness",
     summary="VBench motion smoothness: how well AMT-S interpolates every second frame",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

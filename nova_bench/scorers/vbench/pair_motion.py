@@ -26,8 +26,9 @@ def load_raft(context: ScorerContext) -> RAFT:
     """RAFT with the official weights, on the context's device."""
     from nova_bench.scorers.vbench.networks.raft import RAFT
     from nova_bench.scorers.vbench.networks.weights import load_network
+    from nova_bench.scorers.vbench.sliced.layers import speed_up
 
-    return load_network(RAFT, context.asset(ASSET), RAFT.official_keys).to(context.device)
+    return speed_up(load_network(RAFT, context.asset(ASSET), RAFT.official_keys), context.device)
 
 
 def unmeasurable(height: int, width: int) -> str | None:

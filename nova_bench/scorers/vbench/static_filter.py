@@ -87,7 +87,7 @@ class StaticFilter:
 INFO = ScorerInfo(
     name="static_filter",
     summary="VBench static filter: share of videos that hardly move, by RAFT optical flow",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

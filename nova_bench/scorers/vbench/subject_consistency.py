@@ -23,9 +23,10 @@ class SubjectConsistency:
     def __init__(self, settings: SubjectConsistencySettings, context: ScorerContext):
         from nova_bench.scorers.vbench.networks.dino import DINO
         from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.scorers.vbench.sliced.layers import speed_up
 
         self._settings, self._device = settings, context.device
-        self._network = load_network(DINO, context.asset(_ASSET)).to(context.device)
+        self._network = speed_up(load_network(DINO, context.asset(_ASSET)), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.scorers.vbench.batching import per_frame
@@ -51,7 +52,7 @@ def _bytes(height: int, width: int) -> float:
 INFO = ScorerInfo(
     name="subject_consistency",
     summary="VBench subject consistency: similarity of DINO features between frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,

@@ -39,6 +39,11 @@ def _conv_prelu(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.PReLU(outputs))
 
 
+def _instance_norm(x: Tensor) -> Tensor:
+    """As group norm with a group for each channel: several times faster on a CPU than PyTorch's instance norm."""
+    return F.group_norm(x, x.shape[1])
+
+
 class Bottleneck(nn.Module):
     """1 x 1, 3 x 3, 1 x 1 convolutions with instance norm and a shortcut."""
 
@@ -50,12 +55,14 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(inner, outputs, 1)
         self.downsample = None
         if stride != 1:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), nn.InstanceNorm2d(outputs))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride=stride), nn.GroupNorm(outputs, outputs, affine=False)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for conv in (self.conv1, self.conv2, self.conv3):
-            y = F.relu(F.instance_norm(conv(y)))
+            y = _instance_norm(conv(y)).relu_()
         return F.relu((x if self.downsample is None else self.downsample(x)) + y)
 
 
@@ -71,7 +78,7 @@ class FeatureEncoder(nn.Module):
         self.conv2 = nn.Conv2d(96, 84, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(F.instance_norm(self.conv1(x)))
+        x = _instance_norm(self.conv1(x)).relu_()
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))
 
 
@@ -170,9 +177,8 @@ class Correlation:
 
     def __init__(self, first: Tensor, second: Tensor):
         batch, _, height, width = first.shape
-        both = all_pairs(first, second)
-        self._forward = pyramid(both, height, width)
-        self._backward = pyramid(both.transpose(1, 2), height, width)
+        self._forward = pyramid(all_pairs(first, second), height, width)
+        self._backward = pyramid(all_pairs(second, first), height, width)  # cheaper than to transpose the other
         self._start = position_grid(batch, height, width, first.device)
 
     def samples(self, flows: Tensor, factor: int) -> tuple[Tensor, Tensor]:

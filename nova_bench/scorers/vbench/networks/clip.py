@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.scorers.vbench.networks.weights import load_network
+from nova_bench.scorers.vbench.sliced.layers import split_heads
 
 RESOLUTION = 224
 _HEAD = 64  # channels per attention head
+_QUICK = 1.702  # of QuickGELU
 
 
 @dataclass(frozen=True)
@@ -48,32 +50,44 @@ class QuickGELU(nn.Module):
     """CLIP's approximation of GELU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
+        return x * torch.sigmoid(_QUICK * x)
 
 
-class Block(nn.Module):
-    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens.
-
-    ``attn`` only holds the weights by their official names.
-    """
+class Attention(nn.Module):
+    """Multi-head self-attention on [N, tokens, width]; of the result the first ``wanted`` tokens."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.attn = nn.MultiheadAttention(width, width // _HEAD)
+        self.in_proj_weight = nn.Parameter(torch.zeros(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+
+    def settle(self) -> None:
+        """Make a layer of the two parameters that official files hold by names of their own."""
+        self.in_proj = nn.Linear(*self.in_proj_weight.shape[::-1], device="meta")
+        self.in_proj.weight, self.in_proj.bias = self.in_proj_weight, self.in_proj_bias
+        del self.in_proj_weight, self.in_proj_bias
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        batch, _, width = x.shape
+        query, key, value = split_heads(self.in_proj, x, 3, width // _HEAD)
+        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+        return self.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.attn = Attention(width)
         self.ln_1 = LayerNorm(width)
         layers = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
         self.mlp = nn.Sequential(OrderedDict(layers))
         self.ln_2 = LayerNorm(width)
 
-    def _attend(self, x: Tensor, wanted: int | None) -> Tensor:
-        batch, tokens, width = x.shape
-        qkv = F.linear(x, self.attn.in_proj_weight, self.attn.in_proj_bias)
-        query, key, value = qkv.view(batch, tokens, 3, -1, _HEAD).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.attn.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
-
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        x = x[:, :wanted] + self._attend(self.ln_1(x), wanted)
+        x = x[:, :wanted] + self.attn(self.ln_1(x), wanted)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -117,9 +131,18 @@ class CLIPImageEncoder(nn.Module):
     def half_precision(self) -> CLIPImageEncoder:
         """Convolution, linear layers and projection in float16; norms and embeddings stay float32: CLIP on CUDA."""
         for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear | nn.MultiheadAttention):
+            if isinstance(module, nn.Conv2d | nn.Linear):
                 module.half()
         self.proj.data = self.proj.data.half()
+        return self
+
+    def fold_activation(self) -> CLIPImageEncoder:
+        """For float32: x * sigmoid(1.702 x) is SiLU of 1.702 x over 1.702, and both factors can go into weights."""
+        for block in self.transformer.resblocks:
+            block.mlp.gelu = nn.SiLU(inplace=True)
+            for parameter in block.mlp.c_fc.parameters():
+                parameter.data *= _QUICK
+            block.mlp.c_proj.weight.data /= _QUICK
         return self
 
     @staticmethod
@@ -132,4 +155,4 @@ class CLIPImageEncoder(nn.Module):
 def load_image_encoder(config: CLIPConfig, path: Path, half: bool) -> CLIPImageEncoder:
     """The image half of an official file, in float32 or in CLIP's float16."""
     network = load_network(lambda: CLIPImageEncoder(config), path, CLIPImageEncoder.official_keys)
-    return network.half_precision() if half else network
+    return network.half_precision() if half else network.fold_activation()

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.scorers.vbench.sliced.layers import split_heads
+
 WIDTH = 768
 PATCH = 16
 _HEADS = 12
@@ -22,10 +24,9 @@ class Attention(nn.Module):
         self.proj = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        batch, tokens, _ = x.shape
-        query, key, value = self.qkv(x).view(batch, tokens, 3, _HEADS, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = split_heads(self.qkv, x, 3, _HEADS)
         mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, -1, WIDTH))
+        return self.proj(mixed.transpose(1, 2).reshape(len(x), -1, WIDTH))
 
 
 class MLP(nn.Module):
@@ -34,10 +35,11 @@ class MLP(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc1 = nn.Linear(WIDTH, 4 * WIDTH)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class Block(nn.Module):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.scorers.vbench.sliced.layers import split_heads
+
 _PATCH = 32
 _GRID = 10  # positions per side that the weights hold
 _LONGER_SIDES = (224, 384)  # of the two smaller scales; the third is the image itself
@@ -121,12 +123,9 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(_WIDTH, _WIDTH) for _ in range(4))
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        batch, tokens, _ = x.shape
-        query, key, value = (
-            layer(x).view(batch, tokens, _HEADS, -1).transpose(1, 2) for layer in (self.query, self.key, self.value)
-        )
+        query, key, value = (split_heads(layer, x, 1, _HEADS)[0] for layer in (self.query, self.key, self.value))
         mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.out(mixed.transpose(1, 2).reshape(batch, -1, _WIDTH))
+        return self.out(mixed.transpose(1, 2).reshape(len(x), -1, _WIDTH))
 
 
 class MLP(nn.Module):
@@ -135,10 +134,11 @@ class MLP(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc1 = nn.Linear(_WIDTH, _MLP)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(_MLP, _WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class Block(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,15 @@ _FEATURES = 256
 _RADIUS = 4
 
 
+def _instance_norm(channels: int) -> nn.Module:
+    """Instance norm, as group norm with a group for each channel: several times faster on a CPU."""
+    return nn.GroupNorm(channels, channels, affine=False)
+
+
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions with a shortcut, which is strided and normalized too where ``stride`` is 2."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, norm: type[nn.Module]):
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: Callable[[int], nn.Module]):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
@@ -30,15 +35,15 @@ class ResidualBlock(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), norm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(x)))
-        y = F.relu(self.norm2(self.conv2(y)))
-        return F.relu((x if self.downsample is None else self.downsample(x)) + y)
+        y = self.norm1(self.conv1(x)).relu_()
+        y = self.norm2(self.conv2(y)).relu_()
+        return y.add_(x if self.downsample is None else self.downsample(x)).relu_()
 
 
 class Encoder(nn.Module):
     """[N, 3, H, W] -> [N, outputs, H / 8, W / 8]."""
 
-    def __init__(self, outputs: int, norm: type[nn.Module]):
+    def __init__(self, outputs: int, norm: Callable[[int], nn.Module]):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.norm1 = norm(64)
@@ -48,7 +53,7 @@ class Encoder(nn.Module):
         self.conv2 = nn.Conv2d(128, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm1(self.conv1(x)))
+        x = self.norm1(self.conv1(x.contiguous(memory_format=torch.channels_last))).relu_()
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))
 
 
@@ -64,17 +69,40 @@ class MotionEncoder(nn.Module):
         self.conv = nn.Conv2d(256, 126, 3, padding=1)
 
     def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
-        correlation = F.relu(self.convc2(F.relu(self.convc1(samples))))
-        motion = F.relu(self.convf2(F.relu(self.convf1(flow))))
-        return torch.cat([F.relu(self.conv(torch.cat([correlation, motion], dim=1))), flow], dim=1)
+        correlation = self.convc2(self.convc1(samples).relu_()).relu_()
+        motion = self.convf2(self.convf1(flow).relu_()).relu_()
+        return torch.cat([self.conv(torch.cat([correlation, motion], dim=1)).relu_(), flow], dim=1)
+
+
+class HalfGRU(nn.Module):
+    """One half of the convolutional GRU, along rows (1 x 5) or along columns (5 x 1).
+
+    Its input is [context, motion]; the context stays the same through all iterations, so its share of the gates z and
+    r and of the candidate is computed once and added. Sums in another order than officially: float32 noise only.
+    """
+
+    def __init__(self, kernel: tuple[int, int]):
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.context = nn.Conv2d(_CONTEXT, 3 * _HIDDEN, kernel, padding=padding)
+        self.gates = nn.Conv2d(2 * _HIDDEN, 2 * _HIDDEN, kernel, padding=padding, bias=False)
+        self.candidate = nn.Conv2d(2 * _HIDDEN, _HIDDEN, kernel, padding=padding, bias=False)
+
+    def forward(self, inputs: Tensor, reset: Tensor, share: Tensor) -> None:
+        """Replace the hidden state in ``inputs``, [hidden, motion]; ``share`` is ``self.context`` of the context.
+
+        ``reset`` has the shape of ``inputs`` and holds the same motion; its first half is overwritten.
+        """
+        hidden = inputs[:, :_HIDDEN]
+        of_gates, of_candidate = share.split([2 * _HIDDEN, _HIDDEN], dim=1)
+        z, r = self.gates(inputs).add_(of_gates).sigmoid_().chunk(2, dim=1)
+        torch.mul(r, hidden, out=reset[:, :_HIDDEN])
+        candidate = self.candidate(reset).add_(of_candidate).tanh_()
+        hidden.add_(candidate.sub_(hidden).mul_(z))
 
 
 class SeparableGRU(nn.Module):
-    """A convolutional GRU in two halves, along rows (1 x 5) and then along columns (5 x 1).
-
-    Its input is [context, motion]; the context stays the same through all iterations, so its share of every gate is
-    computed once (:meth:`context_shares`) and added. Sums in another order than officially: float32 noise only.
-    """
+    """A convolutional GRU in two halves. Official files hold its convolutions of [hidden, context, motion] by gate."""
 
     def __init__(self):
         super().__init__()
@@ -83,27 +111,31 @@ class SeparableGRU(nn.Module):
             for gate in "zrq":
                 self.add_module(f"conv{gate}{half}", nn.Conv2d(channels, _HIDDEN, kernel, padding=padding))
 
-    def context_shares(self, context: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Per half: what context and bias add to (z, r) and to q, and the weights for the rest of the input."""
-        shares = []
-        for half in (1, 2):
-            z, r, q = (getattr(self, f"conv{gate}{half}") for gate in "zrq")
-            weight = torch.cat([z.weight, r.weight, q.weight])
-            bias = torch.cat([z.bias, r.bias, q.bias])
-            constant = F.conv2d(context, weight[:, _HIDDEN : _HIDDEN + _CONTEXT], bias, padding=z.padding)
-            rest = torch.cat([weight[:, :_HIDDEN], weight[:, _HIDDEN + _CONTEXT :]], dim=1)
-            split = 2 * _HIDDEN
-            shares.append((constant[:, :split], constant[:, split:], rest[:split], rest[split:]))
-        return shares
+    def settle(self) -> None:
+        """Take the official convolutions apart, into what is constant and what is not."""
+        for half in "12":
+            convs = [self._modules.pop(f"conv{gate}{half}") for gate in "zrq"]
+            z, r, q = (conv.weight.data.split([_HIDDEN, _CONTEXT, _HIDDEN], dim=1) for conv in convs)
+            parts = HalfGRU(convs[0].kernel_size)
+            state = {
+                "context.weight": torch.cat([z[1], r[1], q[1]]),
+                "context.bias": torch.cat([conv.bias.data for conv in convs]),
+                "gates.weight": torch.cat([torch.cat([gate[0], gate[2]], dim=1) for gate in (z, r)]),
+                "candidate.weight": torch.cat([q[0], q[2]], dim=1),
+            }
+            parts.load_state_dict(state, assign=True)
+            self.add_module(f"half{half}", parts)
 
-    def forward(self, hidden: Tensor, motion: Tensor, shares: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Tensor:
-        for half, (constant_zr, constant_q, weight_zr, weight_q) in enumerate(shares, 1):
-            padding = getattr(self, f"convz{half}").padding
-            gates = F.conv2d(torch.cat([hidden, motion], dim=1), weight_zr, padding=padding) + constant_zr
-            z, r = torch.sigmoid(gates).chunk(2, dim=1)
-            candidate = F.conv2d(torch.cat([r * hidden, motion], dim=1), weight_q, padding=padding) + constant_q
-            hidden = (1 - z) * hidden + z * torch.tanh(candidate)
-        return hidden
+    def context_shares(self, context: Tensor) -> list[Tensor]:
+        """What the context adds in each half."""
+        return [half.context(context) for half in (self.half1, self.half2)]
+
+    def forward(self, hidden: Tensor, motion: Tensor, shares: list[Tensor]) -> Tensor:
+        inputs = torch.cat([hidden, motion], dim=1)
+        reset = inputs.clone()
+        for half, share in zip((self.half1, self.half2), shares, strict=True):
+            half(inputs, reset, share)
+        return inputs[:, :_HIDDEN]
 
 
 class FlowHead(nn.Module):
@@ -115,7 +147,7 @@ class FlowHead(nn.Module):
         self.conv2 = nn.Conv2d(256, 2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(F.relu(self.conv1(x)))
+        return self.conv2(self.conv1(x).relu_())
 
 
 class UpdateBlock(nn.Module):
@@ -138,7 +170,7 @@ class RAFT(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.fnet = Encoder(_FEATURES, nn.InstanceNorm2d)
+        self.fnet = Encoder(_FEATURES, _instance_norm)
         self.cnet = Encoder(_HIDDEN + _CONTEXT, nn.BatchNorm2d)
         self.update_block = UpdateBlock(4 * (2 * _RADIUS + 1) ** 2)
 

@@ -40,7 +40,15 @@ def load_network(
     if unknown := [key for key in state if key not in expected]:
         raise _wrong(path, f"{unknown[0]} is no weight of {type(module).__name__}")
     module.load_state_dict(state, assign=True)
+    settle(module)
     return module.float().eval().requires_grad_(False)
+
+
+def settle(module: nn.Module) -> None:
+    """Let parts that hold weights as official files do rearrange them for use: those with a method ``settle``."""
+    for part in list(module.modules()):
+        if hasattr(part, "settle"):
+            part.settle()
 
 
 def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:

@@ -1,0 +1,205 @@
+"""Linear layers and convolutions whose float32 products are sums of exact int8 products.
+
+Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
+(for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
+summed, each exactly in int32; what is left out and what rounding to 23 bits costs is about as much as float32 products
+lose by rounding their sums (up to four times that where one channel is a hundred times larger than the others). The
+scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8 units Ootomo et al., arXiv 2306.11975. AMX does
+int8 products more than ten times as fast as the CPU's float32 units do theirs, so six of them are still about twice as
+fast. A row's result does not depend on the other rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.scorers.vbench.sliced.library import library
+
+_LANES = 64
+_TILE = 16
+_SLACK = 32  # the kernel reads whole strips of rows
+_SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
+_LONGEST = 2**15  # terms of a sum: three times as many products of two bytes fit in int32
+
+
+def speed_up(network: nn.Module, device: str) -> nn.Module:
+    """Move a float32 network to ``device``; where that is a CPU with AMX, its larger layers become sliced ones."""
+    if device == "cpu" and library() is not None:
+        _replace(network)
+    return network.to(device)
+
+
+def _replace(module: nn.Module) -> None:
+    """Also of the parts inside. An activation that is listed after a linear layer is taken to follow it."""
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, SlicedLinear) and (activation := _activation(child)):
+            before.weights.activation = activation
+            setattr(module, name, nn.Identity())
+        kind = next((kind for layer, kind in _KINDS.items() if type(child).forward is layer.forward), None)
+        if kind is None:
+            _replace(child)
+        elif _is_large(child):
+            setattr(module, name, kind(child))
+        before = getattr(module, name)
+
+
+def _activation(module: nn.Module) -> int:
+    """The kernel's number of an activation; 0 of anything else."""
+    if isinstance(module, nn.GELU) and module.approximate == "none":
+        return 2
+    return 1 if isinstance(module, nn.SiLU) else 0
+
+
+def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
+    """Whether a layer is one that the kernel does, and does faster."""
+    plain = isinstance(layer, nn.Linear) or (
+        set(layer.stride) == set(layer.dilation) == {layer.groups} == {1}
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+    )
+    weight = layer.weight
+    fits = min(weight.shape[:2]) >= _SMALLEST and weight[0].numel() <= _LONGEST
+    return plain and weight.dtype == torch.float32 and fits
+
+
+def _lines(channels: int) -> int:
+    return channels + -channels % _LANES
+
+
+def _room(rows: int, line: int) -> Tensor:
+    """For digits: int8 [3, rows and what the kernel reads past them, line]. Lines an odd number of cache lines apart
+    don't compete for the same places of the cache."""
+    stride = line + (_LANES if line // _LANES % 2 == 0 else 0)
+    return torch.empty(3, rows + _SLACK, stride, dtype=torch.int8)[:, :, :line]
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _check(x: Tensor) -> None:
+    """The kernel reads memory as it is told: anything else than float32 on the CPU would be misread."""
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
+
+
+class Weights:
+    """Weights [outputs, taps, channels] as the kernel wants them."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        outputs, taps, channels = weight.shape
+        line = _lines(channels)
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, line, dtype=torch.float32)
+        padded[:outputs, :, :channels] = weight
+        digits, scales = _row_digits(padded.flatten(1))
+        digits = digits[:, : len(padded)].reshape(3, -1, _TILE, taps * line // _LANES, _TILE, 4)
+        self.digits = digits.permute(1, 3, 0, 4, 2, 5).contiguous()
+        self.scales, self.bias = scales, None if bias is None else bias.contiguous()
+        self.outputs, self.taps, self.line = outputs, taps, line
+        self.activation = 0
+
+    def times(
+        self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor, blocks: int = 1
+    ) -> Tensor:
+        """Digits [3, pixels and slack, line] of images -> [images, height, width, outputs].
+
+        ``sizes``: height and width of the images, and of what is wanted of them. With more than one block, of 64
+        outputs each, the result is [blocks, images, height, width, 64].
+        """
+        pixels = len(scales) * sizes[2] * sizes[3]
+        steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
+        shape = (len(scales), *sizes[2:], self.outputs // blocks)
+        out = torch.empty(shape if blocks == 1 else (blocks, *shape), dtype=torch.float32)
+        library().sliced_product(
+            *(digits.data_ptr(), digits.stride(0), digits.stride(1), self.line, len(scales) * sizes[0] * sizes[1]),
+            *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
+            *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
+            torch.get_num_threads(),
+        )
+        return out
+
+
+def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
+    """float32 [rows, channels] -> digits int8 [3, rows and slack, line], scales [rows]."""
+    _check(x)
+    rows, channels = x.shape
+    line = _lines(channels)
+    digits = _room(rows, line)
+    scales = torch.empty(rows, dtype=torch.float32)
+    library().sliced_rows(
+        *(x.data_ptr(), rows, channels, digits.data_ptr(), digits.stride(0), digits.stride(1), line),
+        *(scales.data_ptr(), torch.get_num_threads()),
+    )
+    return digits, scales
+
+
+class SlicedLinear(nn.Module):
+    """A linear layer on float32 [..., in] -> [..., out]."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self.weights = Weights(layer.weight.detach()[:, None], None if layer.bias is None else layer.bias.detach())
+        self.offsets = torch.zeros(1, dtype=torch.int64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._times(x, 1).view(*x.shape[:-1], -1)
+
+    def by_head(self, x: Tensor, heads: int) -> Tensor:
+        """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""
+        return self._times(x, heads).view(heads, *x.shape[:-1], _LANES)
+
+    def _times(self, x: Tensor, blocks: int) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
+        return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
+
+
+def split_heads(layer: nn.Module, x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """``layer`` on [N, tokens, in], cut into ``parts`` (query, key and value, say) of [N, heads, tokens, head]."""
+    if isinstance(layer, SlicedLinear) and layer.weights.outputs == parts * heads * _LANES:
+        return tuple(part.transpose(0, 1) for part in layer.by_head(x, parts * heads).chunk(parts))
+    return layer(x).view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4).unbind()
+
+
+class SlicedConv2d(nn.Module):
+    """A convolution of stride 1 on float32 [N, in, H, W] -> [N, out, H', W'], channels last.
+
+    Images with their border are one long list of pixels: a tap of the kernel is the same list some pixels further on.
+    What would reach past a line's end is computed too, and left out.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.kernel, self.padding = layer.kernel_size, layer.padding
+        weight = layer.weight.detach().flatten(2).transpose(1, 2)
+        self.weights = Weights(weight, None if layer.bias is None else layer.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.stride(1) != 1:
+            x = x.contiguous(memory_format=torch.channels_last)
+        down, across = self.padding
+        height, width = x.shape[2:]
+        rows, columns = height + 2 * down, width + 2 * across
+        taps = [row * columns + column for row in range(self.kernel[0]) for column in range(self.kernel[1])]
+        digits, scales = _image_digits(x, down, across, taps[-1])
+        sizes = (rows, columns, rows - self.kernel[0] + 1, columns - self.kernel[1] + 1)
+        return self.weights.times(digits, scales, sizes, torch.tensor(taps)).permute(0, 3, 1, 2)
+
+
+def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:
+    """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
+    _check(x)
+    count, channels, height, width = x.shape
+    line = _lines(channels)
+    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, line)
+    scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
+    library().sliced_images(
+        *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
+        *(digits.data_ptr(), digits.stride(0), digits.stride(1), line, scales.data_ptr(), tops.data_ptr()),
+        torch.get_num_threads(),
+    )
+    return digits, scales
+
+
+_KINDS = {nn.Linear: SlicedLinear, nn.Conv2d: SlicedConv2d}
