@@ -45,7 +45,7 @@ TOLERANCES = {
     "MUSIQ score": Tolerance(_MUSIQ, 1e-4, 1.5e-5),
     "subject_consistency": Tolerance("vbench 0.1.5", 1e-5, 1.8e-7),
     "background_consistency": Tolerance("vbench 0.1.5", 1e-5, 1.2e-7),
-    "motion_smoothness": Tolerance("vbench 0.1.5", 2e-5, 2.1e-7),
+    "motion_smoothness": Tolerance("vbench 0.1.5", 1e-5, 2.1e-7),
     "motion_smoothness, frame differences in levels": Tolerance("vbench 0.1.5", 5e-3, 1.2e-4),
     "dynamic_degree": Tolerance("vbench 0.1.5", 0.0, 0.0),
     "dynamic_degree, pair scores": Tolerance("vbench 0.1.5", 1e-4, 1.6e-6, relative=True),
