@@ -56,7 +56,8 @@ def _curve(plan: LatencyPlan, curve: CurveSpec, line: Change, part: str, measure
         found = measured.get(point.digest)
         x.append(axis_value(curve.vary, value))
         spreads.append(_spread(found, part) if found is not None and found.ok else None)
-    name = PART_TITLES[part].lower()
+    title = PART_TITLES[part]
+    name = title if title[:2].isupper() else title.lower()
     label = name if len(curve.lines) == 1 else line.label if len(curve.parts) == 1 else f"{line.label}: {name}"
     edges = [s.interval or (s.value, s.value) if s else (None, None) for s in spreads]
     return Curve(
@@ -69,4 +70,4 @@ def _curve(plan: LatencyPlan, curve: CurveSpec, line: Change, part: str, measure
 
 
 def _spread(found: Measured, part: str) -> Spread:
-    return found.times.total_spread if part == "total" else found.times.part(part)
+    return found.times.total_spread if part == "total" else found.times.part_alone(part)

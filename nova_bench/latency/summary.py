@@ -16,6 +16,9 @@ CLOSURE_LIMIT = 0.02
 COST_LIMIT = 0.01
 """Measuring takes less than this share of the time."""
 
+PAIRS_TO_BELIEVE = 5
+"""Fewer pairs of calls with and without a stopwatch all go one way too often by luck: one time in four of three."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -67,9 +70,13 @@ class Times:
         Parts of one call add up to its total. Medians of single parts, each of another call, need not where the machine
         does other work.
         """
-        spread = self._spread([sum(_part(call, name) for name in names) for call in self.observed])
+        spread = self.part_alone(*names)
         middle = [sum(_part(call, name) for name in names) for call in self._middle]
         return replace(spread, value=sum(middle) / len(middle) / self.setting["batch_size"])
+
+    def part_alone(self, *names: str) -> Spread:
+        """The same with its own median over all calls: steadier for a small part, but such medians need not add up."""
+        return self._spread([sum(_part(call, name) for name in names) for call in self.observed])
 
     @cached_property
     def _middle(self) -> list[dict[str, float]]:
@@ -125,7 +132,7 @@ class Times:
                 "rest, shown as other, is large for this setting"
             )
         slowdown = self.slowdown
-        if slowdown and slowdown.interval and slowdown.interval[0] > COST_LIMIT:
+        if slowdown and slowdown.calls >= PAIRS_TO_BELIEVE and slowdown.interval[0] > COST_LIMIT:
             found.append(f"every call with a stopwatch took longer than the one without, by {slowdown.value:.1%}")
         if self.cost > COST_LIMIT:
             found.append(f"the stopwatch alone takes {self.cost:.1%} of the time (limit {COST_LIMIT:.0%})")

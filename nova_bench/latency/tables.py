@@ -176,7 +176,7 @@ def curves_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
                 found = measured.get(point.digest)
                 cells = {"line": Cell(line.label), "value": Cell(str(value))}
                 if found is not None and found.ok:
-                    cells |= {part: Cell(found.times.part(part).value) for part in ALL_PARTS}
+                    cells |= {part: Cell(found.times.part_alone(part).value) for part in ALL_PARTS}
                     cells["total"] = Cell(found.times.total, ci=found.times.total_spread.interval)
                 else:
                     cells["total"] = Cell(None, note=why_missing(found))
@@ -192,7 +192,10 @@ def curves_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
             Column("range", "Lowest and highest", "interval", of="total"),
         ),
         rows=tuple(rows),
-        notes=((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
+        notes=(
+            "Medians, each part's its own: they need not add up to the total's.",
+            *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
+        ),
     )
 
 
