@@ -55,7 +55,6 @@ def per_frame(
 
     Frames of clips of one size share batches. ``bytes_per_frame`` estimates memory from height and width.
     """
-
     from nova_bench.scorers.vbench.frames import gather
 
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)

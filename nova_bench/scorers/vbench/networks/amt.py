@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.scorers.vbench.networks.norm import InstanceNorm
 
 MULTIPLE = 16  # of the input's sides
 SMALLEST_SIDE = 128  # below it the coarsest correlation level has one row: the result is NaN
@@ -39,11 +40,6 @@ def _conv_prelu(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.PReLU(outputs))
 
 
-def _instance_norm(x: Tensor) -> Tensor:
-    """As group norm with a group for each channel: several times faster on a CPU than PyTorch's instance norm."""
-    return F.group_norm(x, x.shape[1])
-
-
 class Bottleneck(nn.Module):
     """1 x 1, 3 x 3, 1 x 1 convolutions with instance norm and a shortcut."""
 
@@ -53,16 +49,15 @@ class Bottleneck(nn.Module):
         self.conv1 = nn.Conv2d(inputs, inner, 1)
         self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, stride=stride)
         self.conv3 = nn.Conv2d(inner, outputs, 1)
+        self.norm, self.norm3 = InstanceNorm(inner), InstanceNorm(outputs)
         self.downsample = None
         if stride != 1:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride), nn.GroupNorm(outputs, outputs, affine=False)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), InstanceNorm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for conv in (self.conv1, self.conv2, self.conv3):
-            y = _instance_norm(conv(y)).relu_()
+        y = self.norm(self.conv1(x)).relu_()
+        y = self.norm(self.conv2(y)).relu_()
+        y = self.norm3(self.conv3(y)).relu_()
         return F.relu((x if self.downsample is None else self.downsample(x)) + y)
 
 
@@ -71,14 +66,14 @@ class FeatureEncoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 32, 7, stride=2, padding=3)
+        self.conv1, self.norm1 = nn.Conv2d(3, 32, 7, stride=2, padding=3), InstanceNorm(32)
         self.layer1 = nn.Sequential(Bottleneck(32, 32, 1), Bottleneck(32, 32, 1))
         self.layer2 = nn.Sequential(Bottleneck(32, 64, 2), Bottleneck(64, 64, 1))
         self.layer3 = nn.Sequential(Bottleneck(64, 96, 2), Bottleneck(96, 96, 1))
         self.conv2 = nn.Conv2d(96, 84, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _instance_norm(self.conv1(x)).relu_()
+        x = self.norm1(self.conv1(x)).relu_()
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))
 
 
