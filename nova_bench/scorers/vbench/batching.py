@@ -25,14 +25,16 @@ _MOST = 64
 
 def batch_size(device: str, bytes_per_item: float) -> int:
     """How many items of that need to take at once: at least 1."""
-    budget = float(_CPU_BYTES)
-    if device.startswith("cuda"):
-        import torch
-
-        free, _ = torch.cuda.mem_get_info(device)
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        budget = (free + cached) * _CUDA_SHARE
+    budget = free_cuda_bytes(device) * _CUDA_SHARE if device.startswith("cuda") else _CPU_BYTES
     return max(1, min(_MOST, int(budget / bytes_per_item)))
+
+
+def free_cuda_bytes(device: str) -> int:
+    """What can still be allocated on a CUDA device."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def in_batches(

@@ -55,7 +55,7 @@ class MotionSmoothness:
             # Officially NaN becomes uint8, which C leaves undefined: there is no number to agree with.
             return Score(None, reason=f"{width}x{height}: AMT-S gives nothing where a side is below {smallest} pixels")
         middles = range(1, count - 1, 2)
-        size = batch_size(self._device, bytes_per_pair(height, width))
+        size = batch_size(self._device, bytes_per_pair(self._device, height, width))
         diffs = list(in_batches(middles, size, lambda part: self._differences(clip.frames, part)))
         return Score((_LEVELS - sum(diffs) / len(diffs)) / _LEVELS, details={"frame_diffs": diffs})
 

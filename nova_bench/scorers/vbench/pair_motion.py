@@ -56,17 +56,18 @@ class PairMotion:
 
     def __init__(self, network: RAFT, frames: torch.Tensor, device: str, share: float):
         """``frames``: uint8 [T, H, W, 3]."""
+        from nova_bench.scorers.vbench.networks.raft import bytes_per_frame, bytes_per_pair
+
         self._network, self._frames, self._device = network, frames, device
         height, width = (_padded(length) for length in frames.shape[1:3])
         self._fastest = int(height * width * share)
-        coarse = height * width / _MULTIPLE**2
-        # Correlation pyramid, lookups and update, both encoders at half resolution.
-        self._bytes = 4 * (coarse**2 * 1.5 + coarse * 6000 + height * width * 100)
+        self._frames_at_once = batch_size(device, bytes_per_frame(height, width))
+        self._pairs_at_once = batch_size(device, bytes_per_pair(device, height, width))
         self._encoded: dict[int, Tensor] = {}
 
     def scores(self, pairs: Sequence[Pair]) -> list[float]:
         """One score for each (first frame, second frame)."""
-        return list(in_batches(pairs, batch_size(self._device, self._bytes), self._score))
+        return list(in_batches(pairs, self._pairs_at_once, self._score))
 
     def _score(self, pairs: Sequence[Pair]) -> list[float]:
         import torch
@@ -78,7 +79,11 @@ class PairMotion:
         position = {frame: index for index, frame in enumerate(needed)}
         self._encoded = {frame: features for frame, features in self._encoded.items() if frame in position}
         if missing := [frame for frame in needed if frame not in self._encoded]:
-            features = self._network.features(images[[position[frame] for frame in missing]])
+            features = in_batches(
+                missing,
+                self._frames_at_once,
+                lambda part: self._network.features(images[[position[frame] for frame in part]]),
+            )
             self._encoded.update(zip(missing, features, strict=True))
         flow = self._network.flow(
             torch.stack([self._encoded[first] for first, _ in pairs]),

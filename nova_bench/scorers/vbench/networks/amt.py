@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.scorers.vbench.networks.correlation import bytes_kept, correlation, position_grid
 from nova_bench.scorers.vbench.networks.norm import InstanceNorm
 
 MULTIPLE = 16  # of the input's sides
@@ -16,11 +16,14 @@ _CHANNELS = (20, 32, 44, 56)  # of the pyramid at 1/2, 1/4, 1/8 and 1/16
 _SIDE = 20  # channels that a residual block refines on its own
 _FLOWS = 3  # pairs of flow fields that the last decoder predicts
 _RADIUS = 3
+_STRIDE = 8  # between positions that are correlated
+_LOOKUPS = 3  # of each direction's correlation
 
 
-def bytes_per_pair(height: int, width: int) -> float:
+def bytes_per_pair(device: str, height: int, width: int) -> float:
     """Memory for one pair of frames of that size: correlation both ways, and activations at full resolution."""
-    return 4 * ((height * width / 64) ** 2 * 2.7 + height * width * 160)
+    coarse = height // _STRIDE, width // _STRIDE
+    return 2 * bytes_kept(device, *coarse, _LOOKUPS) + 4 * height * width * 165
 
 
 def _resize(x: Tensor, factor: float) -> Tensor:
@@ -172,8 +175,8 @@ class Correlation:
 
     def __init__(self, first: Tensor, second: Tensor):
         batch, _, height, width = first.shape
-        self._forward = pyramid(all_pairs(first, second), height, width)
-        self._backward = pyramid(all_pairs(second, first), height, width)  # cheaper than to transpose the other
+        self._forward = correlation(first, second, _LOOKUPS)
+        self._backward = correlation(second, first, _LOOKUPS)  # cheaper than to transpose the other
         self._start = position_grid(batch, height, width, first.device)
 
     def samples(self, flows: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -185,8 +188,8 @@ class Correlation:
         if factor != 1:
             flows = 1 / factor * _resize(flows, 1 / factor)
         to_first, to_second = flows.chunk(2, dim=1)
-        ahead = lookup(self._forward, self._start + to_second * (1.0 / _TIME), _RADIUS)
-        back = lookup(self._backward, self._start + to_first * (1.0 / (1.0 - _TIME)), _RADIUS)
+        ahead = self._forward.samples(self._start + to_second * (1.0 / _TIME), _RADIUS)
+        back = self._backward.samples(self._start + to_first * (1.0 / (1.0 - _TIME)), _RADIUS)
         return flows, torch.cat([ahead, back], dim=1)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.scorers.vbench.networks.correlation import bytes_kept, correlation, position_grid
 from nova_bench.scorers.vbench.networks.norm import InstanceNorm
 
 ITERATIONS = 20
@@ -16,6 +16,17 @@ STRIDE = 8
 _HIDDEN = _CONTEXT = 128
 _FEATURES = 256
 _RADIUS = 4
+
+
+def bytes_per_frame(height: int, width: int) -> float:
+    """Memory to encode one frame of that size, at half resolution."""
+    return 4 * height * width * 100
+
+
+def bytes_per_pair(device: str, height: int, width: int) -> float:
+    """Memory for one pair of frames of that size: correlation, lookups and updates, and an encoder."""
+    coarse = height // STRIDE, width // STRIDE
+    return bytes_kept(device, *coarse, ITERATIONS) + 4 * coarse[0] * coarse[1] * 6000 + bytes_per_frame(height, width)
 
 
 class ResidualBlock(nn.Module):
@@ -183,13 +194,13 @@ class RAFT(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Flow [N, 2, H / 8, W / 8] in units of 8 pixels, and the hidden state it was read from."""
         batch, _, height, width = first.shape
-        levels = pyramid(all_pairs(first, second), height, width)
+        correlated = correlation(first, second, iterations)
         hidden, constant = context.split([_HIDDEN, _CONTEXT], dim=1)
         hidden, shares = torch.tanh(hidden), self.update_block.gru.context_shares(F.relu(constant))
         start = position_grid(batch, height, width, first.device)
         positions = start
         for _ in range(iterations):
-            motion = self.update_block.encoder(positions - start, lookup(levels, positions, _RADIUS))
+            motion = self.update_block.encoder(positions - start, correlated.samples(positions, _RADIUS))
             hidden = self.update_block.gru(hidden, motion, shares)
             positions = positions + self.update_block.flow_head(hidden)
         return positions - start, hidden
