@@ -111,14 +111,17 @@ class EvenSettings(ScorerSettings):
 
     fail_on: str = ""
     """Raise for prompts that contain this."""
+    seconds: float = 0.0
+    """How long each video takes."""
 
 
 class Even:
     def __init__(self, settings: EvenSettings, context: ScorerContext):
-        self._fail_on = settings.fail_on
+        self._fail_on, self._seconds = settings.fail_on, settings.seconds
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         for sample in batch:
+            time.sleep(self._seconds)
             if self._fail_on and self._fail_on in sample.prompt:
                 raise ValueError("can't tell")
         return [Score(float(sample.clip.frames[0, 0, 0, 0] % 2 == 0)) for sample in batch]

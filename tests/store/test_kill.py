@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -113,3 +115,39 @@ def test_a_real_process_killed_with_its_whole_group(suite, tmp_path, environment
     assert contents(_finish("killed", tmp_path)) == expected
     # What was finished before the kill was not made again.
     assert journal.read_text().count('"unit"') == UNITS
+
+
+def test_killed_between_and_within_the_rounds_of_a_filter(write_suite, tmp_path, contents):
+    """As with VBench's static filter, which judges a prompt's samples until enough of them are kept."""
+    keep = {"name": "brightness", "keep": {"scorer": "even", "first": 3}}
+    slow = {"name": "even", "settings": {"seconds": 0.1}}
+    write_suite(prompts={"samples_per_prompt": 12, "entries": ["a cat", "a dog", "a house"]}, scorers=[keep, slow])
+    arguments = [*ARGUMENTS[:-1], 1, "--store"]
+    assert warm.finish([*arguments, "whole"], tmp_path, tmp_path / "said")[0] == 0
+    expected = contents(tmp_path / "whole")
+    first_round, most = UNITS * 3 + 9, UNITS * 3 * 2
+    assert first_round + 2 <= len(expected["rows"]) < most, "a second round, and samples that nobody judges"
+    store = tmp_path / "killed"
+    for wanted in (4, first_round - 4, first_round, first_round + 1):
+        process = warm.start([*arguments, store.name], tmp_path, tmp_path / "said")
+        until = time.monotonic() + warm.PATIENCE_SECONDS
+        while process.is_alive() and _rows(store) < wanted and time.monotonic() < until:
+            time.sleep(0.002)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, (tmp_path / "said").read_text()
+        assert wanted <= _rows(store) < len(expected["rows"])
+    assert warm.finish([*arguments, store.name], tmp_path, tmp_path / "said")[0] == 0
+    assert contents(store) == expected
+
+
+def _rows(store):
+    """How many scores are stored."""
+    path = store / "store.sqlite"
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        try:
+            return database.execute("SELECT count(*) FROM rows").fetchone()[0]
+        except sqlite3.OperationalError:  # the file is there, its tables not yet
+            return 0
