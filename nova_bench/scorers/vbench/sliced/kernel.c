@@ -1,16 +1,24 @@
 /* Float32 matrix products out of exact int8 ones, for CPUs with AMX (see layers.py for the idea).
  *
- * "Digits" of a value: v = scale * (65536 * high + 256 * middle + low), each digit a signed byte. They lie in three
- * planes; in each, a line of bytes (a multiple of LANES, zeros at its end) holds the channels of one row or pixel, and
- * lines are `stride` bytes apart. */
+ * "Digits" of a value: v = scale * (65536 * high + 256 * middle + low), each digit a signed byte. They lie in planes of
+ * LANES channels, [lanes / LANES, 3 digits, rows or pixels, LANES], `plane` bytes each: 16 rows of a plane are a tile,
+ * wherever they begin. The last plane is filled up with zeros. */
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LANES = 64, SIDE = 16, TILE = LANES * SIDE, GROUP = 4 /* 64 outputs */, LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */ };
+enum {
+    LANES = 64,
+    SIDE = 16,
+    TILE = LANES * SIDE,
+    STRIP = 2 * SIDE,
+    BLOCK = 512, /* rows and outputs whose sums stay in the second-level cache */
+    LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */
+};
 
 /* Linux grants tile registers on demand, to the whole process. 0 if it does. */
 int sliced_prepare(void) { return (int)syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */); }
@@ -30,9 +38,17 @@ static float largest(const float *x, int64_t count) {
 
 static inline float inverse(float top) { return top > 0 ? LARGEST / top : 0; }
 
-static void cut(const float *x, int64_t count, float factor, int8_t *out, int64_t plane, int64_t line) {
+/* Memory of that size in large pages, if the system has some to give: far fewer faults when it is first written. */
+void sliced_large_pages(void *memory, int64_t bytes) {
+    const uintptr_t size = 1 << 21, start = ((uintptr_t)memory + size - 1) / size * size;
+    const uintptr_t end = ((uintptr_t)memory + bytes) / size * size;
+    if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
+/* Digits of one plane's `count` channels (at most LANES) of one row. */
+static inline void cut(const float *x, int64_t count, float factor, int8_t *out, int64_t plane) {
     const __m512 scale = _mm512_set1_ps(factor);
-    for (int64_t i = 0; i < line; i += 16) {
+    for (int i = 0; i < LANES; i += SIDE) {
         __m512 v = i < count ? _mm512_maskz_loadu_ps(first(count - i), x + i) : _mm512_setzero_ps();
         __m512i n = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
         __m128i low = _mm512_cvtepi32_epi8(n);
@@ -46,14 +62,15 @@ static void cut(const float *x, int64_t count, float factor, int8_t *out, int64_
 }
 
 /* x [rows, width] -> digits, and one scale for each row. */
-void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, int64_t plane, int64_t stride, int64_t line,
-                 float *scales, int threads) {
+void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, int64_t plane, float *scales, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        const float *values = x + row * width;
-        float top = largest(values, width);
-        scales[row] = top / LARGEST;
-        cut(values, width, inverse(top), digits + row * stride, plane, line);
+    for (int64_t start = 0; start < rows; start += SIDE) {
+        const int64_t end = start + SIDE < rows ? start + SIDE : rows;
+        for (int64_t row = start; row < end; row++) scales[row] = largest(x + row * width, width) / LARGEST;
+        for (int64_t lane = 0; lane < width; lane += LANES)
+            for (int64_t row = start; row < end; row++)
+                cut(x + row * width + lane, width - lane, inverse(scales[row] * LARGEST),
+                    digits + lane / LANES * 3 * plane + row * LANES, plane);
     }
 }
 
@@ -61,7 +78,7 @@ void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, in
  * of zeros, [count, height + 2 * down, width + 2 * across], and one scale for each image. */
 void sliced_images(const float *x, int64_t count, int64_t height, int64_t width, int64_t channels, int64_t image_stride,
                    int64_t row_stride, int64_t pixel_stride, int64_t down, int64_t across, int8_t *digits,
-                   int64_t plane, int64_t stride, int64_t line, float *scales, float *row_tops, int threads) {
+                   int64_t plane, float *scales, float *row_tops, int threads) {
     const int64_t rows = height + 2 * down, columns = width + 2 * across;
 #pragma omp parallel num_threads(threads)
     {
@@ -85,13 +102,14 @@ void sliced_images(const float *x, int64_t count, int64_t height, int64_t width,
         for (int64_t i = 0; i < count * rows; i++) {
             const int64_t image = i / rows, row = i % rows - down;
             const float factor = inverse(scales[image] * LARGEST);
-            for (int64_t column = -across; column < width + across; column++) {
-                int8_t *out = digits + (i * columns + column + across) * stride;
-                if (row < 0 || row >= height || column < 0 || column >= width)
-                    for (int digit = 0; digit < 3; digit++) memset(out + digit * plane, 0, line);
-                else
-                    cut(x + image * image_stride + row * row_stride + column * pixel_stride, channels, factor, out,
-                        plane, line);
+            for (int64_t lane = 0; lane < channels; lane += LANES) {
+                int8_t *out = digits + lane / LANES * 3 * plane + i * columns * LANES;
+                for (int64_t column = -across; column < width + across; column++, out += LANES)
+                    if (row < 0 || row >= height || column < 0 || column >= width)
+                        for (int digit = 0; digit < 3; digit++) memset(out + digit * plane, 0, LANES);
+                    else
+                        cut(x + image * image_stride + row * row_stride + column * pixel_stride + lane, channels - lane,
+                            factor, out, plane);
             }
         }
     }
@@ -106,39 +124,6 @@ static struct tiles configure_tiles(void) {
     for (int i = 0; i < 8; i++) ours.bytes[i] = LANES, ours.rows[i] = SIDE;
     _tile_loadconfig(&ours);
     return before;
-}
-
-/* Ask for the next three tiles of weights, which would otherwise be waited for. */
-static inline void fetch(const int8_t *tiles) {
-    for (int i = 0; i < 3 * TILE; i += LANES) _mm_prefetch((const char *)(tiles + i), _MM_HINT_T0);
-}
-
-#define MULTIPLY(sum, a) _tile_loadd(7, a, stride); _tile_dpbssd(sum, 7, 6);
-
-/* The six sums of 32 rows x 16 outputs: tiles 0 and 1 of high * high, 2 and 3 of what is 256 times smaller, 4 and 5
- * of the next order. The three products below that are less than float32's own rounding. The order of instructions
- * keeps four others between two that add to the same tile. */
-static void accumulate(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t taps,
-                       const int64_t *offsets, const int8_t *weights, int32_t sums[6][SIDE][SIDE]) {
-    const int64_t below = SIDE * stride;
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
-    for (int64_t tap = 0; tap < taps; tap++) {
-        const int8_t *high = digits + offsets[tap] * stride, *middle = high + plane, *low = middle + plane;
-        for (int64_t lane = 0; lane < line; lane += LANES, weights += 3 * TILE) {
-            fetch(weights + 3 * TILE);
-            _tile_loadd(6, weights, LANES);
-            MULTIPLY(0, high + lane) MULTIPLY(1, high + lane + below)
-            MULTIPLY(4, low + lane) MULTIPLY(5, low + lane + below)
-            MULTIPLY(2, middle + lane) MULTIPLY(3, middle + lane + below)
-            _tile_loadd(6, weights + 2 * TILE, LANES);
-            MULTIPLY(4, high + lane) MULTIPLY(5, high + lane + below)
-            _tile_loadd(6, weights + TILE, LANES);
-            MULTIPLY(2, high + lane) MULTIPLY(3, high + lane + below)
-            MULTIPLY(4, middle + lane) MULTIPLY(5, middle + lane + below)
-        }
-    }
-    _tile_stored(0, sums[0], LANES); _tile_stored(1, sums[1], LANES); _tile_stored(2, sums[2], LANES);
-    _tile_stored(3, sums[3], LANES); _tile_stored(4, sums[4], LANES); _tile_stored(5, sums[5], LANES);
 }
 
 static inline __m512 exponential(__m512 x) {
@@ -177,55 +162,153 @@ static inline __m512 activate(__m512 x, int activation) {
     return x;
 }
 
+/* What is left to do with the sums of one strip of rows and 16 outputs, once the tiles are stored. */
+struct sums {
+    int32_t (*tiles)[SIDE][SIDE]; /* two of high * high, two of what is 256 times smaller, two of the next order */
+    float *part;                  /* [STRIP, SIDE]: sums of the steps so far, in units of the scales */
+    int first, last;              /* whether these are the first and the last steps */
+    int64_t rows;
+    const float *scales;
+    const int64_t *places; /* where a row's results go, from `out` on; negative: nowhere */
+    __m512 weight_scales, bias;
+    __mmask16 outputs;
+    float *out;
+    int activation;
+};
+
+static inline __attribute__((always_inline)) void finish(const struct sums *s, int row) {
+    if (row >= s->rows) return;
+    const int half = row / SIDE, line = row % SIDE;
+    float *part = s->part + row * SIDE;
+    __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[4 + half][line]));
+    if (!s->first) sum = _mm512_add_ps(sum, _mm512_load_ps(part));
+    __m512 middle = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[2 + half][line]));
+    __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[half][line]));
+    sum = _mm512_fmadd_ps(middle, _mm512_set1_ps(256.0f), sum);
+    sum = _mm512_fmadd_ps(high, _mm512_set1_ps(65536.0f), sum);
+    if (!s->last) {
+        _mm512_store_ps(part, sum);
+    } else if (s->places[row] >= 0) {
+        sum = _mm512_mul_ps(sum, _mm512_set1_ps(s->scales[row] * 65536.0f));
+        sum = _mm512_fmadd_ps(sum, s->weight_scales, s->bias);
+        _mm512_mask_storeu_ps(s->out + s->places[row], s->outputs, activate(sum, s->activation));
+    }
+}
+
+#define WEIGHTS(digit) _tile_stream_loadd(6, weights + (3 * step + digit) * TILE, LANES);
+#define MULTIPLY(sum, lines) _tile_loadd(7, lines, LANES); _tile_dpbssd(sum, 7, 6);
+#define STORE(sum) if (step == steps - 1) _tile_stored(sum, tiles[sum], LANES);
+
+/* The six sums of STRIP rows x 16 outputs over some steps of LANES channels; the three products below that are less
+ * than float32's own rounding. Tile operations wait for each other most of the time, so that what is left to do of the
+ * sums before costs little in between. Four other products lie between two that add to the same tile. */
+static inline __attribute__((always_inline)) void accumulate(const int8_t *const *digits, int64_t plane,
+                                                             const int8_t *weights, const int steps,
+                                                             int32_t (*tiles)[SIDE][SIDE], const struct sums *before) {
+    const struct sums left = *before;
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
+#pragma GCC unroll 8
+    for (int step = 0; step < steps; step++) {
+        const int8_t *high = digits[step], *middle = high + plane, *low = middle + plane;
+        WEIGHTS(0)
+        MULTIPLY(0, high) MULTIPLY(1, high + TILE)
+        STORE(0) STORE(1)
+        MULTIPLY(2, middle) MULTIPLY(3, middle + TILE)
+        MULTIPLY(4, low) MULTIPLY(5, low + TILE)
+        WEIGHTS(1)
+        MULTIPLY(2, high) MULTIPLY(3, high + TILE)
+        STORE(2) STORE(3)
+        MULTIPLY(4, middle) MULTIPLY(5, middle + TILE)
+        WEIGHTS(2)
+        MULTIPLY(4, high) MULTIPLY(5, high + TILE)
+        STORE(4) STORE(5)
+        for (int row = STRIP * step / steps; row < STRIP * (step + 1) / steps; row++) finish(&left, row);
+    }
+}
+
+static void accumulate_steps(const int8_t *const *digits, int64_t plane, const int8_t *weights, int steps,
+                             int32_t (*tiles)[SIDE][SIDE], const struct sums *before) {
+    switch (steps) {
+        case 1: accumulate(digits, plane, weights, 1, tiles, before); break;
+        case 2: accumulate(digits, plane, weights, 2, tiles, before); break;
+        case 3: accumulate(digits, plane, weights, 3, tiles, before); break;
+        case 4: accumulate(digits, plane, weights, 4, tiles, before); break;
+        case 5: accumulate(digits, plane, weights, 5, tiles, before); break;
+        default: accumulate(digits, plane, weights, CHUNK, tiles, before);
+    }
+}
+_Static_assert(CHUNK == 6, "accumulate_steps lists the numbers of steps");
+
 /* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
  * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
  * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64 outputs
  * lie block_step floats apart. That is [images, out_height, out_width, outputs] with steps of `outputs` and 64, or
  * attention heads one after the other.
- * weights [outputs / 16, taps, line / 64, 3, 16, 16, 4]. Digits must be readable for rows + 31 rows past the largest
- * offset; what is there does not matter. */
-void sliced_product(const int8_t *digits, int64_t plane, int64_t stride, int64_t line, int64_t rows,
-                    const float *scales, int64_t height, int64_t width, int64_t out_height, int64_t out_width,
-                    int64_t taps, const int64_t *offsets, const int8_t *weights, const float *weight_scales,
-                    int64_t outputs, const float *bias, float *out, int64_t pixel_step, int64_t block_step,
-                    int activation, int threads) {
-    const int64_t panel = taps * line / LANES * 3 * TILE, strips = (rows + 31) / 32;
-    /* As many rows at once as leave half of the second-level cache to weights; and work for every thread. */
-    int64_t block = (1 << 20) / (32 * 3 * line), share = (strips + threads - 1) / threads;
-    block = block > share ? share : block;
-    block = block < 1 ? 1 : block;
+ * A step is LANES channels of a tap; a chunk is CHUNK steps, whose digits of a strip of rows stay in the first-level
+ * cache while all outputs of a block are gone through. weights [steps / CHUNK, outputs / 16, CHUNK, 3, 16, 16, 4], the
+ * last chunk shorter. Digits must be readable for rows + 31 rows past the largest offset; what is there does not
+ * matter. */
+void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64_t rows, const float *scales,
+                    int64_t height, int64_t width, int64_t out_height, int64_t out_width, int64_t taps,
+                    const int64_t *offsets, const int8_t *weights, const float *weight_scales, int64_t outputs,
+                    const float *bias, float *out, int64_t pixel_step, int64_t block_step, int activation,
+                    int threads) {
+    static _Thread_local float __attribute__((aligned(64))) parts[BLOCK / STRIP][BLOCK / SIDE][STRIP * SIDE];
+    const int64_t lanes = (channels + LANES - 1) / LANES, steps = taps * lanes, panels = (outputs + SIDE - 1) / SIDE;
+    /* Work for every thread. */
+    int64_t block = ((rows + threads - 1) / threads + STRIP - 1) / STRIP * STRIP;
+    block = block > BLOCK ? BLOCK : block;
 #pragma omp parallel num_threads(threads)
     {
-        int32_t __attribute__((aligned(64))) sums[GROUP][6][SIDE][SIDE];
+        int32_t __attribute__((aligned(64))) tiles[2][6][SIDE][SIDE];
+        float row_scales[BLOCK];
+        int64_t places[BLOCK];
+        int turn = 0;
+        struct sums left = {.rows = 0};
         const struct tiles before = configure_tiles();
-#pragma omp for schedule(dynamic)
-        for (int64_t start = 0; start < strips; start += block)
-            for (int64_t n = 0; n < outputs; n += GROUP * SIDE)
-                for (int64_t strip = start; strip < start + block && strip < strips; strip++) {
-                    const int64_t group = (outputs - n + SIDE - 1) / SIDE < GROUP ? (outputs - n + SIDE - 1) / SIDE : GROUP;
-                    for (int64_t g = 0; g < group; g++)
-                        accumulate(digits + strip * 32 * stride, plane, stride, line, taps, offsets,
-                                   weights + (n / SIDE + g) * panel, sums[g]);
-                    for (int64_t r = 0; r < 32 && strip * 32 + r < rows; r++) {
-                        const int64_t row = strip * 32 + r, half = r / SIDE;
-                        const int64_t image = row / (height * width), y = row / width % height, x = row % width;
-                        if (y >= out_height || x >= out_width) continue;
-                        float *place = out + ((image * out_height + y) * out_width + x) * pixel_step + n / 64 * block_step;
-                        const __m512 scale = _mm512_set1_ps(scales[image] * 65536.0f);
-                        for (int64_t g = 0; g < group; g++) {
-                            const int64_t column = n + g * SIDE;
-                            const __mmask16 mask = first(outputs - column);
-                            __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(sums[g][half][r % SIDE]));
-                            __m512 middle = _mm512_cvtepi32_ps(_mm512_load_si512(sums[g][2 + half][r % SIDE]));
-                            __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(sums[g][4 + half][r % SIDE]));
-                            __m512 sum = _mm512_fmadd_ps(middle, _mm512_set1_ps(256.0f), low);
-                            sum = _mm512_fmadd_ps(high, _mm512_set1_ps(65536.0f), sum);
-                            sum = _mm512_mul_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, weight_scales + column), scale));
-                            if (bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, bias + column));
-                            _mm512_mask_storeu_ps(place + g * SIDE, mask, activate(sum, activation));
+#pragma omp for schedule(dynamic) collapse(2)
+        for (int64_t top = 0; top < rows; top += block)
+            for (int64_t edge = 0; edge < outputs; edge += BLOCK) {
+                const int64_t bottom = top + block < rows ? top + block : rows;
+                const int64_t limit = edge + BLOCK < outputs ? edge + BLOCK : outputs;
+                for (int64_t row = top; row < bottom; row++) {
+                    const int64_t image = row / (height * width), y = row / width % height, x = row % width;
+                    row_scales[row - top] = scales[image];
+                    places[row - top] = y < out_height && x < out_width
+                                            ? ((image * out_height + y) * out_width + x) * pixel_step : -1;
+                }
+                for (int64_t start = 0; start < steps; start += CHUNK) {
+                    const int64_t count = steps - start < CHUNK ? steps - start : CHUNK;
+                    for (int64_t row = top; row < bottom; row += STRIP) {
+                        const int8_t *lines[CHUNK];
+                        for (int64_t i = 0; i < count; i++)
+                            lines[i] = digits + (start + i) % lanes * 3 * plane
+                                       + (row + offsets[(start + i) / lanes]) * LANES;
+                        for (int64_t n = edge; n < limit; n += SIDE) {
+                            accumulate_steps(lines, plane, weights + (start * panels + n / SIDE * count) * 3 * TILE,
+                                             (int)count, tiles[turn], &left);
+                            const __mmask16 mask = first(outputs - n);
+                            left = (struct sums){
+                                .tiles = tiles[turn],
+                                .part = parts[(row - top) / STRIP][(n - edge) / SIDE],
+                                .first = start == 0,
+                                .last = start + count == steps,
+                                .rows = bottom - row,
+                                .scales = row_scales + row - top,
+                                .places = places + row - top,
+                                .weight_scales = _mm512_maskz_loadu_ps(mask, weight_scales + n),
+                                .bias = bias ? _mm512_maskz_loadu_ps(mask, bias + n) : _mm512_setzero_ps(),
+                                .outputs = mask,
+                                .out = out + n / 64 * block_step + n % 64,
+                                .activation = activation,
+                            };
+                            turn = !turn;
                         }
                     }
                 }
+                for (int row = 0; row < STRIP; row++) finish(&left, row); /* before the block's tables change */
+                left.rows = 0;
+            }
         _tile_loadconfig(&before);
     }
 }

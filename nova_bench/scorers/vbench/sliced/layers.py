@@ -14,13 +14,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.scorers.vbench.sliced.library import library
+from nova_bench.scorers.vbench.sliced.library import CHUNK, library
 
 _LANES = 64
 _TILE = 16
 _SLACK = 32  # the kernel reads whole strips of rows
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
-_LONGEST = 2**15  # terms of a sum: three times as many products of two bytes fit in int32
 
 
 def speed_up(network: nn.Module, device: str) -> nn.Module:
@@ -59,20 +58,20 @@ def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )
-    weight = layer.weight
-    fits = min(weight.shape[:2]) >= _SMALLEST and weight[0].numel() <= _LONGEST
-    return plain and weight.dtype == torch.float32 and fits
+    return plain and layer.weight.dtype == torch.float32 and min(layer.weight.shape[:2]) >= _SMALLEST
 
 
-def _lines(channels: int) -> int:
-    return channels + -channels % _LANES
+def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Uninitialised memory, in large pages where it is large: what PyTorch gets is often new to the process."""
+    tensor = torch.empty(shape, dtype=dtype)
+    library().sliced_large_pages(tensor.data_ptr(), tensor.nbytes)
+    return tensor
 
 
-def _room(rows: int, line: int) -> Tensor:
-    """For digits: int8 [3, rows and what the kernel reads past them, line]. Lines an odd number of cache lines apart
-    don't compete for the same places of the cache."""
-    stride = line + (_LANES if line // _LANES % 2 == 0 else 0)
-    return torch.empty(3, rows + _SLACK, stride, dtype=torch.int8)[:, :, :line]
+def _room(rows: int, channels: int) -> Tensor:
+    """For digits: int8 [planes of 64 channels, 3, rows and what the kernel reads past them, 64]."""
+    # Planes an odd number of cache lines apart don't compete for the same places of the cache.
+    return _empty(-(-channels // _LANES), 3, (rows + _SLACK) | 1, _LANES, dtype=torch.int8)
 
 
 def _pointer(tensor: Tensor | None) -> int | None:
@@ -90,20 +89,24 @@ class Weights:
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         outputs, taps, channels = weight.shape
-        line = _lines(channels)
-        padded = torch.zeros(outputs + -outputs % _TILE, taps, line, dtype=torch.float32)
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, channels + -channels % _LANES, dtype=torch.float32)
         padded[:outputs, :, :channels] = weight
         digits, scales = _row_digits(padded.flatten(1))
-        digits = digits[:, : len(padded)].reshape(3, -1, _TILE, taps * line // _LANES, _TILE, 4)
-        self.digits = digits.permute(1, 3, 0, 4, 2, 5).contiguous()
+        steps = digits[:, :, : len(padded)].reshape(-1, 3, len(padded) // _TILE, _TILE, _TILE, 4)
+        self.digits = _empty(steps.numel(), dtype=torch.int8)
+        place = 0
+        for chunk in steps.split(CHUNK):
+            # [panels of 16 outputs, steps, 3, 16 fours of channels, 16 outputs, 4]
+            self.digits[place : place + chunk.numel()] = chunk.permute(2, 0, 1, 4, 3, 5).flatten()
+            place += chunk.numel()
         self.scales, self.bias = scales, None if bias is None else bias.contiguous()
-        self.outputs, self.taps, self.line = outputs, taps, line
+        self.outputs, self.taps, self.channels = outputs, taps, channels
         self.activation = 0
 
     def times(
         self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor, blocks: int = 1
     ) -> Tensor:
-        """Digits [3, pixels and slack, line] of images -> [images, height, width, outputs].
+        """Digits [planes, 3, pixels and slack, 64] of images -> [images, height, width, outputs].
 
         ``sizes``: height and width of the images, and of what is wanted of them. With more than one block, of 64
         outputs each, the result is [blocks, images, height, width, 64].
@@ -111,9 +114,9 @@ class Weights:
         pixels = len(scales) * sizes[2] * sizes[3]
         steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
         shape = (len(scales), *sizes[2:], self.outputs // blocks)
-        out = torch.empty(shape if blocks == 1 else (blocks, *shape), dtype=torch.float32)
+        out = _empty(*(shape if blocks == 1 else (blocks, *shape)))
         library().sliced_product(
-            *(digits.data_ptr(), digits.stride(0), digits.stride(1), self.line, len(scales) * sizes[0] * sizes[1]),
+            *(digits.data_ptr(), digits.stride(1), self.channels, len(scales) * sizes[0] * sizes[1]),
             *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
             *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
             torch.get_num_threads(),
@@ -122,15 +125,11 @@ class Weights:
 
 
 def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
-    """float32 [rows, channels] -> digits int8 [3, rows and slack, line], scales [rows]."""
+    """float32 [rows, channels] -> digits int8 [planes, 3, rows and slack, 64], scales [rows]."""
     _check(x)
-    rows, channels = x.shape
-    line = _lines(channels)
-    digits = _room(rows, line)
-    scales = torch.empty(rows, dtype=torch.float32)
+    digits, scales = _room(*x.shape), torch.empty(len(x), dtype=torch.float32)
     library().sliced_rows(
-        *(x.data_ptr(), rows, channels, digits.data_ptr(), digits.stride(0), digits.stride(1), line),
-        *(scales.data_ptr(), torch.get_num_threads()),
+        *(x.data_ptr(), *x.shape, digits.data_ptr(), digits.stride(1), scales.data_ptr(), torch.get_num_threads())
     )
     return digits, scales
 
@@ -191,13 +190,11 @@ def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Ten
     """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
     _check(x)
     count, channels, height, width = x.shape
-    line = _lines(channels)
-    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, line)
+    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, channels)
     scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
     library().sliced_images(
         *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
-        *(digits.data_ptr(), digits.stride(0), digits.stride(1), line, scales.data_ptr(), tops.data_ptr()),
-        torch.get_num_threads(),
+        *(digits.data_ptr(), digits.stride(1), scales.data_ptr(), tops.data_ptr(), torch.get_num_threads()),
     )
     return digits, scales
 
