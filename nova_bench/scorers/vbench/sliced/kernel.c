@@ -45,27 +45,34 @@ void sliced_large_pages(void *memory, int64_t bytes) {
     if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 
+static inline __m512i joined(const __m128i quarters[4]) {
+    __m512i all = _mm512_castsi128_si512(quarters[0]);
+    all = _mm512_inserti32x4(all, quarters[1], 1);
+    all = _mm512_inserti32x4(all, quarters[2], 2);
+    return _mm512_inserti32x4(all, quarters[3], 3);
+}
+
 /* Digits of one plane's `count` channels (at most LANES) of one row. */
 static inline void cut(const float *x, int64_t count, float factor, int8_t *out, int64_t plane) {
-    const __m512 scale = _mm512_set1_ps(factor);
-    for (int i = 0; i < LANES; i += SIDE) {
-        __m512 v = i < count ? _mm512_maskz_loadu_ps(first(count - i), x + i) : _mm512_setzero_ps();
-        __m512i n = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
-        __m128i low = _mm512_cvtepi32_epi8(n);
-        n = _mm512_srai_epi32(_mm512_sub_epi32(n, _mm512_cvtepi8_epi32(low)), 8);
-        __m128i middle = _mm512_cvtepi32_epi8(n);
-        n = _mm512_srai_epi32(_mm512_sub_epi32(n, _mm512_cvtepi8_epi32(middle)), 8);
-        _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtepi32_epi8(n));
-        _mm_storeu_si128((__m128i *)(out + plane + i), middle);
-        _mm_storeu_si128((__m128i *)(out + 2 * plane + i), low);
+    __m128i high[4], middle[4], low[4];
+    for (int i = 0; i < 4; i++) {
+        __m512 v = SIDE * i < count ? _mm512_maskz_loadu_ps(first(count - SIDE * i), x + SIDE * i) : _mm512_setzero_ps();
+        __m512i n = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)));
+        low[i] = _mm512_cvtepi32_epi8(n); /* signed: what is above 127 is owed to the next digit */
+        middle[i] = _mm512_cvtepi32_epi8(_mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x80)), 8));
+        high[i] = _mm512_cvtepi32_epi8(_mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x8080)), 16));
     }
+    _mm512_storeu_si512(out, joined(high));
+    _mm512_storeu_si512(out + plane, joined(middle));
+    _mm512_storeu_si512(out + 2 * plane, joined(low));
 }
 
 /* x [rows, width] -> digits, and one scale for each row. */
 void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, int64_t plane, float *scales, int threads) {
+    enum { TOGETHER = 8 }; /* written side by side in each plane, and still in the cache when they are read again */
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t start = 0; start < rows; start += SIDE) {
-        const int64_t end = start + SIDE < rows ? start + SIDE : rows;
+    for (int64_t start = 0; start < rows; start += TOGETHER) {
+        const int64_t end = start + TOGETHER < rows ? start + TOGETHER : rows;
         for (int64_t row = start; row < end; row++) scales[row] = largest(x + row * width, width) / LARGEST;
         for (int64_t lane = 0; lane < width; lane += LANES)
             for (int64_t row = start; row < end; row++)
@@ -239,6 +246,93 @@ static void accumulate_steps(const int8_t *const *digits, int64_t plane, const i
 }
 _Static_assert(CHUNK == 6, "accumulate_steps lists the numbers of steps");
 
+/* The arguments of sliced_product. */
+struct product {
+    const int8_t *digits;
+    int64_t plane, rows;
+    const float *scales;
+    int64_t height, width, out_height, out_width, lanes, steps;
+    const int64_t *offsets;
+    const int8_t *weights;
+    const float *weight_scales;
+    int64_t outputs;
+    const float *bias;
+    float *out;
+    int64_t pixel_step, block_step;
+    int activation;
+};
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Ask for lines that the second-level cache will have to have. */
+static inline void fetch(const int8_t *lines, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += LANES) _mm_prefetch((const char *)(lines + i), _MM_HINT_T1);
+}
+
+/* Weights for the outputs from n on of the chunk of steps from `start` on. */
+static inline const int8_t *weights_of(const struct product *p, int64_t start, int64_t n) {
+    return p->weights + (start * quotient_up(p->outputs, SIDE) + n / SIDE * least(CHUNK, p->steps - start)) * 3 * TILE;
+}
+
+/* Rows from `top` to `bottom`, outputs from `left` to `right`; at most BLOCK of each. */
+static void multiply_block(const struct product *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
+    static _Thread_local float __attribute__((aligned(64))) parts[BLOCK / STRIP][BLOCK / SIDE][STRIP * SIDE];
+    int32_t __attribute__((aligned(64))) tiles[2][6][SIDE][SIDE];
+    float scales[BLOCK];
+    int64_t places[BLOCK];
+    struct sums pending = {.rows = 0};
+    int turn = 0;
+    for (int64_t row = top; row < bottom; row++) {
+        const int64_t image = row / (p->height * p->width), y = row / p->width % p->height, x = row % p->width;
+        const int wanted = y < p->out_height && x < p->out_width;
+        scales[row - top] = p->scales[image];
+        places[row - top] = wanted ? ((image * p->out_height + y) * p->out_width + x) * p->pixel_step : -1;
+    }
+    const int64_t turns = quotient_up(bottom - top, STRIP) * quotient_up(right - left, SIDE);
+    for (int64_t start = 0; start < p->steps; start += CHUNK) {
+        const int64_t count = least(CHUNK, p->steps - start);
+        /* The weights that come next: of the next steps, or of the first ones for the next outputs. */
+        const int done = start + count == p->steps;
+        const int8_t *next = done ? weights_of(p, 0, right) : weights_of(p, start + count, left);
+        const int64_t columns = done ? least(BLOCK, p->outputs - right) : right - left;
+        const int64_t bytes = quotient_up(columns, SIDE) * least(CHUNK, done ? p->steps : p->steps - start - count) * 3 * TILE;
+        const int64_t share = quotient_up(quotient_up(bytes, turns), LANES) * LANES;
+        int64_t asked = 0;
+        for (int64_t row = top; row < bottom; row += STRIP) {
+            const int8_t *lines[CHUNK];
+            for (int64_t i = 0; i < count; i++)
+                lines[i] = p->digits + (start + i) % p->lanes * 3 * p->plane
+                           + (row + p->offsets[(start + i) / p->lanes]) * LANES;
+            for (int64_t n = left; n < right; n += SIDE) {
+                const int64_t panel = (n - left) / SIDE;
+                if (panel < 3 * count && row + STRIP < bottom)
+                    fetch(lines[panel / 3] + panel % 3 * p->plane + STRIP * LANES, STRIP * LANES);
+                fetch(next + asked, least(share, bytes - asked));
+                asked += least(share, bytes - asked);
+                accumulate_steps(lines, p->plane, weights_of(p, start, n), (int)count, tiles[turn], &pending);
+                const __mmask16 outputs = first(p->outputs - n);
+                pending = (struct sums){
+                    .tiles = tiles[turn],
+                    .part = parts[(row - top) / STRIP][panel],
+                    .first = start == 0,
+                    .last = done,
+                    .rows = bottom - row,
+                    .scales = scales + row - top,
+                    .places = places + row - top,
+                    .weight_scales = _mm512_maskz_loadu_ps(outputs, p->weight_scales + n),
+                    .bias = p->bias ? _mm512_maskz_loadu_ps(outputs, p->bias + n) : _mm512_setzero_ps(),
+                    .outputs = outputs,
+                    .out = p->out + n / 64 * p->block_step + n % 64,
+                    .activation = p->activation,
+                };
+                turn = !turn;
+            }
+        }
+    }
+    for (int row = 0; row < STRIP; row++) finish(&pending, row);
+}
+
 /* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
  * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
  * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64 outputs
@@ -253,62 +347,18 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64
                     const int64_t *offsets, const int8_t *weights, const float *weight_scales, int64_t outputs,
                     const float *bias, float *out, int64_t pixel_step, int64_t block_step, int activation,
                     int threads) {
-    static _Thread_local float __attribute__((aligned(64))) parts[BLOCK / STRIP][BLOCK / SIDE][STRIP * SIDE];
-    const int64_t lanes = (channels + LANES - 1) / LANES, steps = taps * lanes, panels = (outputs + SIDE - 1) / SIDE;
-    /* Work for every thread. */
-    int64_t block = ((rows + threads - 1) / threads + STRIP - 1) / STRIP * STRIP;
-    block = block > BLOCK ? BLOCK : block;
+    const int64_t lanes = quotient_up(channels, LANES);
+    const struct product p = {digits, plane, rows, scales, height, width, out_height, out_width, lanes, taps * lanes, offsets,
+                              weights, weight_scales, outputs, bias, out, pixel_step, block_step, activation};
+    /* No larger than gives work to every thread. */
+    const int64_t block = least(BLOCK, quotient_up(quotient_up(rows, threads), STRIP) * STRIP);
 #pragma omp parallel num_threads(threads)
     {
-        int32_t __attribute__((aligned(64))) tiles[2][6][SIDE][SIDE];
-        float row_scales[BLOCK];
-        int64_t places[BLOCK];
-        int turn = 0;
-        struct sums left = {.rows = 0};
         const struct tiles before = configure_tiles();
 #pragma omp for schedule(dynamic) collapse(2)
         for (int64_t top = 0; top < rows; top += block)
-            for (int64_t edge = 0; edge < outputs; edge += BLOCK) {
-                const int64_t bottom = top + block < rows ? top + block : rows;
-                const int64_t limit = edge + BLOCK < outputs ? edge + BLOCK : outputs;
-                for (int64_t row = top; row < bottom; row++) {
-                    const int64_t image = row / (height * width), y = row / width % height, x = row % width;
-                    row_scales[row - top] = scales[image];
-                    places[row - top] = y < out_height && x < out_width
-                                            ? ((image * out_height + y) * out_width + x) * pixel_step : -1;
-                }
-                for (int64_t start = 0; start < steps; start += CHUNK) {
-                    const int64_t count = steps - start < CHUNK ? steps - start : CHUNK;
-                    for (int64_t row = top; row < bottom; row += STRIP) {
-                        const int8_t *lines[CHUNK];
-                        for (int64_t i = 0; i < count; i++)
-                            lines[i] = digits + (start + i) % lanes * 3 * plane
-                                       + (row + offsets[(start + i) / lanes]) * LANES;
-                        for (int64_t n = edge; n < limit; n += SIDE) {
-                            accumulate_steps(lines, plane, weights + (start * panels + n / SIDE * count) * 3 * TILE,
-                                             (int)count, tiles[turn], &left);
-                            const __mmask16 mask = first(outputs - n);
-                            left = (struct sums){
-                                .tiles = tiles[turn],
-                                .part = parts[(row - top) / STRIP][(n - edge) / SIDE],
-                                .first = start == 0,
-                                .last = start + count == steps,
-                                .rows = bottom - row,
-                                .scales = row_scales + row - top,
-                                .places = places + row - top,
-                                .weight_scales = _mm512_maskz_loadu_ps(mask, weight_scales + n),
-                                .bias = bias ? _mm512_maskz_loadu_ps(mask, bias + n) : _mm512_setzero_ps(),
-                                .outputs = mask,
-                                .out = out + n / 64 * block_step + n % 64,
-                                .activation = activation,
-                            };
-                            turn = !turn;
-                        }
-                    }
-                }
-                for (int row = 0; row < STRIP; row++) finish(&left, row); /* before the block's tables change */
-                left.rows = 0;
-            }
+            for (int64_t left = 0; left < outputs; left += BLOCK)
+                multiply_block(&p, top, least(rows, top + block), left, least(outputs, left + BLOCK));
         _tile_loadconfig(&before);
     }
 }
