@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.scorers.vbench.sliced.layers import split_heads
+from nova_bench.scorers.vbench.sliced.layers import attention
 
 _PATCH = 32
 _GRID = 10  # positions per side that the weights hold
@@ -123,9 +123,7 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(_WIDTH, _WIDTH) for _ in range(4))
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        query, key, value = (split_heads(layer, x, 1, _HEADS)[0] for layer in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.out(mixed.transpose(1, 2).reshape(len(x), -1, _WIDTH))
+        return self.out(attention([self.query, self.key, self.value], x, _HEADS, wanted))
 
 
 class MLP(nn.Module):

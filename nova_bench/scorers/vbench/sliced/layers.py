@@ -11,8 +11,11 @@ fast. A row's result does not depend on the other rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nova_bench.scorers.vbench.sliced.library import CHUNK, library
 
@@ -140,13 +143,14 @@ class SlicedLinear(nn.Module):
     def __init__(self, layer: nn.Linear):
         super().__init__()
         self.weights = Weights(layer.weight.detach()[:, None], None if layer.bias is None else layer.bias.detach())
-        self.offsets = torch.zeros(1, dtype=torch.int64)
+        self.offsets, self.out_features = torch.zeros(1, dtype=torch.int64), layer.out_features
 
     def forward(self, x: Tensor) -> Tensor:
         return self._times(x, 1).view(*x.shape[:-1], -1)
 
-    def by_head(self, x: Tensor, heads: int) -> Tensor:
+    def by_head(self, x: Tensor) -> Tensor:
         """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""
+        heads = self.out_features // _LANES
         return self._times(x, heads).view(heads, *x.shape[:-1], _LANES)
 
     def _times(self, x: Tensor, blocks: int) -> Tensor:
@@ -154,11 +158,33 @@ class SlicedLinear(nn.Module):
         return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
 
 
-def split_heads(layer: nn.Module, x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
-    """``layer`` on [N, tokens, in], cut into ``parts`` (query, key and value, say) of [N, heads, tokens, head]."""
-    if isinstance(layer, SlicedLinear) and layer.weights.outputs == parts * heads * _LANES:
-        return tuple(part.transpose(0, 1) for part in layer.by_head(x, parts * heads).chunk(parts))
-    return layer(x).view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4).unbind()
+def attention(layers: Sequence[nn.Module], x: Tensor, heads: int, wanted: int | None = None) -> Tensor:
+    """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
+
+    ``layers`` give query, key and value, or one layer gives all three side by side.
+    """
+    width = sum(layer.out_features for layer in layers) // 3
+    if width == heads * _LANES and all(isinstance(layer, SlicedLinear) for layer in layers):
+        return _sliced_attention([layer.by_head(x) for layer in layers], wanted)
+    parts = [layer(x) for layer in layers]
+    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+    return mixed.transpose(1, 2).reshape(len(x), -1, width)
+
+
+def _sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
+    """[heads, N, tokens, 64] of query, key and value, each or all in one -> [N, ``wanted`` or all tokens, width]."""
+    query, key, value = by_head if len(by_head) == 3 else by_head[0].chunk(3)
+    heads, images, tokens, _ = query.shape
+    wanted, threads = min(wanted or tokens, tokens), torch.get_num_threads()
+    out = _empty(images, wanted, heads * _LANES)
+    memory = torch.empty(library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
+    library().sliced_attention(
+        *(query.data_ptr(), key.data_ptr(), value.data_ptr(), heads, images, tokens, wanted),
+        *(out.data_ptr(), memory.data_ptr(), threads),
+    )
+    return out
 
 
 class SlicedConv2d(nn.Module):
