@@ -54,7 +54,6 @@ static void pack_key(const float *key, int64_t tokens, struct room *room) {
  * [4 panels, steps, 3, 16 fours of tokens, 16 channels, 4]; one scale for each channel. */
 static void pack_value(const float *value, int64_t tokens, struct room *room, float scales[LANES]) {
     const int64_t steps = steps_of(tokens);
-    const __m512i byte = _mm512_set1_epi32(0xff);
     for (int panel = 0; panel < LANES / SIDE; panel++) {
         const float *column = value + panel * SIDE;
         __m512 top = _mm512_setzero_ps(), odd = top;
@@ -67,41 +66,42 @@ static void pack_value(const float *value, int64_t tokens, struct room *room, fl
         _mm512_storeu_ps(scales + panel * SIDE, _mm512_div_ps(top, _mm512_set1_ps(LARGEST)));
         const __mmask16 some = _mm512_cmp_ps_mask(top, _mm512_setzero_ps(), _CMP_GT_OQ);
         const __m512 factor = _mm512_maskz_div_ps(some, _mm512_set1_ps(LARGEST), top);
-        for (int64_t start = 0; start < steps; start += CHUNK) {
-            const int64_t count = least(CHUNK, steps - start);
-            int8_t *out = room->value + (start * (LANES / SIDE) + panel * count) * 3 * TILE;
-            for (int64_t token = start * LANES; token < (start + count) * LANES; token += 4) {
-                __m512i fours[3] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-                for (int i = 0; i < 4 && token + i < tokens; i++) {
-                    const __m512 v = _mm512_mul_ps(_mm512_loadu_ps(column + (token + i) * LANES), factor);
-                    const __m512i n = _mm512_cvtps_epi32(v);
-                    const __m512i parts[] = {_mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x8080)), 16),
-                                             _mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x80)), 8), n};
-                    for (int digit = 0; digit < 3; digit++)
-                        fours[digit] = _mm512_or_si512(
-                            fours[digit], _mm512_sll_epi32(_mm512_and_si512(parts[digit], byte), _mm_cvtsi32_si128(8 * i)));
+        for (int64_t step = 0; step < steps; step++) {
+            const int64_t start = step / CHUNK * CHUNK, count = least(CHUNK, steps - start);
+            int8_t *out = room->value + (start * (LANES / SIDE) + panel * count + step - start) * 3 * TILE;
+            for (int line = 0; line < SIDE; line++) {
+                __m512i numbers[4]; /* of the tokens that share a word, see put */
+                for (int i = 0; i < 4; i++) {
+                    const int64_t token = step * LANES + SIDE * i + line;
+                    const __m512 v = token < tokens ? _mm512_loadu_ps(column + token * LANES) : _mm512_setzero_ps();
+                    numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, factor));
                 }
-                const int64_t line = token % LANES / 4;
-                for (int digit = 0; digit < 3; digit++)
-                    _mm512_storeu_si512(out + ((token / LANES - start) * 3 + digit) * TILE + line * LANES, fours[digit]);
+                put(numbers, out + line * LANES, TILE);
             }
         }
     }
 }
 
-/* Scores of one query -> digits of exp(score - highest score), whose scale is 1 / LARGEST. Returns their sum. */
-static float share(float *scores, int64_t tokens, int8_t *out, int64_t plane) {
+/* Scores of one query, readable up to a multiple of LANES -> digits of exp(score - highest score), whose scale is
+ * 1 / LARGEST. Returns their sum. */
+static float share(const float *scores, int64_t tokens, int8_t *out, int64_t plane) {
     __m512 top = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     for (int64_t i = 0; i < tokens; i += SIDE)
         top = _mm512_mask_max_ps(top, first(tokens - i), top, _mm512_loadu_ps(scores + i));
     const __m512 highest = _mm512_set1_ps(_mm512_reduce_max_ps(top));
-    for (int64_t i = 0; i < tokens; i += SIDE) {
-        const __m512 e = _mm512_maskz_mov_ps(first(tokens - i), exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + i), highest)));
-        sum = _mm512_add_ps(sum, e);
-        _mm512_storeu_ps(scores + i, e);
+    for (int64_t start = 0; start < tokens; start += LANES, out += 3 * plane) {
+        __m512i numbers[4];
+        for (int i = 0; i < 4; i++) {
+            const int64_t place = start + SIDE * i;
+            numbers[i] = _mm512_setzero_si512();
+            if (place >= tokens) continue;
+            __m512 e = exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + place), highest));
+            e = _mm512_maskz_mov_ps(first(tokens - place), e);
+            sum = _mm512_add_ps(sum, e);
+            numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(LARGEST)));
+        }
+        put(numbers, out, plane);
     }
-    for (int64_t i = 0; i < tokens; i += LANES)
-        cut(scores + i, tokens - i, LARGEST, out + i / LANES * 3 * plane, plane);
     return _mm512_reduce_add_ps(sum);
 }
 

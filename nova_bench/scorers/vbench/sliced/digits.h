@@ -34,24 +34,36 @@ static inline float largest(const float *x, int64_t count) {
 
 static inline float inverse(float top) { return top > 0 ? LARGEST / top : 0; }
 
-static inline __m512i joined(const __m128i quarters[4]) {
-    __m512i all = _mm512_castsi128_si512(quarters[0]);
-    all = _mm512_inserti32x4(all, quarters[1], 1);
-    all = _mm512_inserti32x4(all, quarters[2], 2);
-    return _mm512_inserti32x4(all, quarters[3], 3);
+/* Bits of a where the mask has them, else of b. */
+static inline __m512i select_bits(uint32_t mask, __m512i a, __m512i b) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32((int)mask), a, b, 0xca);
+}
+
+/* Digits of LANES numbers of at most LARGEST. In a plane the four bytes of a word come from the four vectors: channel
+ * 16 * i + j is byte i of word j. Sums of products don't mind, as long as both factors lie so. */
+static inline void put(const __m512i numbers[4], int8_t *out, int64_t plane) {
+    const __m512i half = _mm512_set1_epi32(0x808080); /* makes the bytes unsigned digits, 128 too large */
+    __m512i n[4], even[2], odd[2];
+    for (int i = 0; i < 4; i++) n[i] = _mm512_add_epi32(numbers[i], half);
+    for (int i = 0; i < 2; i++) {
+        even[i] = select_bits(0x00ff00ff, n[2 * i], _mm512_slli_epi32(n[2 * i + 1], 8));
+        odd[i] = select_bits(0x00ff00ff, _mm512_srli_epi32(n[2 * i], 8), n[2 * i + 1]);
+    }
+    const __m512i low = select_bits(0xffff, even[0], _mm512_slli_epi32(even[1], 16));
+    const __m512i middle = select_bits(0xffff, odd[0], _mm512_slli_epi32(odd[1], 16));
+    const __m512i high = select_bits(0xffff, _mm512_srli_epi32(even[0], 16), even[1]);
+    const __m512i signs = _mm512_set1_epi32((int)0x80808080);
+    _mm512_storeu_si512(out, _mm512_xor_si512(high, signs));
+    _mm512_storeu_si512(out + plane, _mm512_xor_si512(middle, signs));
+    _mm512_storeu_si512(out + 2 * plane, _mm512_xor_si512(low, signs));
 }
 
 /* Digits of one plane's `count` channels (at most LANES) of one row. */
 static inline void cut(const float *x, int64_t count, float factor, int8_t *out, int64_t plane) {
-    __m128i high[4], middle[4], low[4];
+    __m512i numbers[4];
     for (int i = 0; i < 4; i++) {
         __m512 v = SIDE * i < count ? _mm512_maskz_loadu_ps(first(count - SIDE * i), x + SIDE * i) : _mm512_setzero_ps();
-        __m512i n = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)));
-        low[i] = _mm512_cvtepi32_epi8(n); /* signed: what is above 127 is owed to the next digit */
-        middle[i] = _mm512_cvtepi32_epi8(_mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x80)), 8));
-        high[i] = _mm512_cvtepi32_epi8(_mm512_srai_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(0x8080)), 16));
+        numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)));
     }
-    _mm512_storeu_si512(out, joined(high));
-    _mm512_storeu_si512(out + plane, joined(middle));
-    _mm512_storeu_si512(out + 2 * plane, joined(low));
+    put(numbers, out, plane);
 }

@@ -23,6 +23,8 @@ _LANES = 64
 _TILE = 16
 _SLACK = 32  # the kernel reads whole strips of rows
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
+_FEW = 4  # channels of an image
+_WIDEST = 1024  # channels that a group norm of ours takes
 
 
 def speed_up(network: nn.Module, device: str) -> nn.Module:
@@ -39,11 +41,10 @@ def _replace(module: nn.Module) -> None:
         if isinstance(before, SlicedLinear) and (activation := _activation(child)):
             before.weights.activation = activation
             setattr(module, name, nn.Identity())
-        kind = next((kind for layer, kind in _KINDS.items() if type(child).forward is layer.forward), None)
-        if kind is None:
+        if (sliced := _sliced(child)) is not None:
+            setattr(module, name, sliced)
+        else:
             _replace(child)
-        elif _is_large(child):
-            setattr(module, name, kind(child))
         before = getattr(module, name)
 
 
@@ -54,14 +55,21 @@ def _activation(module: nn.Module) -> int:
     return 1 if isinstance(module, nn.SiLU) else 0
 
 
-def _is_large(layer: nn.Linear | nn.Conv2d) -> bool:
-    """Whether a layer is one that the kernel does, and does faster."""
-    plain = isinstance(layer, nn.Linear) or (
-        set(layer.stride) == set(layer.dilation) == {layer.groups} == {1}
-        and layer.padding_mode == "zeros"
-        and not isinstance(layer.padding, str)
-    )
-    return plain and layer.weight.dtype == torch.float32 and min(layer.weight.shape[:2]) >= _SMALLEST
+def _sliced(layer: nn.Module) -> nn.Module | None:
+    """The sliced layer that does the same, if there is one and it is faster."""
+    plain = type(layer).forward
+    if plain not in (nn.Linear.forward, nn.Conv2d.forward):
+        return None
+    outputs, inputs = layer.weight.shape[:2]
+    if layer.weight.dtype != torch.float32 or outputs < _SMALLEST:
+        return None
+    if plain is nn.Linear.forward:
+        return SlicedLinear(layer) if inputs >= _SMALLEST else None
+    if {*layer.dilation, layer.groups} != {1} or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return None
+    if inputs <= _FEW and layer.stride[0] == layer.stride[1] > 1:
+        return SlicedStem(layer)
+    return SlicedConv2d(layer) if inputs >= _SMALLEST and set(layer.stride) == {1} else None
 
 
 def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -225,4 +233,52 @@ def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Ten
     return digits, scales
 
 
-_KINDS = {nn.Linear: SlicedLinear, nn.Conv2d: SlicedConv2d}
+class SlicedStem(nn.Module):
+    """A convolution with a stride on images of few channels, float32 [N, in, H, W] -> [N, out, H', W'], channels last.
+
+    The pixels of each square of ``stride`` become channels, and those of the squares side by side in a window one long
+    line of memory. What is left is a convolution with stride 1 and a kernel one square wide.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.kernel, self.padding, self.stride = layer.kernel_size, layer.padding, layer.stride[0]
+        self.squares = [-(-size // self.stride) for size in self.kernel]
+        outputs, inputs = layer.weight.shape[:2]
+        down, across = (squares * self.stride for squares in self.squares)
+        weight = F.pad(layer.weight.detach(), (0, across - self.kernel[1], 0, down - self.kernel[0]))
+        weight = weight.view(outputs, inputs, self.squares[0], self.stride, self.squares[1], self.stride)
+        weight = weight.permute(0, 4, 3, 5, 1, 2).reshape(outputs, -1, self.squares[0], 1)
+        plain = nn.Conv2d(weight.shape[1], outputs, (self.squares[0], 1), device="meta")
+        plain.weight, plain.bias = nn.Parameter(weight), layer.bias
+        self.convolution = SlicedConv2d(plain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, channels, *lengths = x.shape
+        sizes = [
+            (length + 2 * padding - kernel) // self.stride + 1
+            for length, padding, kernel in zip(lengths, self.padding, self.kernel, strict=True)
+        ]
+        rows, columns = (size - 1 + squares for size, squares in zip(sizes, self.squares, strict=True))
+        (down, across), (height, width) = self.padding, lengths
+        after = (columns * self.stride - width - across, rows * self.stride - height - down)
+        x = F.pad(x, (across, after[0], down, after[1])).view(count, channels, rows, self.stride, columns, self.stride)
+        squares = x.permute(0, 2, 4, 3, 5, 1).contiguous()
+        line = squares[0, 0, 0].numel()
+        shape = (count, self.squares[1] * line, rows, sizes[1])
+        return self.convolution(squares.as_strided(shape, (rows * columns * line, 1, columns * line, line)))
+
+
+def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu: bool = True) -> Tensor:
+    """Group norm of x [N, C, H, W], plus ``added``, then ReLU if ``relu``; ``x`` may be overwritten."""
+    maps = [x] if added is None else [x, added]
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _TILE == 0 and x.shape[1] <= _WIDEST
+    if not fits or library() is None or not all(m.is_contiguous(memory_format=torch.channels_last) for m in maps):
+        x = norm(x)
+        x = x if added is None else x + added
+        return F.relu_(x) if relu else x
+    library().sliced_group_norm(
+        *(x.data_ptr(), len(x), x.shape[2] * x.shape[3], x.shape[1], norm.num_groups, norm.weight.data_ptr()),
+        *(norm.bias.data_ptr(), norm.eps, _pointer(added), int(relu), x.data_ptr(), torch.get_num_threads()),
+    )
+    return x
