@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nova_bench.scorers.vbench.networks import correlation
-from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, attention, speed_up
+from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, SlicedStem, attention, group_norm, speed_up
 from nova_bench.scorers.vbench.sliced.library import OFF, library
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
@@ -66,6 +66,47 @@ def test_convolution(shape: tuple[int, ...], kernel: tuple[int, int], padded: bo
     result = SlicedConv2d(layer)(x)
     assert result.shape == layer(x).shape
     assert error(result, layer, x) < 1e-6
+
+
+@needs_kernel
+@given(
+    count=st.integers(1, 3),
+    inputs=st.integers(1, 3),
+    outputs=st.integers(48, 70),
+    kernel=st.tuples(st.integers(6, 8), st.integers(6, 8)),
+    stride=st.integers(2, 4),
+    size=st.tuples(st.integers(8, 21), st.integers(8, 21)),
+    padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_stems(
+    count: int,
+    inputs: int,
+    outputs: int,
+    kernel: tuple[int, int],
+    stride: int,
+    size: tuple[int, int],
+    padding: tuple[int, int],
+) -> None:
+    layer = with_weights(nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding), 1)
+    x = drawn(0, count, inputs, *size)
+    result = SlicedStem(layer)(x)
+    assert result.shape == layer(x).shape
+    assert error(result, layer, x) < 1e-6
+
+
+@needs_kernel
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("add", [True, False])
+def test_group_norm(relu: bool, add: bool) -> None:
+    norm, (x, added) = nn.GroupNorm(8, 64), drawn(0, 2, 5, 64, 6, 7)
+    for parameter in norm.parameters():
+        parameter.data = drawn(1, 64)
+    x = 3 * x + 20
+    expected = norm.double()(x.double()) + (added if add else 0)
+    expected = expected.relu() if relu else expected
+    maps = [maps.contiguous(memory_format=torch.channels_last) for maps in (x, added)]
+    result = group_norm(norm.float(), maps[0], maps[1] if add else None, relu=relu)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=3e-6)
 
 
 @needs_kernel

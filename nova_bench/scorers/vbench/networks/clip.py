@@ -112,7 +112,7 @@ class CLIPImageEncoder(nn.Module):
 
     def tokens(self, images: Tensor) -> Tensor:
         """What enters the first block: [N, 1 + patches, width]."""
-        patches = self.conv1(images.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)
         classes = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([classes, patches], dim=1)
         return self.ln_pre(x + self.positional_embedding.to(x.dtype))
