@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nova_bench.scorers.vbench.networks import correlation
-from nova_bench.scorers.vbench.sliced.layers import SlicedConv2d, SlicedLinear, SlicedStem, attention, group_norm, speed_up
+from nova_bench.scorers.vbench.sliced.layers import (
+    SlicedConv2d,
+    SlicedLinear,
+    SlicedStem,
+    attention,
+    group_norm,
+    speed_up,
+)
 from nova_bench.scorers.vbench.sliced.library import OFF, library
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")

@@ -19,17 +19,17 @@ static struct room room_in(int8_t *memory, int64_t tokens) {
     room.key = memory;
     room.value = room.key + panels * 3 * TILE;
     room.query = room.value + steps * (LANES / SIDE) * 3 * TILE;
-    room.shares = room.query + 3 * STRIP * LANES;
-    room.key_scales = (float *)(room.shares + steps * 3 * STRIP * LANES);
+    room.shares = room.query + 3 * SIDE * LANES;
+    room.key_scales = (float *)(room.shares + steps * 3 * SIDE * LANES);
     room.scores = room.key_scales + panels * SIDE;
-    room.parts = room.scores + STRIP * steps * LANES;
+    room.parts = room.scores + SIDE * steps * LANES;
     return room;
 }
 
 /* Bytes that a thread needs for that many tokens. */
 int64_t sliced_attention_room(int64_t tokens) {
     const struct room room = room_in(0, tokens);
-    return (int64_t)(uintptr_t)(room.parts + LANES / SIDE * STRIP * SIDE);
+    return (int64_t)(uintptr_t)(room.parts + LANES / SIDE * SIDE * SIDE);
 }
 
 /* Keys [tokens, LANES] as the weights of a product with one step: [panels, 3, 16 fours of channels, 16 keys, 4]. */
@@ -108,10 +108,10 @@ static float share(const float *scores, int64_t tokens, int8_t *out, int64_t pla
 /* One strip of queries of one head. `scales` are those of the values' channels. */
 static void attend(const float *query, int64_t rows, int64_t tokens, const struct room *room, const float *scales, float *out,
                    int64_t out_step) {
-    enum { PLANE = STRIP * LANES };
-    int32_t __attribute__((aligned(64))) tiles[2][6][SIDE][SIDE];
-    float row_scales[STRIP];
-    int64_t score_places[STRIP], places[STRIP];
+    enum { PLANE = SIDE * LANES };
+    int32_t __attribute__((aligned(64))) tiles[2][3][SIDE][SIDE];
+    float row_scales[SIDE];
+    int64_t score_places[SIDE], places[SIDE];
     const int64_t line = steps_of(tokens) * LANES, steps = steps_of(tokens);
     struct sums pending = {.rows = 0};
     int turn = 0;
@@ -132,7 +132,7 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
         };
         turn = !turn;
     }
-    for (int row = 0; row < STRIP; row++) finish(&pending, row);
+    finish_all(&pending);
     pending.rows = 0;
     for (int64_t row = 0; row < rows; row++)
         row_scales[row] = 1 / share(room->scores + row * line, tokens, room->shares + row * LANES, PLANE) / LARGEST;
@@ -143,7 +143,7 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
             accumulate_steps(lines, PLANE, room->value + (start * (LANES / SIDE) + panel * count) * 3 * TILE, (int)count,
                              tiles[turn], &pending);
             pending = (struct sums){
-                .tiles = tiles[turn], .part = room->parts + panel * STRIP * SIDE, .first = start == 0,
+                .tiles = tiles[turn], .part = room->parts + panel * SIDE * SIDE, .first = start == 0,
                 .last = start + count == steps, .rows = rows, .scales = row_scales, .places = places,
                 .weight_scales = _mm512_loadu_ps(scales + panel * SIDE), .bias = _mm512_setzero_ps(), .outputs = 0xffff,
                 .out = out + panel * SIDE,
@@ -151,7 +151,7 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
             turn = !turn;
         }
     }
-    for (int row = 0; row < STRIP; row++) finish(&pending, row);
+    finish_all(&pending);
 }
 
 /* query, key, value [heads, images, tokens, LANES] -> out [images, wanted, heads, LANES]; of the queries only the first
@@ -168,8 +168,8 @@ void sliced_attention(const float *query, const float *key, const float *value, 
         for (int64_t i = 0; i < heads * images; i++) {
             pack_key(key + i * tokens * LANES, tokens, &room);
             pack_value(value + i * tokens * LANES, tokens, &room, scales);
-            for (int64_t row = 0; row < wanted; row += STRIP)
-                attend(query + (i * tokens + row) * LANES, least(STRIP, wanted - row), tokens, &room, scales,
+            for (int64_t row = 0; row < wanted; row += SIDE)
+                attend(query + (i * tokens + row) * LANES, least(SIDE, wanted - row), tokens, &room, scales,
                        out + ((i % images * wanted + row) * heads + i / images) * LANES, heads * LANES);
         }
         _tile_loadconfig(&before);

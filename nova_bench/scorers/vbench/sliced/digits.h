@@ -11,7 +11,6 @@ enum {
     LANES = 64,
     SIDE = 16,
     TILE = LANES * SIDE,
-    STRIP = 2 * SIDE,
     BLOCK = 512, /* rows and outputs whose sums stay in the second-level cache */
     LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */
 };

@@ -29,19 +29,21 @@ static inline const int8_t *weights_of(const struct product *p, int64_t start, i
 
 /* Rows from `top` to `bottom`, outputs from `left` to `right`; at most BLOCK of each. */
 static void multiply_block(const struct product *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
-    static _Thread_local float __attribute__((aligned(64))) parts[BLOCK / STRIP][BLOCK / SIDE][STRIP * SIDE];
-    int32_t __attribute__((aligned(64))) tiles[2][6][SIDE][SIDE];
+    static _Thread_local float __attribute__((aligned(64))) parts[BLOCK / SIDE][BLOCK / SIDE][SIDE * SIDE];
+    int32_t __attribute__((aligned(64))) tiles[2][3][SIDE][SIDE];
     float scales[BLOCK];
     int64_t places[BLOCK];
     struct sums pending = {.rows = 0};
     int turn = 0;
+    int64_t image = top / (p->height * p->width), y = top / p->width % p->height, x = top % p->width;
     for (int64_t row = top; row < bottom; row++) {
-        const int64_t image = row / (p->height * p->width), y = row / p->width % p->height, x = row % p->width;
         const int wanted = y < p->out_height && x < p->out_width;
         scales[row - top] = p->scales[image];
         places[row - top] = wanted ? ((image * p->out_height + y) * p->out_width + x) * p->pixel_step : -1;
+        if (++x == p->width) x = 0, y++;
+        if (y == p->height) y = 0, image++;
     }
-    const int64_t turns = quotient_up(bottom - top, STRIP) * quotient_up(right - left, SIDE);
+    const int64_t turns = quotient_up(bottom - top, SIDE) * quotient_up(right - left, SIDE);
     for (int64_t start = 0; start < p->steps; start += CHUNK) {
         const int64_t count = least(CHUNK, p->steps - start);
         /* The weights that come next: of the next steps, or of the first ones for the next outputs. */
@@ -51,22 +53,22 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
         const int64_t bytes = quotient_up(columns, SIDE) * least(CHUNK, done ? p->steps : p->steps - start - count) * 3 * TILE;
         const int64_t share = quotient_up(quotient_up(bytes, turns), LANES) * LANES;
         int64_t asked = 0;
-        for (int64_t row = top; row < bottom; row += STRIP) {
+        for (int64_t row = top; row < bottom; row += SIDE) {
             const int8_t *lines[CHUNK];
             for (int64_t i = 0; i < count; i++)
                 lines[i] = p->digits + (start + i) % p->lanes * 3 * p->plane
                            + (row + p->offsets[(start + i) / p->lanes]) * LANES;
             for (int64_t n = left; n < right; n += SIDE) {
                 const int64_t panel = (n - left) / SIDE;
-                if (panel < 3 * count && row + STRIP < bottom)
-                    fetch(lines[panel / 3] + panel % 3 * p->plane + STRIP * LANES, STRIP * LANES);
+                if (panel < 3 * count && row + SIDE < bottom)
+                    fetch(lines[panel / 3] + panel % 3 * p->plane + SIDE * LANES, SIDE * LANES);
                 fetch(next + asked, least(share, bytes - asked));
                 asked += least(share, bytes - asked);
                 accumulate_steps(lines, p->plane, weights_of(p, start, n), (int)count, tiles[turn], &pending);
                 const __mmask16 outputs = first(p->outputs - n);
                 pending = (struct sums){
                     .tiles = tiles[turn],
-                    .part = parts[(row - top) / STRIP][panel],
+                    .part = parts[(row - top) / SIDE][panel],
                     .first = start == 0,
                     .last = done,
                     .rows = bottom - row,
@@ -82,7 +84,7 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
             }
         }
     }
-    for (int row = 0; row < STRIP; row++) finish(&pending, row);
+    finish_all(&pending);
 }
 
 /* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
@@ -92,7 +94,7 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
  * attention heads one after the other.
  * A step is LANES channels of a tap; a chunk is CHUNK steps, whose digits of a strip of rows stay in the first-level
  * cache while all outputs of a block are gone through. weights [steps / CHUNK, outputs / 16, CHUNK, 3, 16, 16, 4], the
- * last chunk shorter. Digits must be readable for rows + 31 rows past the largest offset; what is there does not
+ * last chunk shorter. Digits must be readable for rows + 15 rows past the largest offset; what is there does not
  * matter. */
 void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64_t rows, const float *scales,
                     int64_t height, int64_t width, int64_t out_height, int64_t out_width, int64_t taps,
@@ -103,7 +105,7 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64
     const struct product p = {digits, plane, rows, scales, height, width, out_height, out_width, lanes, taps * lanes, offsets,
                               weights, weight_scales, outputs, bias, out, pixel_step, block_step, activation};
     /* No larger than gives work to every thread. */
-    const int64_t block = least(BLOCK, quotient_up(quotient_up(rows, threads), STRIP) * STRIP);
+    const int64_t block = least(BLOCK, quotient_up(quotient_up(rows, threads), SIDE) * SIDE);
 #pragma omp parallel num_threads(threads)
     {
         const struct tiles before = configure_tiles();

@@ -52,10 +52,10 @@ static inline __m512 activate(__m512 x, int activation) {
     return x;
 }
 
-/* What is left to do with the sums of one strip of rows and 16 outputs, once the tiles are stored. */
+/* What is left to do with the sums of SIDE rows and outputs, once the tiles are stored. */
 struct sums {
-    int32_t (*tiles)[SIDE][SIDE]; /* two of high * high, two of what is 256 times smaller, two of the next order */
-    float *part;                  /* [STRIP, SIDE]: sums of the steps so far, in units of the scales */
+    int32_t (*tiles)[SIDE][SIDE]; /* of high * high, of what is 256 times smaller, of the next order */
+    float *part;                  /* [SIDE, SIDE]: sums of the steps so far, in units of the scales */
     int first, last;              /* whether these are the first and the last steps */
     int64_t rows;
     const float *scales;
@@ -68,14 +68,11 @@ struct sums {
 
 static inline __attribute__((always_inline)) void finish(const struct sums *s, int row) {
     if (row >= s->rows) return;
-    const int half = row / SIDE, line = row % SIDE;
     float *part = s->part + row * SIDE;
-    __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[4 + half][line]));
+    __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[2][row]));
     if (!s->first) sum = _mm512_add_ps(sum, _mm512_load_ps(part));
-    __m512 middle = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[2 + half][line]));
-    __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[half][line]));
-    sum = _mm512_fmadd_ps(middle, _mm512_set1_ps(256.0f), sum);
-    sum = _mm512_fmadd_ps(high, _mm512_set1_ps(65536.0f), sum);
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[1][row])), _mm512_set1_ps(256.0f), sum);
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(s->tiles[0][row])), _mm512_set1_ps(65536.0f), sum);
     if (!s->last) {
         _mm512_store_ps(part, sum);
     } else if (s->places[row] >= 0) {
@@ -85,34 +82,41 @@ static inline __attribute__((always_inline)) void finish(const struct sums *s, i
     }
 }
 
-#define WEIGHTS(digit) _tile_stream_loadd(6, weights + (3 * step + digit) * TILE, LANES);
-#define MULTIPLY(sum, lines) _tile_loadd(7, lines, LANES); _tile_dpbssd(sum, 7, 6);
+static inline void finish_all(const struct sums *s) {
+    for (int row = 0; row < SIDE; row++) finish(s, row);
+}
+
+#define WEIGHTS(tile, digit) _tile_stream_loadd(tile, weights + (3 * step + digit) * TILE, LANES);
 #define STORE(sum) if (step == steps - 1) _tile_stored(sum, tiles[sum], LANES);
 
-/* The six sums of STRIP rows x 16 outputs over some steps of LANES channels; the three products below that are less
- * than float32's own rounding. Tile operations wait for each other most of the time, so that what is left to do of the
- * sums before costs little in between. Four other products lie between two that add to the same tile. */
+/* The three sums of SIDE rows and outputs over some steps of LANES channels: tile 0 of high * high, 1 of what is 256
+ * times smaller, 2 of the next order. The three products below that are less than float32's own rounding. Tile
+ * operations wait for each other most of the time, so that what is left to do of the sums before costs little in
+ * between. */
 static inline __attribute__((always_inline)) void accumulate(const int8_t *const *digits, int64_t plane,
                                                              const int8_t *weights, const int steps,
                                                              int32_t (*tiles)[SIDE][SIDE], const struct sums *before) {
     const struct sums left = *before;
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
+    _tile_zero(0); _tile_zero(1); _tile_zero(2);
 #pragma GCC unroll 8
     for (int step = 0; step < steps; step++) {
         const int8_t *high = digits[step], *middle = high + plane, *low = middle + plane;
-        WEIGHTS(0)
-        MULTIPLY(0, high) MULTIPLY(1, high + TILE)
-        STORE(0) STORE(1)
-        MULTIPLY(2, middle) MULTIPLY(3, middle + TILE)
-        MULTIPLY(4, low) MULTIPLY(5, low + TILE)
-        WEIGHTS(1)
-        MULTIPLY(2, high) MULTIPLY(3, high + TILE)
-        STORE(2) STORE(3)
-        MULTIPLY(4, middle) MULTIPLY(5, middle + TILE)
-        WEIGHTS(2)
-        MULTIPLY(4, high) MULTIPLY(5, high + TILE)
-        STORE(4) STORE(5)
-        for (int row = STRIP * step / steps; row < STRIP * (step + 1) / steps; row++) finish(&left, row);
+        WEIGHTS(6, 0)
+        _tile_loadd(3, high, LANES);
+        _tile_dpbssd(0, 3, 6);
+        STORE(0)
+        _tile_loadd(4, middle, LANES);
+        _tile_dpbssd(1, 4, 6);
+        _tile_loadd(5, low, LANES);
+        _tile_dpbssd(2, 5, 6);
+        WEIGHTS(7, 1)
+        _tile_dpbssd(1, 3, 7);
+        STORE(1)
+        _tile_dpbssd(2, 4, 7);
+        WEIGHTS(6, 2)
+        _tile_dpbssd(2, 3, 6);
+        STORE(2)
+        for (int row = SIDE * step / steps; row < SIDE * (step + 1) / steps; row++) finish(&left, row);
     }
 }
 
