@@ -106,8 +106,8 @@ static float share(const float *scores, int64_t tokens, int8_t *out, int64_t pla
 }
 
 /* One strip of queries of one head. `scales` are those of the values' channels. */
-static void attend(const float *query, int64_t rows, int64_t tokens, const struct room *room, const float *scales, float *out,
-                   int64_t out_step) {
+static void attend(const float *query, int64_t rows, int64_t tokens, const struct room *room, const float *scales,
+                   float *out, int64_t out_step) {
     enum { PLANE = SIDE * LANES };
     int32_t __attribute__((aligned(64))) tiles[2][3][SIDE][SIDE];
     float row_scales[SIDE];
@@ -126,8 +126,15 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
     for (int64_t n = 0; n < tokens; n += SIDE) {
         accumulate_steps(lines, PLANE, room->key + n / SIDE * 3 * TILE, 1, tiles[turn], &pending);
         pending = (struct sums){
-            .tiles = tiles[turn], .first = 1, .last = 1, .rows = rows, .scales = row_scales, .places = score_places,
-            .weight_scales = _mm512_loadu_ps(room->key_scales + n), .bias = _mm512_setzero_ps(), .outputs = 0xffff,
+            .tiles = tiles[turn],
+            .first = 1,
+            .last = 1,
+            .rows = rows,
+            .scales = row_scales,
+            .places = score_places,
+            .weight_scales = _mm512_loadu_ps(room->key_scales + n),
+            .bias = _mm512_setzero_ps(),
+            .outputs = 0xffff,
             .out = room->scores + n,
         };
         turn = !turn;
@@ -140,12 +147,19 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
         const int64_t count = least(CHUNK, steps - start);
         for (int64_t i = 0; i < count; i++) lines[i] = room->shares + (start + i) * 3 * PLANE;
         for (int64_t panel = 0; panel < LANES / SIDE; panel++) {
-            accumulate_steps(lines, PLANE, room->value + (start * (LANES / SIDE) + panel * count) * 3 * TILE, (int)count,
-                             tiles[turn], &pending);
+            accumulate_steps(lines, PLANE, room->value + (start * (LANES / SIDE) + panel * count) * 3 * TILE,
+                             (int)count, tiles[turn], &pending);
             pending = (struct sums){
-                .tiles = tiles[turn], .part = room->parts + panel * SIDE * SIDE, .first = start == 0,
-                .last = start + count == steps, .rows = rows, .scales = row_scales, .places = places,
-                .weight_scales = _mm512_loadu_ps(scales + panel * SIDE), .bias = _mm512_setzero_ps(), .outputs = 0xffff,
+                .tiles = tiles[turn],
+                .part = room->parts + panel * SIDE * SIDE,
+                .first = start == 0,
+                .last = start + count == steps,
+                .rows = rows,
+                .scales = row_scales,
+                .places = places,
+                .weight_scales = _mm512_loadu_ps(scales + panel * SIDE),
+                .bias = _mm512_setzero_ps(),
+                .outputs = 0xffff,
                 .out = out + panel * SIDE,
             };
             turn = !turn;

@@ -18,7 +18,8 @@ void sliced_large_pages(void *memory, int64_t bytes) {
 }
 
 /* x [rows, width] -> digits, and one scale for each row. */
-void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, int64_t plane, float *scales, int threads) {
+void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, int64_t plane, float *scales,
+                 int threads) {
     enum { TOGETHER = 8 }; /* written side by side in each plane, and still in the cache when they are read again */
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t start = 0; start < rows; start += TOGETHER) {
@@ -43,8 +44,8 @@ void sliced_images(const float *x, int64_t count, int64_t height, int64_t width,
         for (int64_t i = 0; i < count * height; i++) {
             float top = 0;
             for (int64_t column = 0; column < width; column++) {
-                float one = largest(x + i / height * image_stride + i % height * row_stride + column * pixel_stride,
-                                    channels);
+                float one =
+                    largest(x + i / height * image_stride + i % height * row_stride + column * pixel_stride, channels);
                 top = one > top || isnan(one) ? one : top;
             }
             row_tops[i] = top;

@@ -11,7 +11,7 @@ enum {
     LANES = 64,
     SIDE = 16,
     TILE = LANES * SIDE,
-    BLOCK = 512, /* rows and outputs whose sums stay in the second-level cache */
+    BLOCK = 512,      /* rows and outputs whose sums stay in the second-level cache */
     LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */
 };
 
@@ -61,7 +61,8 @@ static inline void put(const __m512i numbers[4], int8_t *out, int64_t plane) {
 static inline void cut(const float *x, int64_t count, float factor, int8_t *out, int64_t plane) {
     __m512i numbers[4];
     for (int i = 0; i < 4; i++) {
-        __m512 v = SIDE * i < count ? _mm512_maskz_loadu_ps(first(count - SIDE * i), x + SIDE * i) : _mm512_setzero_ps();
+        __m512 v =
+            SIDE * i < count ? _mm512_maskz_loadu_ps(first(count - SIDE * i), x + SIDE * i) : _mm512_setzero_ps();
         numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)));
     }
     put(numbers, out, plane);

@@ -28,8 +28,8 @@ static void over_groups(float *sums, int64_t pixels, int64_t channels, int64_t g
     }
 }
 
-/* x [images, pixels, channels] -> normalized x * weight + bias + added, with relu at least 0; added may be null and out x.
- * Channels are a multiple of 16, at most MOST. */
+/* x [images, pixels, channels] -> normalized x * weight + bias + added, with relu at least 0; added may be null and out
+ * x. Channels are a multiple of 16, at most MOST. */
 void sliced_group_norm(const float *x, int64_t images, int64_t pixels, int64_t channels, int64_t groups,
                        const float *weight, const float *bias, float eps, const float *added, int relu, float *out,
                        int threads) {
@@ -48,7 +48,8 @@ void sliced_group_norm(const float *x, int64_t images, int64_t pixels, int64_t c
         }
         for (int64_t i = from; i < from + pixels * channels; i += channels)
             for (int64_t c = 0; c < channels; c += SIDE) {
-                __m512 v = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + c), _mm512_loadu_ps(factor + c), _mm512_loadu_ps(shift + c));
+                __m512 v = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + c), _mm512_loadu_ps(factor + c),
+                                           _mm512_loadu_ps(shift + c));
                 if (added) v = _mm512_add_ps(v, _mm512_loadu_ps(added + i + c));
                 /* The second operand is what comes out if one is NaN. */
                 _mm512_storeu_ps(out + i + c, relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v);

@@ -2,11 +2,12 @@
 
 Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
 (for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
-summed, each exactly in int32; what is left out and what rounding to 23 bits costs is about as much as float32 products
-lose by rounding their sums (up to four times that where one channel is a hundred times larger than the others). The
-scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8 units Ootomo et al., arXiv 2306.11975. AMX does
-int8 products more than ten times as fast as the CPU's float32 units do theirs, so six of them are still about twice as
-fast. A row's result does not depend on the other rows.
+summed, exactly in int32 over up to 384 channels, and those sums in float32. What is left out and what rounding to 23
+bits costs is about as much as float32 products lose by rounding their sums (up to four times that where one channel is
+a hundred times larger than the others). The scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8
+units Ootomo et al., arXiv 2306.11975. AMX does int8 products more than thirty times as fast as the CPU's float32 units
+do theirs, so six of them, with all that goes with them, are still about three times as fast. A row's result does not
+depend on the other rows.
 """
 
 from __future__ import annotations

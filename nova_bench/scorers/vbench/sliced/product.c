@@ -50,14 +50,15 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
         const int done = start + count == p->steps;
         const int8_t *next = done ? weights_of(p, 0, right) : weights_of(p, start + count, left);
         const int64_t columns = done ? least(BLOCK, p->outputs - right) : right - left;
-        const int64_t bytes = quotient_up(columns, SIDE) * least(CHUNK, done ? p->steps : p->steps - start - count) * 3 * TILE;
+        const int64_t bytes =
+            quotient_up(columns, SIDE) * least(CHUNK, done ? p->steps : p->steps - start - count) * 3 * TILE;
         const int64_t share = quotient_up(quotient_up(bytes, turns), LANES) * LANES;
         int64_t asked = 0;
         for (int64_t row = top; row < bottom; row += SIDE) {
             const int8_t *lines[CHUNK];
             for (int64_t i = 0; i < count; i++)
-                lines[i] = p->digits + (start + i) % p->lanes * 3 * p->plane
-                           + (row + p->offsets[(start + i) / p->lanes]) * LANES;
+                lines[i] = p->digits + (start + i) % p->lanes * 3 * p->plane +
+                           (row + p->offsets[(start + i) / p->lanes]) * LANES;
             for (int64_t n = left; n < right; n += SIDE) {
                 const int64_t panel = (n - left) / SIDE;
                 if (panel < 3 * count && row + SIDE < bottom)
@@ -89,21 +90,21 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
 
 /* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
  * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
- * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64 outputs
- * lie block_step floats apart. That is [images, out_height, out_width, outputs] with steps of `outputs` and 64, or
- * attention heads one after the other.
- * A step is LANES channels of a tap; a chunk is CHUNK steps, whose digits of a strip of rows stay in the first-level
- * cache while all outputs of a block are gone through. weights [steps / CHUNK, outputs / 16, CHUNK, 3, 16, 16, 4], the
- * last chunk shorter. Digits must be readable for rows + 15 rows past the largest offset; what is there does not
- * matter. */
+ * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64
+ * outputs lie block_step floats apart. That is [images, out_height, out_width, outputs] with steps of `outputs` and 64,
+ * or attention heads one after the other. A step is LANES channels of a tap; a chunk is CHUNK steps, whose digits of 16
+ * rows stay in the first-level cache while all outputs of a block are gone through. weights [steps / CHUNK, outputs /
+ * 16, CHUNK, 3, 16, 16, 4], the last chunk shorter. Digits must be readable for rows + 15 rows past the largest offset;
+ * what is there does not matter. */
 void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64_t rows, const float *scales,
                     int64_t height, int64_t width, int64_t out_height, int64_t out_width, int64_t taps,
                     const int64_t *offsets, const int8_t *weights, const float *weight_scales, int64_t outputs,
                     const float *bias, float *out, int64_t pixel_step, int64_t block_step, int activation,
                     int threads) {
     const int64_t lanes = quotient_up(channels, LANES);
-    const struct product p = {digits, plane, rows, scales, height, width, out_height, out_width, lanes, taps * lanes, offsets,
-                              weights, weight_scales, outputs, bias, out, pixel_step, block_step, activation};
+    const struct product p = {digits,    plane, rows,         scales,     height,    width,         out_height,
+                              out_width, lanes, taps * lanes, offsets,    weights,   weight_scales, outputs,
+                              bias,      out,   pixel_step,   block_step, activation};
     /* No larger than gives work to every thread. */
     const int64_t block = least(BLOCK, quotient_up(quotient_up(rows, threads), SIDE) * SIDE);
 #pragma omp parallel num_threads(threads)

@@ -2,7 +2,11 @@
 #pragma once
 #include "digits.h"
 
-struct __attribute__((packed)) tiles { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; };
+struct __attribute__((packed)) tiles {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+};
 
 /* Eight tiles of 16 lines. Returns what was set before, since other libraries use tiles too. */
 static struct tiles configure_tiles(void) {
@@ -25,8 +29,10 @@ static inline __m512 exponential(__m512 x) {
 
 /* erf by a quotient of polynomials in x^2, fitted on 0 to 3.9 (error 2e-8), where float32's erf reaches 1. */
 static inline __m512 error_function(__m512 x) {
-    static const float above[] = {2.066435172e-06f, 2.850553428e-04f, 3.738229628e-03f, 5.266771838e-02f, 1.896646768e-01f, 1.128379107f};
-    static const float below[] = {3.826926695e-05f, 1.157339895e-03f, 1.491405070e-02f, 1.138179973e-01f, 5.014187098e-01f, 1.0f};
+    static const float above[] = {2.066435172e-06f, 2.850553428e-04f, 3.738229628e-03f,
+                                  5.266771838e-02f, 1.896646768e-01f, 1.128379107f};
+    static const float below[] = {3.826926695e-05f, 1.157339895e-03f, 1.491405070e-02f,
+                                  1.138179973e-01f, 5.014187098e-01f, 1.0f};
     const __m512 limit = _mm512_set1_ps(3.9f);
     x = _mm512_max_ps(_mm512_min_ps(x, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
     const __m512 square = _mm512_mul_ps(x, x);
@@ -87,7 +93,8 @@ static inline void finish_all(const struct sums *s) {
 }
 
 #define WEIGHTS(tile, digit) _tile_stream_loadd(tile, weights + (3 * step + digit) * TILE, LANES);
-#define STORE(sum) if (step == steps - 1) _tile_stored(sum, tiles[sum], LANES);
+#define STORE(sum) \
+    if (step == steps - 1) _tile_stored(sum, tiles[sum], LANES);
 
 /* The three sums of SIDE rows and outputs over some steps of LANES channels: tile 0 of high * high, 1 of what is 256
  * times smaller, 2 of the next order. The three products below that are less than float32's own rounding. Tile
@@ -97,7 +104,9 @@ static inline __attribute__((always_inline)) void accumulate(const int8_t *const
                                                              const int8_t *weights, const int steps,
                                                              int32_t (*tiles)[SIDE][SIDE], const struct sums *before) {
     const struct sums left = *before;
-    _tile_zero(0); _tile_zero(1); _tile_zero(2);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
 #pragma GCC unroll 8
     for (int step = 0; step < steps; step++) {
         const int8_t *high = digits[step], *middle = high + plane, *low = middle + plane;
