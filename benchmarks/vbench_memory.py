@@ -1,11 +1,12 @@
 """Peak memory of VBench's quality dimensions against the length and the size of a video.
 
-    python benchmarks/vbench_memory.py [--dimension NAME ...] [--frames N ...] [--size WIDTHxHEIGHT]
+    python benchmarks/vbench_memory.py [--dimension NAME ...] [--frames N ...] [--size WIDTHxHEIGHT] [--correlation]
 
 Each line is a process of its own: a scorer with the full-size weights that tests/parity/vbench makes by a rule scores
 one clip of so many frames. What is shown is the peak resident memory while it scores, above what was resident when
 network and decoded frames were in place: so decoded uint8 frames, which grow with length for certain, stand in a column
-of their own. `decoding` is the same for reading such a file. Linux only.
+of their own. `decoding` is the same for reading such a file. `--correlation` compares time instead: processor seconds of
+the scorers of motion with the correlation of all pairs kept, and computed where it is looked up. Linux only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +56,8 @@ def moving_frames(count: int, width: int, height: int):
     return frames
 
 
-def score(dimension: str, count: int, width: int, height: int) -> float:
-    """MiB that scoring adds at its peak."""
+def prepared(dimension: str, count: int, width: int, height: int):
+    """A scorer with the rule's weights, and a sample of so many frames."""
     from fractions import Fraction
 
     import torch
@@ -78,11 +80,32 @@ def score(dimension: str, count: int, width: int, height: int) -> float:
         scorer = info.build(info.settings(**settings), context)
     frames = moving_frames(count, width, height)
     # At 8 frames per second dynamic degree takes every frame.
-    clip = Clip(frames, Fraction(8), "rgb24", count, count, 0, False, Path("made.mp4"))
+    return scorer, Sample(Clip(frames, Fraction(8), "rgb24", count, count, 0, False, Path("made.mp4")))
+
+
+def score(dimension: str, count: int, width: int, height: int) -> float:
+    """MiB that scoring adds at its peak."""
+    scorer, sample = prepared(dimension, count, width, height)
     forget_peak()
     before = resident("VmRSS")
-    scorer.score([Sample(clip)])
+    scorer.score([sample])
     return resident("VmHWM") - before
+
+
+def compare_ways(dimension: str, count: int, width: int, height: int) -> str:
+    """A table's line: processor seconds of either way, by turns, the best of three."""
+    from nova_bench.scorers.vbench.networks import amt, raft
+    from nova_bench.scorers.vbench.networks.correlation import AllPairs, Windowed
+
+    scorer, sample = prepared(dimension, count, width, height)
+    seconds = {AllPairs: [], Windowed: []}
+    for way in [AllPairs, Windowed] * 3:
+        amt.correlation = raft.correlation = lambda first, second, lookups, way=way: way(first, second)
+        started = time.process_time()
+        scorer.score([sample])
+        seconds[way].append(time.process_time() - started)
+    kept, windowed = (min(values) for values in seconds.values())
+    return f"| {dimension} | {count} | {kept:.2f} | {windowed:.2f} | {windowed / kept:.2f} |"
 
 
 def decode(count: int, width: int, height: int) -> float:
@@ -104,6 +127,7 @@ def main() -> None:
     parser.add_argument("--dimension", action="append", choices=[*NETWORKS, DECODING], help="default: all")
     parser.add_argument("--frames", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--size", default="384x256", help="default: 384x256")
+    parser.add_argument("--correlation", action="store_true", help="compare the time of both ways to correlate")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
@@ -111,6 +135,12 @@ def main() -> None:
     if options.one:
         [name], [count] = names, options.frames
         print(decode(count, width, height) if name == DECODING else score(name, count, width, height))
+        return
+    if options.correlation:
+        print("| dimension | frames | all pairs, s | windowed, s | ratio |\n|---|---|---|---|---|", flush=True)
+        for name in options.dimension or ["motion_smoothness", "dynamic_degree"]:
+            for count in options.frames:
+                print(compare_ways(name, count, width, height), flush=True)
         return
     print("| dimension | frames | decoded frames, MiB | added at the peak, MiB |\n|---|---|---|---|", flush=True)
     for name in names:

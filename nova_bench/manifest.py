@@ -14,9 +14,11 @@ from typing import Any
 
 from nova_bench import __version__
 from nova_bench.assets import asset_digest, asset_state, get_asset
+from nova_bench.assets.cache import AssetState
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
 from nova_bench.plan import Plan
+from nova_bench.scorers.vbench.products import describe_products
 
 MANIFEST = "manifest.json"
 
@@ -29,7 +31,10 @@ def write_manifest(
     ``content`` is what the run consists of; its key ``run`` says which run it is.
     """
     path = folder / MANIFEST
-    invocations = [*_earlier(path, content["run"]), _invocation(device, started, seconds)]
+    invocation = _invocation(device, started, seconds)
+    if _has_vbench_networks(content):
+        invocation["device"]["products"] = describe_products(device)
+    invocations = [*_earlier(path, content["run"]), invocation]
     manifest = {**content, "invocations": invocations}
     return write_atomic(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -61,6 +66,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _earlier(path: Path, run: str) -> list[dict[str, Any]]:
     manifest = read_manifest(path.parent)
     return manifest.get("invocations", []) if manifest.get("run") == run else []
+
+
+def _has_vbench_networks(content: dict[str, Any]) -> bool:
+    """Whether networks of VBench scored, which compute their products in one of two ways."""
+    here = any(asset["state"] == AssetState.HERE for asset in content.get("assets", {}).values())
+    return here and any(scorer["source"].startswith("VBench") for scorer in content["scorers"])
 
 
 def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from nova_bench.manifest import MANIFEST, git_state, package_versions, read_manifest
+from nova_bench.manifest import MANIFEST, git_state, package_versions, read_manifest, write_manifest
 
 LINE = re.compile(r"stage=(\S+) done=(\d+) total=(\d+) seconds=\d+\.\d rate=\d+\.\d{3}")
 
@@ -61,6 +61,32 @@ def test_a_run_leaves_lines_a_log_and_a_manifest_of_every_invocation(
     assert first["packages"]["torch"]
     assert first["python"].startswith("3.")
     assert first["git"] is None or len(first["git"]["revision"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("compiled", "state", "source", "products"),
+    [
+        (True, "here", "VBench 1.0, imaging_quality.py", "AMX (compiled here)"),
+        (False, "here", "VBench 1.0, imaging_quality.py", "PyTorch"),
+        (True, "missing", "VBench 1.0, imaging_quality.py", None),
+        (True, "here", "another", None),
+    ],
+)
+def test_who_computed_the_products_of_vbench_networks(
+    compiled: bool,
+    state: str,
+    source: str,
+    products: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nova_bench.scorers.vbench.sliced import library
+
+    monkeypatch.setattr(library, "library", lambda: object() if compiled else None)
+    content = {"run": "1", "assets": {"weights": {"state": state}}, "scorers": [{"name": "a", "source": source}]}
+    write_manifest(tmp_path, content, "cpu", datetime.now(UTC), {})
+    (invocation,) = read_manifest(tmp_path)["invocations"]
+    assert invocation["device"].get("products") == products
 
 
 @pytest.mark.parametrize("damage", ["[]", "{", '"text"', ""])

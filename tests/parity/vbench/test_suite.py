@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from nova_bench.assets import ASSETS, asset_path
 from nova_bench.assets.cache import asset_folder
 from nova_bench.cli import app
+from nova_bench.manifest import read_manifest
 from nova_bench.protocols.vbench import prompts
 from nova_bench.protocols.vbench.scores import QUALITY
 
@@ -62,6 +63,9 @@ def test_the_quality_score_from_official_files(
     assert result.exit_code == 0, result.output
 
     (report,) = Path("runs").glob("vbench-*/report")
+    invocation = read_manifest(report.parent)["invocations"][-1]
+    assert invocation["device"]["products"] in ("PyTorch", "AMX (compiled here)")
+    assert invocation["device"]["products"] in (report / "index.html").read_text()
     table = json.loads((report / "tables/metrics.json").read_text())
     cells = {row["cells"]["metric"]["value"]: row["cells"]["value"] for row in table["rows"]}
     with (report / "samples.csv").open(newline="") as stream:

@@ -1,4 +1,4 @@
-"""Correlation computed where it is looked up is that of all pairs, whatever the sizes and however far the lookups go."""
+"""Correlation computed where it is looked up is that of all pairs, at any size and however far lookups go."""
 
 from __future__ import annotations
 

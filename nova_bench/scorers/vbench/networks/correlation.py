@@ -75,9 +75,9 @@ class AllPairs:
 class Windowed:
     """The same correlation, computed at each lookup, in the rectangles that its windows lie in.
 
-    A mean of correlations is the correlation with the mean of features: it is the second map that gets pooled. Positions
-    side by side mostly look at places side by side, so a tile of them shares one product for each level, with the
-    smallest rectangle that holds all their windows, however large that is.
+    A mean of correlations is the correlation with the mean of features: it is the second map that gets pooled.
+    Positions side by side mostly look at places side by side, so a tile of them shares one product for each level, with
+    the smallest rectangle that holds all their windows, however large that is.
     """
 
     def __init__(self, first: Tensor, second: Tensor):
