@@ -5,8 +5,8 @@
 Each line is a process of its own: a scorer with the full-size weights that tests/parity/vbench makes by a rule scores
 one clip of so many frames. What is shown is the peak resident memory while it scores, above what was resident when
 network and decoded frames were in place: so decoded uint8 frames, which grow with length for certain, stand in a column
-of their own. `decoding` is the same for reading such a file. `--correlation` compares time instead: processor seconds of
-the scorers of motion with the correlation of all pairs kept, and computed where it is looked up. Linux only.
+of their own. `decoding` is the same for reading such a file. `--correlation` compares time instead: processor seconds
+of the scorers of motion with the correlation of all pairs kept, and computed where it is looked up. Linux only.
 """
 
 from __future__ import annotations
