@@ -14,6 +14,8 @@ from nova_bench.store import Artifact, FailedUnit, Status
 
 SHOWN_PROBLEMS = 20
 """Problems of single samples that a run tells; beyond, `samples.csv` has them."""
+SHOWN_REASONS = 2
+"""Reasons why a metric can't be measured that a table tells."""
 NOT_YET = "not computed yet: run the suite again, it continues"
 
 
@@ -64,8 +66,8 @@ def why_missing(summary: MetricSummary) -> str:
         first = next(score for score in summary.samples if score.status == Status.FAILED)
         return f"not computed: {summary.n_failed} of {summary.n_requested} samples failed: {problem_of(first)}"
     if summary.n_not_measurable:
-        first = next(score for score in summary.samples if score.status == Status.NOT_MEASURABLE)
-        return f"not measurable on these samples: {first.row.message}"
+        reasons = dict.fromkeys(s.row.message for s in summary.samples if s.status == Status.NOT_MEASURABLE)
+        return f"not measurable on these samples: {'; '.join(list(reasons)[:SHOWN_REASONS])}"
     return NOT_YET
 
 

@@ -56,6 +56,13 @@ def test_a_reference_that_does_not_fit_costs_the_others_nothing(cli: Callable, f
     assert "reference: " in result.stderr
 
 
+def test_one_reason_does_not_hide_another(cli: Callable, folder: Path) -> None:
+    (folder / "list.csv").write_text("path,reference\na.mp4,\nb.mp4,a.mp4\n")
+    result = cli("run", "clips", "--model", folder / "list.csv", "--set", "scorers=[ms_ssim]")
+    assert result.returncode == 3, result.stderr
+    assert "not measurable on these samples: no reference clip was given; 64x48 is " in result.stderr
+
+
 def test_one_name_in_two_folders_says_what_to_do(cli: Callable, folder: Path) -> None:
     result = cli("run", "clips", "--model", folder)
     assert result.returncode == 2
