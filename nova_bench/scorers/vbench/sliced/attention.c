@@ -2,7 +2,11 @@
 #include "tiles.h"
 
 #include <math.h>
+#ifdef _OPENMP
 #include <omp.h>
+#else
+static int omp_get_thread_num(void) { return 0; }
+#endif
 
 /* One thread's memory. Digits of key and value lie as weights do (see product.c). */
 struct room {
