@@ -194,10 +194,10 @@ def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Ta
         ),
         rows=tuple(rows),
         notes=(
-            "The setting whose stopwatch has most to do per second, in short calls from prompts to latents (decoding is "
-            "a single region); it weighs less on whole calls and on the other settings. A block is without, with, with, "
-            "without, or the other way round; shown is the median over blocks, with the distribution-free interval of "
-            "a median.",
+            "The setting whose stopwatch has most to do per second, in short calls from prompts to latents (decoding "
+            "is a single region); it weighs less on whole calls and on the other settings. A block is without, with, "
+            "with, without, or the other way round; shown is the median over blocks, with the distribution-free "
+            "interval of a median.",
             *settings,
             "On a CPU the verdict is about processor time: the stopwatch works there and nowhere else, and what other "
             "programs do lengthens wall time.",
