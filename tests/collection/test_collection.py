@@ -112,7 +112,9 @@ def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp
     assert "82.25" in text[text.index("Table 3 (published)") :]
     stored = json.loads((page.parent / "tables" / "f" / "published.json").read_text())
     assert stored["columns"][1]["source"] == "a paper"
-    assert cli("plan", path).returncode == 0
+    planned = cli("plan", path)
+    assert planned.returncode == 0
+    assert planned.stdout.endswith("F\n=\nnot computed: it needs a judge\n")
     page.unlink()
     assert cli("report", page.parent.parent.name).returncode == 0
     assert "not computed: it needs a judge" in page.read_text()
