@@ -290,7 +290,8 @@ def test_block_outputs_are_shown_per_step_and_per_block(cli, write_study, tmp_pa
         "sampling": {"num_frames": 5, "num_inference_steps": 2, "num_diffusion_steps": 2},
         "scorers": ["temporal_flickering"],
     }
-    path = write_study(base=base, arms=[{"label": "A"}], training=None, block_outputs={})
+    arms = [{"label": "A"}, {"label": "no blocks", "model": {"adapter": "drift"}}]
+    path = write_study(base=base, arms=arms, training=None, block_outputs={})
     result = cli("run", path)
     assert result.returncode == 0, result.stderr
     (row,) = rows_of(tmp_path, "generation_block_outputs")
