@@ -87,12 +87,20 @@ def test_a_wrong_file_is_told_with_its_place(collection: Path, tmp_path: Path, c
 
 
 def test_options_reach_the_parts(collection: Path, tmp_path: Path) -> None:
-    request = Request(str(collection), tmp_path, model="m", assignments=["parts.1.takes_model=false"], limit=5)
+    request = Request(str(collection), tmp_path, model="nova-tiny", assignments=["parts.1.takes_model=false"], limit=5)
     _, parts = load_collection(request)
-    assert [part.model for part in parts] == ["m", None, "m"]
+    assert [part.model for part in parts] == ["nova-tiny", None, "nova-tiny"]
     assert [part.limit for part in parts] == [5, 2, 5]
     with pytest.raises(SuiteError, match=r"parts\.0\.set\.seed=1"):
         load_collection(Request(str(collection), tmp_path, assignments=["seed=1"]))
+
+
+def test_a_model_that_is_none_is_told_before_any_part_runs(cli, collection: Path, tmp_path: Path) -> None:
+    for command in ("run", "plan"):
+        result = cli(command, collection, "--model", "nosuch", "--set", "parts.0.takes_model=false")
+        assert result.returncode == 2
+        assert result.stderr.startswith("error: --model nosuch: no such folder, manifest or checkpoint")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:
