@@ -35,7 +35,7 @@ class LatencyPreview:
         suite, how = self.plan.suite, self.plan.suite.measure
         lines = [
             f"{suite.name}: measurements: {len(self.plan.points)}, of at most {how.warmup + how.repeats} calls each",
-            f"rows: {', '.join(row.label for row in suite.rows)}",
+            f"rows: {'; '.join(row.label for row in suite.rows)}",
         ]
         if suite.model.random_weights:
             lines += self._size()
