@@ -256,10 +256,12 @@ def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_stud
     arms = [
         {"label": "slow", "set": {"model.seconds": 0.05}, "published": published},
         {"label": "fast", "set": {"model.checkpoint": "b"}},
+        {"label": "once", "group": "uneven", "set": {"model.checkpoint": "c"}},
+        {"label": "again", "group": "uneven", "set": {"model.checkpoint": "d", "model.seconds": 0.05}},
     ]
     path = write_study(arms=arms, training=None, overview={"title": "Table 2", "columns": columns})
     assert cli("run", path).returncode == 0
-    slow, fast, paper = rows_of(tmp_path, "overview")
+    slow, fast, uneven, paper = rows_of(tmp_path, "overview")
     metric = {row["setting"]["value"]: row["value"] for row in rows_of(tmp_path, "study")}
     assert slow["c0"]["value"] == metric["slow"]["value"]
     with contextlib.closing(sqlite3.connect(tmp_path / "runs" / "store.sqlite")) as database:
@@ -273,6 +275,7 @@ def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_stud
     assert slow["c1"]["value"] == pytest.approx(measured["pair-slow"])
     assert fast["c1"]["value"] == pytest.approx(measured["pair-fast"])
     assert measured["pair-slow"] >= 0.05
+    assert uneven["c1"]["ci"][0] == 0.0
     assert fast["c2"] == {"note": "not computed: not these prompts"}
     assert paper["setting"]["value"] == "Paper (published)"
     assert paper["c1"] == {"value": 12, "published": True, "source": "a paper, Table 2"}
