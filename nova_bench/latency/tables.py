@@ -163,14 +163,22 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Table:
     """What measuring costs: calls with a stopwatch against calls without, in the row that it weighs most on."""
-    rows, settings = [], ()
+    rows, notes = [], ()
     if found is None or not found.ok:
         asked = plan.suite.measure.overhead is not None
         note = why_missing(found) if asked else "not measured: measure.overhead is null"
         rows.append(Row({"label": Cell(row.label), "cost": Cell(None, note=note)}))
     else:
         comparison = Comparison(found.details)
-        settings = (f"The calls: {setting_text(found.details['setting'])}.",)
+        notes = (
+            "The setting whose stopwatch has most to do per second, in short calls from prompts to latents (decoding "
+            "is a single region); it weighs less on whole calls and on the other settings. A block is without, with, "
+            "with, without, or the other way round; shown is the median over blocks, with the distribution-free "
+            "interval of a median.",
+            f"The calls: {setting_text(found.details['setting'])}.",
+            "On a CPU the verdict is about processor time: the stopwatch works there and nowhere else, and what other "
+            "programs do lengthens wall time.",
+        )
         for clock in found.details["blocks"][0]:
             cells = {
                 "label": Cell(row.label),
@@ -193,15 +201,7 @@ def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Ta
             Column("verdict", "Verdict", "label"),
         ),
         rows=tuple(rows),
-        notes=(
-            "The setting whose stopwatch has most to do per second, in short calls from prompts to latents (decoding "
-            "is a single region); it weighs less on whole calls and on the other settings. A block is without, with, "
-            "with, without, or the other way round; shown is the median over blocks, with the distribution-free "
-            "interval of a median.",
-            *settings,
-            "On a CPU the verdict is about processor time: the stopwatch works there and nowhere else, and what other "
-            "programs do lengthens wall time.",
-        ),
+        notes=notes,
     )
 
 
