@@ -9,10 +9,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nova_bench.scorers.vbench.networks.weights import load_network
-from nova_bench.scorers.vbench.sliced.layers import split_heads
+from nova_bench.scorers.vbench.sliced.layers import attention
 
 RESOLUTION = 224
 _HEAD = 64  # channels per attention head
@@ -69,10 +68,7 @@ class Attention(nn.Module):
         del self.in_proj_weight, self.in_proj_bias
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        batch, _, width = x.shape
-        query, key, value = split_heads(self.in_proj, x, 3, width // _HEAD)
-        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
+        return self.out_proj(attention([self.in_proj], x, x.shape[-1] // _HEAD, wanted))
 
 
 class Block(nn.Module):
@@ -116,7 +112,7 @@ class CLIPImageEncoder(nn.Module):
 
     def tokens(self, images: Tensor) -> Tensor:
         """What enters the first block: [N, 1 + patches, width]."""
-        patches = self.conv1(images.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)
         classes = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([classes, patches], dim=1)
         return self.ln_pre(x + self.positional_embedding.to(x.dtype))

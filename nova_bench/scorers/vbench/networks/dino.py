@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.scorers.vbench.sliced.layers import split_heads
+from nova_bench.scorers.vbench.sliced.layers import attention
 
 WIDTH = 768
 PATCH = 16
@@ -24,9 +24,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        query, key, value = split_heads(self.qkv, x, 3, _HEADS)
-        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(len(x), -1, WIDTH))
+        return self.proj(attention([self.qkv], x, _HEADS, wanted))
 
 
 class MLP(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.scorers.vbench.sliced.layers import split_heads
+from nova_bench.scorers.vbench.sliced.layers import attention, group_norm
 
 _PATCH = 32
 _GRID = 10  # positions per side that the weights hold
@@ -20,6 +20,7 @@ _WIDTH = 384
 _MLP = 1152
 _HEADS = 6
 _DEPTH = 14
+_TOGETHER = 96  # patches through the convolutions at once on a CPU: their maps stay in its caches
 
 
 @dataclass(frozen=True)
@@ -86,33 +87,21 @@ def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-class StandardizedConv(nn.Conv2d):
-    """Convolution whose kernels have mean 0 and deviation 1; see :meth:`MUSIQ.official_keys`."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1):
-        super().__init__(inputs, outputs, kernel, stride, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        rows, columns = (_same(size, kernel, stride) for size in x.shape[-2:])
-        return F.conv2d(F.pad(x, (*columns, *rows)), self.weight, stride=stride)
-
-
 class Bottleneck(nn.Module):
     """[N, 64, 8, 8] -> [N, 256, 8, 8]."""
 
     def __init__(self):
         super().__init__()
         outputs = 4 * _STEM
-        self.conv1, self.gn1 = StandardizedConv(_STEM, _STEM, 1), nn.GroupNorm(32, _STEM, eps=1e-4)
-        self.conv2, self.gn2 = StandardizedConv(_STEM, _STEM, 3), nn.GroupNorm(32, _STEM, eps=1e-4)
-        self.conv3, self.gn3 = StandardizedConv(_STEM, outputs, 1), nn.GroupNorm(32, outputs, eps=1e-4)
-        self.conv_proj, self.gn_proj = StandardizedConv(_STEM, outputs, 1), nn.GroupNorm(32, outputs, eps=1e-4)
+        self.conv1, self.gn1 = nn.Conv2d(_STEM, _STEM, 1, bias=False), nn.GroupNorm(32, _STEM, eps=1e-4)
+        self.conv2, self.gn2 = nn.Conv2d(_STEM, _STEM, 3, padding=1, bias=False), nn.GroupNorm(32, _STEM, eps=1e-4)
+        self.conv3, self.gn3 = nn.Conv2d(_STEM, outputs, 1, bias=False), nn.GroupNorm(32, outputs, eps=1e-4)
+        self.conv_proj, self.gn_proj = nn.Conv2d(_STEM, outputs, 1, bias=False), nn.GroupNorm(32, outputs, eps=1e-4)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.gn1(self.conv1(x)))
-        y = F.relu(self.gn2(self.conv2(y)))
-        return F.relu(self.gn3(self.conv3(y)) + self.gn_proj(self.conv_proj(x)))
+        y = group_norm(self.gn1, self.conv1(x))
+        y = group_norm(self.gn2, self.conv2(y))
+        return group_norm(self.gn3, self.conv3(y), group_norm(self.gn_proj, self.conv_proj(x), relu=False))
 
 
 class Attention(nn.Module):
@@ -123,9 +112,7 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(_WIDTH, _WIDTH) for _ in range(4))
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        query, key, value = (split_heads(layer, x, 1, _HEADS)[0] for layer in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-        return self.out(mixed.transpose(1, 2).reshape(len(x), -1, _WIDTH))
+        return self.out(attention([self.query, self.key, self.value], x, _HEADS, wanted))
 
 
 class MLP(nn.Module):
@@ -189,7 +176,7 @@ class MUSIQ(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv_root, self.gn_root = StandardizedConv(3, _STEM, 7, 2), nn.GroupNorm(32, _STEM, eps=1e-6)
+        self.conv_root, self.gn_root = nn.Conv2d(3, _STEM, 7, stride=2, bias=False), nn.GroupNorm(32, _STEM, eps=1e-6)
         self.block1 = Bottleneck()
         self.embedding = nn.Linear(4 * _STEM * (_PATCH // 4) ** 2, _WIDTH)
         self.transformer_encoder = Encoder()
@@ -197,11 +184,18 @@ class MUSIQ(nn.Module):
 
     def embed(self, pixels: Tensor) -> Tensor:
         """[N, n, 3, 32, 32] -> [N, n, width]."""
-        x = F.relu(self.gn_root(self.conv_root(pixels.flatten(0, 1))))
+        patches = pixels.flatten(0, 1)
+        together = _TOGETHER if pixels.device.type == "cpu" else len(patches)
+        embedded = [self.embedding(self.convolve(part)) for part in patches.split(together)]
+        return torch.cat(embedded).view(*pixels.shape[:2], -1)
+
+    def convolve(self, patches: Tensor) -> Tensor:
+        """[n, 3, 32, 32] -> [n, 8 * 8 * 256], channels last, as in TensorFlow, whose padding this is as well."""
+        x = self.conv_root(F.pad(patches, _same(_PATCH, 7, 2) * 2))
         x = x.contiguous(memory_format=torch.channels_last)  # pooling is ten times faster so on a CPU
-        rows, columns = (_same(size, 3, 2) for size in x.shape[-2:])
-        x = self.block1(F.max_pool2d(F.pad(x, (*columns, *rows)), 3, 2))
-        return self.embedding(x.permute(0, 2, 3, 1).reshape(*pixels.shape[:2], -1))  # channels last, as in TensorFlow
+        x = group_norm(self.gn_root, x)
+        x = self.block1(F.max_pool2d(x, 3, 2, ceil_mode=True))  # nothing is below 0, so that padding changes nothing
+        return x.permute(0, 2, 3, 1).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         patches = multiscale_patches((images - 0.5) * 2)

@@ -17,19 +17,29 @@ from nova_bench.errors import StoreError
 
 OFF = "NOVA_BENCH_SLICED"
 """Environment variable: ``0`` leaves all products to PyTorch."""
+CHUNK = 6
+"""Steps of 64 channels whose sums are made in one go: what of 16 rows and outputs fits the first-level cache."""
 
 _LOG = logging.getLogger(__name__)
-_SOURCES = [Path(__file__).with_name(name) for name in ("kernel.c", "lookup.c")]
+_HEADERS, _SOURCES = (sorted(Path(__file__).parent.glob(pattern)) for pattern in ("*.h", "*.c"))
 _NEEDS = ("amx_tile", "amx_int8", "avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
-_FLAGS = ("-O3", "-shared", "-fPIC", "-fopenmp", *(f"-m{name.replace('_', '-')}" for name in _NEEDS))
+_FLAGS = (
+    *("-O3", "-shared", "-fPIC", "-fopenmp", f"-DCHUNK={CHUNK}"),
+    *(f"-m{name.replace('_', '-')}" for name in _NEEDS),
+)
 _LONG, _POINTER, _INT, _FLOAT = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_float
+_RESULTS = {"sliced_prepare": _INT, "sliced_attention_room": _LONG}
 _SIGNATURES = {
     "sliced_prepare": [],
-    "sliced_rows": [_POINTER, _LONG, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _INT],
-    "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _INT],
+    "sliced_large_pages": [_POINTER, _LONG],
+    "sliced_rows": [_POINTER, _LONG, _LONG, _POINTER, _LONG, _POINTER, _INT],
+    "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _POINTER, _POINTER, _INT],
     "sliced_lookup": [_POINTER, _LONG, _LONG, _LONG, _POINTER, _FLOAT, _LONG, _POINTER, _LONG, _INT],
+    "sliced_attention_room": [_LONG],
+    "sliced_group_norm": [_POINTER, *[_LONG] * 4, _POINTER, _POINTER, _FLOAT, _POINTER, _INT, _POINTER, _INT],
+    "sliced_attention": [_POINTER, _POINTER, _POINTER, *[_LONG] * 4, _POINTER, _POINTER, _INT],
     "sliced_product": [
-        *[_POINTER, *[_LONG] * 4, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
+        *[_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
         *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT],
     ],
 }
@@ -51,7 +61,7 @@ def library() -> ctypes.CDLL | None:
         return None
     for name, arguments in _SIGNATURES.items():
         getattr(loaded, name).argtypes = arguments
-        getattr(loaded, name).restype = _INT if name == "sliced_prepare" else None
+        getattr(loaded, name).restype = _RESULTS.get(name)
     return loaded if loaded.sliced_prepare() == 0 else None
 
 
@@ -65,7 +75,7 @@ def _cpu_flags() -> set[str]:
 
 def _compiled(compiler: str) -> Path:
     """The shared library of these sources, compiled if it isn't there. Raises what compiling or writing raises."""
-    source = b"".join(path.read_bytes() for path in _SOURCES)
+    source = b"".join(path.read_bytes() for path in (*_HEADERS, *_SOURCES))
     name = hashlib.sha256(source + repr((compiler, _FLAGS)).encode()).hexdigest()[:16]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base, "nova_bench", "compiled", f"sliced-{name}.so")
