@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nova_bench.latency.comparison import Comparison
@@ -35,6 +36,17 @@ def compare(subject: Subject, setting: Setting, how: OverheadSpec) -> dict[str, 
         spent = {"processor": time.process_time() - processor, "wall": time.perf_counter() - wall}
         return spent if on_host else {"wall": spent["wall"]}
 
+    gc.collect()
+    gc.freeze()  # what is there by now needn't be looked through before every call
+    try:
+        blocks = _blocks(call, how)
+    finally:
+        gc.unfreeze()
+    return {"setting": resolved_setting(subject, pipeline, setting), "blocks": blocks}
+
+
+def _blocks(call: Callable[[bool], dict[str, float]], how: OverheadSpec) -> list[dict[str, dict[str, list[float]]]]:
+    """Blocks of four calls until ``how`` ends them."""
     blocks: list[dict[str, dict[str, list[float]]]] = []
     began = time.perf_counter()
     while len(blocks) < how.blocks and (not blocks or time.perf_counter() - began < how.seconds):
@@ -54,4 +66,4 @@ def compare(subject: Subject, setting: Setting, how: OverheadSpec) -> dict[str, 
             interval = found.interval(found.clock)
             if interval is not None and interval[1] - interval[0] < how.width:
                 break
-    return {"setting": resolved_setting(subject, pipeline, setting), "blocks": blocks}
+    return blocks
