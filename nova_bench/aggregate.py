@@ -49,7 +49,6 @@ class MetricSummary:
     n_ok: int
     n_failed: int
     n_not_measurable: int
-    n_prompts: int
     samples: tuple[SampleScore, ...]
     resampled: np.ndarray = field(compare=False, repr=False)
 
@@ -117,7 +116,6 @@ def summarise(
                 n_ok=counted.count(Status.OK),
                 n_failed=counted.count(Status.FAILED),
                 n_not_measurable=counted.count(Status.NOT_MEASURABLE),
-                n_prompts=int((weights[:, metric] > 0).sum()),
                 samples=scores,
                 resampled=resampled[:, metric],
             )

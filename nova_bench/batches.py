@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from nova_bench.errors import UserError
+from nova_bench.errors import MediaError, UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,16 +31,16 @@ def batches_of_work(
     """Yield a list of (item, result) for each batch that ``work`` did, in order, of at most ``size`` items.
 
     Out of memory halves the batch for the rest, says so and goes on. Any other error makes the batch go one by one,
-    so that the error is that of the culprit alone. A UserError is about everything and is raised.
+    so that the error is that of the culprit alone. A UserError is about everything and is raised, except a MediaError.
     """
     start = 0
     while start < len(items):
         batch = items[start : start + size]
         try:
             results = _checked(work(batch), batch)
-        except UserError:
-            raise
         except Exception as error:
+            if isinstance(error, UserError) and not isinstance(error, MediaError):
+                raise
             if len(batch) == 1:
                 yield [(batch[0], error)]
                 start += 1

@@ -40,7 +40,10 @@ class SuiteError(UserError):
 
 
 class MediaError(UserError):
-    """A video or image that can't be decoded or encoded: truncated, empty, without a picture stream."""
+    """A video or image that can't be decoded, encoded or compared: truncated, empty, unlike its reference in size.
+
+    It is about one sample; other UserErrors end the run.
+    """
 
 
 class StoreError(UserError):

@@ -104,10 +104,10 @@ def kind_of(suite: str) -> str:
     from nova_bench.load import find_suite, inherit
 
     source = inherit(find_suite(suite), ())
-    kind = source.data.get("kind", BENCHMARK)
+    kind = str(source.data.get("kind", BENCHMARK))
     if kind not in KINDS:
         raise SuiteError(
-            f"{source.origin(('kind',)).where}: unknown kind {kind!r}{nearest(str(kind), KINDS)}",
+            f"{source.origin(('kind',)).where}: unknown kind {kind!r}{nearest(kind, KINDS)}",
             f"one of: {', '.join(KINDS)}",
         )
     return kind

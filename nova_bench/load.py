@@ -132,7 +132,24 @@ def validate_suite(source: Source) -> Suite:
     if isinstance(data.get("derived"), list):
         for index, name in enumerate(data["derived"]):
             _named(lambda name=name: DERIVED.get(str(name)), ("derived", index), source)
-    return check_section(Suite, data, (), source)
+    suite = check_section(Suite, data, (), source)
+    _check_published(suite, source)
+    return suite
+
+
+def _check_published(suite: Suite, source: Source) -> None:
+    """SuiteError for a published number that a scorer of the suite can't give, such as a percentage for a share."""
+    ranges = {use.name: SCORERS.get(use.name).range for use in suite.scorers}
+    for index, column in enumerate(suite.published):
+        for name, value in column.values.items():
+            low, high = ranges.get(name, (None, None))
+            if (low is not None and value < low) or (high is not None and value > high):
+                path = ("published", index, "values", name)
+                raise SuiteError(
+                    f"{source.origin(path).where}: {'.'.join(map(str, path))}: {value:g} is no value of {name}, which "
+                    f"goes from {'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}",
+                    "give it in the unit of the metric's own column",
+                )
 
 
 def model_options(data: Any, source: Source) -> ModelSpec:
@@ -156,7 +173,8 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
         data["entries"] = [
             anchor_paths(
                 PromptEntry,
-                {"text": entry} if isinstance(entry, str) else entry,
+                # What YAML takes for a number or a truth value was meant as text: the error is about that.
+                entry if isinstance(entry, dict | list) else {"text": entry},
                 ("prompts", "entries", index),
                 source,
             )

@@ -41,9 +41,11 @@ def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> 
     where a benchmark's list isn't here.
     """
     spec = suite.prompts
-    if spec is None or sum(bool(getattr(spec, source)) for source in SOURCES) != 1:
+    given = [f"prompts.{source}" for source in SOURCES if spec is not None and getattr(spec, source)]
+    if len(given) != 1:
+        problem = f"{' and '.join(given)} at once" if given else f"the model `{suite.model.adapter}` needs prompts"
         raise UserError(
-            f"suite {suite.name}: the model `{suite.model.adapter}` needs prompts",
+            f"suite {suite.name}: {problem}",
             f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
     return _with_dense_texts(_tagged(_merged(_entries(suite, digest)), spec), spec)

@@ -40,7 +40,8 @@ def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: i
     try:
         return record.model_validate(own)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A column that is called otherwise is also one that lacks: its name is the mistake.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         column = str(first["loc"][0]) if first["loc"] else "record"
         if first["type"] == "extra_forbidden":
             message = f"unknown column {shorten(column)}{nearest(column, record.model_fields)}"
@@ -49,7 +50,8 @@ def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: i
         else:
             message = f"{column}: {expectation(first)}"
         raise UserError(
-            f"{path}:{line}: {message}", f"columns: {', '.join(record.model_fields)}; your own begin with x_"
+            f"{path}:{line}: {message}",
+            f"columns: {','.join(record.model_fields)} (commas between); your own begin with x_",
         ) from error
 
 

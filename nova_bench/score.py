@@ -197,10 +197,10 @@ class ScoreWorker:
                 if wanted != index:
                     continue
                 row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
-                if (problem := entry.problem(info.needs_reference)) is None:
+                if info.needs_reference and entry.job.reference is None:
+                    yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
+                elif (problem := entry.problem(info.needs_reference)) is None:
                     ready.append((entry, row))
-                elif info.needs_reference and entry.job.reference is None:
-                    yield replace(row, status=Status.NOT_MEASURABLE, message=problem)
                 else:
                     yield replace(row, message=problem)
         if not ready:
@@ -259,11 +259,8 @@ class _Decoded:
         """Why this job can't be scored; None where it can."""
         if isinstance(self.clip, Exception):
             return one_line(self.clip)
-        if needs_reference:
-            if self.job.reference is None:
-                return NO_REFERENCE
-            if isinstance(self.reference, Exception):
-                return f"reference: {one_line(self.reference)}"
+        if needs_reference and isinstance(self.reference, Exception):
+            return f"reference: {one_line(self.reference)}"
         return None
 
     def sample(self, with_reference: bool) -> Sample:

@@ -49,10 +49,15 @@ class Source:
 
     def with_value(self, path: KeyPath, value: Any, option: str, base: Path) -> Source:
         """This document with ``value`` at ``path``; errors about it name the command-line ``option``."""
-        data = _assign(self.data, path, value, option)
+        return self.with_section(path, value, {(): Origin(option, base)})
+
+    def with_section(self, path: KeyPath, value: Any, inside: dict[KeyPath, Origin]) -> Source:
+        """The same where parts of ``value`` were written in several places: ``inside`` has the origins within it."""
+        data = _assign(self.data, path, value, inside[()].where)
         origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
-        new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins} | {path}
-        return Source(data, {**origins, **dict.fromkeys(new, Origin(option, base))})
+        new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins}
+        moved = {(*path, *known): origin for known, origin in inside.items()}
+        return Source(data, {**origins, **dict.fromkeys(new, inside[()]), **moved})
 
     def without(self, section: str) -> Source:
         """This document without a top-level section and the origins of everything in it."""

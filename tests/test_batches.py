@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_bench.batches import batches_of_work, is_out_of_memory, one_line, work_in_batches
-from nova_bench.errors import StoreError, UserError
+from nova_bench.errors import MediaError, StoreError, UserError
 
 
 class OutOfMemoryError(RuntimeError):
@@ -61,6 +61,16 @@ def test_an_error_of_the_user_stops_everything():
 
     with pytest.raises(UserError, match="full"):
         list(work_in_batches([1, 2], 2, work, pytest.fail))
+
+
+def test_an_error_of_one_video_is_its_own():
+    def work(batch):
+        if 2 in batch:
+            raise MediaError("of another size")
+        return batch
+
+    (_, first), (_, second), (_, third) = work_in_batches([1, 2, 3], 3, work, pytest.fail)
+    assert (first, one_line(second), third) == (1, "of another size", 3)
 
 
 def test_a_wrong_number_of_results_is_an_error_of_those_items():

@@ -56,6 +56,11 @@ def test_every_bundled_suite_is_valid(name: str) -> None:
     assert load_suite(name).name == name
 
 
+def test_a_kind_that_is_no_word(write: Write) -> None:
+    with pytest.raises(SuiteError, match="unknown kind"):
+        kind_of(str(write("kind: [study]\n" + dedent(WHOLE))))
+
+
 def test_a_suite_is_frozen(write: Write) -> None:
     suite = load_suite(str(write(WHOLE)))
     with pytest.raises(ValueError, match="frozen"):
@@ -94,6 +99,13 @@ def test_a_suite_is_frozen(write: Write) -> None:
             "model.fail_on: expected text, in quotes (got 7)",
         ),
         ("  num_frames: 3", "  - 3", 10, "sampling: expected a mapping"),
+        ("- a cat", "- no", 7, "prompts.entries.0.text: expected text, in quotes (got False)"),
+        (
+            "- brightness",
+            "- brightness\n    published: [{label: a, source: b, values: {brightness: 97.5}}]",
+            14,
+            "published.0.values.brightness: 97.5 is no value of brightness, which goes from 0 to 1",
+        ),
     ],
 )
 def test_an_error_names_the_line_what_was_expected_and_the_nearest_name(

@@ -218,7 +218,7 @@ def test_a_scorer_with_tags_sees_only_its_prompts(planned: Callable[..., Plan]) 
     [
         ({"prompts": None}, "needs prompts"),
         ({"prompts": {"samples_per_prompt": 2}}, "needs prompts"),
-        ({"prompts": {"entries": ["a"], "file": "prompts.txt"}}, "needs prompts"),
+        ({"prompts": {"entries": ["a"], "file": "prompts.txt"}}, "prompts.entries and prompts.file at once"),
         ({"prompts": {"file": "gone.txt"}}, "gone.txt: can't be read"),
         ({"prompts": {"file": "gone.csv"}}, "gone.csv: can't be read"),
         ({"prompts": {"file": "prompts.xlsx"}}, "neither .csv nor .jsonl"),

@@ -57,7 +57,7 @@ def test_a_suite_may_ask_for_other_numbers_and_for_some_tags(prompts: Callable) 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"source": "animals", "entries": ["a"]}, "needs prompts"),
+        ({"source": "animals", "entries": ["a"]}, "prompts.entries and prompts.source at once"),
         ({"source": "animal"}, "unknown prompt source 'animal'; did you mean 'animals'?"),
         ({"source": "animals", "tags": ["brightnes"]}, "no prompt has the tag 'brightnes'; did you mean 'brightness'?"),
         ({"source": "animals", "dense": "gone.json"}, "gone.json: can't be read: No such file"),

@@ -193,7 +193,8 @@ def test_a_failed_decision_is_an_incomplete_metric(cli: Callable, write_suite: C
     scorers = [KEEP[0], {"name": "even", "settings": {"fail_on": "dog"}}]
     result = cli("run", write_suite(prompts=PROMPTS, scorers=scorers))
     assert result.returncode == 3
-    assert "incomplete: brightness: 2 of 14 samples scored; first error: even: ValueError: can't tell" in result.stderr
+    assert "incomplete: brightness, even: 2 of 14 samples scored, 12 failed" in result.stderr
+    assert "incomplete: 12 samples: even: ValueError: can't tell" in result.stderr
 
 
 @pytest.mark.parametrize(

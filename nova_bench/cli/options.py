@@ -21,7 +21,7 @@ Assignments = Annotated[
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Samples per batch. Never changes a number.")
+    int | None, typer.Option("--batch-size", min=1, help="Samples per batch. Changes numbers by rounding only.")
 ]
 Executor = Annotated[str | None, typer.Option("--executor", help="inline, processes or ray.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes or Ray actors.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nova_bench.cli import options
-from nova_bench.cli.run import show_tables
+from nova_bench.cli.run import show_report
 from nova_bench.errors import ExitCode
 
 
@@ -33,7 +33,7 @@ def report(
     names = [Path(name).name for name in runs or []]
     if out is not None and len(names) > 1:
         raise UserError("--out takes one run", "give a single RUN, or leave --out away")
-    complete = True
+    code = ExitCode.PASS
     with Store.reader(store) as opened:
         if not names:
             names = [name for name, *_ in opened.run_names()[:1]]
@@ -41,8 +41,5 @@ def report(
             raise UserError(f"{store}: no runs yet", "python -m nova_bench run SUITE")
         for name in names:
             run = opened.run(name)
-            reported = report_run(run, opened, out or store / run.name, progress)
-            show_tables(reported.tables)
-            print(f"report: {reported.page}")
-            complete = complete and not reported.gaps
-    return ExitCode.PASS if complete else ExitCode.INCOMPLETE
+            code = max(code, show_report(report_run(run, opened, out or store / run.name, progress)))
+    return code

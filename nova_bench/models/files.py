@@ -42,9 +42,10 @@ class FilesSpec(ModelSpec):
     required. Paths are relative to the manifest, or `package:NAME/...` for files that an installed package ships."""
     folder: SuitePath | None = None
     """Folder that is searched, sub-folders included, for videos and images; hidden ones are left out."""
-    naming: Literal["stem", "prompt-index"] | None = None
-    """What a file name says in a folder: `stem`, the prompt (`a cat.mp4`), or `prompt-index`, prompt and sample index
-    (`a cat-3.mp4`). Where absent: `prompt-index` if the suite has prompts, else `stem`."""
+    naming: Literal["stem", "prompt-index", "path"] | None = None
+    """What a file name says in a folder: `stem`, the prompt (`a cat.mp4`), `prompt-index`, prompt and sample index
+    (`a cat-3.mp4`), or `path`, nothing: samples are called by their paths inside the folder (`run 7/0.mp4`). Where
+    absent: `prompt-index` if the suite has prompts, else `stem`."""
     references: SuitePath | None = None
     """Folder with a reference clip of the same relative path for each file of `folder`."""
 
@@ -107,14 +108,15 @@ class FilesAdapter:
             relative = path.relative_to(folder)
             if path.suffix.lower() not in MEDIA_SUFFIXES or any(part.startswith(".") for part in relative.parts):
                 continue
-            if not path.is_file() or (inside and path.is_relative_to(references)):
+            # A link to nothing is a sample that fails, not one that was never there.
+            if path.is_dir() or (inside and path.is_relative_to(references)):
                 continue
-            prompt, index = self._meaning(path)
+            prompt, index = self._meaning(path, relative)
             samples.append(ExistingSample(str(path), prompt, index, str(references / relative) if references else None))
         return samples
 
-    def _meaning(self, path: Path) -> tuple[str, int]:
-        """Prompt and sample index that a file's name states."""
+    def _meaning(self, path: Path, relative: Path) -> tuple[str, int]:
+        """Prompt and sample index that a file's name states; ``relative`` is its path inside the folder."""
         try:
             path.name.encode()
         except UnicodeEncodeError as error:
@@ -122,6 +124,8 @@ class FilesAdapter:
         # macOS stores names decomposed; a prompt is the same text however its accents are encoded.
         stem = unicodedata.normalize("NFC", path.stem)
         naming = self._options.naming or ("stem" if self._suite.prompts is None else "prompt-index")
+        if naming == "path":
+            return unicodedata.normalize("NFC", str(relative)), 0
         if naming == "prompt-index" and (match := _PROMPT_AND_INDEX.fullmatch(stem)):
             return match["prompt"], int(match["index"])
         return stem, 0
@@ -182,7 +186,8 @@ def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
             raise UserError(
                 f"{where}: two files for prompt {shorten(sample.prompt)}, sample {sample.sample_index}: "
                 f"{first.path}, {sample.path}",
-                "give each sample of a prompt its own sample_index (a folder: naming: prompt-index)",
+                "in a manifest, give each its own sample_index; for a folder, --set model.naming=path (samples go "
+                "by their paths) or --set model.naming=prompt-index (PROMPT-INDEX.mp4)",
             )
 
 

@@ -12,6 +12,12 @@ from nova_bench.plan import Plan
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.store import Artifact, FailedUnit, Status
 
+SHOWN_PROBLEMS = 20
+"""Problems of single samples that a run tells; beyond, `samples.csv` has them."""
+SHOWN_REASONS = 2
+"""Reasons why a metric can't be measured that a table tells."""
+NOT_YET = "not computed yet: run the suite again, it continues"
+
 
 def model_name(plan: Plan) -> str:
     """The model's label, or its adapter's name."""
@@ -56,13 +62,13 @@ def why_missing(summary: MetricSummary) -> str:
         return f"not computed: {missing}"
     if summary.n_requested == 0:
         return f"not computed: {keep.scorer} keeps no sample" if keep else "not computed: no sample has its tags"
-    if summary.n_failed:
+    if summary.n_failed and summary.n_failed >= summary.n_not_measurable:
         first = next(score for score in summary.samples if score.status == Status.FAILED)
         return f"not computed: {summary.n_failed} of {summary.n_requested} samples failed: {problem_of(first)}"
     if summary.n_not_measurable:
-        first = next(score for score in summary.samples if score.status == Status.NOT_MEASURABLE)
-        return f"not measurable on these samples: {first.row.message}"
-    return "not computed yet: run the suite again, it continues"
+        reasons = dict.fromkeys(s.row.message for s in summary.samples if s.status == Status.NOT_MEASURABLE)
+        return f"not measurable on these samples: {'; '.join(list(reasons)[:SHOWN_REASONS])}"
+    return NOT_YET
 
 
 def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
@@ -82,12 +88,13 @@ def problem_of(score: SampleScore) -> str:
 
 
 def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
-    """What was asked for and has no number.
+    """What was asked for and has no number, then what went wrong with single samples, each once.
 
     A metric that can't be measured on a sample is no gap, nor is an optional one whose assets aren't here. Metrics that
     lack for the same reason share a line.
     """
     lines: dict[str, list[str]] = {}
+    problems: dict[str, set[str]] = {}
     for summary in summaries:
         if summary.scorer.optional and summary.value is None and missing_asset(summary):
             continue
@@ -95,8 +102,21 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
             lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)
         elif summary.n_failed or summary.n_missing:
             done = f"{summary.n_ok} of {summary.n_requested} samples scored"
-            lines.setdefault(f"{done}; {_first_problem(summary)}", []).append(summary.scorer.info.name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()]
+            done += f", {summary.n_failed} failed" if summary.n_failed else ""
+            done += f", {summary.n_missing} {NOT_YET}" if summary.n_missing else ""
+            lines.setdefault(done, []).append(summary.scorer.info.name)
+        for score in summary.samples:
+            if score.status == Status.FAILED:
+                problems.setdefault(problem_of(score), set()).add(score.unit.digest)
+    untold = {text: len(units) for text, units in problems.items() if not any(text in reason for reason in lines)}
+    return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()] + _told_once(untold)
+
+
+def _told_once(problems: Mapping[str, int]) -> list[str]:
+    """A line for each problem, with how many samples have it where more than one does; the first ones of many."""
+    lines = [f"{count} samples: {problem}" if count > 1 else problem for problem, count in problems.items()]
+    more = len(lines) - SHOWN_PROBLEMS
+    return lines[:SHOWN_PROBLEMS] + ([f"... and {more} more problems: see report/samples.csv"] if more > 0 else [])
 
 
 def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:
@@ -105,13 +125,8 @@ def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | Failed
     if not lacking:
         return []
     errors = (found.error for unit in lacking if (found := artifacts.get(unit.digest)) is not None)
-    reason = next((f"first error: {error}" for error in errors), "not made yet: run the suite again, it continues")
+    reason = next((f"first error: {error}" for error in errors), NOT_YET)
     return [f"samples: {len(units) - len(lacking)} of {len(units)} made; {reason}"]
-
-
-def _first_problem(summary: MetricSummary) -> str:
-    failed = [score for score in summary.samples if score.status == Status.FAILED]
-    return f"first error: {problem_of(failed[0])}" if failed else "not computed yet: run the suite again, it continues"
 
 
 def by_unit(summaries: Sequence[MetricSummary]) -> dict[str, dict[str, SampleScore]]:

@@ -86,15 +86,15 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
-    elif any(summary.n_ok for summary in summaries):
-        tables.append(extremes_table(summaries))
+    elif (extremes := extremes_table(summaries)).rows:
+        tables.append(extremes)
     sheets = contact_sheets(plan, artifacts)
     figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
     out = folder / "report"
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
-    write_atomic(out / "samples.csv", samples_csv(plan, summaries).encode())
+    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts).encode())
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.derive import DerivedSummary
@@ -20,7 +20,9 @@ from nova_bench.report.naming import (
     sample_name,
     why_missing,
 )
-from nova_bench.store import Status
+from nova_bench.store import Artifact, FailedUnit, Status
+
+SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")
 
 
 def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary] = ()) -> Table:
@@ -117,15 +119,15 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
     }
 
 
-def samples_csv(plan: Plan, summaries: Sequence[MetricSummary]) -> str:
-    """One line per sample and metric: the raw rows, for any other tool."""
+def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit]) -> str:
+    """One line per sample and metric: the raw rows and the files they are about, for any other tool."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message"])
+    writer.writerow(SAMPLE_COLUMNS)
     for summary in summaries:
         info = summary.scorer.info
         for score in summary.samples:
-            row = score.row
+            row, artifact = score.row, artifacts.get(score.unit.digest)
             writer.writerow(
                 [
                     score.unit.prompt,
@@ -137,6 +139,7 @@ def samples_csv(plan: Plan, summaries: Sequence[MetricSummary]) -> str:
                     "" if row is None else row.weight,
                     info.unit,
                     problem_of(score),
+                    artifact.path if isinstance(artifact, Artifact) else score.unit.source or "",
                 ]
             )
     return stream.getvalue()

@@ -36,19 +36,6 @@ def tags(text: str) -> tuple[str, ...]:
     return (*measured, "all", made, *motions)
 
 
-def write_prompts(
-    path: str | PathLike[str], split: str, count: int, seed: int = 0, wording: Wording = "dense"
-) -> list[ShapesClip]:
-    """Write ``count`` different prompts as a .jsonl file for ``prompts.file`` of a suite; returns their clips.
-
-    Each has its tags and, for the reader, ``x_index`` in the split and ``x_scene``. Raises UserError where the split
-    has fewer different prompts of this wording.
-    """
-    chosen = list(different_clips(split, count, seed, wording))
-    _write_lines(Path(path), [_entry(index, clip, wording) for index, clip in chosen])
-    return [clip for _, clip in chosen]
-
-
 def export(
     folder: str | PathLike[str],
     split: str = "test",

@@ -18,16 +18,14 @@ from nova_bench.atomic import write_atomic
 from nova_bench.errors import UserError
 from nova_bench.shapes.captions import (
     COUNT_WORDS,
-    TEMPLATES,
     Claims,
     ThingClaim,
-    caption,
     motion_text,
     named,
     relation_text,
 )
 from nova_bench.shapes.parsing import parse_caption, parse_motion, parse_name
-from nova_bench.shapes.scene import Motion, Scene
+from nova_bench.shapes.scene import Motion
 
 if TYPE_CHECKING:
     from nova_bench.shapes.judge import Seen
@@ -70,11 +68,6 @@ def questions(item_id: str, text: str) -> list[dict[str, str]]:
         )
         rows.append(dict(zip(COLUMNS, row, strict=True)))
     return rows
-
-
-def write_questions(scenes: Iterable[Scene], path: str | PathLike[str], template: int = len(TEMPLATES) - 1) -> None:
-    """Write the questions for the scenes' captions of one template; items are called ``shapes-000000`` and so on."""
-    write_rows(((f"shapes-{index:06}", caption(scene, template)) for index, scene in enumerate(scenes)), path)
 
 
 def write_rows(prompts: Iterable[tuple[str, str]], path: str | PathLike[str]) -> None:

@@ -85,11 +85,11 @@ def _arm_suite(
     if replacement is not None and not _has_own_model(arm):
         base = base.with_value(("model",), replacement, "--model", here)
     suite = with_assignments(with_named_scorers(base), changes)
-    written = [(("model",), arm.model, ("model",))] if arm.model is not None else []
-    written += [(key_path(key), value, ("set", key)) for key, value in arm.set.items()]
-    for path, value, place in written:
-        origin = source.origin(("arms", index, *place))
-        suite = suite.with_value(path, value, origin.where, origin.base)
+    if arm.model is not None:  # its keys may come from the file and from --set, each with paths of its own
+        suite = suite.with_section(("model",), arm.model, source.section(("arms", index, "model")).origins)
+    for key, value in arm.set.items():
+        origin = source.origin(("arms", index, "set", key))
+        suite = suite.with_value(key_path(key), value, origin.where, origin.base)
     for key, value in request.execution.items():
         suite = suite.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
     origin = source.origin(("arms", index))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FIRST_ROOM = 2**30  # bytes for the frames that a container declares, before any is decoded
-_CORRUPT_HINT = "export the file again, or allow truncated files to score the whole frames"
+_CORRUPT_HINT = "export or copy it again"
 
 
 def read_clip(path: str | PathLike[str], max_frames: int | None = None, *, allow_truncated: bool = False) -> Clip:

@@ -170,6 +170,19 @@ def test_two_files_for_one_sample_are_both_named(plan: Callable[..., Planned], f
         plan({"folder": "videos"})
 
 
+def test_names_that_say_nothing_are_told_apart_by_their_paths(plan: Callable[..., Planned], folder: Path) -> None:
+    put(folder, "x/0.mp4", "y/0.mp4", "y/0.png")
+    names = plan({"folder": "videos", "naming": "path"}).names
+    assert names == [("x/0.mp4", 0), ("y/0.mp4", 0), ("y/0.png", 0)]
+
+
+def test_a_link_to_nothing_is_a_sample_that_fails(plan: Callable[..., Planned], folder: Path) -> None:
+    put(folder, "a.mp4")
+    (folder / "b.mp4").symlink_to("gone.mp4")
+    planned = plan({"folder": "videos"})
+    assert [output.error for output in planned.outputs] == [None, f"{folder}/b.mp4: no such file"]
+
+
 # Manifests -----------------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +268,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(plan: Callable[..., Pl
         ("list.csv", ",path\n0,1.mp4\n", ":1: column 1 has no name"),
         ("list.csv", 'path\n"1.mp4\n', "unexpected end of data"),
         ("list.csv", "prompt\na cat\n", ":2: no path"),
+        ("list.csv", "Path,prompt\n1.mp4,a\n", ":2: unknown column 'Path'; did you mean 'path'?"),
+        ("list.csv", "path;prompt\n1.mp4;a\n", ":2: unknown column 'path;prompt'"),
         (
             "list.csv",
             "path,sample_index\n1.mp4,0\n2.mp4,one\n",

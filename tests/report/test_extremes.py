@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from nova_bench.report.extremes import ends, why
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.spec import StatisticsSpec
 from nova_bench.store import Row, Status
+from nova_bench.video import write_image
 
 
 @settings(deadline=None)
@@ -71,3 +73,13 @@ def test_a_large_run_lists_both_ends_and_shows_them_in_the_gallery(
     shown = {f"{item['prompt']} [{item['index']}]" if item["index"] else item["prompt"] for item in gallery["items"]}
     extreme = {row["cells"]["sample"]["value"] for row in rows}
     assert len(extreme & shown) == min(9, len(extreme))
+
+
+def test_no_table_where_all_samples_say_the_same(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    model = {"adapter": "files", "manifest": "list.csv"}
+    write_image(tmp_path / "one.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "list.csv").write_text("path,prompt\n" + "".join(f"one.png,{n}\n" for n in range(30)))
+    result = cli("run", write_suite(model=model, prompts=None, scorers=["brightness"]))
+    assert result.returncode == 0, result.stderr
+    assert "Lowest and highest" not in result.stdout
+    assert not list(tmp_path.glob("runs/*/report/tables/extremes*"))

@@ -13,7 +13,7 @@ from nova_bench.errors import UserError
 from nova_bench.load import load_suite
 from nova_bench.prompts import suite_prompts
 from nova_bench.shapes import Scene, ShapesWorld, parse_caption
-from nova_bench.shapes.export import export, write_prompts
+from nova_bench.shapes.export import different_clips, export
 from nova_bench.video import read_clip
 
 
@@ -49,12 +49,12 @@ def test_suite_reads_them(tmp_path: Path, write_suite) -> None:
             assert not has_image or Path(entry.reference).is_file()
 
 
-def test_short_captions_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clips = write_prompts(tmp_path / "short.jsonl", "test", 40, seed=2, wording="short")
-    assert len({clip.caption for clip in clips}) == 40
+def test_short_captions_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = different_clips("test", 40, seed=2, wording="short")
+    assert len({clip.caption for _, clip in clips}) == 40
     monkeypatch.setattr("nova_bench.shapes.export._SEARCHED", 1)  # as many scenes as prompts: some captions repeat
     with pytest.raises(UserError, match=r"test has only \d+ different short captions among 400 videos"):
-        write_prompts(tmp_path / "many.jsonl", "test", 400, wording="short")
+        different_clips("test", 400, seed=2, wording="short")
 
 
 def test_command_line(cli, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nova_bench.errors import UserError
 from nova_bench.shapes import ShapesWorld
 from nova_bench.shapes.judge import see
-from nova_bench.shapes.questions import COLUMNS, answer, questions, write_questions
+from nova_bench.shapes.questions import COLUMNS, answer, questions, write_rows
 
 CATEGORIES = {
     ("entity", "whole"),
@@ -68,8 +68,8 @@ def test_answers() -> None:
 
 
 def test_file(tmp_path: Path) -> None:
-    scenes = [ShapesWorld("test")[index].scene for index in range(5)]
-    write_questions(scenes, tmp_path / "questions.csv")
+    named = [(f"shapes-{index:06}", ShapesWorld("test")[index].dense_caption) for index in range(5)]
+    write_rows(named, tmp_path / "questions.csv")
     with (tmp_path / "questions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert tuple(rows[0]) == COLUMNS

@@ -10,12 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from nova_bench.kinds import STUDY, Request, kind_of
 from nova_bench.load import bundled_suites
 from nova_bench.study.load import load_study
+from nova_bench.video import write_mp4
 
 ROOT = Path(__file__).parents[2]
 BASE = {
@@ -217,6 +219,20 @@ def test_model_replaces_the_base_but_no_arm_of_its_own(cli, write_study, tmp_pat
     }
 
 
+def test_a_path_in_set_is_relative_to_where_the_command_runs(cli, write_study, tmp_path):
+    (tmp_path / "suites").mkdir()
+    arms = [{"label": label, "model": {"adapter": "files", "folder": "theirs"}} for label in ("old", "new")]
+    study = write_study(base={**BASE, "prompts": None}, arms=arms).rename(tmp_path / "suites" / "study.yaml")
+    for folder in ("mine", "suites/theirs"):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            write_mp4(tmp_path / folder / f"{name}.mp4", np.full((3, 16, 16, 3), ord(folder[0]), np.uint8))
+    result = cli("run", study, "--set", "arms.1.model.folder=mine")
+    assert result.returncode == 0, result.stderr
+    cells = table_of(tmp_path / "runs")
+    assert cells["brightness", "old"]["value"]["value"] > cells["brightness", "new"]["value"]["value"]
+
+
 def test_the_base_may_extend_a_suite(cli, write_study, write_suite, tmp_path):
     write_suite("base.yaml")
     result = cli("run", write_study(base={"extends": "base.yaml", "sampling": {"num_frames": 2}}), "--limit", 2)
@@ -234,7 +250,7 @@ def test_the_base_may_extend_a_suite(cli, write_study, write_suite, tmp_path):
             "unknown key 'num_frame'",
         ),
         ({"arms": [{"label": "A", "set": {"scorers": ["rougness"]}}]}, "    scorers:", "did you mean 'roughness'"),
-        ({"arms": [{"label": "A", "model": {"adapter": "drfit"}}]}, "  model:", "did you mean 'drift'"),
+        ({"arms": [{"label": "A", "model": {"adapter": "drfit"}}]}, "adapter: drfit", "did you mean 'drift'"),
         ({"arms": [{"label": "A"}, {"label": "A"}]}, "label: A", "two arms have the label 'A'"),
         ({"arms": [{"label": "A b"}, {"label": "a B"}]}, "label: a B", "two arms have the name of a run 'a-b'"),
         ({"arms": [{"label": "A", "gruop": "x"}]}, "gruop", "did you mean 'group'"),

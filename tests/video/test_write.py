@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def test_mp4_is_what_the_sampler_exports(tmp_path: Path, texture) -> None:
     decoded = read_clip(tmp_path / "clip.mp4").frames.numpy().astype(float)
     psnr = 10 * np.log10(255**2 / np.mean((decoded - frames) ** 2))
     assert psnr > 25
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path, texture) -> None:
+    """Rows of eleven macroblocks, and encoders side by side, as the store has them: memory that holds other things."""
+    frames = texture(20, 144, 176)
+
+    def encoded(index: int) -> bytes:
+        path = tmp_path / f"{index}.mp4"
+        write_mp4(path, frames)
+        return path.read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(encoded, range(64)))) == 1
 
 
 @pytest.mark.parametrize(("height", "width"), [(47, 64), (48, 63), (47, 63), (1, 1)])

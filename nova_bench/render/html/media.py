@@ -87,35 +87,15 @@ def poster_jpeg(frame: np.ndarray, max_side: int = 320, quality: int = 80) -> by
     """A frame, uint8 of shape [H, W, 3] (RGB), as a JPEG whose longer side is at most ``max_side`` pixels."""
     from PIL import Image
 
-    _check(frame, 3)
+    _check(frame)
     image = Image.fromarray(frame)
     image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return _jpeg(image, quality)
 
 
-def contact_strip(frames: np.ndarray, count: int = 3, height: int = 120, gap: int = 4) -> bytes:
-    """``count`` frames evenly spread from first to last, side by side, as one JPEG of ``height`` pixels.
-
-    ``frames`` is uint8 of shape [T, H, W, 3] (RGB). A clip with fewer frames shows each of them once.
-    """
-    from PIL import Image
-
-    _check(frames, 4)
-    total = len(frames)
-    count = min(count, total)
-    picks = [round(index * (total - 1) / max(1, count - 1)) for index in range(count)]
-    width = max(1, round(frames.shape[2] * height / frames.shape[1]))
-    strip = Image.new("RGB", (count * width + (count - 1) * gap, height), "white")
-    for position, pick in enumerate(picks):
-        picture = Image.fromarray(frames[pick]).resize((width, height), Image.Resampling.LANCZOS)
-        strip.paste(picture, (position * (width + gap), 0))
-    return _jpeg(strip, 80)
-
-
-def _check(array: np.ndarray, dimensions: int) -> None:
-    if array.ndim != dimensions or array.shape[-1] != 3 or str(array.dtype) != "uint8" or 0 in array.shape:
-        want = "[H, W, 3]" if dimensions == 3 else "[T, H, W, 3]"
-        raise ValueError(f"expected uint8 RGB of shape {want}, got {array.dtype} {list(array.shape)}")
+def _check(frame: np.ndarray) -> None:
+    if frame.ndim != 3 or frame.shape[-1] != 3 or str(frame.dtype) != "uint8" or 0 in frame.shape:
+        raise ValueError(f"expected uint8 RGB of shape [H, W, 3], got {frame.dtype} {list(frame.shape)}")
 
 
 def _jpeg(image: object, quality: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nova_bench.errors import UserError
+from nova_bench.errors import MediaError
 from nova_bench.scorers.base import Sample, ScorerSettings
 
 if TYPE_CHECKING:
@@ -21,19 +21,19 @@ class FidelitySettings(ScorerSettings):
 def paired_frames(sample: Sample, settings: FidelitySettings, scorer: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Frames to compare: uint8 RGB [H, W, 3] views of (video, reference).
 
-    Raises :class:`UserError` without a reference or if the two don't fit together.
+    Raises :class:`MediaError` without a reference or if the two don't fit together.
     """
     if sample.reference is None:
-        raise UserError(f"{sample.clip.path}: {scorer} compares with a reference video", "name one in the suite")
+        raise MediaError(f"{sample.clip.path}: {scorer} compares with a reference video", "name one in the suite")
     video, reference = sample.clip.frames.numpy(), sample.reference.frames.numpy()
     if video.shape[1:] != reference.shape[1:]:
         (h, w), (rh, rw) = video.shape[1:3], reference.shape[1:3]
-        raise UserError(
+        raise MediaError(
             f"{sample.clip.path}: {w}x{h}, but its reference {sample.reference.path} is {rw}x{rh}",
             f"{scorer} compares pixel by pixel; bring both to one size",
         )
     if len(video) != len(reference) and settings.frames == "same":
-        raise UserError(
+        raise MediaError(
             f"{sample.clip.path}: {len(video)} frames, but its reference {sample.reference.path} has {len(reference)}",
             "bring both to one length, or set `frames: common` to compare as many as both have",
         )
