@@ -87,7 +87,7 @@ class Preview:
             tabulate(rows, ["", "done", "missing", "time left", "needs"]),
             "",
         ]
-        if self.unscored:
+        if self.unscored and self.scorers:
             lines.append(
                 f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
             )

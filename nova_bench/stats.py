@@ -1,7 +1,9 @@
-"""Confidence intervals by cluster bootstrap. Pure functions of arrays."""
+"""Confidence intervals of means, by cluster bootstrap, and of medians. Pure functions of arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import comb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,3 +75,16 @@ def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray,
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     reach = t.ppf((1 + confidence) / 2, count - 1) * values.std(axis=0, ddof=1) / count**0.5
     return mean, mean - reach, mean + reach
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """Two of ``values``, independent draws, that enclose their distribution's median with at least ``confidence``.
+
+    None where even the lowest and highest don't: below six values at 95 %. Assumes no shape of the distribution.
+    David & Nagaraja 2003, Order Statistics, sec. 7.1.
+    """
+    count, outside, tail = len(values), 0, 0.0
+    while outside < count // 2 and (tail := tail + comb(count, outside) / 2**count) <= (1 - confidence) / 2:
+        outside += 1
+    ranked = sorted(values)
+    return (ranked[outside - 1], ranked[count - outside]) if outside else None

@@ -1,6 +1,8 @@
 """Copy a suite's newest run from a store to a folder here, without videos and without this machine's paths.
 
-Usage: python results/collect.py STORE FOLDER [SUITE]     (SUITE: tiny)
+Usage: python results/collect.py STORE FOLDER [SUITE] [--pictures-only]     (SUITE: tiny)
+
+With --pictures-only tables and figures alone, where a suite's rows are too many to keep.
 """
 
 from __future__ import annotations
@@ -14,10 +16,17 @@ from pathlib import Path
 KEPT = {".json", ".md", ".tex", ".svg"}
 
 
-def collect(store: Path, target: Path, suite: str = "tiny") -> None:
-    """Tables, figures and manifests of the newest run of ``suite`` in ``store``, and the rows that they are made of."""
+def collect(store: Path, target: Path, suite: str = "tiny", rows: bool = True) -> None:
+    """Tables and figures of the newest run of ``suite`` in ``store``, with the rows behind them and the manifests."""
     shutil.rmtree(target, ignore_errors=True)
-    (target / "manifests").mkdir(parents=True)
+    copy_report(store, target, suite)
+    if rows:
+        copy_rows(store, target)
+        copy_manifests(store, target)
+
+
+def copy_rows(store: Path, target: Path) -> None:
+    """The store's database."""
     shutil.copy(store / "store.sqlite", target)
     with sqlite3.connect(target / "store.sqlite") as rows:
         rows.execute("DELETE FROM file_digests")
@@ -27,16 +36,26 @@ def collect(store: Path, target: Path, suite: str = "tiny") -> None:
                 "UPDATE run_units SET record = ? WHERE run = ? AND position = ?",
                 (_without_folders(record), run, position),
             )
-        newest = "SELECT name FROM runs WHERE name LIKE ? ORDER BY created DESC"
-        (name,) = rows.execute(newest, [f"{suite}-______"]).fetchone()
     with sqlite3.connect(target / "store.sqlite") as rows:
         rows.execute("VACUUM")
+
+
+def copy_report(store: Path, target: Path, suite: str) -> None:
+    """What the newest run of ``suite`` shows."""
+    with sqlite3.connect(f"file:{store / 'store.sqlite'}?mode=ro", uri=True) as database:
+        newest = "SELECT name FROM runs WHERE name LIKE ? ORDER BY created DESC"
+        (name,) = database.execute(newest, [f"{suite}-______"]).fetchone()
     for part in ("tables", "figures"):
         for path in sorted((store / name / "report" / part).rglob("*")):
             if path.suffix in KEPT or path.name == "contact_sheet.png":
                 copy = target / part / path.relative_to(store / name / "report" / part)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
+
+
+def copy_manifests(store: Path, target: Path) -> None:
+    """What every run of the store was made with."""
+    (target / "manifests").mkdir(parents=True)
     for path in sorted(store.glob("*/manifest.json")):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         for invocation in manifest.get("invocations", ()):
@@ -56,4 +75,5 @@ def _without_folders(record: str) -> str:
 
 
 if __name__ == "__main__":
-    collect(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    words = [word for word in sys.argv[1:] if word != "--pictures-only"]
+    collect(Path(words[0]), Path(words[1]), *words[2:], rows="--pictures-only" not in sys.argv)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 
-from nova_bench.stats import percentile_interval, resampled_means
+from nova_bench.stats import median_interval, percentile_interval, resampled_means
 
 
 def interval(sums, weights, resamples, confidence, seed):
@@ -82,3 +83,17 @@ def test_one_prompt_has_no_interval(weights):
     low, high = interval(weights * 0.7, weights, 200, 0.95, seed=0)
     assert np.isnan(low).all()
     assert np.isnan(high).all()
+
+
+@given(st.integers(1, 60), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_the_median_lies_between_two_ranks_as_often_as_is_said_and_no_closer_ranks_will_do(count, confidence):
+    """The median of a continuous distribution lies above as many of its values as heads among fair coins."""
+
+    def covers(rank: int) -> float:
+        return stats.binom.cdf(count - rank, count, 0.5) - stats.binom.cdf(rank - 1, count, 0.5)
+
+    found = median_interval(range(1, count + 1), confidence)
+    rank = found[0] if found else 0
+    assert found is None or (found[1] == count + 1 - rank and covers(rank) >= confidence - 1e-12)
+    if 2 * (rank + 1) <= count:
+        assert covers(rank + 1) < confidence

@@ -17,12 +17,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the store.")]
-
 
 @app.command("runs")
 @ends_with_code
-def list_runs(folder: Folder = Path("runs")) -> ExitCode:
+def list_runs(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """The runs in a store, newest first."""
     from nova_bench.store import Store
 
@@ -34,7 +32,7 @@ def list_runs(folder: Folder = Path("runs")) -> ExitCode:
 
 @app.command("verify")
 @ends_with_code
-def verify_store(folder: Folder = Path("runs")) -> ExitCode:
+def verify_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """Read every video again and compare it with its SHA-256."""
     from nova_bench.store import Store
 
@@ -84,7 +82,7 @@ def export_run(
 
 @app.command("restore")
 @ends_with_code
-def restore_store(folder: Folder = Path("runs")) -> ExitCode:
+def restore_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """Put the last backup in the place of a damaged database; the damaged file is kept."""
     from nova_bench.store.repair import restore
 

@@ -9,6 +9,7 @@ from nova_bench.collection.spec import Collection, Part
 from nova_bench.errors import SuiteError
 from nova_bench.kinds import COLLECTION, Request, kind_of
 from nova_bench.load import anchor_paths, check_section, find_suite, inherit, with_assignments
+from nova_bench.models.shorthand import model_section
 from nova_bench.yaml_source import parse_assignment
 
 
@@ -16,7 +17,8 @@ def load_collection(request: Request) -> tuple[Collection, list[Request | None]]
     """A collection and the request of each part, in order; None for a part that no suite computes.
 
     `--model`, `--limit` and options of the execution go to the parts; `--set` changes the collection itself
-    (``parts.2.set.sampling.num_frames=9``). SuiteError with ``file:line`` or the option for everything that is wrong.
+    (``parts.2.set.sampling.num_frames=9``). SuiteError with ``file:line`` or the option for everything that is
+    wrong; UserError for a `--model` that names nothing.
     """
     for text in request.assignments:
         path, _ = parse_assignment(text)
@@ -39,6 +41,8 @@ def load_collection(request: Request) -> tuple[Collection, list[Request | None]]
             raise SuiteError(f"{origin.where}: {error.message}", error.remedy) from error
         if nested:
             raise SuiteError(f"{origin.where}: {part.suite} is a collection itself", "name its parts instead")
+    if request.model is not None:
+        model_section(request.model)  # a name that means nothing is told before parts without a model take hours
     return collection, [_part_request(part, request) for part in collection.parts]
 
 

@@ -10,11 +10,23 @@ from nova_bench.kinds import Preview, Request, preview_request
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """A part that no suite computes. It was never asked for, so a plan is complete without it."""
+
+    needs: str
+    missing_assets: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """For people."""
+        return f"not computed: {self.needs}"
+
+
+@dataclass(frozen=True)
 class CollectionPreview:
     """The parts' previews by title; in place of one, the error that prevents it."""
 
     name: str
-    parts: tuple[tuple[str, Preview | UserError], ...]
+    parts: tuple[tuple[str, Preview | Nothing | UserError], ...]
 
     @property
     def missing_assets(self) -> tuple[str, ...]:
@@ -41,9 +53,10 @@ class CollectionPreview:
 def preview_collection(request: Request) -> CollectionPreview:
     """Preview every part. Raises UserError where none can be run."""
     collection, requests = load_collection(request)
-    parts: list[tuple[str, Preview | UserError]] = []
+    parts: list[tuple[str, Preview | Nothing | UserError]] = []
     for part, wanted in zip(collection.parts, requests, strict=True):
         if wanted is None:
+            parts.append((part.title, Nothing(part.not_computed)))
             continue
         try:
             parts.append((part.title, preview_request(wanted)))
@@ -52,6 +65,6 @@ def preview_collection(request: Request) -> CollectionPreview:
         except UserError as error:
             parts.append((part.title, error))
     errors = [found for _, found in parts if isinstance(found, UserError)]
-    if len(errors) == len(parts):
+    if len(errors) == sum(wanted is not None for wanted in requests):
         raise errors[0]
     return CollectionPreview(collection.name, tuple(parts))

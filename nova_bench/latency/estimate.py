@@ -37,7 +37,7 @@ def expected_seconds(subject: Subject, setting: Setting, how: MeasureSpec) -> fl
     def call(num_frames: int) -> float:
         return latent_frames(pipeline, num_frames) * frame
 
-    turn = call(setting.num_frames) * (2 if how.control else 1)
+    turn = call(setting.num_frames)
     warmup = call(min(setting.num_frames, how.warmup_frames or setting.num_frames))
     return how.warmup * warmup + min(how.repeats * turn, how.seconds + turn)
 

@@ -27,12 +27,10 @@ matmul_rate = cache(machine.matmul_rate)
 def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, Any]:
     """All that is known of one setting, as JSON. Times are seconds of whole batches, one entry a call.
 
-    ``observed`` are calls with a stopwatch: ``total`` and each part, and on the CPU seconds of ``processor`` time.
-    ``control`` are calls without one, made in turns with them, so that whatever else the machine does meets both;
-    ``control_processor`` is their processor time, None on a GPU.
+    ``observed`` are the calls: ``total`` and each part.
     """
     pipeline, device = subject.pipeline(setting), subject.device
-    resolved = _resolved(subject, pipeline, setting)
+    resolved = resolved_setting(subject, pipeline, setting)
     # Counted before memory: the counter keeps nothing, but one sample goes through text encoder and autoencoder.
     flops = flops_per_video(pipeline, setting)
     rate = matmul_rate(device, resolved["dtype"])
@@ -40,28 +38,15 @@ def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, A
     warmup = [_timed(lambda: generate(pipeline, short)) for _ in range(how.warmup)]
     fresh = machine.reset_peak_memory(device)
     clocks = machine.clocks(device)
-    control: list[float] = []
-    processor: list[float] = []
     observed: list[dict[str, float]] = []
-
-    def unobserved() -> None:
-        started = time.process_time()
-        control.append(_timed(lambda: generate(pipeline, setting)))
-        processor.append(time.process_time() - started)
-
-    on_host = not device.startswith("cuda")
     began = time.perf_counter()
     while not observed or (len(observed) < how.repeats and time.perf_counter() - began < how.seconds):
-        turns = [unobserved] if how.control else []
         watch = make_stopwatch(device)
-        turns.append(lambda watch=watch: observed.append(_observed(pipeline, setting, watch, on_host)))
-        for turn in turns if len(observed) % 2 == 0 else reversed(turns):
-            turn()
+        total = _timed(lambda watch=watch: generate(pipeline, setting, watch))
+        observed.append({"total": total, **watch.seconds()})
     return {
         "setting": resolved,
         "warmup": warmup,
-        "control": control,
-        "control_processor": processor if on_host else None,
         "observed": observed,
         "regions": watch.entered,
         "seconds_per_region": cost_of_a_region(device),
@@ -73,7 +58,7 @@ def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, A
     }
 
 
-def _resolved(subject: Subject, pipeline: NOVAPipeline, setting: Setting) -> dict[str, Any]:
+def resolved_setting(subject: Subject, pipeline: NOVAPipeline, setting: Setting) -> dict[str, Any]:
     """The setting with what the model and the machine decided."""
     config, latents = pipeline.transformer.config, latent_frames(pipeline, setting.num_frames)
     height, width = config.image_size
@@ -91,13 +76,6 @@ def _timed(work: Callable[[], None]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _observed(pipeline: NOVAPipeline, setting: Setting, watch: Any, on_host: bool) -> dict[str, float]:
-    started = time.process_time()
-    total = _timed(lambda: generate(pipeline, setting, watch))
-    processor = {"processor": time.process_time() - started} if on_host else {}
-    return {"total": total, **processor, **watch.seconds()}
 
 
 class TraceObserver(Observer):

@@ -21,6 +21,7 @@ AXES = {
     "batch_size": "batch size",
     "size": "pixels per frame (thousands)",
 }
+CLOCKS = {"processor": "processor time", "wall": "wall time"}
 MODES = {
     "eager": "eager",
     "cuda_graphs": "CUDA graphs",

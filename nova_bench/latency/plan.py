@@ -12,7 +12,7 @@ from nova_bench.identity import digest, file_digest
 from nova_bench.latency.spec import Change, CurveSpec, LatencySuite, Setting, changed
 from nova_bench.models.nova import checkpoint_content
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Changes whenever the same run of the same code would be timed in another way."""
 
 SCORER = "latency"
@@ -81,7 +81,7 @@ def _identity(suite: LatencySuite, digest_of: Callable[[Path], str]) -> str:
     model = suite.model
     options = [model.cpu_offload, model.vae_tiling, model.extrapolation]
     content = [METHOD_VERSION, code_digest(), checkpoint_content(model, digest_of), options]
-    return digest("latency-method", [*content, suite.measure.model_dump(mode="json")])
+    return digest("latency-method", [*content, suite.measure.model_dump(mode="json", exclude={"overhead"})])
 
 
 def code_digest() -> str:

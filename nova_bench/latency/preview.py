@@ -33,15 +33,16 @@ class LatencyPreview:
     def text(self) -> str:
         """For people."""
         suite, how = self.plan.suite, self.plan.suite.measure
-        calls = how.warmup + how.repeats * (2 if how.control else 1)
         lines = [
-            f"{suite.name}: measurements: {len(self.plan.points)}, of at most {calls} calls each",
-            f"rows: {', '.join(row.label for row in suite.rows)}",
+            f"{suite.name}: measurements: {len(self.plan.points)}, of at most {how.warmup + how.repeats} calls each",
+            f"rows: {'; '.join(row.label for row in suite.rows)}",
         ]
         if suite.model.random_weights:
             lines += self._size()
         if suite.curves:
             lines.append(f"curves: {', '.join(curve.id for curve in suite.curves)}")
+        if how.overhead is not None:
+            lines.append(f"then calls with and without a stopwatch: at most about {how.overhead.seconds:g} s")
         lines.append(f"measured before by this code, on any machine: {self.done}")
         return "\n".join([*lines, *(f"missing: {line}" for line in self.missing_assets)])
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from nova_bench.atomic import write_atomic
+from nova_bench.latency.comparison import Comparison, comparison_point, heaviest_row
 from nova_bench.latency.figures import latency_figures
 from nova_bench.latency.plan import LatencyPlan, Point
 from nova_bench.latency.spec import LatencySuite
-from nova_bench.latency.store import Measured, measured_points
+from nova_bench.latency.store import Measured, comparison_of, measured_points
 from nova_bench.latency.tables import (
     RANDOM_NOTE,
     calls_csv,
     checks_table,
     curves_table,
+    overhead_table,
     parts_table,
     times_table,
     why_missing,
@@ -44,7 +46,12 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
     from nova_bench.render.html.report import Report, write_report
 
     measured = measured_points(plan, store)
+    row, how = heaviest_row(plan, measured), plan.suite.measure.overhead
+    found = comparison_of(plan, comparison_point(plan, row, how), store) if row and how else None
+    comparison = Comparison(found.details) if found and found.ok else None
     tables = [times_table(plan, measured), parts_table(plan, measured), checks_table(plan, measured)]
+    if row:
+        tables.append(overhead_table(plan, row, found))
     if plan.suite.curves:
         tables.append(curves_table(plan, measured))
     figures = latency_figures(plan, measured)
@@ -54,15 +61,20 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
         write_figure(figure, out / "figures")
     done = [measured[point.digest] for point in plan.points if point.digest in measured]
     times = [found.times for found in done if found.ok]
-    write_atomic(out / "calls.csv", calls_csv(times).encode())
+    write_atomic(out / "calls.csv", calls_csv(times, comparison).encode())
     gaps = _gaps(plan, measured)
+    if row and how and comparison is None:
+        gaps.append(f"what measuring costs: {why_missing(found)}")
+    doubts = _doubts(plan, measured)
+    if comparison and not comparison.shown:
+        doubts.append(f"what measuring costs: {comparison.verdict}")
     page = write_report(
         Report(
             title=plan.suite.title,
             subtitle=plan.suite.model.label or plan.suite.model.adapter,
             facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
             summary=_summary(plan),
-            warnings=(*gaps, *_doubts(plan, measured)),
+            warnings=(*gaps, *doubts),
             tables=tuple(tables),
             figures=tuple(figures),
             provenance={

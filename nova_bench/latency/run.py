@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.batches import one_line
 from nova_bench.device import resolve_device
 from nova_bench.identity import digest
 from nova_bench.kinds import Request
+from nova_bench.latency.comparison import Comparison, comparison_point, heaviest_row
+from nova_bench.latency.estimate import COMPILE_SECONDS
 from nova_bench.latency.load import load_latency
 from nova_bench.latency.plan import METHOD_VERSION, SCORER, LatencyPlan, Point, make_latency_plan
 from nova_bench.latency.report import write_latency_report
 from nova_bench.latency.spec import Setting
-from nova_bench.latency.store import Measured, measured_points
+from nova_bench.latency.store import Measured, comparison_of, measured_points
 from nova_bench.manifest import write_manifest
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.progress import Progress, log_to
@@ -47,7 +49,9 @@ def run_latency(request: Request, progress: Progress) -> Reported:
             store.add_run(_record(plan))
             subject = Subject(suite.model, device, progress.warn)
             try:
-                _measure_missing(plan, subject, store, progress)
+                began = time.monotonic()
+                _measure_missing(plan, subject, store, progress, began)
+                _compare(plan, subject, store, progress, began)
                 if suite.trace.enabled:
                     _trace_rows(plan, subject, folder, progress)
                 store.back_up()
@@ -78,20 +82,26 @@ def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Meas
     }
 
 
-def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress) -> None:
+def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress, began: float) -> None:
     """Measure every point that has no row yet, or a failed one, in the suite's order."""
+    from nova_bench.latency.measure import measure
+    from nova_bench.latency.summary import Times
+
+    def work(setting: Setting) -> tuple[float, dict[str, Any]]:
+        details = measure(subject, setting, plan.suite.measure)
+        return Times(details).total, details
+
     there = measured_points(plan, store)
     missing = [point for point in plan.points if not (point.digest in there and there[point.digest].ok)]
     progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root}")
-    began, minutes = time.monotonic(), plan.suite.execution.minutes
     with progress.stage("measure", len(missing)) as advance:
         for point in missing:
-            left = None if minutes is None else 60 * minutes - (time.monotonic() - began)
+            left = _left(plan, began)
             if left is not None and (problem := _too_long(plan, point, subject, left, progress)):
                 progress.warn(f"{_short(point, plan)}: not begun: {problem}")
                 advance(1)
                 continue
-            row = _row(plan, point, subject)
+            row = _row(plan, point, work)
             store.add_rows([row])
             progress.log(f"measure: {_short(point, plan)}: {row.message or f'{row.value:.4g} s per video'}")
             if row.status == Status.FAILED:
@@ -99,9 +109,44 @@ def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress
             advance(1)
 
 
+def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress, began: float) -> None:
+    """Compare calls with and without a stopwatch where that is asked for and wasn't done."""
+    from nova_bench.latency.overhead import compare
+
+    how = plan.suite.measure.overhead
+    row = heaviest_row(plan, measured_points(plan, store))
+    if how is None or row is None:
+        return
+    point = comparison_point(plan, row, how)
+    if (there := comparison_of(plan, point, store)) and there.ok:
+        return
+    left, compiling = _left(plan, began), COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0
+    if left is not None and left < how.seconds + compiling:
+        progress.warn(f"what measuring costs: not begun: {max(0.0, left):.3g} s are left, {how.seconds:g} are wanted")
+        return
+
+    def work(setting: Setting) -> tuple[float, dict[str, Any]]:
+        comparison = Comparison(compare(subject, setting, how))
+        return comparison.cost(comparison.clock), comparison.details
+
+    with progress.stage("overhead", 1) as advance:
+        found = _row(plan, point, work)
+        store.add_rows([found])
+        progress.log(f"overhead: {row.label}: {found.message or f'{found.value:.3%}'}")
+        if found.status == Status.FAILED:
+            progress.warn(f"what measuring costs: {found.message}")
+        advance(1)
+
+
+def _left(plan: LatencyPlan, began: float) -> float | None:
+    """Seconds that are left of the suite's minutes; None where it has no limit."""
+    minutes = plan.suite.execution.minutes
+    return None if minutes is None else 60 * minutes - (time.monotonic() - began)
+
+
 def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, progress: Progress) -> str:
     """Why a measurement isn't begun with ``left`` seconds to go; empty where it fits, or where it will fail anyway."""
-    from nova_bench.latency.estimate import COMPILE_SECONDS, expected_seconds
+    from nova_bench.latency.estimate import expected_seconds
 
     if left <= (COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0):
         return f"{max(0.0, left):.3g} s are left"
@@ -115,10 +160,8 @@ def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, pr
     return f"it would take about {expected:.3g} s, {max(0.0, left):.3g} s are left" if expected > left else ""
 
 
-def _row(plan: LatencyPlan, point: Point, subject: Subject) -> Row:
-    from nova_bench.latency.measure import measure
-    from nova_bench.latency.summary import Times
-
+def _row(plan: LatencyPlan, point: Point, work: Callable[[Setting], tuple[float, dict[str, Any]]]) -> Row:
+    """What ``work`` finds of a point's setting, a value and all there is to it, or why it found nothing."""
     key = {
         "artifact": point.digest,
         "identity": plan.identity,
@@ -127,10 +170,10 @@ def _row(plan: LatencyPlan, point: Point, subject: Subject) -> Row:
         "version": METHOD_VERSION,
     }
     try:
-        details = measure(subject, Setting.model_validate(point.setting), plan.suite.measure)
+        value, details = work(Setting.model_validate(point.setting))
     except Exception as error:  # out of memory, no compiler, a setting this model can't be in: the others still count
         return Row(**key, status=Status.FAILED, message=one_line(error), details={"traceback": traceback.format_exc()})
-    return Row(**key, status=Status.OK, value=Times(details).total, details=details)
+    return Row(**key, status=Status.OK, value=value, details=details)
 
 
 def _trace_rows(plan: LatencyPlan, subject: Subject, folder: Path, progress: Progress) -> None:

@@ -73,8 +73,26 @@ class CurveSpec(SpecModel):
     """What is drawn of each line."""
 
 
+class OverheadSpec(SpecModel):
+    """What the stopwatch costs: short calls with and without one, in the row where it has most to do per second.
+
+    Calls come in blocks of four: without, with, with, without; every other block the other way round.
+    """
+
+    blocks: int = Field(default=300, ge=1)
+    """At most so many blocks."""
+    seconds: float = Field(default=30.0, gt=0)
+    """After so many seconds no further block begins."""
+    width: float = Field(default=0.01, gt=0)
+    """Nor once the 95 % interval of the median ratio is narrower than this."""
+    num_frames: int | None = Field(default=5, ge=1)
+    """Frames of a call, at most the row's own; null: the row's own. Short calls meet the same load on both sides."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Videos of a call, at most the row's own, which null stands for. With fewer the stopwatch weighs more."""
+
+
 class MeasureSpec(SpecModel):
-    """How it is measured. Part of a measurement's identity."""
+    """How it is measured. Part of a measurement's identity, except for `overhead`."""
 
     warmup: int = Field(default=1, ge=0)
     """Calls before the clock counts."""
@@ -82,12 +100,12 @@ class MeasureSpec(SpecModel):
     """Frames of the warm-up calls, where whole ones would take too long; as measured where absent."""
     repeats: int = Field(default=3, ge=1)
     """Calls that are timed part by part."""
-    control: bool = True
-    """In turns with each of them a call without a stopwatch: it gives the total, and shows what measuring costs."""
     seconds: float = Field(default=600.0, gt=0)
     """After so many seconds no further repeat of a measurement begins."""
     session: int = Field(default=0, ge=0)
     """Another number measures everything anew; older measurements stay."""
+    overhead: OverheadSpec | None = OverheadSpec()
+    """A comparison of calls with and without a stopwatch, after all rows; null: none."""
 
 
 class LatencyPublished(SpecModel):
@@ -151,7 +169,7 @@ class LatencySuite(SpecModel):
     published: tuple[LatencyPublished, ...] = ()
     """Published times to show beside."""
     measure: MeasureSpec = MeasureSpec()
-    """Warm-up, repeats, control."""
+    """Warm-up, repeats, and what measuring costs."""
     trace: TraceSpec = TraceSpec()
     """A trace for Perfetto."""
     execution: LatencyExecution = LatencyExecution()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.latency.plan import LatencyPlan
+from nova_bench.latency.plan import LatencyPlan, Point
 from nova_bench.latency.summary import Times
 from nova_bench.store import Row, Status, Store
 
@@ -37,9 +37,17 @@ class Measured:
         return Times(self.row.details)
 
 
+def comparison_of(plan: LatencyPlan, point: Point, store: Store) -> Measured | None:
+    """What is there of a comparison with and without a stopwatch; None where it was never begun."""
+    return _found(plan, {point.digest}, store).get(point.digest)
+
+
 def measured_points(plan: LatencyPlan, store: Store) -> dict[str, Measured]:
     """What is there of a plan, by the points' digests. A plan without a machine takes what any machine measured."""
-    wanted = {point.digest for point in plan.points}
+    return _found(plan, {point.digest for point in plan.points}, store)
+
+
+def _found(plan: LatencyPlan, wanted: set[str], store: Store) -> dict[str, Measured]:
     return {
         point: Measured(row)
         for (point, _, machine), row in store.rows([plan.identity], details=True).items()

@@ -125,8 +125,10 @@ def latent_frames(pipeline: NOVAPipeline, num_frames: int) -> int:
     return 1 + (num_frames - 1) // stride
 
 
-def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None = None) -> None:
+def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None = None, decode: bool = True) -> None:
     """One whole generation, prompts to bytes on the host; waits until it is done. Its videos are thrown away.
+
+    Without ``decode`` it ends at the latents, before the autoencoder.
 
     Every sample has a prompt of its own; one random generator serves them all, as in the official scripts.
     """
@@ -141,7 +143,7 @@ def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None
         max_latent_length=latent_frames(pipeline, setting.num_frames),
         guidance_scale=setting.guidance_scale,
         generator=torch.Generator(pipeline.device).manual_seed(SEED),
-        output_type="np",
+        output_type="np" if decode else "latent",
         disable_progress_bar=True,
         vae_batch_size=setting.vae_batch_size,
         kv_cache=setting.kv_cache,

@@ -16,9 +16,6 @@ CLOSURE_LIMIT = 0.02
 COST_LIMIT = 0.01
 """Measuring takes less than this share of the time."""
 
-PAIRS_TO_BELIEVE = 5
-"""Fewer pairs of calls with and without a stopwatch all go one way too often by luck: one time in four of three."""
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -45,23 +42,18 @@ class Times:
 
     @property
     def observed(self) -> list[dict[str, float]]:
-        """The calls with a stopwatch."""
+        """The timed calls."""
         return self.details["observed"]
 
     @cached_property
     def total(self) -> float:
-        """Median of the calls with a stopwatch: those whose parts are known."""
+        """Median of the calls."""
         return self.total_spread.value
 
     @cached_property
     def total_spread(self) -> Spread:
         """Median and range of the total."""
         return self._spread([call["total"] for call in self.observed])
-
-    @property
-    def control(self) -> Spread | None:
-        """Median and range of the calls without a stopwatch; None where there are none."""
-        return self._spread(self.details["control"]) if self.details["control"] else None
 
     def part(self, *names: str) -> Spread:
         """One part, or several together, in the call with the median total (the mean of the two in the middle of an
@@ -98,20 +90,6 @@ class Times:
         """Host time that the stopwatch takes, as a share of the total: regions entered times what one costs."""
         return self.details["regions"] * self.details["seconds_per_region"] / (self.total * self.setting["batch_size"])
 
-    @property
-    def slowdown(self) -> Spread | None:
-        """Time with over time without a stopwatch, minus 1, from calls made in turns; None without such calls.
-
-        On the CPU in processor time, which other processes lengthen less than they lengthen wall time.
-        """
-        without, clock = self.details.get("control_processor"), "processor"
-        if without is None:
-            without, clock = self.details["control"], "total"
-        ratios = [call[clock] / control - 1 for call, control in zip(self.observed, without, strict=False)]
-        if not ratios:
-            return None
-        return Spread(median(ratios), (min(ratios), max(ratios)) if len(ratios) > 1 else None, len(ratios))
-
     def rate(self, part: str) -> float | None:
         """Operations a second in one part; None for a part that takes no time."""
         seconds = self.part(part).value
@@ -131,9 +109,6 @@ class Times:
                 f"the named parts add up to {1 + self.closure:.1%} of the total (limit {CLOSURE_LIMIT:.0%} off): the "
                 "rest, shown as other, is large for this setting"
             )
-        slowdown = self.slowdown
-        if slowdown and slowdown.calls >= PAIRS_TO_BELIEVE and slowdown.interval[0] > COST_LIMIT:
-            found.append(f"every call with a stopwatch took longer than the one without, by {slowdown.value:.1%}")
         if self.cost > COST_LIMIT:
             found.append(f"the stopwatch alone takes {self.cost:.1%} of the time (limit {COST_LIMIT:.0%})")
         return found

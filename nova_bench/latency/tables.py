@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from nova_bench.latency.naming import AXES, PART_TITLES, setting_text
+from nova_bench.latency.comparison import CONFIDENCE, Comparison
+from nova_bench.latency.naming import AXES, CLOCKS, PART_TITLES, setting_text
 from nova_bench.latency.plan import LatencyPlan
 from nova_bench.latency.spec import Change
 from nova_bench.latency.store import Measured
@@ -118,23 +119,20 @@ def parts_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 
 def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
-    """Whether the times can be believed: closure, what measuring costs, warm-up, memory, clocks."""
+    """Whether the times can be believed: closure, what the stopwatch must cost, warm-up, memory, clocks."""
     rows = []
     for row, digest in _done(plan, measured):
         found = measured[digest]
         times, details = found.times, found.details
-        slowdown, memory = times.slowdown, details["peak_memory"]
-        no_control = "" if slowdown else "not measured: measure.control is off"
+        memory = details["peak_memory"]
         rows.append(
             Row(
                 {
                     "label": Cell(row.label),
                     "calls": Cell(len(times.observed)),
                     "total": Cell(times.total),
-                    "control": Cell(times.control.value if times.control else None, note=no_control),
                     "closure": Cell(times.closure),
                     "cost": Cell(times.cost),
-                    "slowdown": Cell(slowdown.value, ci=slowdown.interval) if slowdown else Cell(None, note=no_control),
                     "warmup": Cell(sum(details["warmup"])),
                     "memory": Cell(memory, note="" if memory else "not measured: this system doesn't tell"),
                     "clocks": Cell(_clocks_text(details["clocks"])),
@@ -148,11 +146,8 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
             Column("label", "Setting", "label"),
             Column("calls", "Timed calls", digits=0),
             Column("total", "Total", unit="s", digits=_DIGITS),
-            Column("control", "Without stopwatch", unit="s", digits=_DIGITS),
             Column("closure", "Parts / total - 1", unit="%", scale=100, digits=2),
             Column("cost", "Stopwatch / total", unit="%", scale=100, digits=4),
-            Column("slowdown", "With / without - 1", unit="%", scale=100, digits=2),
-            Column("range", "Lowest and highest", "interval", of="slowdown"),
             Column("warmup", "Warm-up", unit="s", digits=2),
             Column("memory", "Peak memory", unit="MiB", scale=2**-20, digits=0),
             Column("clocks", "Clocks before | after", "label"),
@@ -160,10 +155,53 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows=tuple(rows),
         notes=(
             f"Wanted: named parts within {CLOSURE_LIMIT:.0%} of the total, stopwatch below {COST_LIMIT:.0%}. "
-            "Stopwatch: regions entered times what an empty one takes. With / without: calls with and without one, "
-            "made in turns, on the CPU in processor time; where other work goes on they differ by its load as well.",
+            "Stopwatch: regions entered times what an empty one takes.",
             "Peak memory: tensors on a GPU; on the CPU the whole process, weights included.",
         ),
+    )
+
+
+def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Table:
+    """What measuring costs: calls with a stopwatch against calls without, in the row that it weighs most on."""
+    rows, notes = [], ()
+    if found is None or not found.ok:
+        asked = plan.suite.measure.overhead is not None
+        note = why_missing(found) if asked else "not measured: measure.overhead is null"
+        rows.append(Row({"label": Cell(row.label), "cost": Cell(None, note=note)}))
+    else:
+        comparison = Comparison(found.details)
+        notes = (
+            "The setting whose stopwatch has most to do per second, in short calls from prompts to latents (decoding "
+            "is a single region); it weighs less on whole calls and on the other settings. A block is without, with, "
+            "with, without, or the other way round; shown is the median over blocks, with the distribution-free "
+            "interval of a median.",
+            f"The calls: {setting_text(found.details['setting'])}.",
+            "On a CPU the verdict is about processor time: the stopwatch works there and nowhere else, and what other "
+            "programs do lengthens wall time.",
+        )
+        for clock in found.details["blocks"][0]:
+            cells = {
+                "label": Cell(row.label),
+                "clock": Cell(CLOCKS[clock]),
+                "blocks": Cell(len(found.details["blocks"])),
+                "cost": Cell(comparison.cost(clock), ci=comparison.interval(clock)),
+            }
+            if clock == comparison.clock:
+                cells["verdict"] = Cell(comparison.verdict)
+            rows.append(Row(cells))
+    return Table(
+        id="overhead",
+        title="What measuring costs",
+        columns=(
+            Column("label", "Setting", "label"),
+            Column("clock", "Clock", "label"),
+            Column("blocks", "Blocks of four calls", digits=0),
+            Column("cost", "With / without stopwatch - 1", unit="%", scale=100, digits=2),
+            Column("interval", f"{CONFIDENCE:.0%} CI", "interval", of="cost"),
+            Column("verdict", "Verdict", "label"),
+        ),
+        rows=tuple(rows),
+        notes=notes,
     )
 
 
@@ -219,17 +257,25 @@ def _clocks_text(clocks: dict[str, dict[str, str]]) -> str:
     return f"{before} | {after}" if before or after else "unknown"
 
 
-def calls_csv(points: Sequence[Times]) -> str:
-    """Every call of every measurement, seconds of the whole batch: the raw numbers, for any other tool."""
+def calls_csv(points: Sequence[Times], comparison: Comparison | None) -> str:
+    """Every call of every measurement, seconds of the whole batch: the raw numbers, for any other tool.
+
+    Last the calls of the comparison with and without a stopwatch, of which the total alone is known.
+    """
     stream = io.StringIO()
     fields = list(points[0].setting) if points else []
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*fields, "stopwatch", "call", "total", *PARTS])
+    writer.writerow([*fields, "stopwatch", "call", "total", "processor", *PARTS])
     for times in points:
         setting = [times.setting[field] for field in fields]
-        for index, total in enumerate(times.details["control"]):
-            writer.writerow([*setting, "without", index, repr(total), *("" for _ in PARTS)])
         for index, call in enumerate(times.observed):
             parts = (repr(call.get(part, 0.0)) for part in PARTS)
-            writer.writerow([*setting, "with", index, repr(call["total"]), *parts])
+            writer.writerow([*setting, "with", index, repr(call["total"]), "", *parts])
+    if comparison is not None:
+        setting = [comparison.details["setting"][field] for field in fields]
+        for index, block in enumerate(comparison.details["blocks"]):
+            for side in ("without", "with"):
+                processor = block.get("processor", {}).get(side, ("", ""))
+                for total, spent in zip(block["wall"][side], processor, strict=True):
+                    writer.writerow([*setting, side, index, repr(total), spent, *("" for _ in PARTS)])
     return stream.getvalue()

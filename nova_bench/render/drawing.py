@@ -12,7 +12,6 @@ from nova_bench.render.figure_spec import (
     BarStack,
     CurveWithBand,
     FigureSpec,
-    FrameStrips,
     Interval,
     MetricDistribution,
     MetricIntervals,
@@ -74,7 +73,7 @@ def _beside(
 ) -> None:
     """A small label at a reference line; it lies on the drawing and takes no room from it."""
     text = ax.annotate(
-        _label(label), at, shift, coordinates, "offset points", va="bottom", size=7, bbox=_halo(), **style
+        short_label(label), at, shift, coordinates, "offset points", size=7, bbox=_halo(), **{"va": "bottom", **style}
     )
     text.set_in_layout(False)
 
@@ -83,7 +82,7 @@ def _gaps(values: Numbers) -> list[float]:
     return [value if is_number(value) else math.nan for value in values]
 
 
-def _label(text: str, unit: str = "") -> str:
+def short_label(text: str, unit: str = "") -> str:
     """Text for an axis or legend, cut where it would push the drawing off the page; the data files hold all of it."""
     text = clean_text(text)
     cut = text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 13]}…{text[-12:]}"
@@ -92,7 +91,7 @@ def _label(text: str, unit: str = "") -> str:
 
 def _tick(text: str, unit: str = "") -> str:
     """Text beside an axis, on at most two lines."""
-    return fill(_label(text, unit), TICK_LENGTH, max_lines=2, placeholder="…")
+    return fill(short_label(text, unit), TICK_LENGTH, max_lines=2, placeholder="…")
 
 
 @drawing.register(MetricDistribution)
@@ -102,7 +101,7 @@ def _distribution(spec: MetricDistribution) -> Figure:
     figure, axes = _figure(spec, height * max(1, len(spec.panels)) + 0.3, max(1, len(spec.panels)))
     for panel, ax in zip(spec.panels, axes, strict=False):
         _strip(panel, ax) if spec.style == "strip" else _ecdf(panel, ax)
-        ax.set_xlabel(_label(panel.label, panel.unit))
+        ax.set_xlabel(short_label(panel.label, panel.unit))
     _legend(figure, axes)
     return figure
 
@@ -128,7 +127,7 @@ def _ecdf(panel: Panel, ax: Axes) -> None:
     for lane, group in enumerate(panel.groups):
         values, style = sorted(value for value in group.values if is_number(value)), look(lane)
         share = [(index + 1) / len(values) for index in range(len(values))]
-        label = f"{_label(group.label)}, {_size(group.values)}".strip(", ")
+        label = f"{short_label(group.label)}, {_size(group.values)}".strip(", ")
         ax.step(
             [values[0], *values] if values else [],
             [0, *share] if values else [],
@@ -152,6 +151,11 @@ def _intervals(spec: MetricIntervals) -> Figure:
     figure, axes = _figure(spec, 0.42 * count + 0.45, count)
     for item, ax in zip(spec.intervals, axes, strict=False):
         _interval(item, ax, spec)
+    if spec.one_scale:
+        shown = [ax for item, ax in zip(spec.intervals, axes, strict=False) if is_number(item.value)]
+        reach = [ax.get_xlim() for ax in shown]
+        for ax in shown:
+            ax.set_xlim(min(low for low, _ in reach), max(high for _, high in reach))
     _legend(figure, axes, alone=True)
     return figure
 
@@ -199,7 +203,7 @@ def _curves(spec: CurveWithBand) -> Figure:
             linestyle=style.dashes,
             marker=style.marker,
             markevery=every,
-            label=_label(curve.label),
+            label=short_label(curve.label),
             zorder=3,
         )
         if curve.low is not None and curve.high is not None:
@@ -211,14 +215,37 @@ def _curves(spec: CurveWithBand) -> Figure:
         ax.axvline(mark.at, color=ALARM, linewidth=1.2, linestyle=(0, (4, 1.5)))
         low, high = ax.get_xlim()
         side, shift = ("left", 2) if mark.at < low + 0.1 * (high - low) else ("right", -2)
-        at = (mark.at, 0.0)
-        _beside(ax, mark.label, at, ("data", "axes fraction"), (shift, 3), color=ALARM, ha=side, rotation=90)
+        top = _free_above(spec, mark.at)
+        _beside(
+            ax,
+            mark.label,
+            (mark.at, 1.0 if top else 0.0),
+            ("data", "axes fraction"),
+            (shift, -3 if top else 3),
+            color=ALARM,
+            ha=side,
+            va="top" if top else "bottom",
+            rotation=90,
+        )
     if all(float(x).is_integer() for curve in spec.curves for x in curve.x):  # steps, blocks, frames: no halves
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
-    ax.set_xlabel(_label(spec.x_label))
-    ax.set_ylabel(_label(spec.y_label))
+    ax.set_xlabel(short_label(spec.x_label))
+    ax.set_ylabel(short_label(spec.y_label))
     _legend(figure, [ax])
     return figure
+
+
+def _free_above(spec: CurveWithBand, at: float) -> bool:
+    """Whether more of the curves' points about ``at`` lie in the lower half of all values: a label then goes on top."""
+    points = [(x, y) for curve in spec.curves for x, y in zip(curve.x, curve.y, strict=True) if is_number(y)]
+    if not points:
+        return False
+    edges = [
+        y for curve in spec.curves for part in (curve.low, curve.y, curve.high) for y in part or () if is_number(y)
+    ]
+    reach, middle = max(x for x, _ in points) - min(x for x, _ in points), (min(edges) + max(edges)) / 2
+    near = [y for x, y in points if abs(x - at) <= 0.1 * reach]
+    return sum(y < middle for y in near) > len(near) / 2
 
 
 @drawing.register(BarStack)
@@ -240,7 +267,7 @@ def _bars(spec: BarStack) -> Figure:
             edgecolor=PAPER,
             hatch=style.hatch,
             linewidth=0.6,
-            label=_label(part.label),
+            label=short_label(part.label),
         )
         for bar, width in enumerate(widths):
             if width > 0.09 * reach:
@@ -249,7 +276,7 @@ def _bars(spec: BarStack) -> Figure:
     ax.set_yticks(range(len(spec.bars)), [_tick(bar) for bar in spec.bars])
     ax.invert_yaxis()
     ax.set_xlim(0, reach * (1.0 if spec.shares else 1.02))
-    ax.set_xlabel(_label(spec.x_label, "%" if spec.shares else spec.unit))
+    ax.set_xlabel(short_label(spec.x_label, "%" if spec.shares else spec.unit))
     ax.grid(axis="y", visible=False)
     _legend(figure, [ax], alone=True)
     return figure
@@ -270,51 +297,13 @@ def _scatter(spec: Scatter) -> Figure:
             color=style.color,
             alpha=0.75,
             linewidths=0,
-            label=_label(points.label),
+            label=short_label(points.label),
         )
         pairs += kept
     if spec.diagonal and pairs:
         ends = [min(map(min, pairs)), max(map(max, pairs))]
         ax.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), label="y = x", zorder=1)
-    ax.set_xlabel(_label(spec.x_label))
-    ax.set_ylabel(_label(spec.y_label))
+    ax.set_xlabel(short_label(spec.x_label))
+    ax.set_ylabel(short_label(spec.y_label))
     _legend(figure, [ax])
-    return figure
-
-
-@drawing.register(FrameStrips)
-def _strips(spec: FrameStrips) -> Figure:
-    from matplotlib.figure import Figure
-
-    shapes = [picture.shape for row in spec.pictures for picture in row if picture is not None]
-    height, width = max(shapes, default=(1, 1))[:2]
-    room = WIDTHS[spec.width] - 0.99  # the rest is for the names of the rows
-    side = room / max(1, len(spec.columns))
-    figure = Figure(figsize=(WIDTHS[spec.width], 0.3 + len(spec.rows) * (side * height / width + 0.05)))
-    axes = figure.subplots(
-        max(1, len(spec.rows)),
-        max(1, len(spec.columns)),
-        squeeze=False,
-        gridspec_kw={
-            "left": 0.95 / WIDTHS[spec.width],
-            "right": 1,
-            "bottom": 0,
-            "top": 1 - 0.2 / figure.get_figheight(),
-        }
-        | {"wspace": 0.04, "hspace": 0.04},
-    )
-    for ax, picture in zip(axes.flat, (picture for row in spec.pictures for picture in row), strict=False):
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(visible=False)
-        for spine in ax.spines.values():
-            spine.set_visible(picture is None)
-        if picture is not None:
-            ax.imshow(picture, interpolation="nearest")
-        else:
-            ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED, size=6.5)
-    for ax, column in zip(axes[0], spec.columns, strict=False):
-        ax.set_title(_label(column), size=7, pad=3)
-    for ax, row in zip(axes[:, 0], spec.rows, strict=False):
-        ax.set_ylabel(fill(_label(row), 16, max_lines=3, placeholder="…"), size=7, rotation=0, ha="right", va="center")
     return figure

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    import numpy as np
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 Number = float | None
 Numbers = tuple[Number, ...]
@@ -26,6 +24,11 @@ class FigureSpec:
     title: str
     caption: str = ""
     width: Literal["column", "page"] = "column"
+
+    @cached_property
+    def drawn(self) -> dict[str, bytes]:
+        """Format -> what was drawn of it so far: the files and the pages that show a figure share one drawing."""
+        return {}
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The numbers of the figure, one flat record per mark."""
@@ -86,9 +89,13 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricIntervals(FigureSpec):
-    """Mean and confidence interval per metric, each on its own scale, beside the published number."""
+    """Mean and confidence interval per metric, each on its own scale, beside the published number.
+
+    With ``one_scale`` they share it: they are values of one metric, to be compared by eye.
+    """
 
     intervals: tuple[Interval, ...]
+    one_scale: bool = False
     published_label: str = "published"
     ci_label: str = "mean, 95 % CI"
 
@@ -203,30 +210,6 @@ class Scatter(FigureSpec):
         for points in self.sets:
             for x, y in zip(points.x, points.y, strict=True):
                 yield {"set": points.label, "x": x, "y": y}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameStrips(FigureSpec):
-    """Frames of several videos, a row each: ``pictures[row][column]`` is uint8 RGB [H, W, 3], None where there is none.
-
-    The pictures themselves are drawn and not kept as data: the videos have them.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[str, ...]
-    pictures: tuple[tuple[np.ndarray | None, ...], ...] = field(repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        same_length("rows of frames", self.rows, self.pictures)
-        same_length("columns of frames", self.columns, *self.pictures)
-
-    def records(self) -> Iterator[dict[str, Any]]:
-        for row, pictures in zip(self.rows, self.pictures, strict=True):
-            for column, picture in zip(self.columns, pictures, strict=True):
-                yield {"row": row, "column": column, "there": picture is not None}
-
-    def document(self) -> dict[str, Any]:
-        return {**asdict(replace(self, rows=(), pictures=())), "rows": self.rows, "frames": list(self.records())}
 
 
 def is_number(value: Number) -> bool:

@@ -48,10 +48,17 @@ def figure_bytes(spec: FigureSpec, format: str) -> bytes:
     return stream.getvalue()
 
 
+def drawn_figure(spec: FigureSpec, format: str) -> bytes:
+    """:func:`figure_bytes`, drawn once however many files and pages show this ``spec``."""
+    if format not in spec.drawn:
+        spec.drawn[format] = figure_bytes(spec, format)
+    return spec.drawn[format]
+
+
 def write_figure(spec: FigureSpec, folder: Path, formats: Sequence[str] = FILE_FORMATS) -> list[Path]:
     """Write the figure, and its data as CSV and JSON, as ``folder/ID.EXT``; return the paths."""
     stem = safe_name(spec.id)
-    contents = {format: figure_bytes(spec, format) for format in formats}
+    contents = {format: drawn_figure(spec, format) for format in formats}
     contents |= {"csv": figure_csv(spec).encode(), "json": figure_json(spec).encode()}
     return [write_atomic(Path(folder) / f"{stem}.{suffix}", data) for suffix, data in contents.items()]
 

@@ -161,7 +161,8 @@ def damaged(path: Path, problem: str) -> StoreError:
     problem = " ".join(problem.split())
     return StoreError(
         f"{path}: the database is damaged ({problem}); nothing was changed, the videos are intact",
-        f"python -m nova_bench store restore {path.parent}  puts the last backup in its place, keeps the damaged file",
+        f"python -m nova_bench store restore --store {path.parent}  puts the last backup in its place, "
+        "keeps the damaged file",
     )
 
 

@@ -51,6 +51,8 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
     rows = []
     for setting in results.settings:
         band = bands[setting.label]
+        if band is None and not _could_record(setting):
+            continue
         note = "" if band is not None else _why_missing(setting)
         values = [None] * 3 if band is None else [float(np.exp2(band.value[i])) for i in (0, len(band.value) - 2)]
         growth = Cell(None, note=note)
@@ -156,6 +158,11 @@ def _curve(label: str, band: Pooled, length: int) -> Curve:
 
 def _points(part) -> tuple[float | None, ...]:
     return tuple(None if x != x else float(x) for x in part)
+
+
+def _could_record(setting: Setting) -> bool:
+    """Whether block outputs can be asked for: a baseline such as the repeated first frame has no blocks."""
+    return not setting.measured or any(arm.plan.suite.model.adapter == "nova" for arm in setting.measured)
 
 
 def _why_missing(setting: Setting) -> str:

@@ -10,7 +10,7 @@ from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
 from nova_bench.study.pooling import Pooled, pooled
-from nova_bench.study.results import Setting, StudyResults
+from nova_bench.study.results import Setting, StudyResults, within
 from nova_bench.study.spec import CurvesSpec
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
             if len(steps) == length:
                 yield length, score, sum(steps) / length
 
-    return pooled(*results.arrays(setting, length + 1, points), results.record.statistics)
+    found = pooled(*results.arrays(setting, length + 1, points), results.record.statistics)
+    return within(found, [results.metrics[metric].range] * (length + 1))
 
 
 def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, ...]:

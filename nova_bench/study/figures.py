@@ -37,6 +37,7 @@ def study_figures(results: StudyResults) -> list[FigureSpec]:
                 title=f"{name}, by setting",
                 intervals=tuple(intervals),
                 ci_label=f"mean, {percent}",
+                one_scale=True,
             )
         )
     return figures

@@ -77,7 +77,7 @@ def _seconds(results: StudyResults, setting: Setting) -> Cell:
     if not medians:
         return Cell(None, note=_problem(setting) or "not computed: no video was made here")
     value, low, high = (float(x) for x in student_interval(np.array(medians), results.record.statistics.confidence))
-    return Cell(value, ci=(low, high))
+    return Cell(value, ci=(max(0.0, low), high))  # Student's interval knows of no lowest time
 
 
 def _problem(setting: Setting) -> str:

@@ -37,10 +37,10 @@ def run_study(request: Request, progress: Progress) -> Reported:
             runs, problems = _measure_all(loaded, store, request.limit, progress)
         record = record_of(loaded, runs, problems)
         if not any(runs) and not any(arm.training for arm in record.arms):
-            raise next(
-                (problem for problem in problems if problem is not None),
-                UserError(f"study {loaded.study.name}: no arm has a record of its training", "state arms' `training`"),
-            )
+            # A mistake is told before weights that aren't here: fetching them would not help.
+            told = sorted((p for p in problems if p is not None), key=lambda p: isinstance(p, MissingAsset))
+            nothing = f"study {loaded.study.name}: no arm has a record of its training"
+            raise told[0] if told else UserError(nothing, "state arms' `training`")
         store.add_run(record.stored())
         store.back_up()
         with progress.stage("report", 0):

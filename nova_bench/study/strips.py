@@ -25,7 +25,7 @@ LARGEST_SIDE = 240
 
 def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A figure per video: a row of frames for the ground truth and for each setting (its first training)."""
-    from nova_bench.render.figure_spec import FrameStrips
+    from nova_bench.render.frame_strips import FrameStrips
 
     arms = [setting.measured[0] for setting in results.settings if setting.measured]
     units: dict[tuple[str, int], Unit] = {}

@@ -87,12 +87,20 @@ def test_a_wrong_file_is_told_with_its_place(collection: Path, tmp_path: Path, c
 
 
 def test_options_reach_the_parts(collection: Path, tmp_path: Path) -> None:
-    request = Request(str(collection), tmp_path, model="m", assignments=["parts.1.takes_model=false"], limit=5)
+    request = Request(str(collection), tmp_path, model="nova-tiny", assignments=["parts.1.takes_model=false"], limit=5)
     _, parts = load_collection(request)
-    assert [part.model for part in parts] == ["m", None, "m"]
+    assert [part.model for part in parts] == ["nova-tiny", None, "nova-tiny"]
     assert [part.limit for part in parts] == [5, 2, 5]
     with pytest.raises(SuiteError, match=r"parts\.0\.set\.seed=1"):
         load_collection(Request(str(collection), tmp_path, assignments=["seed=1"]))
+
+
+def test_a_model_that_is_none_is_told_before_any_part_runs(cli, collection: Path, tmp_path: Path) -> None:
+    for command in ("run", "plan"):
+        result = cli(command, collection, "--model", "nosuch", "--set", "parts.0.takes_model=false")
+        assert result.returncode == 2
+        assert result.stderr.startswith("error: --model nosuch: no such folder, manifest or checkpoint")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:
@@ -112,7 +120,9 @@ def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp
     assert "82.25" in text[text.index("Table 3 (published)") :]
     stored = json.loads((page.parent / "tables" / "f" / "published.json").read_text())
     assert stored["columns"][1]["source"] == "a paper"
-    assert cli("plan", path).returncode == 0
+    planned = cli("plan", path)
+    assert planned.returncode == 0
+    assert planned.stdout.endswith("F\n=\nnot computed: it needs a judge\n")
     page.unlink()
     assert cli("report", page.parent.parent.name).returncode == 0
     assert "not computed: it needs a judge" in page.read_text()

@@ -19,7 +19,7 @@ def write_latency(tmp_path: Path) -> Callable[..., Path]:
             "model": {"adapter": "nova", "checkpoint": "miniature", "random_weights": True},
             "setting": {"num_inference_steps": 2, "num_diffusion_steps": 2, "prompt_tokens": 4},
             "rows": [{"label": "NOVA"}],
-            "measure": {"warmup": 0, "repeats": 1},
+            "measure": {"warmup": 0, "repeats": 1, "overhead": None},
         }
         path = tmp_path / "times.yaml"
         path.write_text(yaml.safe_dump({**suite, **keys}, sort_keys=False), encoding="utf-8")

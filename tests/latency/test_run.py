@@ -36,7 +36,7 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
         rows=[{"label": "NOVA"}, {"label": "without TAM", "setting": {"temporal_autoregressive": False}}],
         curves=[CURVE],
         published=[PUBLISHED],
-        measure={"warmup": 1, "repeats": 2},
+        measure={"warmup": 1, "repeats": 2, "overhead": {"blocks": 6}},
     )
     result = cli("run", suite, "--set", "trace.enabled=true", "--device", "cpu")
     assert result.returncode == 0, result.stderr
@@ -54,11 +54,19 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
 
     with (report / "calls.csv").open() as stream:
         calls = list(csv.DictReader(stream))
-    # Two rows and four points of the curve, of which one is the first row: five measurements of two calls and controls.
-    assert len(calls) == 5 * 4
-    observed = [call for call in calls if call["stopwatch"] == "with"]
+    # Two rows and four points of the curve, of which one is the first row: five measurements of two calls.
+    observed = [call for call in calls if call["spatial"]]
+    assert len(observed) == 5 * 2
     assert all(float(c["total"]) >= sum(float(c[p]) for p in ("text", "temporal", "spatial", "head", "vae"))
                for c in observed)  # fmt: skip
+
+    compared = [call for call in calls if not call["spatial"]]
+    assert [call["stopwatch"] for call in compared].count("without") == len(compared) / 2 == 6 * 2
+    processor, wall = (row.cells for row in table(tmp_path, "overhead").rows)
+    low, high = processor["cost"].ci
+    assert low <= processor["cost"].value <= high
+    assert processor["verdict"].value.startswith(("below 1%", "above 1%"))
+    assert "verdict" not in wall
 
     figure = json.loads((report / "figures" / "scaling_frames.json").read_text())
     assert [curve["label"] for curve in figure["curves"]][:2] == ["with: temporal layers", "with: total"]
@@ -78,6 +86,9 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     assert {path: path.read_bytes() for path in (report / "tables").iterdir()} == pages
     assert "traces/NOVA.json.gz" in (report / "index.html").read_text()
 
+    again = cli("run", suite)
+    assert "5 measurements, 0 to do" in again.stderr
+    assert "overhead" not in again.stderr
     planned = cli("plan", suite)
     assert planned.returncode == 0, planned.stderr
     assert "measurements: 5" in planned.stdout

@@ -124,7 +124,12 @@ class Even:
             time.sleep(self._seconds)
             if self._fail_on and self._fail_on in sample.prompt:
                 raise ValueError("can't tell")
-        return [Score(float(sample.clip.frames[0, 0, 0, 0] % 2 == 0)) for sample in batch]
+        first = [float(sample.clip.frames[0, 0, 0, 0] % 2 == 0) for sample in batch]
+        # Every frame has the first one's: what is made of series can then be told from what is made of values.
+        return [
+            Score(value, details={"per_frame": [value] * len(sample.clip.frames)})
+            for value, sample in zip(first, batch, strict=True)
+        ]
 
 
 def animals(asset: Callable[[str], Path]) -> list[PromptEntry]:

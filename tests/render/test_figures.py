@@ -115,6 +115,41 @@ def test_a_missing_mean_draws_no_marker():
     assert not axes.containers
 
 
+def test_intervals_of_one_metric_share_a_scale():
+    pair = Interval("a", 19.9, (18.8, 21.1)), Interval("b", 33.4, (32.6, 34.3)), Interval("c", None)
+    apart, together = (
+        draw(MetricIntervals(id="i", title="T", intervals=pair, one_scale=one)).axes for one in (False, True)
+    )
+    assert apart[0].get_xlim() != apart[1].get_xlim()
+    assert together[0].get_xlim() == together[1].get_xlim()
+    low, high = together[0].get_xlim()
+    assert low < 18.8
+    assert high > 34.3
+
+
+@pytest.mark.parametrize(("near", "where"), [((1.0, 1.2, 9.0), "top"), ((9.0, 8.8, 1.0), "bottom")])
+def test_the_name_of_a_mark_stands_where_no_curve_is(near, where):
+    curves = (Curve("a", (0, 1, 9), near), Curve("b", (0, 1, 9), near))
+    (axes,) = draw(
+        CurveWithBand(id="m", title="T", x_label="x", y_label="y", curves=curves, marks=(Line("3x", 1),))
+    ).axes
+    (name,) = axes.texts
+    assert name.get_verticalalignment() == where
+
+
+def test_files_and_page_share_a_drawing(tmp_path, monkeypatch):
+    from nova_bench.render import figures
+    from nova_bench.render.html.svg import inline_svg
+
+    drawn = []
+    monkeypatch.setattr(figures, "figure_bytes", lambda spec, format: drawn.append(format) or b"<svg/>")
+    spec = Scatter(id="s", title="T", x_label="x", y_label="y", sets=(Points("p", (1,), (2,)),))
+    for part in ("a", "b"):
+        write_figure(spec, tmp_path / part)
+        inline_svg(spec, part)
+    assert drawn == ["svg", "png", "pdf"]
+
+
 def test_a_gap_in_a_curve_stays_a_gap():
     (axes,) = draw(SPECS["curve"]).axes
     drawn = axes.lines[0].get_ydata()

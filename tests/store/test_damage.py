@@ -55,7 +55,7 @@ def test_a_truncated_artifact_is_made_again(store, tell, contents):
     before = contents(store)
     path = _artifact(store)
     path.write_bytes(path.read_bytes()[:100])
-    code, said = tell("store", "verify", "store")
+    code, said = tell("store", "verify", "--store", "store")
     assert code == 3
     assert f"{path.name}: changed since it was recorded" in said
     code, said = tell("run", "suite.yaml", "--store", "store", "-q")
@@ -78,7 +78,7 @@ def test_verify_names_a_flipped_bit(store, tell):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    code, said = tell("store", "verify", "store")
+    code, said = tell("store", "verify", "--store", "store")
     assert code == 3
     assert said.splitlines()[0].endswith(f"{path.name}: changed since it was recorded")
     assert "1 damaged" in said
@@ -123,7 +123,7 @@ def _refused(tell, root, *expected):
         assert code == 2, said
         first, second = said.splitlines()
         assert first.startswith(f"error: {'store'}/store.sqlite: the database is damaged (")
-        assert "nova_bench store restore store" in second
+        assert "nova_bench store restore --store store" in second
     assert {**files(), **before} == before
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_database_is_refused_and_restored(store, tell, contents, damag
     damage(store / "store.sqlite")
     damaged = (store / "store.sqlite").read_bytes()
     _refused(tell, store)
-    code, said = tell("store", "restore", "store")
+    code, said = tell("store", "restore", "--store", "store")
     assert code == 0, said
     assert "restored from the backup" in said
     (kept,) = store.glob("store.damaged-*.sqlite")
@@ -150,7 +150,7 @@ def test_a_lost_database_is_not_begun_anew_in_silence(store, tell, contents):
     (store / "store.sqlite").unlink()
     _refused(tell, store)
     assert not (store / "store.sqlite").exists()
-    assert tell("store", "restore", "store")[0] == 0
+    assert tell("store", "restore", "--store", "store")[0] == 0
     assert contents(store) == before
 
 
@@ -159,7 +159,7 @@ def test_without_a_backup_the_journal_knows_every_video(store, tell, contents):
     (store / "store.backup.sqlite").unlink()
     _header(store / "store.sqlite")
     _refused(tell, store)
-    code, said = tell("store", "restore", "store")
+    code, said = tell("store", "restore", "--store", "store")
     assert code == 0
     assert "no backup" in said
     assert f"videos found beyond it: {UNITS}" in said
@@ -193,7 +193,7 @@ def test_videos_made_after_the_backup_come_back(write_suite, tmp_path, tell, con
     _header(root / "store.sqlite")
     (root / "store.sqlite-wal").unlink()  # or SQLite would mend the header from it
     _refused(tell, root)
-    code, said = tell("store", "restore", "store")
+    code, said = tell("store", "restore", "--store", "store")
     assert code == 0
     assert f"videos found beyond it: {made - 2}" in said
     code, said = tell("run", "suite.yaml", "--store", "store")
@@ -208,7 +208,7 @@ def test_a_garbled_log_is_refused_and_restored(write_suite, tmp_path, tell, cont
     root = _killed_after("store", 3, tmp_path)
     _overwrite(root / "store.sqlite-wal", 0)
     _refused(tell, root)
-    assert tell("store", "restore", "store")[0] == 0
+    assert tell("store", "restore", "--store", "store")[0] == 0
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said
     assert contents(root) == contents(tmp_path / "whole")
@@ -235,7 +235,7 @@ def test_a_torn_journal_line_is_skipped(store, tell, contents):
         stream.write(b'\n{"unit": "0123')
     for name in ("store.sqlite", "store.backup.sqlite"):
         (store / name).unlink()
-    assert tell("store", "restore", "store")[0] == 0
+    assert tell("store", "restore", "--store", "store")[0] == 0
     with Store.reader(store) as opened:
         found = opened.artifacts(before["artifacts"])
     assert {unit: artifact.sha256 for unit, artifact in found.items()} == {

@@ -37,9 +37,9 @@ def test_reading_a_read_only_store(write_suite, tmp_path, small_disk, tell):
     code, said = tell("plan", "suite.yaml", "--store", store)
     assert code == 0, said
     assert ["samples", "6", "0"] in [line.split()[:3] for line in said.splitlines()]
-    code, said = tell("store", "runs", store)
+    code, said = tell("store", "runs", "--store", store)
     assert (code, "smoke-" in said) == (0, True)
-    code, said = tell("store", "verify", store)
+    code, said = tell("store", "verify", "--store", store)
     assert (code, said) == (0, "all files are intact\n")
     code, said = tell("report", "--store", store, "--out", tmp_path / "out")
     assert code == 0, said

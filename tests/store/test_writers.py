@@ -37,7 +37,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(slow_run, tmp_path, co
     message, remedy = said.splitlines()
     assert message.startswith(f"error: store: another process is writing to this store (process {first.pid} on ")
     assert "--store FOLDER" in remedy
-    code, said = _tell(tmp_path, "store", "restore", "store")
+    code, said = _tell(tmp_path, "store", "restore", "--store", "store")
     assert code == 2
     assert "another process is writing" in said
     first.join()

@@ -129,6 +129,13 @@ def test_planning_makes_no_file(finished, tmp_path):
     assert len(list((folder / "assets" / "prompts").iterdir())) == 4
 
 
+def test_a_mistake_is_told_before_a_checkpoint_that_is_not_here(cli):
+    result = cli("run", "extrapolation", "--set", "prompts={clips: {folder: nosuch}}")
+    assert result.returncode == 2
+    assert "nosuch: no such folder (correct prompts.clips.folder)" in result.stderr
+    assert result.stderr.splitlines()[-2].endswith("nosuch: no such folder")
+
+
 def test_without_the_checkpoint_the_baseline_is_still_computed(cli, tmp_path):
     small = [part for part in SMALL if part not in ("--model", PIPELINE)]
     result = cli("run", "extrapolation", *small)

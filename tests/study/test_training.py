@@ -256,10 +256,12 @@ def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_stud
     arms = [
         {"label": "slow", "set": {"model.seconds": 0.05}, "published": published},
         {"label": "fast", "set": {"model.checkpoint": "b"}},
+        {"label": "once", "group": "uneven", "set": {"model.checkpoint": "c"}},
+        {"label": "again", "group": "uneven", "set": {"model.checkpoint": "d", "model.seconds": 0.05}},
     ]
     path = write_study(arms=arms, training=None, overview={"title": "Table 2", "columns": columns})
     assert cli("run", path).returncode == 0
-    slow, fast, paper = rows_of(tmp_path, "overview")
+    slow, fast, uneven, paper = rows_of(tmp_path, "overview")
     metric = {row["setting"]["value"]: row["value"] for row in rows_of(tmp_path, "study")}
     assert slow["c0"]["value"] == metric["slow"]["value"]
     with contextlib.closing(sqlite3.connect(tmp_path / "runs" / "store.sqlite")) as database:
@@ -273,6 +275,7 @@ def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_stud
     assert slow["c1"]["value"] == pytest.approx(measured["pair-slow"])
     assert fast["c1"]["value"] == pytest.approx(measured["pair-fast"])
     assert measured["pair-slow"] >= 0.05
+    assert uneven["c1"]["ci"][0] == 0.0
     assert fast["c2"] == {"note": "not computed: not these prompts"}
     assert paper["setting"]["value"] == "Paper (published)"
     assert paper["c1"] == {"value": 12, "published": True, "source": "a paper, Table 2"}
@@ -290,7 +293,8 @@ def test_block_outputs_are_shown_per_step_and_per_block(cli, write_study, tmp_pa
         "sampling": {"num_frames": 5, "num_inference_steps": 2, "num_diffusion_steps": 2},
         "scorers": ["temporal_flickering"],
     }
-    path = write_study(base=base, arms=[{"label": "A"}], training=None, block_outputs={})
+    arms = [{"label": "A"}, {"label": "no blocks", "model": {"adapter": "drift"}}]
+    path = write_study(base=base, arms=arms, training=None, block_outputs={})
     result = cli("run", path)
     assert result.returncode == 0, result.stderr
     (row,) = rows_of(tmp_path, "generation_block_outputs")

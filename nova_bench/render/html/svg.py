@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.figures import figure_bytes
+from nova_bench.render.figures import drawn_figure
 from nova_bench.render.grid import clean_text
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -19,7 +19,7 @@ def inline_svg(spec: FigureSpec, prefix: str) -> str:
     Inline styles become presentation attributes, so that a page may forbid inline styles and may recolour the figure
     by attribute selectors; ``prefix`` keeps the ids of several figures apart; the title is its accessible name.
     """
-    root = ET.fromstring(figure_bytes(spec, "svg"))
+    root = ET.fromstring(drawn_figure(spec, "svg"))
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{_SVG}metadata", f"{_SVG}style", f"{_SVG}title"):
