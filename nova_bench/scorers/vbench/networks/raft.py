@@ -78,9 +78,9 @@ class MotionEncoder(nn.Module):
     def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
         # Channels last as the rest: of mixed layouts all that follows would be walked with strides, and copied.
         flow = flow.contiguous(memory_format=torch.channels_last)
-        correlation = self.convc2(self.convc1(samples).relu_()).relu_()
+        samples = self.convc2(self.convc1(samples).relu_()).relu_()
         motion = self.convf2(self.convf1(flow).relu_()).relu_()
-        return torch.cat([self.conv(torch.cat([correlation, motion], dim=1)).relu_(), flow], dim=1)
+        return torch.cat([self.conv(torch.cat([samples, motion], dim=1)).relu_(), flow], dim=1)
 
 
 class HalfGRU(nn.Module):
