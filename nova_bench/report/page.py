@@ -94,7 +94,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
-    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts).encode())
+    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, store.root).encode())
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.derive import DerivedSummary
@@ -119,8 +120,11 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
     }
 
 
-def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit]) -> str:
-    """One line per sample and metric: the raw rows and the files they are about, for any other tool."""
+def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], store: Path) -> str:
+    """One line per sample and metric: the raw rows and the files they are about, for any other tool.
+
+    A file inside the folder ``store`` is named from there on, so that the same results read the same in every store.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(SAMPLE_COLUMNS)
@@ -139,7 +143,11 @@ def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Arti
                     "" if row is None else row.weight,
                     info.unit,
                     problem_of(score),
-                    artifact.path if isinstance(artifact, Artifact) else score.unit.source or "",
+                    _file(artifact, store) if isinstance(artifact, Artifact) else score.unit.source or "",
                 ]
             )
     return stream.getvalue()
+
+
+def _file(artifact: Artifact, store: Path) -> Path:
+    return artifact.path if artifact.external else artifact.path.relative_to(store)
