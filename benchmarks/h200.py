@@ -120,7 +120,7 @@ def _rehearsal() -> list[str]:
     small = {"num_frames": 5, "size": "96x64", "batch_size": 2, "num_inference_steps": 8, "num_diffusion_steps": 4}
     return [
         "title=Rehearsal of the times at full size",
-        "description=A miniature with random weights on a CPU: the same code, none of the paper's sizes.",
+        "description=A miniature with random weights on a CPU, by the same code; none of the paper's sizes.",
         "model.checkpoint=miniature",
         'model.label="rehearsal on a CPU: miniature, random weights"',
         *(f"setting.{key}={value}" for key, value in small.items()),
