@@ -102,10 +102,7 @@ def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress
                 advance(1)
                 continue
             row = _row(plan, point, work)
-            store.add_rows([row])
-            progress.log(f"measure: {_short(point, plan)}: {row.message or f'{row.value:.4g} s per video'}")
-            if row.status == Status.FAILED:
-                progress.warn(f"{_short(point, plan)}: {row.message}")
+            _file(row, "measure", _short(point, plan), "{:.4g} s per video", store, progress)
             advance(1)
 
 
@@ -120,8 +117,8 @@ def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progre
     point = comparison_point(plan, row, how)
     if (there := comparison_of(plan, point, store)) and there.ok:
         return
-    left, compiling = _left(plan, began), COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0
-    if left is not None and left < how.seconds + compiling:
+    left = _left(plan, began)
+    if left is not None and left < how.seconds + _compiling(point):
         progress.warn(f"what measuring costs: not begun: {max(0.0, left):.3g} s are left, {how.seconds:g} are wanted")
         return
 
@@ -130,11 +127,7 @@ def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progre
         return comparison.cost(comparison.clock), comparison.details
 
     with progress.stage("overhead", 1) as advance:
-        found = _row(plan, point, work)
-        store.add_rows([found])
-        progress.log(f"overhead: {row.label}: {found.message or f'{found.value:.3%}'}")
-        if found.status == Status.FAILED:
-            progress.warn(f"what measuring costs: {found.message}")
+        _file(_row(plan, point, work), "overhead", "what measuring costs", "{:.3%}", store, progress)
         advance(1)
 
 
@@ -144,11 +137,24 @@ def _left(plan: LatencyPlan, began: float) -> float | None:
     return None if minutes is None else 60 * minutes - (time.monotonic() - began)
 
 
+def _compiling(point: Point) -> float:
+    """Seconds that a point needs before its first call."""
+    return COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0.0
+
+
+def _file(row: Row, stage: str, title: str, shown: str, store: Store, progress: Progress) -> None:
+    """Keep a row and tell of it; ``shown`` formats its value."""
+    store.add_rows([row])
+    progress.log(f"{stage}: {title}: {row.message or shown.format(row.value)}")
+    if row.status == Status.FAILED:
+        progress.warn(f"{title}: {row.message}")
+
+
 def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, progress: Progress) -> str:
     """Why a measurement isn't begun with ``left`` seconds to go; empty where it fits, or where it will fail anyway."""
     from nova_bench.latency.estimate import expected_seconds
 
-    if left <= (COMPILE_SECONDS if "compiled" in point.setting["mode"] else 0):
+    if left <= _compiling(point):
         return f"{max(0.0, left):.3g} s are left"
     began = time.monotonic()
     try:

@@ -71,8 +71,9 @@ static void pack_value(const float *value, int64_t tokens, struct room *room, fl
         const __mmask16 some = _mm512_cmp_ps_mask(top, _mm512_setzero_ps(), _CMP_GT_OQ);
         const __m512 factor = _mm512_maskz_div_ps(some, _mm512_set1_ps(LARGEST), top);
         for (int64_t step = 0; step < steps; step++) {
-            const int64_t start = step / CHUNK * CHUNK, count = least(CHUNK, steps - start);
-            int8_t *out = room->value + (start * (LANES / SIDE) + panel * count + step - start) * 3 * TILE;
+            const int64_t start = step / CHUNK * CHUNK;
+            int8_t *out =
+                room->value + place_of_weights(steps, LANES / SIDE, start, panel) + (step - start) * 3 * TILE;
             for (int line = 0; line < SIDE; line++) {
                 __m512i numbers[4]; /* of the tokens that share a word, see put */
                 for (int i = 0; i < 4; i++) {
@@ -151,7 +152,7 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
         const int64_t count = least(CHUNK, steps - start);
         for (int64_t i = 0; i < count; i++) lines[i] = room->shares + (start + i) * 3 * PLANE;
         for (int64_t panel = 0; panel < LANES / SIDE; panel++) {
-            accumulate_steps(lines, PLANE, room->value + (start * (LANES / SIDE) + panel * count) * 3 * TILE,
+            accumulate_steps(lines, PLANE, room->value + place_of_weights(steps, LANES / SIDE, start, panel),
                              (int)count, tiles[turn], &pending);
             pending = (struct sums){
                 .tiles = tiles[turn],

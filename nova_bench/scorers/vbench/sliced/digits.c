@@ -23,7 +23,7 @@ void sliced_rows(const float *x, int64_t rows, int64_t width, int8_t *digits, in
     enum { TOGETHER = 8 }; /* written side by side in each plane, and still in the cache when they are read again */
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t start = 0; start < rows; start += TOGETHER) {
-        const int64_t end = start + TOGETHER < rows ? start + TOGETHER : rows;
+        const int64_t end = least(rows, start + TOGETHER);
         for (int64_t row = start; row < end; row++) scales[row] = largest(x + row * width, width) / LARGEST;
         for (int64_t lane = 0; lane < width; lane += LANES)
             for (int64_t row = start; row < end; row++)

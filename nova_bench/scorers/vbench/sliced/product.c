@@ -24,7 +24,7 @@ static inline void fetch(const int8_t *lines, int64_t bytes) {
 
 /* Weights for the outputs from n on of the chunk of steps from `start` on. */
 static inline const int8_t *weights_of(const struct product *p, int64_t start, int64_t n) {
-    return p->weights + (start * quotient_up(p->outputs, SIDE) + n / SIDE * least(CHUNK, p->steps - start)) * 3 * TILE;
+    return p->weights + place_of_weights(p->steps, quotient_up(p->outputs, SIDE), start, n / SIDE);
 }
 
 /* Rows from `top` to `bottom`, outputs from `left` to `right`; at most BLOCK of each. */

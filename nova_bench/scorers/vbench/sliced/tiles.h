@@ -96,6 +96,12 @@ static inline void finish_all(const struct sums *s) {
 #define STORE(sum) \
     if (step == steps - 1) _tile_stored(sum, tiles[sum], LANES);
 
+/* Weights lie as [steps / CHUNK, panels of SIDE outputs, CHUNK, 3, 16, 16, 4], the last chunk shorter: where those of
+ * one panel begin, for the chunk of steps from `start` on. */
+static inline int64_t place_of_weights(int64_t steps, int64_t panels, int64_t start, int64_t panel) {
+    return (start * panels + panel * least(CHUNK, steps - start)) * 3 * TILE;
+}
+
 /* The three sums of SIDE rows and outputs over some steps of LANES channels: tile 0 of high * high, 1 of what is 256
  * times smaller, 2 of the next order. The three products below that are less than float32's own rounding. Tile
  * operations wait for each other most of the time, so that what is left to do of the sums before costs little in
