@@ -9,14 +9,15 @@ import typer
 
 from nova_bench import __version__
 from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
-from nova_bench.cli.ending import DEBUG, ends_with_code
+from nova_bench.cli.ending import DEBUG, ends_with_code, tell
+from nova_bench.standard_streams import OutputError, finish_output, prepare_streams
 
 app = typer.Typer(
     name="nova_bench",
     help="Benchmark and ablation harness for autoregressive video generation (NOVA, arXiv 2412.14169).",
     epilog=(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 incomplete or nothing measured, 4 inconclusive, "
-        "70 a bug in nova_bench, 130 interrupted."
+        "70 a bug in nova_bench, 130 interrupted, 141 the reader of a pipe went away."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -58,7 +59,14 @@ def _common(
 def main() -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    app([argument for argument in sys.argv[1:] if argument != DEBUG])
+    prepare_streams()
+    try:
+        try:
+            app([argument for argument in sys.argv[1:] if argument != DEBUG])
+        finally:
+            finish_output()
+    except OutputError as error:
+        sys.exit(int(tell(error)))
 
 
 def _interrupt(signum: int, frame: object) -> None:
