@@ -125,8 +125,8 @@ class FramePairs:
         video, reference = self._video, self._reference
         if video.skipped or reference.skipped:
             return MediaError(
-                f"{video.path}: {float(video.end):.3f} s at {video.rate}, but its reference {reference.path} has "
-                f"{float(reference.end):.3f} s at {reference.rate}",
+                f"{video.path}: {float(video.end):.2f} s at {video.rate}, but its reference {reference.path} has "
+                f"{float(reference.end):.2f} s at {reference.rate}",
                 f"export both at one rate and length, or set `frames: common` to compare the time that both have; "
                 f"{_BY_INDEX}",
             )
