@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
 from nova_bench.batches import one_line, work_in_batches
 from nova_bench.errors import MediaError
-from nova_bench.execute import make_executor
+from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.identity import file_digest
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
@@ -77,8 +78,9 @@ def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store
     execution = plan.suite.execution
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    with progress.stage("score", len(jobs)) as advance:
-        for batch in make_executor(execution).map(worker, jobs):
+    batches = make_executor(execution).map(worker, jobs, worker.lose, progress.warn)
+    with progress.stage("score", len(jobs)) as advance, closing(batches):
+        for batch in batches:
             store.add_rows(batch.rows)
             for warning in batch.warnings:
                 progress.warn(warning)
@@ -156,6 +158,16 @@ class ScoreWorker:
             batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
+    def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
+        """The failed rows of a job that no worker survives."""
+        rows = [replace(self._row(job, index, inputs), message=one_line(problem)) for index, inputs in job.wants]
+        return ScoredBatch(1, rows)
+
+    def _row(self, job: Job, index: int, inputs: str) -> Row:
+        """The row of a scorer for a job, with nothing in it yet."""
+        planned = self._planned[index]
+        return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
+
     def _decoded(self, jobs: Sequence[Job]) -> Iterator[list[_Decoded]]:
         """Batches of decoded jobs, closed when they are full or heavy."""
         batch: list[_Decoded] = []
@@ -174,6 +186,7 @@ class ScoreWorker:
         paths = [path for job in jobs for path in (job.path, self._reference(job)) if path]
         media = decode_ahead(paths)
         for job in jobs:
+            report_step("decoding")
             started = time.perf_counter()
             path, clip = next(media)
             reference = next(media)[1] if self._reference(job) else None
@@ -196,7 +209,7 @@ class ScoreWorker:
             for wanted, inputs in entry.job.wants:
                 if wanted != index:
                     continue
-                row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
+                row = self._row(entry.job, index, inputs)
                 if info.needs_reference and entry.job.reference is None:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is None:
@@ -205,7 +218,9 @@ class ScoreWorker:
                     yield replace(row, message=problem)
         if not ready:
             return
+        report_step(info.name)
         scorer = self._scorer(index)
+        report_step(info.name)
         started = time.perf_counter()
         outcomes = list(
             work_in_batches(
