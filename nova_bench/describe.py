@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import Suite
+from nova_bench.standard_streams import styled
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -93,7 +95,7 @@ def show_fields() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(file=styled(sys.stdout), highlight=False)
     for heading, keys in field_sections():
         table = Table(box=box.SIMPLE_HEAD, title=Text(heading, style="bold"), title_justify="left", pad_edge=False)
         for title in ("key", "type", "default"):

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     INCONCLUSIVE = 4
     INTERNAL = 70
     INTERRUPTED = 130
+    READER_GONE = 141
 
 
 class UserError(Exception):

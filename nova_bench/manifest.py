@@ -36,7 +36,7 @@ def write_manifest(
         invocation["device"]["products"] = describe_products(device)
     invocations = [*_earlier(path, content["run"]), invocation]
     manifest = {**content, "invocations": invocations}
-    return write_atomic(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+    return write_atomic(path, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nova_bench.standard_streams import styled
+from nova_bench.visible import visible
+
 LOGGER = logging.getLogger("nova_bench")
 # Without a handler, logging itself would print warnings a second time.
 LOGGER.addHandler(logging.NullHandler())
@@ -74,12 +77,12 @@ class Progress:
         """Tell the user, unless told to be quiet; always log."""
         self.log(message)
         if not self._quiet:
-            print(message, file=sys.stderr, flush=True)
+            print(visible(message), file=sys.stderr, flush=True)
 
     def warn(self, message: str) -> None:
         """Something the user should know; shown even when quiet."""
         LOGGER.warning(message)
-        print(f"warning: {message}", file=sys.stderr, flush=True)
+        print(f"warning: {visible(message)}", file=sys.stderr, flush=True)
 
     def log(self, message: str) -> None:
         """To the log file only."""
@@ -104,7 +107,7 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bars:
+    with progress.Progress(*columns, console=Console(file=styled(sys.stderr))) as bars:
         task = bars.add_task(name, total=total, rate="")
 
         def advance(count: int) -> None:
@@ -115,11 +118,18 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+class _VisibleLines(logging.Formatter):
+    """One line an entry, with what could drive the terminal of whoever reads the log escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record)).replace("\n", "\n    ")
+
+
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Append everything that is logged to a file."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_VisibleLines("%(asctime)s %(levelname)s %(message)s"))
     # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
     logging.raiseExceptions = False
     LOGGER.addHandler(handler)

@@ -1,4 +1,4 @@
-"""(artifact, scorer) pairs whose rows are missing -> rows. A video is decoded once, however many scorers want it."""
+"""(artifact, scorer) pairs whose rows are missing -> rows."""
 
 from __future__ import annotations
 
@@ -10,28 +10,15 @@ from dataclasses import dataclass, field, replace
 from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
 from nova_bench.batches import one_line, work_in_batches
-from nova_bench.errors import MediaError
+from nova_bench.decoding import Decoded, Job, decoded_batches
 from nova_bench.execute import LostWorker, make_executor, report_step
-from nova_bench.identity import file_digest
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Sample, Score, Scorer, ScorerContext
+from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.selection import needed
 from nova_bench.store import Artifact, Row, Status, Store
-from nova_bench.video import Clip, decode_ahead
 
 NO_REFERENCE = "no reference clip was given"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One artifact, and which scorers still have to see it. ``wants`` holds (index of the scorer, inputs digest)."""
-
-    artifact: str
-    path: str
-    prompt: str
-    reference: str | None
-    wants: tuple[tuple[int, str], ...]
 
 
 @dataclass
@@ -151,7 +138,7 @@ class ScoreWorker:
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
         """Yield one batch of rows after another; decoding runs ahead of scoring in a thread."""
-        for batch in self._decoded(jobs):
+        for batch in decoded_batches(jobs, self._reference, self._batch_size, self._batch_bytes):
             result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
             for index in range(len(self._planned)):
                 result.rows += self._score(index, batch, result.warnings)
@@ -168,43 +155,15 @@ class ScoreWorker:
         planned = self._planned[index]
         return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
 
-    def _decoded(self, jobs: Sequence[Job]) -> Iterator[list[_Decoded]]:
-        """Batches of decoded jobs, closed when they are full or heavy."""
-        batch: list[_Decoded] = []
-        weight = 0
-        for entry in self._decode(jobs):
-            batch.append(entry)
-            weight += entry.bytes
-            del entry
-            if len(batch) >= self._batch_size or weight >= self._batch_bytes:
-                yield batch
-                batch, weight = [], 0
-        if batch:
-            yield batch
-
-    def _decode(self, jobs: Sequence[Job]) -> Iterator[_Decoded]:
-        paths = [path for job in jobs for path in (job.path, self._reference(job)) if path]
-        media = decode_ahead(paths)
-        for job in jobs:
-            report_step("decoding")
-            started = time.perf_counter()
-            path, clip = next(media)
-            reference = next(media)[1] if self._reference(job) else None
-            # Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
-            if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
-                clip = MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
-            yield _Decoded(job, clip, reference, time.perf_counter() - started)
-            del clip, reference
-
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
         return job.reference if needed else None
 
-    def _score(self, index: int, batch: list[_Decoded], warnings: list[str]) -> Iterable[Row]:
+    def _score(self, index: int, batch: list[Decoded], warnings: list[str]) -> Iterable[Row]:
         """Rows of one scorer for the jobs of a batch that want it."""
         planned = self._planned[index]
         info = planned.info
-        ready: list[tuple[_Decoded, Row]] = []
+        ready: list[tuple[Decoded, Row]] = []
         for entry in batch:
             for wanted, inputs in entry.job.wants:
                 if wanted != index:
@@ -220,16 +179,13 @@ class ScoreWorker:
             return
         report_step(info.name)
         scorer = self._scorer(index)
-        report_step(info.name)
+
+        def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
+            report_step(info.name)
+            return scorer.score([entry.sample(info.needs_reference) for entry, _ in part])
+
         started = time.perf_counter()
-        outcomes = list(
-            work_in_batches(
-                ready,
-                len(ready),
-                lambda part: scorer.score([entry.sample(info.needs_reference) for entry, _ in part]),
-                warnings.append,
-            )
-        )
+        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
         for (_, row), outcome in outcomes:
             yield _complete(replace(row, seconds=seconds), outcome)
@@ -253,31 +209,3 @@ def _complete(row: Row, outcome: Score | Exception) -> Row:
     if value != value or abs(value) == float("inf"):
         return replace(row, message=f"{row.scorer} returned {value}", details=outcome.details)
     return replace(row, status=Status.OK, value=value, weight=float(outcome.weight), details=outcome.details)
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """A job with its decoded clips, or the errors that decoding them met."""
-
-    job: Job
-    clip: Clip | Exception
-    reference: Clip | Exception | None
-    seconds: float
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of decoded frames."""
-        clips = (self.clip, self.reference)
-        return sum(clip.frames.numel() for clip in clips if clip is not None and not isinstance(clip, Exception))
-
-    def problem(self, needs_reference: bool) -> str | None:
-        """Why this job can't be scored; None where it can."""
-        if isinstance(self.clip, Exception):
-            return one_line(self.clip)
-        if needs_reference and isinstance(self.reference, Exception):
-            return f"reference: {one_line(self.reference)}"
-        return None
-
-    def sample(self, with_reference: bool) -> Sample:
-        """What the scorer sees."""
-        return Sample(self.clip, self.reference if with_reference else None, self.job.prompt)

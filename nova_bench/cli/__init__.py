@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import typer
 
 from nova_bench import __version__
 from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
-from nova_bench.cli.ending import DEBUG, ends_with_code
+from nova_bench.cli.ending import DEBUG, ends_with_code, tell
+from nova_bench.interrupts import end_requested, say_interrupted, watch_signals
+from nova_bench.standard_streams import OutputError, finish_output, prepare_streams
 
 app = typer.Typer(
     name="nova_bench",
     help="Benchmark and ablation harness for autoregressive video generation (NOVA, arXiv 2412.14169).",
     epilog=(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 incomplete or nothing measured, 4 inconclusive, "
-        "70 a bug in nova_bench, 130 interrupted."
+        "70 a bug in nova_bench, 130 interrupted, 141 the reader of a pipe went away."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -57,9 +58,16 @@ def _common(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    app([argument for argument in sys.argv[1:] if argument != DEBUG])
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    watch_signals()
+    prepare_streams()
+    try:
+        try:
+            app([argument for argument in sys.argv[1:] if argument != DEBUG])
+        except SystemExit:
+            if end_requested():  # typer has its own idea of an interrupt
+                sys.exit(say_interrupted())
+            raise
+        finally:
+            finish_output()
+    except OutputError as error:
+        sys.exit(int(tell(error)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,6 +12,8 @@ import typer
 
 from nova_bench.atomic import explain_os_error
 from nova_bench.errors import ExitCode, UserError
+from nova_bench.interrupts import end_requested, say_interrupted
+from nova_bench.standard_streams import escaped_streams
 
 DEBUG = "--debug"
 
@@ -22,36 +23,47 @@ def ends_with_code(command: Callable[..., ExitCode]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*arguments: object, **options: object) -> None:
-        try:
-            code = command(*arguments, **options)
-        except UserError as error:
-            if DEBUG in sys.argv:
-                raise
-            code = tell(error)
-        except KeyboardInterrupt:
-            again = shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]])
-            print(f"\ninterrupted; everything finished is kept. To continue: {again}", file=sys.stderr)
-            code = ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            # The reader of a pipe (head, less) went away: that is its right.
-            sys.stderr.close()
-            code = ExitCode.PASS
-        except OSError as error:
-            if DEBUG in sys.argv:
-                raise
-            code = tell(explain_os_error(error, Path(error.filename or ".")))
-        except Exception:
-            # Never Python's own 1 for an uncaught exception: that says "regression" to whoever reads exit codes.
-            traceback.print_exc()
-            print("error: this is a bug in nova_bench; everything finished is kept", file=sys.stderr)
-            code = ExitCode.INTERNAL
+        with escaped_streams():
+            code = _run(lambda: command(*arguments, **options))
         raise typer.Exit(int(code))
 
     return wrapped
 
 
+def _run(command: Callable[[], ExitCode]) -> ExitCode:
+    try:
+        return _interruptible(command)
+    except UserError as error:
+        if DEBUG in sys.argv:
+            raise
+        return tell(error)
+    except KeyboardInterrupt:
+        return say_interrupted()
+    except OSError as error:
+        if DEBUG in sys.argv:
+            raise
+        return tell(explain_os_error(error, Path(error.filename or ".")))
+    except Exception:
+        # Never Python's own 1 for an uncaught exception: that says "regression" to whoever reads exit codes.
+        traceback.print_exc()
+        print("error: this is a bug in nova_bench; everything finished is kept", file=sys.stderr)
+        return ExitCode.INTERNAL
+
+
+def _interruptible(command: Callable[[], ExitCode]) -> ExitCode:
+    """Run a command; an error after it was asked to end is the interrupt in another guise."""
+    try:
+        return command()
+    except Exception as error:
+        if end_requested():
+            raise KeyboardInterrupt from error
+        raise
+
+
 def tell(error: UserError) -> ExitCode:
     """Print an error and its remedy; returns its exit code."""
+    if error.exit_code == ExitCode.READER_GONE:
+        return error.exit_code  # whoever reads a pipe (head, less) may go away when it pleases
     print(f"error: {error.message}", file=sys.stderr)
     if error.remedy:
         print(f"  try: {error.remedy}", file=sys.stderr)

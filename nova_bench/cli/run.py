@@ -51,10 +51,11 @@ def show_tables(tables: Sequence[Table]) -> None:
     from rich.console import Console
 
     from nova_bench.render.terminal import TerminalTable, plain_text
+    from nova_bench.standard_streams import styled
 
     for table in tables:
         if sys.stdout.isatty():
-            Console().print(TerminalTable(table))
+            Console(file=styled(sys.stdout)).print(TerminalTable(table))
         else:
             print(plain_text(table))
         print()

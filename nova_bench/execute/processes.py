@@ -14,12 +14,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from nova_bench.errors import UserError
 from nova_bench.execute import Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
+from nova_bench.interrupts import held_back
 
 STOPPED_SECONDS = 5.0
 """A worker that somebody stopped (SIGSTOP) for so long is replaced."""
@@ -102,7 +103,8 @@ class _Pool:
         if self._failed_starts < FAILED_STARTS or not self._workers:
             while len(self._workers) < wanted:
                 threads = max(1, (os.cpu_count() or 1) // self._size)
-                self._workers.append(_Worker(self._work, threads, self._news))
+                with held_back():
+                    self._workers.append(_Worker(self._work, threads, self._news))
 
     def _allowed(self, stall_seconds: float | None) -> float:
         """Seconds that a step may take."""
@@ -147,8 +149,7 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         # No daemon in the sense of multiprocessing: those may have no children, and decoding has some.
         self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
-        with _interrupts_held_back():
-            self.process.start()
+        self.process.start()
         theirs.close()
         self.chunk: Chunk | None = None
         self.step = ""
@@ -229,13 +230,3 @@ def _is_stopped(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return False
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C, which goes to the whole group: the parent alone decides."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

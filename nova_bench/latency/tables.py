@@ -13,6 +13,7 @@ from nova_bench.latency.spec import Change
 from nova_bench.latency.store import Measured
 from nova_bench.latency.summary import ALL_PARTS, CLOSURE_LIMIT, COST_LIMIT, GENERATION, PARTS, Times, coverage
 from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.visible import visible
 
 RANDOM_NOTE = (
     "The weights are random: how long a network takes does not depend on their values, and no quality is shown."
@@ -278,4 +279,4 @@ def calls_csv(points: Sequence[Times], comparison: Comparison | None) -> str:
                 processor = block.get("processor", {}).get(side, ("", ""))
                 for total, spent in zip(block["wall"][side], processor, strict=True):
                     writer.writerow([*setting, side, index, repr(total), spent, *("" for _ in PARTS)])
-    return stream.getvalue()
+    return visible(stream.getvalue())

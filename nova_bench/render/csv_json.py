@@ -7,6 +7,7 @@ import io
 
 from nova_bench.render.grid import shown
 from nova_bench.render.table import Cell, Column, Table, Value
+from nova_bench.visible import visible
 
 VALUE_FIELDS = (
     "column",
@@ -29,8 +30,8 @@ def csv_table(table: Table) -> str:
     """One line per measured or published cell, after the row's labels (``label:KEY``) and its group.
 
     ``value``, ``ci_low`` and ``ci_high`` are in ``unit`` and at full precision (Python's shortest float that reads
-    back the same); a missing value is an empty field and its ``note`` says why. Text is written as it is, with
-    line ends as ``\\n``: open the file as data, not as formulas.
+    back the same); a missing value is an empty field and its ``note`` says why. Text is written as ``visible`` shows
+    it, with line ends as ``\\n`` (the JSON has it unchanged): open the file as data, not as formulas.
     """
     labels = [column for column in table.columns if column.kind == "label"]
     values = [column for column in table.columns if column.kind in ("measured", "published")]
@@ -43,7 +44,7 @@ def csv_table(table: Table) -> str:
             if column.key in row.cells:
                 fields = _fields(row.cells[column.key], column)
                 writer.writerow([table.id, index, _text(row.group), *names, *fields])
-    return stream.getvalue()
+    return visible(stream.getvalue())
 
 
 def json_table(table: Table) -> str:

@@ -6,11 +6,11 @@ Exporters only escape and align what they find in a :class:`Grid`; none of them 
 from __future__ import annotations
 
 import math
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
 
 from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.visible import visible
 
 DASH = "–"
 NO_REASON = "not computed: no reason was recorded"
@@ -73,20 +73,8 @@ class _Footnotes:
 
 
 def clean_text(text: str) -> str:
-    """One line without control characters: white space becomes blanks; escape codes, bidirectional overrides and
-    lone surrogates become U+FFFD, so that foreign text can neither drive a terminal nor break an encoding."""
-    joined = " ".join(text.split())
-    return "".join("\ufffd" if _unsafe(char) else char for char in joined)
-
-
-def _unsafe(char: str) -> bool:
-    category = unicodedata.category(char)
-    return (
-        category in ("Cc", "Cs")
-        or char in "\ufffe\uffff"
-        or "\u202a" <= char <= "\u202e"
-        or "\u2066" <= char <= "\u2069"
-    )
+    """One line of ``visible`` text: white space becomes blanks, control characters become escapes."""
+    return visible(" ".join(text.split()))
 
 
 def format_number(value: float, digits: int) -> str:

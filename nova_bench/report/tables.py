@@ -22,6 +22,7 @@ from nova_bench.report.naming import (
     why_missing,
 )
 from nova_bench.store import Artifact, FailedUnit, Status
+from nova_bench.visible import visible
 
 SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")
 
@@ -146,7 +147,7 @@ def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Arti
                     _file(artifact, store) if isinstance(artifact, Artifact) else score.unit.source or "",
                 ]
             )
-    return stream.getvalue()
+    return visible(stream.getvalue())
 
 
 def _file(artifact: Artifact, store: Path) -> Path:

@@ -24,6 +24,7 @@ from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, thinned
 from nova_bench.render.html.media import poster_jpeg
 from nova_bench.render.html.report import Report, render_report, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.visible import visible
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><!-- <script> ]]> \u2028 \" ' & ${x} {{ y }}"
 
@@ -81,8 +82,8 @@ def plain_tags() -> set[str]:
 def test_any_text_survives_as_text_and_adds_no_element(text):
     page = page_of(full_report(text))
     (item,) = page.gallery()["items"]
-    assert (item["prompt"], item.get("error", ""), item["labels"]) == (text, text, [text])
-    assert page.gallery()["metrics"][0]["title"] == text
+    assert (item["prompt"], item.get("error", ""), item["labels"]) == (visible(text), visible(text), [visible(text)])
+    assert page.gallery()["metrics"][0]["title"] == visible(text)
     if clean_text(text):
         assert clean_text(text) in page.texts
     assert page.tags() <= plain_tags()
@@ -94,7 +95,7 @@ def test_hostile_text_stays_inert():
     assert "<!--" not in text
     assert text.count("</script") == text.count("<script") == 2
     page = Page(text)
-    assert page.gallery()["items"][0]["prompt"] == HOSTILE
+    assert page.gallery()["items"][0]["prompt"] == visible(HOSTILE)
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nova_bench.render.html.media import MediaShelf
+from nova_bench.visible import visible
 
 SPARK_POINTS = 64
 
@@ -65,7 +66,7 @@ def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric],
     return {
         "metrics": [
             {
-                "title": metric.title or metric.key,
+                "title": visible(metric.title or metric.key),
                 "unit": metric.unit,
                 "higher": metric.higher_is_better,
                 "digits": metric.digits,
@@ -80,7 +81,7 @@ def _item(
     item: GalleryItem, known: Mapping[str, GalleryMetric], poster: int | None, shelf: MediaShelf
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "prompt": item.prompt,
+        "prompt": visible(item.prompt),
         "index": item.sample_index,
         "status": item.status,
         "scores": [_score(item.scores.get(key), metric.scale) for key, metric in known.items()],
@@ -92,11 +93,11 @@ def _item(
     }
     positions = {key: str(position) for position, key in enumerate(known)}
     optional = {
-        "error": item.error,
-        "labels": list(item.labels),
+        "error": visible(item.error),
+        "labels": [visible(label) for label in item.labels],
         "details": details,
         "limits": {positions[key]: thinned([limit], known[key].scale)[0] for key, limit in item.limits.items()},
-        "notes": {positions[key]: note for key, note in item.notes.items() if note},
+        "notes": {positions[key]: visible(note) for key, note in item.notes.items() if note},
         "poster": poster,
         "media": shelf.media(item.media, item.mime) if item.media else None,
         "reference": shelf.media(item.reference, item.reference_mime) if item.reference else None,
