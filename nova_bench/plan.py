@@ -27,7 +27,7 @@ from nova_bench.spec import KeepSpec, PromptEntry, ScorerUse, Suite
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
-MOST_UNITS = 10_000_000
+MOST_UNITS = 1_000_000
 """More samples than this in one suite are a mistake."""
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
-from nova_bench.batches import one_line, work_in_batches
+from nova_bench.batches import work_in_batches
+from nova_bench.completion import complete
 from nova_bench.decoding import Decoded, Job, decoded_batches
 from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Score, Scorer, ScorerContext
+from nova_bench.scorers.base import Scorer, ScorerContext
 from nova_bench.selection import needed
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -188,7 +189,7 @@ class ScoreWorker:
         outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
         for (_, row), outcome in outcomes:
-            yield _complete(replace(row, seconds=seconds), outcome)
+            yield complete(replace(row, seconds=seconds), outcome)
 
     def _scorer(self, index: int) -> Scorer:
         if index not in self._built:
@@ -196,16 +197,3 @@ class ScoreWorker:
             context = ScorerContext(self._device, asset_path)
             self._built[index] = planned.info.build(planned.settings, context)
         return self._built[index]
-
-
-def _complete(row: Row, outcome: Score | Exception) -> Row:
-    """The row for what a scorer returned or raised. A value that is no finite number is an error, never a score."""
-    if isinstance(outcome, Exception):
-        return replace(row, message=one_line(outcome))
-    if outcome.value is None:
-        message = outcome.reason or "no value"
-        return replace(row, status=Status.NOT_MEASURABLE, message=message, details=outcome.details)
-    value = float(outcome.value)
-    if value != value or abs(value) == float("inf"):
-        return replace(row, message=f"{row.scorer} returned {value}", details=outcome.details)
-    return replace(row, status=Status.OK, value=value, weight=float(outcome.weight), details=outcome.details)
