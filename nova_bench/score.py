@@ -15,7 +15,7 @@ from nova_bench.decoding import Decoded, Job, decoded_batches
 from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Scorer, ScorerContext
+from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.selection import needed
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -148,7 +148,7 @@ class ScoreWorker:
 
     def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
         """The failed rows of a job that no worker survives."""
-        rows = [replace(self._row(job, index, inputs), message=one_line(problem)) for index, inputs in job.wants]
+        rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
         return ScoredBatch(1, rows)
 
     def _row(self, job: Job, index: int, inputs: str) -> Row:
