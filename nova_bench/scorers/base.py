@@ -78,12 +78,15 @@ class Score:
     ``value`` None means the metric is not measurable on this sample (``reason`` says why); such samples are counted
     apart and never averaged. ``weight`` matters only where the scorer's ``average`` is ``"weighted"``: the aggregate is
     then sum(value * weight) / sum(weight), e.g. over frames. ``details`` is JSON: per-frame or per-pair numbers.
+    ``notes`` are short sentences on what a reader must know of this score; equal ones are reported together, so they
+    name no file.
     """
 
     value: float | None
     weight: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Scorer(Protocol):
