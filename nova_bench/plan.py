@@ -24,6 +24,7 @@ from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import KeepSpec, PromptEntry, ScorerUse, Suite
+from nova_bench.video.limits import MediaLimits
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
@@ -100,7 +101,7 @@ def make_plan(
     else:
         units = _generated_units(suite, model, file_digest, limit)
     _refuse_same_units(units, suite)
-    scorers = tuple(plan_scorer(use, asset_digest) for use in suite.scorers)
+    scorers = tuple(plan_scorer(use, asset_digest, suite.media) for use in suite.scorers)
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     run_id = digest(
@@ -114,8 +115,8 @@ def make_plan(
     return Plan(suite, tuple(units), scorers, run_id, model)
 
 
-def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedScorer:
-    """A scorer's identity from its use in a suite."""
+def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str], media: MediaLimits) -> PlannedScorer:
+    """A scorer's identity from its use in a suite. Limits decide no number, but whether cut files count does."""
     info = SCORERS.get(use.name)
     identity = digest(
         "scorer",
@@ -124,6 +125,7 @@ def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str]) -> PlannedSc
             info.version,
             {name: asset_digest(name) for name in info.assets},
             use.settings.model_dump(mode="json"),
+            *(["truncated videos allowed"] if media.allow_truncated else []),
         ],
     )
     return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
+from nova_bench.video.limits import MediaLimits
 
 
 class SpecModel(BaseModel):
@@ -254,6 +255,8 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+    media: MediaLimits = MediaLimits()
+    """Limits for reading videos and pictures."""
 
     @model_validator(mode="after")
     def _model_may_be_scored(self) -> Suite:
