@@ -231,7 +231,7 @@ def run(files: int, seed: int, processes: int, keep: Path | None = None) -> Coun
     """How many of so many damaged files ended in which way."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        whole = [path for path in sound_files(Path(folder))]
+        whole = sound_files(Path(folder))
 
         def made() -> Iterator[Path]:
             for index in range(files):
@@ -264,7 +264,8 @@ def main() -> int:
     counts = run(options.files, options.seed, options.processes, options.keep)
     odd = {ending: count for ending, count in counts.items() if ending not in ("frames", "error")}
     print(
-        f"{options.files} files: {counts['frames']} gave frames, {counts['error']} the reader's error, {sum(odd.values())} neither"
+        f"{options.files} files: {counts['frames']} gave frames, {counts['error']} the reader's error, "
+        f"{sum(odd.values())} neither"
     )
     print(f"{time.monotonic() - started:.0f} s")
     return 1 if odd else 0

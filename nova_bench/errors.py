@@ -47,6 +47,12 @@ class MediaError(UserError):
     """
 
 
+class NothingMade(UserError):
+    """What a model made of one sample can't be used, though the sample was asked for rightly."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class StoreError(UserError):
     """The store can't be opened, read or written: locked, read-only, full, damaged."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from nova_bench.names import nearest
@@ -40,7 +41,7 @@ def expectation(problem: dict[str, Any]) -> str:
         words = _WORDS[kind].format(**problem.get("ctx", {}))
     else:
         words = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    if kind == "string_type" and isinstance(given, bool | int | float):
+    if kind == "string_type" and isinstance(given, bool | int | float | date):
         words += ", in quotes"
     shown = f" (got {shorten(given)})" if isinstance(given, str | int | float | bool | None) else ""
     hint = nearest(str(given), problem["ctx"]["expected"].split("'")[1::2]) if kind == "literal_error" else ""
@@ -49,5 +50,8 @@ def expectation(problem: dict[str, Any]) -> str:
 
 def shorten(value: Any) -> str:
     """A value as it stands in an error: quoted, and cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # more digits than Python writes
+        return "a number of thousands of digits"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nova_bench.batches import batches_of_work, one_line
 from nova_bench.models.base import ModelAdapter, Output, Unit
@@ -70,8 +71,29 @@ def _entry(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifa
         return _external(unit, output.path)
     if output.frames is None:
         return FailedUnit(unit.digest, "the model made nothing of it")
+    if problem := _no_pixels(output.frames):
+        return FailedUnit(unit.digest, problem)
     suffix, write = _writer(output, plan)
     return Draft(unit.digest, suffix, write, output.details["seconds"], output.details)
+
+
+def _no_pixels(frames: Any) -> str | None:
+    """Why frames are no uint8 [T, H, W, 3]; None where they are. Numbers of another type are never cast to bytes."""
+    import torch
+
+    if not hasattr(frames, "dtype"):
+        return f"the model made a {type(frames).__name__}, not a tensor of pixels"
+    shape, dtype = list(frames.shape), str(frames.dtype).removeprefix("torch.")
+    if dtype != "uint8":
+        finite = bool(torch.as_tensor(frames).isfinite().all())
+        return f"the model made {dtype} pixels, not uint8: " + (
+            "it must scale them to 0..255 and round"
+            if finite
+            else "some are not finite (NaN or infinity), as half precision often causes; try float32 or bfloat16"
+        )
+    if len(shape) != 4 or shape[-1] != 3 or 0 in shape:
+        return f"the model made pixels of shape {shape}, not [frames, height, width, 3]"
+    return None
 
 
 def _external(unit: Unit, path: Path) -> Artifact | FailedUnit:

@@ -15,13 +15,15 @@ from nova_bench.errors import SuiteError, UserError
 from nova_bench.expectation import expectation, shorten
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
-from nova_bench.paths import RELATIVE_TO_SUITE, anchor
+from nova_bench.paths import RELATIVE_TO_SUITE, anchor, beside
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
-from nova_bench.yaml_source import KeyPath, Source, parse, parse_assignment
+from nova_bench.yaml_source import KeyPath, Origin, Source, parse, parse_assignment
 
 SHOWN_ERRORS = 5
+MOST_LEVELS = 32
+"""Suites that may extend one another in a row."""
 FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
@@ -99,22 +101,31 @@ def inherit(path: Path, above: tuple[Path, ...]) -> Source:
     """One file over everything it extends. `extends` is a path relative to the file."""
     if path.resolve() in above:
         raise SuiteError(f"{path}: extends itself", "break the circle")
+    if len(above) >= MOST_LEVELS:
+        raise SuiteError(f"{path}: {MOST_LEVELS} suites extend one another up to here", "extend fewer")
     source = parse(path)
     base_name = source.data.pop("extends", None)
     if base_name is None:
         return source
     origin = source.origin(("extends",))
-    base_path = Path(os.path.normpath(path.parent / Path(str(base_name)).expanduser()))
-    if not os.path.isfile(base_path):
-        siblings = [file.name for file in base_path.parent.glob("*.yaml")]
-        raise SuiteError(
-            f"{origin.where}: extends: no file {base_path}{nearest(base_path.name, siblings)}",
-            "a path relative to this file",
-        )
-    base = inherit(base_path, (*above, path.resolve()))
+    base = inherit(named_file(base_name, origin, "extends: "), (*above, path.resolve()))
     if _names_other_adapter(source, base):
         base = base.without("model")
     return source.merged_over(base)
+
+
+def named_file(name: Any, origin: Origin, key: str = "") -> Path:
+    """The file that a suite names at ``origin``. SuiteError with the nearest one beside it where there is none."""
+    path = beside(str(name), origin.base)
+    if os.path.isfile(path):
+        return path
+    try:
+        siblings = [file.name for file in path.parent.glob("*.yaml")]
+    except (OSError, ValueError):  # no name that a folder can have
+        siblings = []
+    raise SuiteError(
+        f"{origin.where}: {key}no file {path}{nearest(path.name, siblings)}", "a path relative to this file"
+    )
 
 
 def _names_other_adapter(source: Source, base: Source) -> bool:

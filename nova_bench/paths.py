@@ -30,6 +30,11 @@ def _is_possible(text: str) -> str:
 SuitePath = Annotated[str, RELATIVE_TO_SUITE, AfterValidator(_is_possible)]
 
 
+def beside(text: str, base: Path) -> Path:
+    """Where ``text``, written in a file of the folder ``base``, points. The ~ of an unknown user stays as it is."""
+    return Path(os.path.normpath(base / os.path.expanduser(text)))
+
+
 def anchor(text: str, base: Path) -> str:
     """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
     if text.startswith(PACKAGE_SCHEME):

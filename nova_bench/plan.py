@@ -28,7 +28,7 @@ from nova_bench.video.limits import MediaLimits
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
-MOST_UNITS = 10_000_000
+MOST_UNITS = 1_000_000
 """More samples than this in one suite are a mistake."""
 
 

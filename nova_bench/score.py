@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
-from nova_bench.batches import one_line, work_in_batches
+from nova_bench.batches import work_in_batches
+from nova_bench.completion import complete
 from nova_bench.decoding import Decoded, Job, decoded_batches
-from nova_bench.execute import make_executor
+from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.scorers.base import Score, Scorer, ScorerContext
@@ -64,8 +66,9 @@ def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store
     execution = plan.suite.execution
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    with progress.stage("score", len(jobs)) as advance:
-        for batch in make_executor(execution).map(worker, jobs):
+    batches = make_executor(execution).map(worker, jobs, worker.lose, progress.warn)
+    with progress.stage("score", len(jobs)) as advance, closing(batches):
+        for batch in batches:
             store.add_rows(batch.rows)
             for warning in batch.warnings:
                 progress.warn(warning)
@@ -143,6 +146,16 @@ class ScoreWorker:
             batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
+    def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
+        """The failed rows of a job that no worker survives."""
+        rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
+        return ScoredBatch(1, rows)
+
+    def _row(self, job: Job, index: int, inputs: str) -> Row:
+        """The row of a scorer for a job, with nothing in it yet."""
+        planned = self._planned[index]
+        return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
+
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
         return job.reference if needed else None
@@ -156,7 +169,7 @@ class ScoreWorker:
             for wanted, inputs in entry.job.wants:
                 if wanted != index:
                     continue
-                row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
+                row = self._row(entry.job, index, inputs)
                 if info.needs_reference and entry.job.reference is None:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is None:
@@ -165,19 +178,18 @@ class ScoreWorker:
                     yield replace(row, message=problem)
         if not ready:
             return
+        report_step(info.name)
         scorer = self._scorer(index)
+
+        def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
+            report_step(info.name)
+            return scorer.score([entry.sample(info.needs_reference) for entry, _ in part])
+
         started = time.perf_counter()
-        outcomes = list(
-            work_in_batches(
-                ready,
-                len(ready),
-                lambda part: scorer.score([entry.sample(info.needs_reference) for entry, _ in part]),
-                warnings.append,
-            )
-        )
+        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
         for (_, row), outcome in outcomes:
-            yield _complete(replace(row, seconds=seconds), outcome)
+            yield complete(replace(row, seconds=seconds), outcome)
 
     def _scorer(self, index: int) -> Scorer:
         if index not in self._built:
@@ -185,16 +197,3 @@ class ScoreWorker:
             context = ScorerContext(self._device, asset_path)
             self._built[index] = planned.info.build(planned.settings, context)
         return self._built[index]
-
-
-def _complete(row: Row, outcome: Score | Exception) -> Row:
-    """The row for what a scorer returned or raised. A value that is no finite number is an error, never a score."""
-    if isinstance(outcome, Exception):
-        return replace(row, message=one_line(outcome))
-    if outcome.value is None:
-        message = outcome.reason or "no value"
-        return replace(row, status=Status.NOT_MEASURABLE, message=message, details=outcome.details)
-    value = float(outcome.value)
-    if value != value or abs(value) == float("inf"):
-        return replace(row, message=f"{row.scorer} returned {value}", details=outcome.details)
-    return replace(row, status=Status.OK, value=value, weight=float(outcome.weight), details=outcome.details)

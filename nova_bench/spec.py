@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import typing
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from nova_bench import ranges
 from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
@@ -21,14 +25,38 @@ class SpecModel(BaseModel):
     @classmethod
     def _strict(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in _NUMBERS:
+        if isinstance(value, bool) and _takes_numbers(cls.model_fields[info.field_name].annotation):
             raise ValueError("expected a number")
-        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise ValueError("expected a number of at most 64 bits")
+        if not _is_unicode(value):
             raise ValueError("expected text in valid Unicode")
         return value
 
 
-_NUMBERS = (int, float, int | None, float | None)
+@cache
+def _takes_numbers(annotation: Any) -> bool:
+    """Whether a field of that type takes a number and no truth value."""
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) in (Annotated, Union, UnionType) else ()
+    kinds = {part for part in (*parts, annotation) if isinstance(part, type)}
+    return (int in kinds or float in kinds or any(map(_takes_numbers, parts))) and bool not in kinds
+
+
+def _is_unicode(value: Any) -> bool:
+    """Whether all text in a value can be written as UTF-8: no half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, dict):
+        return all(_is_unicode(part) for item in value.items() for part in item)
+    return not isinstance(value, list | tuple) or all(map(_is_unicode, value))
+
+
+Seed = Annotated[int, Field(ge=0, le=ranges.SEED)]
+Frames = Annotated[int, Field(ge=1, le=ranges.FRAMES)]
+Side = Annotated[int, Field(ge=1, le=ranges.SIDE)]
+Steps = Annotated[int, Field(ge=1, le=ranges.STEPS)]
+Count = Annotated[int, Field(ge=1, le=ranges.SAMPLES)]
+BatchSize = Annotated[int, Field(ge=1, le=ranges.BATCH)]
 
 
 class ModelSpec(SpecModel):
@@ -58,7 +86,7 @@ class PromptEntry(SpecModel):
     """First frame, for image-to-video."""
     reference: SuitePath | None = None
     """Ground-truth clip, for scorers that compare with one."""
-    samples: int | None = Field(default=None, ge=1)
+    samples: Count | None = None
     """Samples of this prompt; the suite's `samples_per_prompt` where absent."""
 
 
@@ -67,9 +95,9 @@ class ShapesPromptsSpec(SpecModel):
 
     split: Literal["train", "val", "test"] = "test"
     """test: combinations that training never shows."""
-    count: int = Field(default=200, ge=1)
+    count: Count = 200
     """Different prompts."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the world."""
     captions: Literal["dense", "short"] = "dense"
     """How much prompts say."""
@@ -77,7 +105,7 @@ class ShapesPromptsSpec(SpecModel):
     """Only clips in which something moves or changes its size."""
     images: bool = True
     """Give each prompt its first frame and reference clip, in the sampling's size."""
-    num_frames: int | None = Field(default=None, ge=1)
+    num_frames: Frames | None = None
     """Frames of a reference clip; `sampling.num_frames` where absent."""
 
 
@@ -91,11 +119,11 @@ class ClipPromptsSpec(SpecModel):
     """CSV or JSONL with the columns path and prompt (the caption), also tags; paths as in the `files` model."""
     folder: SuitePath | None = None
     """Folder that is searched for clips; a caption is the text of `NAME.txt` beside `NAME.mp4`, or the name."""
-    count: int | None = Field(default=None, ge=1)
+    count: Count | None = None
     """Only the first so many clips."""
-    every: int = Field(default=1, ge=1)
+    every: Frames = 1
     """Take each so many-th frame: 2 makes 12 frames per second of 24."""
-    num_frames: int | None = Field(default=None, ge=1)
+    num_frames: Frames | None = None
     """Frames of a reference; `sampling.num_frames` where absent. A clip must have them."""
 
     @model_validator(mode="after")
@@ -123,24 +151,24 @@ class PromptsSpec(SpecModel):
     """Clips of the shapes world."""
     clips: ClipPromptsSpec | None = None
     """A folder or manifest of clips with captions."""
-    samples_per_prompt: int | None = Field(default=None, ge=1)
+    samples_per_prompt: Count | None = None
     """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
 
 
 class SamplingSpec(SpecModel):
     """How videos are sampled. Part of every unit's identity; what is absent is left to the model's own default."""
 
-    num_frames: int | None = Field(default=None, ge=1)
+    num_frames: Frames | None = None
     """Frames of a video; 1 is an image."""
-    height: int | None = Field(default=None, ge=1)
+    height: Side | None = None
     """Pixels."""
-    width: int | None = Field(default=None, ge=1)
+    width: Side | None = None
     """Pixels."""
     fps: int = Field(default=12, ge=1, le=1000)
     """Frames per second of the file that is written (NOVA: 12)."""
-    num_inference_steps: int | None = Field(default=None, ge=1)
+    num_inference_steps: Steps | None = None
     """Autoregressive steps per frame (NOVA's evaluation: 128)."""
-    num_diffusion_steps: int | None = Field(default=None, ge=1)
+    num_diffusion_steps: Steps | None = None
     """Diffusion steps per token set (NOVA's evaluation scripts: 25; the paper says 100)."""
     guidance_scale: float | None = Field(default=None, ge=0)
     """Classifier-free guidance (NOVA's evaluation: 7)."""
@@ -157,7 +185,7 @@ class KeepSpec(SpecModel):
 
     scorer: str
     """Samples count that this scorer of the suite gives 1."""
-    first: int | None = Field(default=None, ge=1)
+    first: Count | None = None
     """Of each prompt only the first so many of them, in the order of their file names: 0, 1, 10, 11, ..., 2."""
 
 
@@ -192,9 +220,9 @@ class StatisticsSpec(SpecModel):
 
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of the interval."""
-    resamples: int = Field(default=10_000, ge=100)
+    resamples: int = Field(default=10_000, ge=100, le=ranges.SAMPLES)
     """Bootstrap resamples."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the resampling; independent of the sampling seed."""
 
 
@@ -203,24 +231,27 @@ class ExecutionSpec(SpecModel):
 
     device: str = "auto"
     """torch device of models and networks: auto, cpu, cuda, cuda:1, ..."""
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: BatchSize = 8
     """Units per batch, for generating and for scoring. Lowered by itself where memory runs out."""
     executor: Literal["inline", "processes", "ray"] = "inline"
     """Where scoring runs: in this process, in worker processes, or on a Ray cluster."""
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=ranges.WORKERS)
     """Worker processes or Ray actors."""
-    batch_megabytes: int = Field(default=512, ge=1)
+    batch_megabytes: int = Field(default=512, ge=1, le=ranges.MEGABYTES)
     """A batch of decoded videos is closed early when it holds this much."""
+    stall_seconds: float = Field(default=120, gt=0)
+    """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
+    replaced, and what it held is tried once more."""
 
 
 class ReportSpec(SpecModel):
     """What the report shows."""
 
-    gallery: int = Field(default=200, ge=0)
+    gallery: int = Field(default=200, ge=0, le=ranges.SAMPLES)
     """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order."""
-    embed_megabytes: int = Field(default=24, ge=0)
+    embed_megabytes: int = Field(default=24, ge=0, le=ranges.MEGABYTES)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
-    contact_sheet: int | None = Field(default=None, ge=0)
+    contact_sheet: int | None = Field(default=None, ge=0, le=ranges.SAMPLES)
     """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
 
 
@@ -235,7 +266,7 @@ class Suite(SpecModel):
     """Title of the report."""
     description: str = ""
     """What is measured and why, in a sentence or two."""
-    seed: int = Field(default=1337, ge=0)
+    seed: Seed = 1337
     """Every sample's seed follows from this one, its prompt and its index."""
     model: SerializeAsAny[ModelSpec]
     """What makes the videos."""

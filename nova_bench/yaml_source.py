@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -13,8 +14,55 @@ from nova_bench.expectation import shorten
 
 KeyPath = tuple[str | int, ...]
 
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+"""Integers that 64 bits hold, with or without a sign."""
+
 MOST_VALUES = 200_000
 """More values than this in one file are a mistake, or aliases that multiply each other."""
+
+
+MOST_BYTES = 8_000_000
+"""A larger file is no suite."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are read as people write them: 0123 is 123, and 1:30 is text.
+
+    YAML 1.1 takes the one for octal and the other for base 60. Everything else is as in YAML 1.1: yes and no are truth
+    values, 1_000 is a number, 0x1f and 0b11 too.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        """An integer of at most 64 bits."""
+        text = self.construct_scalar(node).replace("_", "")
+        digits = text.lstrip("+-").lower()
+        base = {"0b": 2, "0x": 16}.get(digits[:2], 10)
+        # What has more digits than 64 bits need is not even converted: that takes their square in time.
+        value = int(text, base) if len(digits.removeprefix("0b").removeprefix("0x").lstrip("0")) <= 64 else None
+        if value is None or not SMALLEST <= value <= LARGEST:
+            raise ValueError("an integer of more than 64 bits")
+        return value
+
+
+_Loader.add_implicit_resolver(
+    _INT,
+    re.compile(r"[-+]?(?:0b_*[01][01_]*|0x_*[0-9a-fA-F][0-9a-fA-F_]*|[0-9][0-9_]*)$"),
+    list("-+0123456789"),
+)
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(
+        r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|\.(?:inf|Inf|INF))$|\.(?:nan|NaN|NAN)$"
+    ),
+    list("-+0123456789."),
+)
+_Loader.add_constructor(_INT, _Loader.construct_integer)
 
 
 @dataclass(frozen=True)
@@ -75,13 +123,15 @@ class Source:
 
 def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
     """``a.b.0.c=value`` as a key path and a value, which is read as YAML: numbers, lists, true, null, text."""
-    option = f"--set {assignment}"
+    option = f"--set {shorten(assignment)[1:-1]}"
     keys, equals, text = assignment.partition("=")
     if not equals or not keys:
         raise SuiteError(f"{option}: no `key=value`", "for example --set sampling.num_frames=9")
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        value = None if node is None else _Document(loader, Path(), option).construct(node, (), ())
+    except (yaml.YAMLError, RecursionError) as error:
         raise SuiteError(f"{option}: the value is no YAML", "quote it: --set 'key=\"value\"'") from error
     return key_path(keys), value
 
@@ -98,6 +148,8 @@ def _is_index(key: str) -> bool:
 def parse(path: Path) -> Source:
     """Read one YAML file whose top level is a mapping. SuiteError with file and line for anything else."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise SuiteError(f"{path}: larger than {MOST_BYTES:,} bytes", "put prompts into a file (prompts.file)")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -105,7 +157,7 @@ def parse(path: Path) -> Source:
     except OSError as error:
         raise SuiteError(f"{path}: can't be read: {error.strerror or error}", "a suite is a UTF-8 YAML file") from error
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             line = node.start_mark.line + 1 if node else 1
@@ -129,8 +181,8 @@ def parse(path: Path) -> Source:
 class _Document:
     """Builds plain data from the nodes of one file and notes where each value was written."""
 
-    def __init__(self, loader: yaml.SafeLoader, file: Path):
-        self._loader, self._file = loader, file
+    def __init__(self, loader: yaml.SafeLoader, file: Path, option: str = ""):
+        self._loader, self._file, self._option = loader, file, option
         self.origins: dict[KeyPath, Origin] = {}
 
     def construct(self, node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> Any:
@@ -147,40 +199,48 @@ class _Document:
             return self._mapping(node, path, (*above, node))
         if isinstance(node, yaml.SequenceNode):
             return [self.construct(item, (*path, index), (*above, node)) for index, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
         try:
-            return self._loader.construct_object(node, deep=True)
-        except ValueError as error:  # 2024-02-30, an integer of 5000 digits
-            raise SuiteError(f"{self.origins[path].where}: {shorten(node.value)}: {error}", "quote it") from error
+            value = self._loader.construct_object(node, deep=True)
+        except (ValueError, TypeError, AttributeError, LookupError, yaml.constructor.ConstructorError) as error:
+            # 2024-02-30, an integer of 5000 digits, a tag that the value doesn't fit
+            problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+            raise SuiteError(f"{self._origin(node).where}: {shorten(node.value)}: {problem}", "quote it") from error
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise SuiteError(
+                f"{self._origin(node).where}: {shorten(value)}: half of a surrogate pair is no character",
+                "write the character itself, or \\U and its eight digits",
+            )
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
-        own = _own_keys(node, self._file)
+        own = self._own_keys(node)
         data = {}
         for key_node, value_node in _flattened(self._loader, node):
-            key = str(self._loader.construct_object(key_node, deep=True))
+            key = str(self._scalar(key_node))
             data[key] = self.construct(value_node, (*path, key), above)
             # An error about a key points at the key, not at where a block value below it begins.
             if key_node in own:
                 self.origins[(*path, key)] = self._origin(key_node)
         return data
 
+    def _own_keys(self, node: yaml.MappingNode) -> set[yaml.Node]:
+        """The keys written in a mapping; SuiteError where one is there twice or is no plain word."""
+        seen: dict[str, int] = {}
+        for key_node, _ in node.value:
+            where = self._origin(key_node).where
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise SuiteError(f"{where}: a key must be a word, not a list or mapping", "correct the YAML")
+            if key_node.value in seen:
+                first = f" (first in line {seen[key_node.value]})" if not self._option else ""
+                raise SuiteError(f"{where}: key {shorten(key_node.value)} is there twice{first}", "remove one of them")
+            seen[key_node.value] = key_node.start_mark.line + 1
+        return {key_node for key_node, _ in node.value}
+
     def _origin(self, node: yaml.Node) -> Origin:
-        return Origin(f"{self._file}:{node.start_mark.line + 1}", self._file.parent)
-
-
-def _own_keys(node: yaml.MappingNode, file: Path) -> set[yaml.Node]:
-    """The keys written in a mapping; SuiteError where one is there twice or is no plain word."""
-    seen: dict[str, int] = {}
-    for key_node, _ in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise SuiteError(f"{file}:{line}: a key must be a word, not a list or mapping", "correct the YAML")
-        if key_node.value in seen:
-            raise SuiteError(
-                f"{file}:{line}: key {shorten(key_node.value)} is there twice (first in line {seen[key_node.value]})",
-                "remove one of them",
-            )
-        seen[key_node.value] = line
-    return {key_node for key_node, _ in node.value}
+        return Origin(self._option or f"{self._file}:{node.start_mark.line + 1}", self._file.parent)
 
 
 def _flattened(loader: yaml.SafeLoader, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:

@@ -74,10 +74,17 @@ def test_videos_do_not_depend_on_batch_order_or_what_was_there(planned, tmp_path
         (lambda output: None, "the model made nothing of it"),
         (lambda output: Output(output.unit), "the model made nothing of it"),
         (lambda output: Output(output.unit, error="too strange"), "too strange"),
-        (lambda output: replace(output, frames=output.frames.float()), "cannot write float32"),
-        (lambda output: replace(output, frames=output.frames[:0]), "cannot write uint8 of shape [0, 16, 16, 3]"),
+        (lambda output: replace(output, frames=output.frames.float()), "float32 pixels, not uint8: it must scale"),
+        (
+            lambda output: replace(output, frames=output.frames.half() / 0),
+            "float16 pixels, not uint8: some are not fin",
+        ),
+        (lambda output: replace(output, frames=output.frames.numpy().astype("int64")), "int64 pixels, not uint8"),
+        (lambda output: replace(output, frames=[[0]]), "the model made a list, not a tensor"),
+        (lambda output: replace(output, frames=output.frames[:0]), "pixels of shape [0, 16, 16, 3]"),
+        (lambda output: replace(output, frames=output.frames[0]), "pixels of shape [16, 16, 3]"),
     ],
-    ids=["left out", "empty", "error", "floats", "no frames"],
+    ids=["left out", "empty", "error", "floats", "nan", "integers", "list", "no frames", "one frame"],
 )
 def test_a_unit_without_a_proper_result_fails_alone(planned, tmp_path, change, problem):
     plan, adapter = planned()

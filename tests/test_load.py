@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -14,6 +15,7 @@ from nova_bench.errors import SuiteError
 from nova_bench.kinds import BENCHMARK, kind_of
 from nova_bench.load import bundled_suites, load_suite
 from nova_bench.spec import Suite
+from nova_bench.yaml_source import parse, parse_assignment
 
 WHOLE = """\
     name: whole
@@ -231,6 +233,114 @@ def test_no_content_brings_a_traceback(tmp_path: Path, content: bytes) -> None:
     assert caught.value.message.startswith(f"{path}:")
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("0123", 123),
+        ("0o17", "0o17"),
+        ("0899", 899),
+        ("-033", -33),
+        ("1_000", 1000),
+        ("0x1F", 31),
+        ("-0b101", -5),
+        ("1:30", "1:30"),
+        ("190:20:30.15", "190:20:30.15"),
+        ("yes", True),
+        ("Off", False),
+        ("~", None),
+        ("1.5e+3", 1500.0),
+        (".5", 0.5),
+        ("1.10", 1.1),
+        ("'0123'", "0123"),
+        ("18446744073709551615", 2**64 - 1),
+        ("-9223372036854775808", -(2**63)),
+    ],
+)
+def test_numbers_are_read_as_they_are_written(write: Write, written: str, value: object) -> None:
+    """In a file as in an option."""
+    source = parse(write(f"a: {written}\n"))
+    assert (source.data["a"], type(source.data["a"])) == (value, type(value))
+    assert parse_assignment(f"a={written}") == (("a",), source.data["a"])
+
+
+@pytest.mark.parametrize(
+    "written", ["0b" + "1" * 73, "0x" + "b" * 9000, "-" + "9" * 20, "9" * 5000, str(2**64), "1" * 10**6], ids=len
+)
+def test_integers_beyond_64_bits_are_refused_in_time(write: Write, written: str) -> None:
+    path = write(f"name: a\nseed: {written}\n")
+    assert failure(path).startswith(f"{path}:2: '{written[:20]}")
+    assert failure(path).endswith("an integer of more than 64 bits")
+    assert "an integer of more than 64 bits" in failure(write(WHOLE), f"seed={written}")
+
+
+@pytest.mark.parametrize("key", ["seed", "statistics.seed"])
+@pytest.mark.parametrize("value", [-1, 1.5, "true", "1:30", "2024-01-01", "1e3", "[1]", ".nan", '"x"'])
+def test_a_seed_is_an_integer_of_64_bits(write: Write, key: str, value: object) -> None:
+    assert load_suite(str(write(WHOLE)), [f"{key}=18446744073709551615"])
+    told = failure(write(WHOLE), f"{key}={value}")
+    assert told.startswith(f"--set {key}={value}: {key}: expected ")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("prompts.shapes.count=99999999", "prompts.shapes.count: expected at most 1000000 (got 99999999)"),
+        ("sampling.num_frames=10_000_000", "sampling.num_frames: expected at most 100000"),
+        ("sampling.lossless=2024-01-01", "sampling.lossless: expected true or false"),
+        ("title=2024-01-01", "title: expected text, in quotes"),
+        ("sampling.motion_flow=1:30", "sampling.motion_flow: expected a number (got '1:30')"),
+        ("sampling.motion_flow=true", "sampling.motion_flow: expected a number (got True)"),
+        ("sampling.num_frames=true", "sampling.num_frames: expected a number (got True)"),
+        ("sampling.guidance_scale=.nan", "sampling.guidance_scale: expected a finite number (got nan)"),
+        ("sampling.guidance_scale=1e999", "sampling.guidance_scale: expected a finite number (got '1e999')"),
+        ('title="\\ud800"', "'\\ud800': half of a surrogate pair is no character"),
+        ('{"\\ud800": 1}=1', "unknown key"),
+        ('published=[{label: a, source: b, values: {"\\ud800": 1}}]', "half of a surrogate pair"),
+        ("title={a: 1, a: 2}", "key 'a' is there twice"),
+        ("title=!!int x", "invalid literal"),
+    ],
+)
+def test_a_value_of_another_kind_is_one_line(write: Write, assignment: str, message: str) -> None:
+    told = failure(write(WHOLE), assignment)
+    assert told.startswith("--set ")
+    assert message in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["~nosuchuser/base.yaml", "./gone.yaml", "../gone.yaml", "/gone/x.yaml", "gone/", ".", "x" * 5000, '"a\\0b"'],
+)
+def test_a_base_that_is_no_file(write: Write, base: str) -> None:
+    top = write(f"name: top\nextends: {base}\n", "top.yaml")
+    assert failure(top).startswith(f"{top}:2: extends: no file ")
+
+
+def test_a_base_that_is_no_regular_file(write: Write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    top = write("name: top\nextends: pipe.yaml\n", "top.yaml")
+    assert "extends: no file" in failure(top)
+    assert "no such suite" in failure(tmp_path / "pipe.yaml")
+    assert "no such suite" in failure("/dev/zero")
+    assert "no such suite" in failure(tmp_path)
+
+
+def test_too_many_suites_in_a_row(write: Write) -> None:
+    for number in range(1, 1001):
+        path = write(f"extends: s{number - 1}.yaml\n", f"s{number}.yaml")
+    write(WHOLE, "s0.yaml")
+    assert "suites extend one another" in failure(path)
+    assert load_suite(str(path.with_name("s30.yaml"))).name == "whole"
+
+
+def test_a_file_that_is_no_suite_by_its_size(write: Write) -> None:
+    path = write("x")
+    with path.open("ab") as stream:
+        stream.truncate(10**9)
+    assert "larger than" in failure(path)
+
+
 # Inheritance ---------------------------------------------------------------------------------------------------------
 
 
@@ -330,7 +440,7 @@ def test_set_takes_every_type(write: Write, assignment: str, find: Callable[[Sui
         ("title", "no `key=value`"),
         ("=3", "no `key=value`"),
         ("title=[", "the value is no YAML"),
-        ("seed=2024-02-30", "the value is no YAML"),
+        ("seed=2024-02-30", "'2024-02-30': day is out of range for month"),
         ("scorers.²=x", "'²' is no index of a list of 1"),
     ],
 )

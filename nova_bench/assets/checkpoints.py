@@ -15,13 +15,14 @@ from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.errors import MissingAsset, UserError
+from nova_bench.expectation import shorten
 from nova_bench.identity import file_digest
 from nova_bench.names import nearest
 
 FILES = ("*.json", "*.safetensors", "*.txt")
 """What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
@@ -59,16 +60,22 @@ CHECKPOINTS: dict[str, Checkpoint] = {
 }
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` can be a repository of the hub (``owner/name``). What is written as a path is none: ``./x``."""
+    return bool(_HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|[.-](/|$)|\.git$", name)
+
+
 def get_checkpoint(name: str) -> Checkpoint:
     """A published checkpoint by name, or any hub id (``owner/name``) as one. UserError with the nearest name else."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
-    if HUB_ID.fullmatch(name):
+    if is_hub_id(name):
         known = next((found for found in CHECKPOINTS.values() if name == found.repo_id), None)
         return known or Checkpoint(name, name, "a checkpoint of the hub", 0.0, licence="see its page")
-    raise UserError(
-        f"{name}: no such checkpoint{nearest(name, CHECKPOINTS)}", f"owner/name, or one of: {', '.join(CHECKPOINTS)}"
-    )
+    remedy = f"owner/name, or one of: {', '.join(CHECKPOINTS)}"
+    if "/" in name or name.startswith(("~", ".")):
+        remedy = f"a folder is given as model.folder; model.checkpoint is {remedy}"
+    raise UserError(f"{name}: no such checkpoint{nearest(name, CHECKPOINTS)}", remedy)
 
 
 def checkpoint_path(name: str, revision: str | None = None) -> Path:
@@ -91,6 +98,8 @@ def checkpoint_path(name: str, revision: str | None = None) -> Path:
         )
     except LocalEntryNotFoundError as error:
         raise MissingAsset(f"{missing_text(name)} isn't on this machine", fetch_command(name)) from error
+    except ValueError as error:  # a revision that no folder can be called
+        raise UserError(f"{name}: revision {shorten(revision)}: {error}", "a branch, tag or commit") from error
     return Path(folder)
 
 

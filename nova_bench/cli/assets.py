@@ -67,12 +67,12 @@ def fetch_assets(
 
 def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
     from nova_bench.assets import ASSETS
-    from nova_bench.assets.checkpoints import CHECKPOINTS, HUB_ID, checkpoint_path, fetch_checkpoint
+    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
     from nova_bench.assets.fetch import fetch, is_offline
     from nova_bench.progress import Progress
 
     if name not in ASSETS:
-        if name not in CHECKPOINTS and not HUB_ID.fullmatch(name):
+        if name not in CHECKPOINTS and not is_hub_id(name):
             raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS])
         return checkpoint_path(name, revision) if offline or is_offline() else fetch_checkpoint(name, revision)
     with Progress(quiet).stage(name, ASSETS[name].size, "bytes") as advance:

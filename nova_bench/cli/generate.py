@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nova_bench import ranges
+from nova_bench.cli import options
 from nova_bench.errors import ExitCode
 
 
@@ -15,17 +17,28 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="What to show.")],
     model: Annotated[str, typer.Option("--model", help="A checkpoint: folder, published name or hub id.")],
     out: Annotated[
-        Path, typer.Option("--out", help="File to write: .mp4, .mkv (lossless), or .png for one frame.")
-    ] = Path("nova.mp4"),
-    image: Annotated[Path | None, typer.Option("--image", help="First frame (image-to-video).")] = None,
-    frames: Annotated[int | None, typer.Option("--frames", min=1, help="Frames; 1 is an image.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample.")] = 1337,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Autoregressive steps per frame.")] = None,
-    diffusion_steps: Annotated[
-        int | None, typer.Option("--diffusion-steps", min=1, help="Diffusion steps per token set.")
+        Path | None,
+        typer.Option(
+            "--out", help="File to write: .mp4, .mkv (lossless), or .png for one frame. Absent: nova.mp4 or nova.png."
+        ),
     ] = None,
-    guidance: Annotated[float | None, typer.Option("--guidance", min=0, help="Classifier-free guidance.")] = None,
-    motion: Annotated[float | None, typer.Option("--motion", help="Motion flow asked for.")] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="First frame (image-to-video).")] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=1, max=ranges.FRAMES, help="Frames; 1 is an image.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=ranges.SEED, help="Seed of the sample.")] = 1337,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, max=ranges.STEPS, help="Autoregressive steps per frame.")
+    ] = None,
+    diffusion_steps: Annotated[
+        int | None, typer.Option("--diffusion-steps", min=1, max=ranges.STEPS, help="Diffusion steps per token set.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option("--guidance", min=0, callback=options.finite, help="Classifier-free guidance.")
+    ] = None,
+    motion: Annotated[
+        float | None, typer.Option("--motion", callback=options.finite, help="Motion flow asked for.")
+    ] = None,
     negative: Annotated[str | None, typer.Option("--negative", help="Negative prompt.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")] = "auto",

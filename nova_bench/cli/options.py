@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from nova_bench import ranges
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of one in suites/.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
@@ -21,14 +24,24 @@ Assignments = Annotated[
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Samples per batch. Changes numbers by rounding only.")
+    int | None,
+    typer.Option("--batch-size", min=1, max=ranges.BATCH, help="Samples per batch. Changes numbers by rounding only."),
 ]
 Executor = Annotated[str | None, typer.Option("--executor", help="inline, processes or ray.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes or Ray actors.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
+]
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Score cut-off or damaged videos on the frames that are whole.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity, which click takes for numbers like any."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def names(text: str | None) -> tuple[str, ...]:

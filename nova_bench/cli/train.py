@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nova_bench import ranges
 from nova_bench.cli import options
 from nova_bench.errors import ExitCode
 
@@ -14,13 +15,23 @@ TrainingName = Annotated[
     str, typer.Argument(metavar="TRAINING", help="A training file, or the name of one in suites/train/.")
 ]
 RunsFolder = Annotated[Path, typer.Option("--out", help="Folder of training runs; each has a folder of its own there.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; torch's own choice where absent.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, max=ranges.WORKERS, help="CPU threads; torch's own choice where absent."),
+]
 
 Card = Annotated[
     int | None,
-    typer.Option("--card", min=1, help="Put pictures and measurements on this many test prompts into the checkpoint."),
+    typer.Option(
+        "--card",
+        min=1,
+        max=ranges.SAMPLES,
+        help="Put pictures and measurements on this many test prompts into the checkpoint.",
+    ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Trainings of a sweep at a time, sharing the cores.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Trainings of a sweep at a time, sharing the cores.")
+]
 Records = Annotated[
     Path | None, typer.Option("--records", help="Copy each training's record (losses, norms) to this folder.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nova_bench.paths import SuitePath
-from nova_bench.spec import SpecModel
+from nova_bench.spec import Count, SpecModel
 
 
 class PublishedTable(SpecModel):
@@ -47,7 +47,7 @@ class Part(SpecModel):
     """What `--model` would say for this part alone. The suite's own model where absent."""
     takes_model: bool = True
     """Whether the collection's `--model` replaces this part's model, too."""
-    limit: int | None = Field(default=None, ge=1)
+    limit: Count | None = None
     """Only the first samples of the part's plan, as `--limit`."""
 
     @model_validator(mode="after")

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from nova_bench import ranges
 from nova_bench.expectation import expectation
 from nova_bench.names import nearest
-from nova_bench.spec import ModelSpec, SpecModel
+from nova_bench.spec import BatchSize, Count, Frames, ModelSpec, SpecModel, Steps
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 Mode = Literal["eager", "cuda_graphs", "compiled", "compiled_cuda_graphs"]
@@ -23,21 +24,21 @@ PUBLISHED_COLUMNS = ("temporal", "spatial_and_head", "generation", "text", "vae"
 class Setting(SpecModel):
     """What is generated while the clock runs."""
 
-    num_frames: int = Field(default=5, ge=1)
+    num_frames: Frames = 5
     """Frames of a video; 1 is an image. Video models make 1 + 4n."""
     size: Size | None = None
     """Pixels, WIDTHxHEIGHT, multiples of 32; the model's own where absent. No weight depends on it."""
-    batch_size: int = Field(default=1, ge=1)
+    batch_size: BatchSize = 1
     """Videos generated together. Times are shown per video."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of all networks. auto: float16 on a GPU, float32 on the CPU."""
-    num_inference_steps: int = Field(default=64, ge=1)
+    num_inference_steps: Steps = 64
     """Autoregressive steps per frame (NOVA's evaluation: 128)."""
-    num_diffusion_steps: int = Field(default=25, ge=1)
+    num_diffusion_steps: Steps = 25
     """Diffusion steps per token set (NOVA's evaluation scripts: 25; the paper says 100)."""
     guidance_scale: float = Field(default=7.0, ge=0)
     """Classifier-free guidance; above 1 every sample is run twice (NOVA's evaluation: 7)."""
-    prompt_tokens: int = Field(default=32, ge=1)
+    prompt_tokens: Steps = 32
     """Tokens of each prompt; the text encoder runs on these alone."""
     temporal_autoregressive: bool | None = None
     """false: no temporal autoregression, all frames are filled in at once (App. E); the model's own where absent."""
@@ -45,7 +46,7 @@ class Setting(SpecModel):
     """false: the temporal layers go over all earlier frames again for each frame."""
     mode: Mode = "eager"
     """cuda_graphs: the diffusion loop is replayed. compiled: torch.compile on spatial layers and head. Or both."""
-    vae_batch_size: int = Field(default=1, ge=1)
+    vae_batch_size: BatchSize = 1
     """Videos decoded together."""
 
 
@@ -79,26 +80,26 @@ class OverheadSpec(SpecModel):
     Calls come in blocks of four: without, with, with, without; every other block the other way round.
     """
 
-    blocks: int = Field(default=300, ge=1)
+    blocks: Count = 300
     """At most so many blocks."""
     seconds: float = Field(default=30.0, gt=0)
     """After so many seconds no further block begins."""
     width: float = Field(default=0.01, gt=0)
     """Nor once the 95 % interval of the median ratio is narrower than this."""
-    num_frames: int | None = Field(default=5, ge=1)
+    num_frames: Frames | None = 5
     """Frames of a call, at most the row's own; null: the row's own. Short calls meet the same load on both sides."""
-    batch_size: int | None = Field(default=None, ge=1)
+    batch_size: BatchSize | None = None
     """Videos of a call, at most the row's own, which null stands for. With fewer the stopwatch weighs more."""
 
 
 class MeasureSpec(SpecModel):
     """How it is measured. Part of a measurement's identity, except for `overhead`."""
 
-    warmup: int = Field(default=1, ge=0)
+    warmup: int = Field(default=1, ge=0, le=ranges.SAMPLES)
     """Calls before the clock counts."""
-    warmup_frames: int | None = Field(default=None, ge=1)
+    warmup_frames: Frames | None = None
     """Frames of the warm-up calls, where whole ones would take too long; as measured where absent."""
-    repeats: int = Field(default=3, ge=1)
+    repeats: Count = 3
     """Calls that are timed part by part."""
     seconds: float = Field(default=600.0, gt=0)
     """After so many seconds no further repeat of a measurement begins."""
@@ -141,9 +142,9 @@ class TraceSpec(SpecModel):
 
     enabled: bool = False
     """Write report/traces/ROW.json.gz for every row."""
-    num_frames: int = Field(default=5, ge=1)
+    num_frames: Frames = 5
     """Frames of the traced call, at most the row's own."""
-    num_inference_steps: int = Field(default=2, ge=1)
+    num_inference_steps: Steps = 2
     """Its autoregressive steps, at most the row's own. Every kernel is an event: whole videos take gigabytes."""
 
 

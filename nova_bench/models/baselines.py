@@ -10,7 +10,8 @@ from nova_bench.errors import MissingAsset
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import locate_checkpoint
-from nova_bench.models.nova import CheckpointSpec, dtype_name, explained, first_frame
+from nova_bench.models.not_finite import not_finite
+from nova_bench.models.nova import PRECISION, CheckpointSpec, dtype_name, explained, first_frame
 from nova_bench.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -95,19 +96,23 @@ class NovaReconstruction:
                 yield Output(unit, error="this prompt has no reference clip (`reference`)")
                 continue
             clip = read_clip(unit.reference, max_frames=self._context.suite.sampling.num_frames)
-            yield Output(unit, self._copy(clip.frames))
+            yield self._copy(unit, clip.frames)
 
-    def _copy(self, frames: Tensor) -> Tensor:
+    def _copy(self, unit: Unit, frames: Tensor) -> Output:
         """uint8 [T, H, W, 3] there and back, turned to bytes as generated videos are."""
         import torch
 
+        from nova_bench.nova import NotFiniteError
         from nova_bench.nova.output import to_uint8
 
         with explained(), torch.inference_mode():
             vae = self._loaded()
             pixels = frames.to(vae.device).permute(3, 0, 1, 2)[None].float().sub(127.5).div(127.5)
             mean = vae.moments(pixels).chunk(2, dim=1)[0]
-            return torch.from_numpy(to_uint8(vae.decode(mean))[0])
+            try:
+                return Output(unit, torch.from_numpy(to_uint8(vae.decode(mean))[0]))
+            except NotFiniteError as error:
+                return Output(unit, error=str(not_finite(error.faults[0], {"vae": vae}, PRECISION)))
 
     def _loaded(self) -> Autoencoder:
         if self._vae is None:

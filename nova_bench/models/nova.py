@@ -5,26 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.errors import MediaError, MissingAsset, UserError
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
 from nova_bench.paths import SuitePath
-from nova_bench.spec import ModelSpec, SamplingSpec
+from nova_bench.spec import BatchSize, ModelSpec, SamplingSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nova_bench.nova import NOVAPipeline
     from nova_bench.nova.block_outputs import BlockOutputs
 
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings and seed may give another video."""
+
+PRECISION = "--set model.dtype="
+"""Option that sets the precision, up to its value."""
 
 PAPER_LATENTS = 9
 """Latent frames of the paper's videos: 33 frames (Sec. 4.1 and the official evaluation scripts)."""
@@ -78,7 +83,7 @@ class NovaSpec(CheckpointSpec):
     """`nova`"""
     cpu_offload: bool = False
     """Keep each network on the GPU only while it works: less GPU memory, slower."""
-    vae_batch_size: int = 1
+    vae_batch_size: BatchSize = 1
     """Samples decoded together."""
     extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
     """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
@@ -109,18 +114,36 @@ class NovaAdapter:
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
         """One batch: text-to-video and image-to-video units separately, each sample from a generator of its own."""
+        pipeline = self._loaded()
+        if texts := [unit for unit in units if unit.image is None]:
+            yield from self._sample(pipeline, texts, None)
+        pictured, images = [], []
+        for unit in units:
+            if unit.image is None:
+                continue
+            try:
+                images.append(first_frame(Path(unit.image), pipeline.transformer.config.image_size))
+                pictured.append(unit)
+            except MediaError as error:
+                yield Output(unit, error=str(error))
+        if pictured:
+            yield from self._sample(pipeline, pictured, images)
+
+    def _sample(
+        self, pipeline: NOVAPipeline, units: Sequence[Unit], images: Sequence[Tensor] | None
+    ) -> Iterator[Output]:
         import torch
 
-        pipeline = self._loaded()
-        for with_image, group in groupby(sorted(units, key=_has_image), key=_has_image):
-            batch = list(group)
-            started = time.perf_counter()
-            generators = [torch.Generator(pipeline.device).manual_seed(unit.seed) for unit in batch]
-            with explained(), self._watch(pipeline, len(batch)) as outputs:
+        from nova_bench.nova import NotFiniteError
+
+        started = time.perf_counter()
+        faults: dict[int, str] = {}
+        with explained(), self._watch(pipeline, len(units)) as outputs:
+            try:
                 output = pipeline(
-                    prompt=[unit.model_text for unit in batch],
-                    image=[first_frame(Path(unit.image)) for unit in batch] if with_image else None,
-                    generator=generators,
+                    prompt=[unit.model_text for unit in units],
+                    image=images,
+                    generator=[torch.Generator(pipeline.device).manual_seed(unit.seed) for unit in units],
                     max_latent_length=self._latent_length(pipeline),
                     output_type="np",
                     disable_progress_bar=True,
@@ -129,14 +152,20 @@ class NovaAdapter:
                     observer=outputs,
                     **self._arguments(),
                 )
-            # Without what it takes to load the model, which happens once.
-            seconds = (time.perf_counter() - started) / len(batch)
-            arrays = output.frames if output.frames is not None else output.images[:, None]
-            for index, (unit, frames) in enumerate(zip(batch, arrays, strict=True)):
-                details: dict[str, Any] = {"seconds": seconds}
-                if outputs is not None:
-                    details["block_outputs"] = outputs.of_sample(index)
-                yield Output(unit, frames=torch.from_numpy(frames), details=details)
+                arrays = dict(enumerate(output.images if output.frames is None else output.frames))
+            except NotFiniteError as error:
+                arrays, faults = error.finished, error.faults
+        # Without what it takes to load the model, which happens once.
+        seconds = (time.perf_counter() - started) / len(units)
+        for index, unit in enumerate(units):
+            if index in faults:
+                yield Output(unit, error=str(not_finite(faults[index], networks(pipeline), PRECISION)))
+                continue
+            details: dict[str, Any] = {"seconds": seconds}
+            if outputs is not None:
+                details["block_outputs"] = outputs.of_sample(index)
+            frames = torch.from_numpy(arrays[index])
+            yield Output(unit, frames=frames if frames.ndim == 4 else frames[None], details=details)
 
     def _watch(self, pipeline: NOVAPipeline, batch: int) -> AbstractContextManager[BlockOutputs | None]:
         from nova_bench.nova.block_outputs import BlockOutputs
@@ -269,11 +298,21 @@ def video_lengths(options: CheckpointSpec) -> tuple[int, int]:
         return trained, vae_from_config(read_json(folder / "vae" / CONFIG_NAME)).temporal_stride
 
 
-def first_frame(path: Path) -> Any:
-    """The first frame of an image or video, uint8 [H, W, 3]. MediaError where it can't be read."""
+def first_frame(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+    """The first frame of an image or video, uint8 [H, W, 3].
+
+    MediaError where it can't be read, or hasn't ``size`` = (H, W).
+    """
     from nova_bench.video import read_clip
 
-    return read_clip(path, max_frames=1, allow_truncated=True).frames[0]
+    frame = read_clip(path, max_frames=1, allow_truncated=True).frames[0]
+    if size is not None and tuple(frame.shape[:2]) != tuple(size):
+        height, width, _ = frame.shape
+        raise MediaError(
+            f"{path}: a first frame of {width}x{height}, but this checkpoint makes {size[1]}x{size[0]}",
+            "crop or resize it to that size",
+        )
+    return frame
 
 
 @contextmanager
@@ -285,7 +324,3 @@ def explained() -> Iterator[None]:
         yield
     except NOVAError as error:
         raise UserError(str(error), "correct the checkpoint or the settings that this names") from error
-
-
-def _has_image(unit: Unit) -> bool:
-    return unit.image is not None

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 from nova_bench.device import resolve_device
 from nova_bench.errors import UserError
 from nova_bench.latency.stopwatch import make_stopwatch
+from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
 from nova_bench.models.shorthand import model_section
 
-SUFFIXES = (".mp4", ".mkv", ".png")
+PICTURE = ".png"
+SUFFIXES = (".mp4", ".mkv", PICTURE)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Request:
 
     prompt: str
     model: str
-    out: Path
+    out: Path | None
+    """Where to; None for nova.mp4, or nova.png where it is one frame."""
     image: Path | None
     num_frames: int | None
     seed: int
@@ -60,10 +63,10 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
     """Generate one sample and write it. UserError for a wrong model, image, length or file type."""
     import torch
 
+    from nova_bench.nova import NotFiniteError
     from nova_bench.video import write_image, write_lossless, write_mp4
 
-    if request.out.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{request.out}: unknown file type", f"one of {' '.join(SUFFIXES)}")
+    suffix = _suffix(request)
     device = resolve_device(request.device)
     options = _options(request)
     if options.refusal:
@@ -72,28 +75,47 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
         pipeline = load_pipeline(options, device, warn)
         watch = make_stopwatch(device)
         started = time.perf_counter()
-        output = pipeline(
-            request.prompt,
-            image=first_frame(request.image) if request.image else None,
-            generator=torch.Generator(pipeline.device).manual_seed(request.seed),
-            max_latent_length=1 if request.out.suffix == ".png" else latent_length(pipeline, request.num_frames),
-            output_type="np",
-            extrapolation=request.extrapolation,
-            observer=watch,
-            disable_progress_bar=not sys.stderr.isatty(),
-            **{name: value for name, value in request.arguments.items() if value is not None},
-        )
+        try:
+            output = pipeline(
+                request.prompt,
+                image=first_frame(request.image, pipeline.transformer.config.image_size) if request.image else None,
+                generator=torch.Generator(pipeline.device).manual_seed(request.seed),
+                max_latent_length=1 if suffix == PICTURE else latent_length(pipeline, request.num_frames),
+                output_type="np",
+                extrapolation=request.extrapolation,
+                observer=watch,
+                disable_progress_bar=not sys.stderr.isatty(),
+                **{name: value for name, value in request.arguments.items() if value is not None},
+            )
+        except NotFiniteError as error:
+            raise not_finite(error.faults[0], networks(pipeline), "--dtype ") from error
         seconds = time.perf_counter() - started
     frames = torch.from_numpy(output.frames[0] if output.frames is not None else output.images)
-    path = request.out
-    if len(frames) == 1:
-        path = path.with_suffix(".png")
+    path = request.out or Path("nova.png" if len(frames) == 1 else "nova.mp4")
+    if path.suffix.lower() == PICTURE:
         write_image(path, frames[0])
     elif path.suffix.lower() == ".mkv":
         write_lossless(path, frames, 12)
     else:
         write_mp4(path, frames)
     return Made(path, len(frames), seconds, watch.seconds())
+
+
+def _suffix(request: Request) -> str | None:
+    """What kind of file is asked for; UserError for one that can't be written, before anything is loaded."""
+    if request.out is None:
+        return None
+    suffix = request.out.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"--out {request.out}: unknown file type", f"one of {' '.join(SUFFIXES)}")
+    if suffix == PICTURE and request.num_frames not in (None, 1):
+        raise UserError(
+            f"--frames {request.num_frames} --out {request.out}: a picture holds one frame",
+            "leave --frames away, or write a video: --out NAME.mp4 or NAME.mkv",
+        )
+    if not request.out.parent.is_dir():
+        raise UserError(f"--out {request.out}: no folder {request.out.parent}", "make it first")
+    return suffix
 
 
 def _options(request: Request) -> NovaSpec:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nova_bench.assets.checkpoints import CHECKPOINTS, HUB_ID
+from nova_bench.assets.checkpoints import CHECKPOINTS, is_hub_id
 from nova_bench.errors import UserError
 from nova_bench.models.checkpoints import is_checkpoint
 from nova_bench.models.random_weights import SUFFIX, check_random_name
+from nova_bench.paths import beside
 
 
 def model_section(name: str) -> dict[str, Any]:
@@ -23,13 +24,13 @@ def model_section(name: str) -> dict[str, Any]:
         check_random_name(architecture)
         label = f"{architecture}, random weights"
         return {"adapter": "nova", "checkpoint": architecture, "random_weights": True, "label": label}
-    path = Path(name).expanduser()
+    path = beside(name, Path())
     if path.is_dir():
         adapter = "nova" if is_checkpoint(path) else "files"
         return {"adapter": adapter, "folder": str(path.resolve()), "label": path.resolve().name}
     if path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
         return {"adapter": "files", "manifest": str(path.resolve()), "label": path.stem}
-    if name in CHECKPOINTS or HUB_ID.fullmatch(name):
+    if name in CHECKPOINTS or is_hub_id(name):
         return {"adapter": "nova", "checkpoint": name, "label": name.rpartition("/")[2]}
     raise UserError(
         f"--model {name}: no such folder, manifest or checkpoint",

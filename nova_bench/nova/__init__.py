@@ -7,6 +7,7 @@ from nova_bench.nova.errors import (
     CheckpointError,
     ConfigError,
     InputError,
+    NotFiniteError,
     NOVAError,
 )
 from nova_bench.nova.observe import Observer
@@ -25,5 +26,6 @@ __all__ = [
     "NOVAPipeline",
     "NOVAPipelineOutput",
     "NOVATransformer3DModel",
+    "NotFiniteError",
     "Observer",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,8 @@ def condition_tokens(
     flow = [motion_flow] * batch if isinstance(motion_flow, int | float) else list(motion_flow)
     if len(flow) != batch:
         raise InputError(f"{len(flow)} motion_flow values for {batch} samples: give one, or one per sample")
+    if not all(map(math.isfinite, flow)):
+        raise InputError(f"motion_flow must be finite numbers, not {motion_flow}")
     motion = model.motion_tokens(torch.tensor(flow, dtype=torch.float32, device=rows.device))
     if motion is None:
         return condition

@@ -13,6 +13,8 @@ from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.draws import Draws
 from nova_bench.nova.errors import InputError
 
+_INTEGERS = "give integers 0..255, for floats from 0 to 1 (image * 255).round().astype('uint8')"
+
 
 def encode_first_frame(vae: Any, image: Any, config: NOVAConfig, draws: Draws, repeats: int) -> Tensor:
     """Scaled latent [B, C, h, w] of one image for all prompts, or of a list of one image per prompt.
@@ -50,13 +52,21 @@ def known_frames(
 
 
 def image_tensor(image: Any, size: tuple[int, int]) -> Tensor:
-    """A PIL image or a 0..255 array or tensor [H, W, 3] to pixels [1, 3, H, W] in [-1, 1], float32.
+    """A PIL image of bytes, or integers 0..255 [H, W, 3] (array or tensor), to pixels [1, 3, H, W] in [-1, 1], float32.
 
-    Raises :class:`InputError` unless it has exactly ``size`` = (H, W).
+    Raises :class:`InputError` unless it has exactly ``size`` = (H, W), and for every other kind of number: whether
+    floats go from 0 to 1, from -1 to 1 or from 0 to 255 is never guessed.
     """
     if hasattr(image, "convert"):
+        if image.mode.startswith(("I", "F")):
+            raise InputError(f"image has mode {image.mode}, whose scale is unknown: {_INTEGERS}")
         image = np.array(image.convert("RGB"))
     pixels = torch.as_tensor(image)
     if pixels.ndim != 3 or pixels.shape[-1] != 3 or tuple(pixels.shape[:2]) != tuple(size):
         raise InputError(f"image has shape {tuple(pixels.shape)}, expected {(*size, 3)} (height, width, RGB)")
+    if pixels.is_floating_point() or pixels.is_complex() or pixels.dtype == torch.bool:
+        raise InputError(f"image holds {str(pixels.dtype).removeprefix('torch.')}, whose scale is unknown: {_INTEGERS}")
+    pixels = pixels.to(torch.int64) if pixels.dtype != torch.uint8 else pixels
+    if pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(f"image holds integers from {pixels.min()} to {pixels.max()}: {_INTEGERS}")
     return pixels.float().sub(127.5).div(127.5).permute(2, 0, 1)[None]

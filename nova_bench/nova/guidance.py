@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +30,10 @@ class Guidance:
     min_scale: float | None = None
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"guidance: {field.name} must be a finite number, not {value}")
         if self.image_scale < 0 or self.spatiotemporal_scale < 0:
             raise InputError("image_guidance_scale and spatiotemporal_guidance_scale can't be negative")
         if self.image_scale and self.spatiotemporal_scale:

@@ -18,7 +18,7 @@ from nova_bench.nova.text import PHI2, PhiTextEncoder, byte_tokenizer, load_toke
 from nova_bench.nova.transformer import NOVATransformer3DModel
 
 PIPELINE_NAME, INDEX_NAME = "NOVAPipeline", "model_index.json"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)  # not ./x, which is a path
 _DATA_FILES = ["*.json", "*.safetensors", "*.txt"]  # never Python files: nothing remote is executed
 _SMALL_HEADS = (80, 40, 32, 20, 12, 10)  # head sizes whose rotary share (0.4) is an even number of features
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nova_bench.nova.errors import NotFiniteError
+
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
@@ -25,20 +27,48 @@ class NOVAPipelineOutput:
 
 
 def to_uint8(pixels: Tensor) -> np.ndarray:
-    """Pixels in about [-1, 1], [B, 3, H, W] or [B, 3, F, H, W], to uint8 with channels last, by truncation."""
-    return pixels.float().mul(127.5).add_(127.5).clamp_(0, 255).byte().movedim(1, -1).cpu().numpy()
+    """Pixels in about [-1, 1], [B, 3, H, W] or [B, 3, F, H, W], to uint8 with channels last, by truncation.
+
+    Raises :class:`NotFiniteError`: NaN cast to bytes would be black.
+    """
+    refuse_not_finite({}, pixels, "decoded pixels")
+    return _bytes(pixels)
+
+
+def finite_samples(batch: Tensor) -> list[bool]:
+    """Which samples [B, ...] hold finite numbers only. Waits for the device, once."""
+    low, high = batch.flatten(1).aminmax(dim=1)  # both are NaN where any number is
+    return (low.isfinite() & high.isfinite()).tolist()
+
+
+def refuse_not_finite(faults: dict[int, str], batch: Tensor, what: str) -> None:
+    """:class:`NotFiniteError` where a sample [B, ...] of ``batch`` is among ``faults`` or not finite itself."""
+    for index, finite in enumerate(finite_samples(batch)):
+        if not finite:
+            faults.setdefault(index, what)
+    if faults:
+        raise NotFiniteError(faults, {index: part for index, part in enumerate(batch) if index not in faults})
 
 
 def decode_latents(vae: Any, latents: Tensor, output_type: str, batch_size: int = 1) -> NOVAPipelineOutput:
     """Scaled latents [B, C, T, h, w] to an output of type "pil", "np" or "pt", ``batch_size`` samples at a time.
 
-    Unless tensors are asked for, each decoded chunk leaves the device at once, as bytes.
+    Unless tensors are asked for, each decoded chunk leaves the device at once, as bytes. Raises
+    :class:`NotFiniteError`, which holds the samples that are sound.
     """
-    parts = []
-    for chunk in latents.split(max(1, batch_size)):
-        pixels = vae.decode(vae.unscale(chunk))
-        parts.append(pixels if output_type == "pt" else to_uint8(pixels))
-    out = torch.cat(parts) if output_type == "pt" else np.concatenate(parts)
+    faults = {index: "latents" for index, finite in enumerate(finite_samples(latents)) if not finite}
+    parts: dict[int, Any] = {}
+    for chunk in torch.arange(len(latents)).split(max(1, batch_size)):
+        indices = chunk.tolist()
+        pixels = vae.decode(vae.unscale(latents[indices[0] : indices[-1] + 1]))
+        for index, part, finite in zip(indices, pixels, finite_samples(pixels), strict=True):
+            if not finite:
+                faults.setdefault(index, "decoded pixels")
+            elif index not in faults:
+                parts[index] = part if output_type == "pt" else _bytes(part[None])[0]
+    if faults:
+        raise NotFiniteError(faults, parts)
+    out = torch.stack(list(parts.values())) if output_type == "pt" else np.stack(list(parts.values()))
     if out.ndim == 5:
         return NOVAPipelineOutput(frames=out)
     if output_type == "pil":
@@ -46,3 +76,7 @@ def decode_latents(vae: Any, latents: Tensor, output_type: str, batch_size: int 
 
         return NOVAPipelineOutput(images=[Image.fromarray(image) for image in out])
     return NOVAPipelineOutput(images=out)
+
+
+def _bytes(pixels: Tensor) -> np.ndarray:
+    return pixels.float().mul(127.5).add_(127.5).clamp_(0, 255).byte().movedim(1, -1).cpu().numpy()

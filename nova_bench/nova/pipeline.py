@@ -21,7 +21,7 @@ from nova_bench.nova.generation import Sampling, generate_latents
 from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.observe import Observer
-from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents
+from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents, refuse_not_finite
 from nova_bench.nova.text import PhiTextEncoder
 from nova_bench.nova.transformer import NOVATransformer3DModel
 from nova_bench.nova.whole_video import generate_whole_video
@@ -185,7 +185,8 @@ class NOVAPipeline:
             flow_shift: shift of the flow-matching timesteps for this call.
             motion_flow: mean optical flow asked for, one value or one per sample (video models).
             negative_prompt: one text, or one per prompt; "" if not given.
-            image: first frame, RGB 0..255 [H, W, 3] (array, tensor or PIL), one for all prompts or a list of one each.
+            image: first frame, RGB integers 0..255 [H, W, 3] (array, tensor or PIL), one for all prompts or a list of
+                one each.
             num_images_per_prompt: samples of each prompt, next to each other in the batch.
             generator: one ``torch.Generator``, or a list with one per sample. With a list a sample's random numbers
                 do not depend on its batch.
@@ -204,6 +205,7 @@ class NOVAPipeline:
 
         Raises:
             InputError: an argument that can't be honoured, before anything is computed.
+            NotFiniteError: latents or pixels that are NaN or infinite; it holds the samples that are sound.
         """
         if ignored:
             warnings.warn(f"NOVAPipeline ignores {', '.join(sorted(ignored))}", stacklevel=2)
@@ -262,6 +264,7 @@ class NOVAPipeline:
                 _progress(not disable_progress_bar and max_latent_length == 1),
             )
         if output_type == "latent":
+            refuse_not_finite({}, x, "latents")
             return NOVAPipelineOutput(frames=x)
         with observer.region("vae"), self._working(self.vae):
             return decode_latents(self.vae, x, output_type, vae_batch_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from nova_bench.load import (
     check_section,
     find_suite,
     inherit,
+    named_file,
     validate_suite,
     with_assignments,
     with_named_scorers,
@@ -69,14 +69,7 @@ def inherited_base(source: Source) -> Source:
     if (name := base.data.get("extends")) is None:
         return base
     origin = base.origin(("extends",))
-    path = Path(os.path.normpath(origin.base / Path(str(name)).expanduser()))
-    if not path.is_file():
-        siblings = [file.name for file in path.parent.glob("*.yaml")]
-        raise SuiteError(
-            f"{origin.where}: base.extends: no file {path}{nearest(path.name, siblings)}",
-            "a path relative to this file",
-        )
-    return base.without("extends").merged_over(inherit(path, ()))
+    return base.without("extends").merged_over(inherit(named_file(name, origin, "base.extends: "), ()))
 
 
 def _arm_suite(

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from nova_bench import ranges
 from nova_bench.paths import SuitePath
-from nova_bench.spec import PublishedSpec, SpecModel
+from nova_bench.spec import Frames, PublishedSpec, Seed, SpecModel
 
 
 class Arm(SpecModel):
@@ -17,9 +18,9 @@ class Arm(SpecModel):
     """How tables and figures call this arm."""
     group: str = ""
     """Arms of one group are pooled, for example trainings that differ by their seed only. Alone where empty."""
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of this arm's training. It tells the arms of a group apart and changes nothing."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    seeds: tuple[Seed, ...] = ()
     """Stands for an arm per seed, all of one group; `{seed}` in `model`, `set` and `training` is filled in."""
     model: dict[str, Any] | None = None
     """Model section of this arm, instead of the base's; `--model` doesn't replace it."""
@@ -40,7 +41,7 @@ class Arm(SpecModel):
 class TrainingSpec(SpecModel):
     """Losses, gradient norms and block outputs of the arms' trainings (App. A and B)."""
 
-    points: int = Field(default=50, ge=2)
+    points: int = Field(default=50, ge=2, le=ranges.STEPS)
     """Points of a curve over training; each is the mean (of gradient norms the median) over its stretch of steps."""
 
 
@@ -75,9 +76,9 @@ class CurvesSpec(SpecModel):
 
     metrics: tuple[str, ...] = ()
     """Which metrics; all that have a number per frame where empty."""
-    frames_per_step: int | None = Field(default=None, ge=1)
+    frames_per_step: Frames | None = None
     """Frames that a step adds; as many as the checkpoint's autoencoder makes of a latent frame where absent."""
-    steps: int | None = Field(default=None, ge=1)
+    steps: Frames | None = None
     """Steps shown; all where absent."""
     marks: tuple[float, ...] = (3.0,)
     """Vertical lines where the video is so many times as long as in the checkpoint's training."""
@@ -90,7 +91,7 @@ class StripsSpec(SpecModel):
     """Positions of the videos in the plan, from 0."""
     steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Autoregressive steps shown, 0 for the given frame; evenly spread ones where empty."""
-    columns: int = Field(default=8, ge=2)
+    columns: int = Field(default=8, ge=2, le=1000)
     """How many steps are shown where they aren't stated."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nova_bench.errors import SuiteError
-from nova_bench.load import anchor_paths, check_section, inherit, with_assignments
+from nova_bench.load import anchor_paths, check_section, inherit, named_file, with_assignments
 from nova_bench.names import nearest
 from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
 from nova_bench.yaml_source import Source, parse_assignment
@@ -29,7 +29,7 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
     source = with_assignments(source, own)
     sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
     rest = [text for text in assignments if text not in own]
-    files = [_member(source, index, file) for index, file in enumerate(sweep.trainings)]
+    files = [named_file(file, source.origin(("trainings", index))) for index, file in enumerate(sweep.trainings)]
     specs = [(_training(inherit(file, ()), rest), seed) for file in files for seed in sweep.seeds]
     return tuple(spec.model_copy(update={"name": f"{spec.name}-s{seed}", "seed": seed}) for spec, seed in specs)
 
@@ -49,18 +49,6 @@ def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:
         if name in data:
             data[name] = anchor_paths(section, data[name], (name,), source)
     return check_section(TrainSpec, data, (), source, _REMEDY)
-
-
-def _member(source: Source, index: int, file: str) -> Path:
-    """The file of a sweep's training."""
-    origin = source.origin(("trainings", index))
-    path = origin.base / Path(file).expanduser()
-    if not path.is_file():
-        siblings = [sibling.name for sibling in path.parent.glob("*.yaml")]
-        raise SuiteError(
-            f"{origin.where}: no file {path}{nearest(path.name, siblings)}", "a path relative to this file"
-        )
-    return path
 
 
 def _find(name: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nova_bench.nova.output import to_uint8
 from nova_bench.progress import Progress
 from nova_bench.train.data import open_world, to_pixels
 from nova_bench.train.spec import TrainSpec
@@ -121,8 +122,7 @@ def _generators(seeds: Iterable[int]) -> list[torch.Generator]:
 def _copy(vae: Any, frames: np.ndarray) -> np.ndarray:
     """A clip [F, H, W, 3] through the autoencoder and back, without posterior noise."""
     mean = vae.moments(to_pixels(frames)[None]).chunk(2, 1)[0]
-    out = vae.decode(mean)[0].permute(1, 2, 3, 0).float()
-    return out.mul(127.5).add(127.5).clamp(0, 255).byte().numpy()
+    return to_uint8(vae.decode(mean))[0]
 
 
 def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, list[float]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nova_bench import ranges
 from nova_bench.paths import SuitePath
-from nova_bench.spec import SpecModel
+from nova_bench.spec import BatchSize, Count, Frames, Seed, SpecModel, Steps
 
 
 class DataSpec(SpecModel):
@@ -17,13 +18,13 @@ class DataSpec(SpecModel):
     """The generator of clips: `shapes` draws moving shapes with captions."""
     split: str = "train"
     """Split of the world; its test split is never trained on."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the world."""
-    clips: int = Field(default=8000, ge=1)
+    clips: int = Field(default=8000, ge=1, le=2**31)
     """Clips whose latents are kept for the transformer; may be raised while a run continues."""
-    num_frames: int = Field(default=17, ge=1)
+    num_frames: Frames = 17
     """Frames of a clip: 1 + temporal stride * j, at most 17 (one time tile of the autoencoder)."""
-    size: int = Field(default=64, ge=8)
+    size: int = Field(default=64, ge=8, le=ranges.SIDE)
     """Height and width in pixels."""
 
 
@@ -68,9 +69,9 @@ class AutoencoderSpec(SpecModel):
     """Keys of `vae/config.json` (AutoencoderKLOpenSora); what is absent takes the published value."""
     clip_lengths: tuple[int, ...] = (17,)
     """Frames of the clips of each batch, in turn; 1 trains images."""
-    batch_frames: int = Field(default=34, ge=1)
+    batch_frames: Count = 34
     """Frames of a batch: shorter clips come in larger batches, so that steps cost about the same."""
-    crop: int | None = Field(default=None, ge=8)
+    crop: int | None = Field(default=None, ge=8, le=ranges.SIDE)
     """Side of square crops in pixels, a multiple of the spatial stride; whole frames only where absent."""
     crop_share: float = Field(default=0.75, ge=0, le=1)
     """Share of batches that are crops. A crop holds a place that differs from most of its clip, so small objects are
@@ -99,13 +100,13 @@ class AutoencoderSpec(SpecModel):
 class TextSpec(SpecModel):
     """The Phi text encoder, trained together with the transformer: nothing pretrained is that small."""
 
-    max_tokens: int = Field(default=32, ge=1)
+    max_tokens: Steps = 32
     """Tokens of a prompt; longer ones are cut. Every word of the data is one token."""
-    width: int = Field(default=64, ge=8)
+    width: int = Field(default=64, ge=8, le=65_536)
     """Features of a token."""
-    layers: int = Field(default=2, ge=1)
+    layers: int = Field(default=2, ge=1, le=4096)
     """Decoder layers."""
-    heads: int = Field(default=2, ge=1)
+    heads: int = Field(default=2, ge=1, le=4096)
     """Attention heads."""
 
 
@@ -116,9 +117,9 @@ class TransformerSpec(SpecModel):
     """Folder of a checkpoint whose transformer and text encoder training begins with; random weights where absent."""
     config: dict[str, Any]
     """Keys of `transformer/config.json`; image size, stride and channels and the text's size follow from the rest."""
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: BatchSize = 16
     """Clips per step."""
-    images: int = Field(default=0, ge=0)
+    images: int = Field(default=0, ge=0, le=ranges.BATCH)
     """Further clips per step of which the first frame alone is trained on, as an image. What a clip shows is decided
     in its first frame, which is one of several in a video; as an image it costs a fraction of that."""
     prompt_dropout: float = Field(default=0.1, ge=0, le=1)
@@ -127,7 +128,7 @@ class TransformerSpec(SpecModel):
     """Share of clips that are captioned densely instead of briefly."""
     stated_flow: float = Field(default=0.5, ge=0, le=1)
     """Share of clips whose true mean flow is the motion condition; the others get 5, the pipeline's default."""
-    loss_repeat: int = Field(default=4, ge=1)
+    loss_repeat: Steps = 4
     """Diffusion draws per token and step."""
     optimization: OptimizationSpec
     """How transformer and text encoder are trained."""
@@ -142,7 +143,7 @@ class TrainSpec(SpecModel):
     """One line for people."""
     description: str = ""
     """What this run is for and what it costs."""
-    seed: int = Field(default=1337, ge=0)
+    seed: Seed = 1337
     """Decides initial weights and, together with the step, everything random in a step."""
     data: DataSpec = DataSpec()
     """Which clips are trained on."""
@@ -165,7 +166,7 @@ class SweepSpec(SpecModel):
     """What they are for."""
     trainings: tuple[str, ...] = Field(min_length=1)
     """Training files, relative to this one."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     """Seeds of each; run `NAME` of seed 1 is called `NAME-s1`."""
 
     @field_validator("trainings", "seeds")

@@ -84,6 +84,130 @@ def test_generate_continues_a_first_frame_and_names_the_parts_of_its_time(cli, t
     assert sum(share for name, share in shares.items() if name != "total") == pytest.approx(100, abs=0.5)
 
 
+def broken(tmp_path: Path, part: str, key: str, entry: int | None = None, value: float = float("nan")) -> Path:
+    """A copy of the pipeline in which a weight (or one row of it) is ``value``."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / f"broken-{part}"
+    shutil.copytree(PIPELINE, folder)
+    (path,) = (folder / part).glob("*.safetensors")
+    weights = load_file(path)
+    (weights[key] if entry is None else weights[key][entry]).fill_(value)
+    save_file(weights, path, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "what"),
+    [
+        ("vae", "decoder.conv_out.bias", "decoded pixels"),
+        ("transformer", "image_decoder.head.bias", "latents"),
+        ("text_encoder", "model.final_layernorm.bias", "latents"),
+    ],
+)
+def test_pixels_and_latents_that_are_not_finite_are_failed_samples(cli, tmp_path, write_suite, part, key, what):
+    folder = broken(tmp_path, part, key)
+    nova_suite(write_suite, model={"adapter": "nova", "folder": str(folder), "dtype": "bfloat16"})
+    result = cli("run", "suite.yaml")
+    assert result.returncode == 3, result.stderr
+    assert "Traceback" not in result.stderr
+    problem = f"the model's {what} are not finite (NaN or infinity), and neither are its weights {part}/{key}: "
+    problem += "half precision (bfloat16) is the likely cause (try --set model.dtype=float32)"
+    samples = next(tmp_path.glob("runs/*/report/samples.csv")).read_text()
+    assert samples.count(problem) == 3
+    result = cli("generate", "a cat", "--model", folder, "--out", "x.png", *FAST)
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[-2:] == [
+        f"error: the model's {what} are not finite (NaN or infinity), and neither are its weights {part}/{key}",
+        "  try: get the checkpoint again, or use an earlier one of its training",
+    ]
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_one_sample_that_is_not_finite_fails_alone(cli, tmp_path, write_suite):
+    """The tokens of one prompt have features that are infinite; the videos of the others are what they are alone."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(PIPELINE / "tokenizer"))
+    prompts = ["a red cube", "two cats", "a house by the sea"]
+    tokens = [set(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    own = next(iter(tokens[1] - tokens[0] - tokens[2]))
+    folder = broken(tmp_path, "text_encoder", "model.embed_tokens.weight", own, float("inf"))
+    nova_suite(write_suite, model={"adapter": "nova", "folder": str(folder)}, execution={"batch_size": 3})
+    assert cli("run", "suite.yaml", "--store", "broken").returncode == 3
+    with (tmp_path / "suite.yaml").open("a") as stream:
+        stream.write(f"model: {{adapter: nova, folder: '{PIPELINE}'}}\n")
+    nova_suite(write_suite, execution={"batch_size": 3})
+    assert cli("run", "suite.yaml", "--store", "sound").returncode == 0
+    sound = videos(tmp_path / "sound")
+    from nova_bench.report import plan_of
+    from nova_bench.store import Artifact, Store
+
+    with Store.reader(tmp_path / "broken") as store:
+        ((name, *_),) = store.run_names()
+        units = plan_of(store.run(name)).units
+        made = store.artifacts(unit.digest for unit in units)
+        for unit in units:
+            artifact = made[unit.digest]
+            if unit.prompt == "two cats":
+                assert "latents are not finite" in artifact.error
+            else:
+                assert isinstance(artifact, Artifact)
+                assert (frames_of(artifact.path) == sound[unit.prompt, 0]).all()
+
+
+def test_a_first_frame_of_another_size_fails_alone(cli, tmp_path, write_suite):
+    from nova_bench.video import write_image
+
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "right.png", rng.integers(0, 256, (64, 96, 3), dtype=np.uint8))
+    write_image(tmp_path / "wrong.png", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    entries = [{"text": "a cat", "image": "right.png"}, {"text": "a dog", "image": "wrong.png"}, "a cow"]
+    nova_suite(write_suite, prompts={"entries": entries})
+    result = cli("run", "suite.yaml")
+    assert result.returncode == 3, result.stderr
+    assert [prompt for prompt, _ in videos_made(tmp_path / "runs")] == ["a cat", "a cow"]
+    assert "wrong.png: a first frame of 64x64, but this checkpoint makes 96x64" in result.stderr
+
+
+def videos_made(root: Path) -> list[tuple[str, int]]:
+    """(prompt, sample index) of what a store's only run could make."""
+    from nova_bench.report import plan_of
+    from nova_bench.store import Artifact, Store
+
+    with Store.reader(root) as store:
+        ((name, *_),) = store.run_names()
+        units = plan_of(store.run(name)).units
+        made = store.artifacts(unit.digest for unit in units)
+        return [(unit.prompt, unit.sample_index) for unit in units if isinstance(made[unit.digest], Artifact)]
+
+
+@pytest.mark.parametrize("option", ["--motion", "--guidance"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+def test_an_option_that_is_not_finite_is_refused(cli, option, value):
+    result = cli("generate", "a cat", "--model", PIPELINE, f"{option}={value}", *FAST)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert option in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("out", "frames", "kind", "count"),
+    [
+        ("X.PNG", (), b"\x89PNG", 1),
+        ("x.Mkv", ("--frames", 5), b"\x1aE\xdf\xa3", 5),
+        ("x.MP4", ("--frames", 1), b"ftyp", 1),
+        ("x.png", ("--frames", 1), b"\x89PNG", 1),
+    ],
+)
+def test_the_file_that_is_asked_for_is_made(cli, tmp_path, out, frames, kind, count):
+    result = cli("generate", "a cat", "--model", PIPELINE, "--out", out, *frames, *FAST)
+    assert result.returncode == 0, result.stderr
+    assert kind in (tmp_path / out).read_bytes()[:12]
+    assert len(frames_of(tmp_path / out)) == count
+    assert [path.name for path in tmp_path.iterdir()] == [out]
+
+
 def test_generate_makes_an_image_with_an_image_model(cli, tmp_path):
     result = cli("generate", "a cat", "--model", IMAGE_PIPELINE, "--out", "x.png", *FAST)
     assert result.returncode == 0, result.stderr
@@ -97,6 +221,13 @@ def test_generate_makes_an_image_with_an_image_model(cli, tmp_path):
         (("--model", "someone/something"), "isn't on this machine"),
         (("--model", PIPELINE, "--frames", 10), "nearest: 9 or 13"),
         (("--model", PIPELINE, "--out", "x.avi"), "unknown file type"),
+        (("--model", PIPELINE, "--out", "x"), "unknown file type"),
+        (("--model", PIPELINE, "--out", "x.png", "--frames", 9), "a picture holds one frame"),
+        (("--model", PIPELINE, "--out", "gone/x.mp4"), "no folder gone"),
+        (("--model", PIPELINE, "--seed", 10**23), "--seed"),
+        (("--model", PIPELINE, "--seed", -1), "--seed"),
+        (("--model", PIPELINE, "--frames", 10**18), "--frames"),
+        (("--model", "~nosuchuser/x"), "no such folder"),
         (("--model", PIPELINE, "--image", "gone.png"), "gone.png"),
         (("--model", PIPELINE, "--dtype", "int8"), "dtype"),
         (("--model", PIPELINE, "--extrapolation", "magic"), "extrapolation"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nova_bench.nova import InputError, NOVAPipeline, Observer
+from nova_bench.nova import InputError, NotFiniteError, NOVAPipeline, Observer
 from tests.nova.small import CONFIG, IMAGE_CONFIG, QUICK, generators, pipeline
 
 ROUNDING = {"rtol": 1e-4, "atol": 2e-5}  # float32, other batch sizes use other kernels
@@ -128,6 +128,34 @@ def test_window_forgets_what_left_it():
     reference = last(frames)
     torch.testing.assert_close(last([frames[3], frames[0], frames[1], frames[3]]), reference, **ROUNDING)
     assert not torch.allclose(last([*frames[:3], frames[0]]), reference, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "int64"])
+def test_a_first_frame_may_be_integers_of_any_width(dtype):
+    image = np.random.default_rng(0).integers(0, 256, (32, 64, 3), np.uint8)
+    same = [latents(pipeline(), "a", image=frame, generator=generators(1)) for frame in (image, image.astype(dtype))]
+    assert torch.equal(*same)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("output_type", ["np", "pil", "pt", "latent"])
+@pytest.mark.parametrize("config", [CONFIG, IMAGE_CONFIG], ids=["video", "image"])
+def test_a_sample_that_is_not_finite_costs_the_others_nothing(config, output_type, value):
+    pipe, length = pipeline(config), config.video_base_size[0]
+    embeds = [torch.zeros(3, 24), torch.zeros(3, 24), torch.full((3, 24), value)]
+    options = {"max_latent_length": length, "output_type": output_type, "guidance_scale": 1.0, **QUICK}
+    call = {"prompt_embeds": embeds, "generator": generators(1, 2, 3), **options}
+    with pytest.raises(NotFiniteError, match=r"the latents of sample 2 are not finite .* 1 of 3 failed") as caught:
+        pipe(**call)
+    assert caught.value.faults == {2: "latents"}
+    sound = pipe(prompt_embeds=embeds[:2], generator=generators(1, 2), **options)
+    sound = sound.images if sound.frames is None else sound.frames
+    for index, expected in enumerate(sound):
+        found, expected = (
+            torch.as_tensor(item if isinstance(item, torch.Tensor) else np.array(item)).float()
+            for item in (caught.value.finished[index], expected)
+        )
+        torch.testing.assert_close(found, expected, atol=1.01, rtol=0)
 
 
 def test_images_of_several_prompts():
@@ -288,6 +316,18 @@ def test_unknown_keywords_are_named_but_do_no_harm():
         ({"extrapolation": "guess"}, "extrapolation 'guess'"),
         ({"extrapolation": "window", "extrapolation_window": 3}, "from 1 to 2"),
         ({"image_guidance_scale": 1, "spatiotemporal_guidance_scale": 1}, "can't be combined"),
+        ({"guidance_scale": float("nan")}, "guidance: scale must be a finite number, not nan"),
+        ({"guidance_trunc": float("inf")}, "guidance: truncation must be a finite number"),
+        ({"motion_flow": float("nan")}, "motion_flow must be finite numbers"),
+        ({"motion_flow": [float("-inf")]}, "motion_flow must be finite numbers"),
+        ({"image": np.zeros((32, 64, 3), np.float32)}, "image holds float32, whose scale is unknown: give integers"),
+        ({"image": torch.zeros(32, 64, 3).half()}, "image holds float16, whose scale is unknown"),
+        ({"image": torch.zeros(32, 64, 3, dtype=torch.bool)}, "image holds bool"),
+        ({"image": np.full((32, 64, 3), np.nan)}, "image holds float64, whose scale is unknown"),
+        ({"image": np.full((32, 64, 3), 256)}, "image holds integers from 256 to 256: give integers 0..255"),
+        ({"image": np.full((32, 64, 3), -1, np.int8)}, "image holds integers from -1 to -1"),
+        ({"image": Image.new("F", (64, 32))}, "image has mode F, whose scale is unknown"),
+        ({"image": Image.new("I;16", (64, 32))}, "image has mode I;16, whose scale is unknown"),
     ],
 )
 def test_impossible_calls_are_one_line_errors(options, message):
