@@ -36,7 +36,7 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 def requested_suite(request: Request) -> Suite:
     """The suite with everything that the command line changes."""
     model = model_section(request.model) if request.model else None
-    suite = load_suite(request.suite, request.assignments, model, request.execution)
+    suite = load_suite(request.suite, request.assignments, model, request.options)
     return only_dimensions(suite, request.dimensions)
 
 

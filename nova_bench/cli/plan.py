@@ -12,11 +12,13 @@ def plan(
     limit: options.Limit = None,
     dims: options.Dimensions = None,
     set_: options.Assignments = None,
+    allow_truncated: options.AllowTruncated = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
     from nova_bench.kinds import Request, preview_request
 
-    preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=options.names(dims)))
+    dimensions, media = options.names(dims), options.media(allow_truncated)
+    preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media))
     print(preview.text())
     return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -26,6 +26,7 @@ def run(
     executor: options.Executor = None,
     workers: options.Workers = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
+    allow_truncated: options.AllowTruncated = False,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
@@ -34,7 +35,9 @@ def run(
 
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
-    request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
+    request = Request(
+        suite, store, model, set_ or (), execution, limit, options.names(dims), options.media(allow_truncated)
+    )
     progress = Progress(quiet)
     return show_report(run_request(request, progress), progress)
 

@@ -102,7 +102,7 @@ class Decoder:
         self._send(message)
 
     def get(self) -> Clip | FrameSource | MediaError:
-        """The oldest file that was put in. What is left of a :class:`FrameSource` is gone when the next is asked for."""
+        """The oldest file that was put in. The next call ends a :class:`FrameSource`, however much of it was read."""
         self._leave_stream()
         request = self._waiting[0]
         try:
