@@ -87,7 +87,7 @@ class Decoded:
         """
         path = self.job.path
         try:
-            if file_digest(path) == self.job.artifact:
+            if file_digest(Path(path)) == self.job.artifact:
                 return None
         except OSError as error:
             return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")

@@ -7,6 +7,7 @@ Frames come through shared memory that is used again, which is faster than decod
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import signal
@@ -79,9 +80,6 @@ class Decoder:
         except OSError as error:
             self.problem = f"videos are decoded in this process, as no other can be had for it: {error}"
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def put(self, path: Path, *, whole: bool = True, stream: bool = False, max_frames: int | None = None) -> None:
         """Begin with a file, when those before it are done.
 
@@ -133,12 +131,12 @@ class Decoder:
     def _clip(self, request: _Request, reply: dict[str, Any]) -> Clip:
         import torch
 
-        array = self._frames(reply)
-        # The slot is free again when the last view of its memory is gone, whoever holds it.
-        weakref.finalize(array, _release, weakref.ref(self), request.slot).atexit = False
+        frames = self._frames(reply)
+        # PyTorch holds this array for as long as there is a view of it: then the slot is free again.
+        weakref.finalize(frames, _release, weakref.ref(self), request.slot).atexit = False
         self._waiting.popleft()
         return Clip(
-            frames=torch.from_numpy(array.reshape(reply["count"], reply["height"], reply["width"], 3)),
+            frames=torch.from_numpy(frames),
             fps=_fraction(reply["fps"]),
             pix_fmt=reply["pix_fmt"],
             frame_count=reply["count"],
@@ -171,8 +169,7 @@ class Decoder:
 
     def _chunks(self, source: FrameSource, reply: dict[str, Any]) -> Iterator[FrameChunk]:
         while True:
-            shape = reply["count"], reply["height"], reply["width"], 3
-            yield FrameChunk(self._frames(reply).reshape(shape), _times(reply))
+            yield FrameChunk(self._frames(reply), _times(reply))
             if self._ended:
                 source.variable_frame_rate = reply["variable_frame_rate"]
                 source.notes = tuple(reply["notes"])
@@ -199,9 +196,10 @@ class Decoder:
     def _frames(self, reply: dict[str, Any]) -> np.ndarray:
         import numpy as np
 
-        size = reply["count"] * reply["height"] * reply["width"] * 3
+        shape = reply["count"], reply["height"], reply["width"], 3
+        size = math.prod(shape)
         try:
-            return np.frombuffer(self._memory.slot(reply["slot"], size), np.uint8, size)
+            return np.frombuffer(self._memory.slot(reply["slot"], size), np.uint8, size).reshape(shape)
         except (OSError, ValueError) as error:
             raise MediaError(
                 f"{self._waiting[0].path}: its {size / 2**20:,.0f} MiB of frames find no room: {error}",

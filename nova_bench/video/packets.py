@@ -142,12 +142,14 @@ class _Decoding:
         from av.video.reformatter import VideoReformatter
 
         reformatter = VideoReformatter()  # one for all: `frame.to_ndarray(format=...)` sets a new one up each time
-        first = previous = None
+        first = previous = rotation = None
         steps: list[int] = []
         for frame in self._whole_frames():
             check_size(self._path, frame.width, frame.height, self._limits, still=False)
             rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
-            self._orientation = orientation_of(frame)
+            # PyAV's side data refers back to the frame, which then lives until cycles are collected: one look will do.
+            if self._count == 0 or frame.rotation != rotation:
+                self._orientation, rotation = orientation_of(frame), frame.rotation
             self._count += 1
             # AVI has one rate and no times; those of its packets say when they are decoded, not when they are shown.
             pts = self._count - 1 if self._format == "AVI" and self._rate else frame.pts
