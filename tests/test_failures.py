@@ -59,7 +59,7 @@ def test_every_failure_is_listed_and_equal_ones_are_one_line(run, tmp_path):
     ]
     assert all((tmp_path / "store" / f["file"]).is_file() for f in found[2:])
     assert ended.stderr.count("can't tell") == ended.stderr.count("can't draw") == 1
-    assert "2 samples, the first of them 'a dog': ValueError: can't tell" in ended.stderr
+    assert "2 samples: ValueError: can't tell (the first: 'a dog')" in ended.stderr
     (log,) = tmp_path.glob("store/smoke-*/run.log")
     assert log.read_text().count("INFO score: even: ValueError: can't tell") == 1
     assert "INFO score: even: 2 times: ValueError: can't tell" in log.read_text()

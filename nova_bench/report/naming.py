@@ -142,7 +142,8 @@ def _note_problem(problems: dict[str, _Problem], unit: Unit, message: str) -> No
 def _told_once(problems: Sequence[_Problem]) -> list[str]:
     """A line for each problem, with how many samples have it where more than one does; the first ones of many."""
     lines = [
-        f"{len(found.units)} samples, the first of them {shorten(sample_name(found.first))}: {found.text}"
+        f"{len(found.units)} samples: {found.text.removeprefix(f'{found.first.source}: ')} "
+        f"(the first: {shorten(sample_name(found.first))})"
         if len(found.units) > 1
         else found.text
         for found in problems
