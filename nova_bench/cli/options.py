@@ -31,6 +31,9 @@ Executor = Annotated[str | None, typer.Option("--executor", help="inline, proces
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every file again; trust no digest that is remembered from earlier.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

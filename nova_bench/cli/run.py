@@ -24,17 +24,20 @@ def run(
     batch_size: options.BatchSize = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
+    rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
     from nova_bench.kinds import Request, run_request
     from nova_bench.progress import Progress
+    from nova_bench.remembered import distrusting
 
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
-    return show_report(run_request(request, Progress(quiet)))
+    with distrusting(rehash):
+        return show_report(run_request(request, Progress(quiet)))
 
 
 def show_report(reported: Reported) -> ExitCode:

@@ -43,9 +43,7 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
     if single.is_file():
         return [single]
     if not index.is_file():
-        pickled = next(iter(sorted(folder.glob("*.bin"))), None)
-        hint = f"; {pickled.name} is a pickle and isn't read, convert it to safetensors" if pickled else ""
-        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{hint}")
+        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{_hint(folder, name)}")
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: has no weight_map")
@@ -56,6 +54,16 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
         if not (folder / shard).is_file():
             raise CheckpointError(f"{folder / shard}: shard listed in {index.name} is missing")
     return [folder / shard for shard in names]
+
+
+def _hint(folder: Path, name: str) -> str:
+    """What lies beside missing weights and could be them, with what to do about it."""
+    stem, _, suffix = name.rpartition(".")
+    if variant := next(iter(sorted(folder.glob(f"{stem}.*.{suffix}"))), None):
+        return f"; {variant.name} is a variant of it, rename it to {name}"
+    if pickled := next(iter(sorted(folder.glob("*.bin"))), None):
+        return f"; {pickled.name} is a pickle and isn't read, convert it to safetensors"
+    return ""
 
 
 def read_weights(
