@@ -15,6 +15,7 @@ from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource
 from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import digest, file_digest
+from nova_bench.json_text import parse_json
 
 
 class AssetState(StrEnum):
@@ -146,7 +147,7 @@ def _state(path: Path, file: AssetFile, known: Any) -> tuple[AssetState, dict[st
 
 def _read(note: Path) -> dict[str, Any]:
     try:
-        stamps = json.loads(note.read_bytes())
+        stamps = parse_json(note.read_bytes())
     except (OSError, ValueError):
         return {}
     return stamps if isinstance(stamps, dict) else {}

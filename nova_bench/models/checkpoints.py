@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.assets.checkpoints import checkpoint_path, fetch_command, missing_text
 from nova_bench.errors import MissingAsset, UserError
+from nova_bench.json_text import parse_json
 from nova_bench.paths import locate
 
 if TYPE_CHECKING:
@@ -34,11 +34,16 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a pipeline in the published layout."""
-    try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Whether a folder holds a pipeline in the published layout. UserError where its index can't be read."""
+    path = folder / "model_index.json"
+    if not path.is_file():
         return False
+    try:
+        index = parse_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct its permissions") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}", "get the checkpoint again") from error
     return isinstance(index, dict)
 
 
