@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nova_bench.batches import one_line
 from nova_bench.errors import MediaError
+from nova_bench.execute import report_step
 from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Sample
 from nova_bench.video import Clip, decode_ahead
@@ -72,6 +73,7 @@ def decoded_batches(
 def _decode(jobs: Sequence[Job], reference: Callable[[Job], str | None]) -> Iterator[Decoded]:
     media = decode_ahead([path for job in jobs for path in (job.path, reference(job)) if path])
     for job in jobs:
+        report_step("decoding")
         started = time.perf_counter()
         path, clip = next(media)
         compared = next(media)[1] if reference(job) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
@@ -11,10 +12,10 @@ from nova_bench.assets import asset_path
 from nova_bench.batches import work_in_batches
 from nova_bench.completion import complete
 from nova_bench.decoding import Decoded, Job, decoded_batches
-from nova_bench.execute import make_executor
+from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Scorer, ScorerContext
+from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.selection import needed
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -65,8 +66,9 @@ def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store
     execution = plan.suite.execution
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    with progress.stage("score", len(jobs)) as advance:
-        for batch in make_executor(execution).map(worker, jobs):
+    batches = make_executor(execution).map(worker, jobs, worker.lose, progress.warn)
+    with progress.stage("score", len(jobs)) as advance, closing(batches):
+        for batch in batches:
             store.add_rows(batch.rows)
             for warning in batch.warnings:
                 progress.warn(warning)
@@ -144,6 +146,16 @@ class ScoreWorker:
             batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
+    def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
+        """The failed rows of a job that no worker survives."""
+        rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
+        return ScoredBatch(1, rows)
+
+    def _row(self, job: Job, index: int, inputs: str) -> Row:
+        """The row of a scorer for a job, with nothing in it yet."""
+        planned = self._planned[index]
+        return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
+
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
         return job.reference if needed else None
@@ -157,7 +169,7 @@ class ScoreWorker:
             for wanted, inputs in entry.job.wants:
                 if wanted != index:
                     continue
-                row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
+                row = self._row(entry.job, index, inputs)
                 if info.needs_reference and entry.job.reference is None:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is None:
@@ -166,16 +178,15 @@ class ScoreWorker:
                     yield replace(row, message=problem)
         if not ready:
             return
+        report_step(info.name)
         scorer = self._scorer(index)
+
+        def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
+            report_step(info.name)
+            return scorer.score([entry.sample(info.needs_reference) for entry, _ in part])
+
         started = time.perf_counter()
-        outcomes = list(
-            work_in_batches(
-                ready,
-                len(ready),
-                lambda part: scorer.score([entry.sample(info.needs_reference) for entry, _ in part]),
-                warnings.append,
-            )
-        )
+        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
         for (_, row), outcome in outcomes:
             yield complete(replace(row, seconds=seconds), outcome)

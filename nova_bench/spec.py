@@ -238,6 +238,9 @@ class ExecutionSpec(SpecModel):
     """Worker processes or Ray actors."""
     batch_megabytes: int = Field(default=512, ge=1, le=ranges.MEGABYTES)
     """A batch of decoded videos is closed early when it holds this much."""
+    stall_seconds: float = Field(default=120, gt=0)
+    """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
+    replaced, and what it held is tried once more."""
 
 
 class ReportSpec(SpecModel):
