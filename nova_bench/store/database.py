@@ -36,6 +36,12 @@ CREATE TABLE file_digests (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+# Tables that stores of the same layout got later. A store that was never written to since lacks them.
+ADDED_TABLES = """
+CREATE TABLE IF NOT EXISTS notices (
+    run TEXT NOT NULL, planned INTEGER NOT NULL, text TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY (run, text)
+);
+"""
 # The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
 LOG_HEADER = 32
@@ -63,7 +69,13 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     """Open the database at ``path``, after checking it through a reader, so that a damaged one stays as it is."""
     open_to_read(path).close()
     with explained(path):
-        return _connect_to_write(path)
+        connection = _connect_to_write(path)
+        try:
+            connection.executescript(ADDED_TABLES)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def create(path: Path) -> None:
