@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from nova_bench.errors import MediaError, UserError
+from nova_bench.interrupts import end_requested
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,15 +31,18 @@ def batches_of_work(
 ) -> Iterator[list[tuple[Item, Result | Exception]]]:
     """Yield a list of (item, result) for each batch that ``work`` did, in order, of at most ``size`` items.
 
-    Out of memory halves the batch for the rest, says so and goes on. Any other error makes the batch go one by one,
-    so that the error is that of the culprit alone. A UserError is about everything and is raised, except a MediaError.
+    Out of memory halves the batch for the rest, says so and goes on. Any other error (leaving the program is one, too)
+    makes the batch go one by one, so that the error is that of the culprit alone. A UserError is about everything and
+    is raised, except a MediaError.
     """
     start = 0
     while start < len(items):
         batch = items[start : start + size]
         try:
             results = _checked(work(batch), batch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if end_requested():
+                raise KeyboardInterrupt from error
             if isinstance(error, UserError) and not isinstance(error, MediaError):
                 raise
             if len(batch) == 1:

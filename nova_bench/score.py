@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
@@ -11,11 +12,12 @@ from nova_bench.assets import asset_path
 from nova_bench.batches import work_in_batches
 from nova_bench.completion import complete
 from nova_bench.decoding import Decoded, Job, decoded_batches
-from nova_bench.execute import make_executor
+from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Scorer, ScorerContext
+from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
 from nova_bench.selection import needed
+from nova_bench.spec import ExecutionSpec
 from nova_bench.store import Artifact, Row, Status, Store
 
 NO_REFERENCE = "no reference clip was given"
@@ -47,7 +49,7 @@ def score(plan: Plan, scorers: Sequence[PlannedScorer], store: Store, progress: 
     verdicts of a scorer decide which samples it must still see, these are scored in further rounds.
     """
     execution = plan.suite.execution
-    worker = ScoreWorker(tuple(scorers), execution.device, execution.batch_size, execution.batch_megabytes)
+    worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align)
     jobs, already_there = missing_jobs(plan, scorers, store)
     total = failed = 0
     tried: set[tuple[str, int, str]] = set()
@@ -65,8 +67,9 @@ def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store
     execution = plan.suite.execution
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    with progress.stage("score", len(jobs)) as advance:
-        for batch in make_executor(execution).map(worker, jobs):
+    batches = make_executor(execution).map(worker, jobs, worker.lose, progress.warn)
+    with progress.stage("score", len(jobs)) as advance, closing(batches):
+        for batch in batches:
             store.add_rows(batch.rows)
             for warning in batch.warnings:
                 progress.warn(warning)
@@ -127,9 +130,9 @@ def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
 class ScoreWorker:
     """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
 
-    def __init__(self, scorers: tuple[PlannedScorer, ...], device: str, batch_size: int, batch_megabytes: int):
-        self._planned, self._device = scorers, device
-        self._batch_size, self._batch_bytes = batch_size, batch_megabytes * 2**20
+    def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align):
+        self._planned, self._device, self._align = scorers, execution.device, align
+        self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
         self._built: dict[int, Scorer] = {}
 
     def __getstate__(self) -> dict:
@@ -144,6 +147,16 @@ class ScoreWorker:
             batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
+    def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
+        """The failed rows of a job that no worker survives."""
+        rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
+        return ScoredBatch(1, rows)
+
+    def _row(self, job: Job, index: int, inputs: str) -> Row:
+        """The row of a scorer for a job, with nothing in it yet."""
+        planned = self._planned[index]
+        return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
+
     def _reference(self, job: Job) -> str | None:
         needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
         return job.reference if needed else None
@@ -157,7 +170,7 @@ class ScoreWorker:
             for wanted, inputs in entry.job.wants:
                 if wanted != index:
                     continue
-                row = Row(entry.job.artifact, planned.identity, inputs, info.name, info.version, Status.FAILED)
+                row = self._row(entry.job, index, inputs)
                 if info.needs_reference and entry.job.reference is None:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is None:
@@ -166,19 +179,18 @@ class ScoreWorker:
                     yield replace(row, message=problem)
         if not ready:
             return
+        report_step(info.name)
         scorer = self._scorer(index)
+
+        def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
+            report_step(info.name)
+            return scorer.score([entry.sample(info.needs_reference, self._align) for entry, _ in part])
+
         started = time.perf_counter()
-        outcomes = list(
-            work_in_batches(
-                ready,
-                len(ready),
-                lambda part: scorer.score([entry.sample(info.needs_reference) for entry, _ in part]),
-                warnings.append,
-            )
-        )
+        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
-        for (_, row), outcome in outcomes:
-            yield complete(replace(row, seconds=seconds), outcome)
+        for (entry, row), outcome in outcomes:
+            yield complete(replace(row, seconds=seconds), entry.noted(outcome, info))
 
     def _scorer(self, index: int) -> Scorer:
         if index not in self._built:

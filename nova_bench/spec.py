@@ -238,6 +238,17 @@ class ExecutionSpec(SpecModel):
     """Worker processes or Ray actors."""
     batch_megabytes: int = Field(default=512, ge=1, le=ranges.MEGABYTES)
     """A batch of decoded videos is closed early when it holds this much."""
+    stall_seconds: float = Field(default=120, gt=0)
+    """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
+    replaced, and what it held is tried once more."""
+
+
+class ReferenceSpec(SpecModel):
+    """How a video meets its reference, for scorers that compare the two."""
+
+    align: Literal["time", "index"] = "time"
+    """time: frames that are shown at the same time are compared, so one frame rate may be a multiple of the other;
+    index: the n-th frames are, whatever the frame rates."""
 
 
 class ReportSpec(SpecModel):
@@ -282,6 +293,8 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+    reference: ReferenceSpec = ReferenceSpec()
+    """How videos meet their references."""
 
     @model_validator(mode="after")
     def _model_may_be_scored(self) -> Suite:

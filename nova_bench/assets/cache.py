@@ -16,6 +16,7 @@ from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource
 from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import digest, file_digest
+from nova_bench.json_text import parse_json
 from nova_bench.regular import regular_status
 from nova_bench.remembered import Keep, Recall, remembered_digest
 
@@ -160,7 +161,7 @@ def _verify(path: Path, file: AssetFile, recall: Recall, keep: Keep) -> _Verifie
 
 def _read(note: Path) -> dict[str, Any]:
     try:
-        stamps = json.loads(note.read_bytes())
+        stamps = parse_json(note.read_bytes())
     except (OSError, ValueError):
         return {}
     return stamps if isinstance(stamps, dict) else {}

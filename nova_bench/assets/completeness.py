@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nova_bench.errors import UserError
+from nova_bench.json_text import parse_json
 from nova_bench.regular import NOT_REGULAR, is_regular, read_text
 
 INDEX = "model_index.json"
@@ -95,7 +95,9 @@ def _lacking_weights(folder: Path, inside: Path, name: str) -> Iterator[str]:
     listing = inside / f"{name}.index.json"
     if os.path.lexists(inside / name) or not os.path.lexists(listing):
         for missing in _unless_there(folder, inside / name):
-            yield missing + variant_hint(inside, name)
+            from nova_bench.nova.checkpoint import what_lies_beside
+
+            yield missing + what_lies_beside(inside, name)
         return
     shards = (_mapping(listing) or {}).get("weight_map")
     if not isinstance(shards, dict) or not shards:
@@ -105,16 +107,6 @@ def _lacking_weights(folder: Path, inside: Path, name: str) -> Iterator[str]:
         yield from _unless_there(folder, inside / shard)
 
 
-def variant_hint(inside: Path, name: str) -> str:
-    """What lies beside missing weights and may be them, with what to do about it; empty without anything."""
-    stem, _, suffix = name.rpartition(".")
-    if variant := next(iter(sorted(inside.glob(f"{stem}.*.{suffix}"))), None):
-        return f" ({variant.name} lies beside: rename it to {name})"
-    if pickled := next(iter(sorted(inside.glob("*.bin"))), None):
-        return f" ({pickled.name} is a pickle and isn't read: convert it to safetensors)"
-    return ""
-
-
 def _unless_there(folder: Path, path: Path) -> Iterator[str]:
     if not os.path.exists(path):
         yield f"no {path.relative_to(folder)}"
@@ -122,7 +114,7 @@ def _unless_there(folder: Path, path: Path) -> Iterator[str]:
 
 def _mapping(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(read_text(path))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(read_text(path))
+    except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

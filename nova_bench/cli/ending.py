@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import typer
 
 from nova_bench.atomic import explain_os_error
 from nova_bench.errors import ExitCode, UserError
+from nova_bench.interrupts import end_requested, say_interrupted
 from nova_bench.standard_streams import escaped_streams
 
 DEBUG = "--debug"
@@ -32,15 +32,13 @@ def ends_with_code(command: Callable[..., ExitCode]) -> Callable[..., None]:
 
 def _run(command: Callable[[], ExitCode]) -> ExitCode:
     try:
-        return command()
+        return _interruptible(command)
     except UserError as error:
         if DEBUG in sys.argv:
             raise
         return tell(error)
     except KeyboardInterrupt:
-        again = shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]])
-        print(f"\ninterrupted; everything finished is kept. To continue: {again}", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        return say_interrupted()
     except OSError as error:
         if DEBUG in sys.argv:
             raise
@@ -50,6 +48,16 @@ def _run(command: Callable[[], ExitCode]) -> ExitCode:
         traceback.print_exc()
         print("error: this is a bug in nova_bench; everything finished is kept", file=sys.stderr)
         return ExitCode.INTERNAL
+
+
+def _interruptible(command: Callable[[], ExitCode]) -> ExitCode:
+    """Run a command; an error after it was asked to end is the interrupt in another guise."""
+    try:
+        return command()
+    except Exception as error:
+        if end_requested():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def tell(error: UserError) -> ExitCode:

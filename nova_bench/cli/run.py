@@ -10,6 +10,7 @@ from nova_bench.cli import options
 from nova_bench.errors import ExitCode
 
 if TYPE_CHECKING:
+    from nova_bench.progress import Progress
     from nova_bench.render.table import Table
     from nova_bench.report import Reported
 
@@ -36,14 +37,19 @@ def run(
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
     execution = {key: value for key, value in given.items() if value is not None}
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
+    progress = Progress(quiet)
     with distrusting(rehash):
-        return show_report(run_request(request, Progress(quiet)))
+        return show_report(run_request(request, progress), progress)
 
 
-def show_report(reported: Reported) -> ExitCode:
-    """Print a run's tables, where its report is, and what has no number; returns the exit code."""
+def show_report(reported: Reported, progress: Progress) -> ExitCode:
+    """Print a run's tables, where its report is, what is to be noted and what has no number; returns the exit code."""
+    from nova_bench.report.notices import terminal_lines
+
     show_tables(reported.tables)
     print(f"report: {reported.page}")
+    for line in terminal_lines(reported.notices, progress.told):
+        print(f"note: {line}", file=sys.stderr)
     for gap in reported.gaps:
         print(f"incomplete: {gap}", file=sys.stderr)
     return reported.exit_code

@@ -1,21 +1,34 @@
-"""Executors: where work runs. The default is this process; worker processes and Ray give the same rows."""
+"""Executors: where work runs. The default is this process; worker processes and Ray give the same rows.
+
+A worker that is lost (it died, was stopped or hangs) costs nobody else anything: it is replaced, what it held is tried
+once more, item by item, and an item that loses a second worker has the result that its caller makes of the loss.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from nova_bench.errors import UserError
 from nova_bench.spec import ExecutionSpec
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Iterable[Result]]
+Lost = Callable[[Item, "LostWorker"], Result]
+"""Makes the result of an item that can't be worked: each worker that had it was lost."""
+
+
+class LostWorker(UserError):
+    """A worker died, was stopped or hangs. The item that it held last may be the reason, or only have been there."""
 
 
 class Executor(Protocol):
     """The seam: apply ``work`` to chunks of items and yield results as they come, in any order."""
 
-    def map(self, work: Work, items: Sequence[Item]) -> Iterator[Result]: ...
+    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+        """Yield every result of ``work``, and of ``lost`` for items without one; tell ``warn`` of lost workers."""
+        ...
 
 
 def make_executor(spec: ExecutionSpec) -> Executor:
@@ -23,24 +36,37 @@ def make_executor(spec: ExecutionSpec) -> Executor:
     if spec.executor == "processes":
         from nova_bench.execute.processes import ProcessExecutor
 
-        return ProcessExecutor(spec.workers, spec.batch_size)
+        return ProcessExecutor(spec.workers, spec.batch_size, spec.stall_seconds)
     if spec.executor == "ray":
         from nova_bench.execute.ray import RayExecutor
 
-        return RayExecutor(spec.workers, spec.batch_size, spec.device)
+        return RayExecutor(spec.workers, spec.batch_size, spec.device, spec.stall_seconds)
     return InlineExecutor()
 
 
 class InlineExecutor:
     """Everything in this process, lazily: one chunk of all items, results as ``work`` yields them."""
 
-    def map(self, work: Work, items: Sequence[Item]) -> Iterator[Result]:
-        """Yield what ``work`` yields for all items."""
+    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+        """Yield what ``work`` yields for all items; there is no worker to lose."""
         if items:
             yield from work(items)
 
 
-def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Consecutive parts of at most ``size`` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+_listener: Callable[[str], None] | None = None
+
+
+def report_step(what: str) -> None:
+    """Say what this process turns to next; called by ``work``.
+
+    An executor that watches the process takes it as the end of the step before: as long as steps follow one another,
+    the process doesn't hang.
+    """
+    if _listener is not None:
+        _listener(what)
+
+
+def listen_to_steps(listener: Callable[[str], None]) -> None:
+    """Have ``listener`` called with each step of this process, which is a worker."""
+    global _listener
+    _listener = listener

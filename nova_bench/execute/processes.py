@@ -1,93 +1,232 @@
-"""Worker processes on this machine."""
+"""Worker processes on this machine, watched: one that dies, is stopped or hangs is replaced.
+
+`concurrent.futures` ends all workers with one that dies, and knows neither stopped nor hanging ones, so this is a pool
+of its own: a pipe and a thread to each worker, so that no worker can make the caller wait.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import queue
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from nova_bench.errors import UserError
-from nova_bench.execute import Item, Result, Work, chunks
+from nova_bench.execute import Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.chunks import Chunk, ChunkQueue
+from nova_bench.execute.worker import News, serve
+from nova_bench.interrupts import held_back
 
-_work: Work | None = None
+STOPPED_SECONDS = 5.0
+"""A worker that somebody stopped (SIGSTOP) for so long is replaced."""
+START_SECONDS = 180.0
+"""A worker must be ready for work after this time."""
+TIMES_SLOWEST = 10
+"""A worker hangs when one step takes so many times longer than the slowest before, and longer than the setting."""
+FAILED_STARTS = 3
+"""No further worker is started after so many in a row that ended before they could work."""
+END_SECONDS = 3.0
+"""How long workers may take to end by themselves when all is done."""
+_TICK = 0.5
+MEMORY_REMEDY = "if memory ran out: fewer --workers, or a smaller --batch-size"
 
 
 class ProcessExecutor:
-    """A pool of processes, started afresh (spawn), so that CUDA and threads are safe in them."""
+    """A pool of processes, started afresh (spawn), so that CUDA and threads are safe in them.
 
-    def __init__(self, workers: int, chunk_size: int):
-        self._workers, self._chunk_size = workers, chunk_size
+    ``stall_seconds`` None: a worker may take any time for a step.
+    """
 
-    def map(self, work: Work, items: Sequence[Item]) -> Iterator[Result]:
-        """Yield results as chunks finish. UserError where a worker dies (the system killed it, most often).
+    def __init__(self, workers: int, chunk_size: int, stall_seconds: float | None):
+        self._workers, self._chunk_size, self._stall_seconds = workers, chunk_size, stall_seconds
+
+    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+        """Yield results as chunks finish. UserError where no worker can start; what ``work`` raises is raised here.
 
         Workers end with the caller, however it ends: a chunk in flight is dropped then.
         """
         if not items:
             return
-        threads = max(1, (os.cpu_count() or 1) // self._workers)
-        context = multiprocessing.get_context("spawn")
-        # Nothing is ever sent: workers notice when the other end closes, which even SIGKILL can't prevent.
-        lifeline, held = context.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(
-            self._workers, mp_context=context, initializer=_start, initargs=(work, threads, lifeline)
-        )
+        pool = _Pool(self._workers, pickle.dumps(work), ChunkQueue(items, self._chunk_size, lost, warn))
         try:
-            waiting = chunks(items, self._chunk_size)
-            with _interrupts_held_back():
-                # Two chunks per worker keep everyone busy; more would only hold results in memory.
-                running = {
-                    pool.submit(_run, chunk) for _, chunk in zip(range(2 * self._workers), waiting, strict=False)
-                }
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    if (chunk := next(waiting, None)) is not None:
-                        running.add(pool.submit(_run, chunk))
-                    yield from future.result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a worker process died (most often: the system killed it for memory); finished rows are kept",
-                "run again with fewer --workers or a smaller --batch-size",
-            ) from error
+            yield from pool.run(self._stall_seconds)
         finally:
-            held.close()
-            pool.shutdown(cancel_futures=True)
-            lifeline.close()
+            pool.kill()
 
 
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Processes started meanwhile never see Ctrl-C, which goes to the whole group: the parent alone decides."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+class _Pool:
+    """The workers of one call, and what each of them does."""
+
+    def __init__(self, size: int, work: bytes, chunks: ChunkQueue):
+        self._size, self._work, self._chunks = size, work, chunks
+        self._news: queue.SimpleQueue[tuple[_Worker, News, object]] = queue.SimpleQueue()
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+        self._slowest = 0.0
+
+    def run(self, stall_seconds: float | None) -> Iterator[Result]:
+        """Do all chunks and yield their results; afterwards the workers end by themselves."""
+        watched = time.monotonic()
+        while self._chunks or any(worker.chunk for worker in self._workers):
+            self._start_missing()
+            for worker in self._workers:
+                if self._chunks and worker.ready and worker.chunk is None:
+                    worker.give(self._chunks.take())
+            with suppress(queue.Empty):
+                yield from self._hear(*self._news.get(timeout=_TICK))
+            # Time in which this process was itself stopped, asleep or busy elsewhere says nothing of the workers.
+            now = time.monotonic()
+            passed, watched = min(now - watched, 2 * _TICK), now
+            for worker in list(self._workers):
+                if (problem := worker.overdue(passed, self._allowed(stall_seconds))) is not None:
+                    yield from self._lose(worker, problem)
+        for worker in self._workers:
+            worker.end()
+        until = time.monotonic() + END_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, until - time.monotonic()))
+
+    def kill(self) -> None:
+        """End every worker that is left, now."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+    def _start_missing(self) -> None:
+        """Start workers for what waits, but only a last one after too many that couldn't start."""
+        wanted = min(self._size, len(self._chunks) + sum(worker.chunk is not None for worker in self._workers))
+        if self._failed_starts < FAILED_STARTS or not self._workers:
+            while len(self._workers) < wanted:
+                threads = max(1, (os.cpu_count() or 1) // self._size)
+                with held_back():
+                    self._workers.append(_Worker(self._work, threads, self._news))
+
+    def _allowed(self, stall_seconds: float | None) -> float:
+        """Seconds that a step may take."""
+        return float("inf") if stall_seconds is None else max(stall_seconds, TIMES_SLOWEST * self._slowest)
+
+    def _hear(self, worker: _Worker, news: News, content: object) -> Iterator[Result]:
+        if worker not in self._workers:  # what a killed one said last
+            return
+        if news == News.GONE:
+            yield from self._lose(worker, worker.how_it_ended())
+            return
+        if news == News.ERROR:
+            raise content
+        if worker.ready:
+            self._slowest = max(self._slowest, worker.quiet)
+        worker.quiet = 0.0
+        if news == News.READY:
+            worker.ready, self._failed_starts = True, 0
+        elif news == News.STEP:
+            worker.step = content
+        elif news == News.DONE:
+            worker.chunk, worker.step = None, ""
+            yield from content
+
+    def _lose(self, worker: _Worker, problem: LostWorker) -> Iterator[Result]:
+        self._workers.remove(worker)
+        worker.kill()
+        if not worker.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= FAILED_STARTS and not self._workers:
+                raise UserError(
+                    f"worker processes can't start: {problem.message}", "--executor inline does without them"
+                ) from problem
+        yield from self._chunks.lose(worker.chunk, problem)
+
+
+class _Worker:
+    """One worker process as the caller sees it. A thread of its own waits for what it says and sends it work."""
+
+    def __init__(self, work: bytes, threads: int, news: queue.SimpleQueue[tuple[_Worker, News, object]]):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        # No daemon in the sense of multiprocessing: those may have no children, and decoding has some.
+        self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
+        self.process.start()
+        theirs.close()
+        self.chunk: Chunk | None = None
+        self.step = ""
+        """What it said that it turns to."""
+        self.ready = False
+        self.quiet = self._stopped = 0.0
+        self._news, self._orders = news, queue.SimpleQueue()
+        self._orders.put(work)
+        threading.Thread(target=self._talk, name="worker pipe", daemon=True).start()
+
+    def give(self, chunk: Chunk) -> None:
+        """Send a chunk to a worker that is ready for it."""
+        self.chunk, self.quiet = chunk, 0.0
+        self._orders.put(pickle.dumps(chunk.items))
+
+    def end(self) -> None:
+        """Let it end by itself."""
+        self._orders.put(b"")
+
+    def kill(self) -> None:
+        """End it now; a stopped one too."""
+        self.process.kill()
+        self.process.join()
+
+    def overdue(self, passed: float, allowed: float) -> LostWorker | None:
+        """Why it is given up after ``passed`` more seconds, of which a step may take ``allowed``; None if it isn't."""
+        self._stopped = self._stopped + passed if _is_stopped(self.process.pid) else 0.0
+        if self._stopped >= STOPPED_SECONDS:
+            return LostWorker(f"a worker process was stopped from outside (SIGSTOP){self._where}")
+        self.quiet += passed
+        if not self.ready and self.quiet >= START_SECONDS:
+            return LostWorker(f"a worker process wasn't ready after {START_SECONDS:.0f} s")
+        if self.chunk is not None and self.quiet >= allowed:
+            return LostWorker(
+                f"a worker process hung: it finished nothing for {self.quiet:.0f} s{self._where}",
+                "if it only was slow: --set execution.stall_seconds=SECONDS",
+            )
+        return None
+
+    def how_it_ended(self) -> LostWorker:
+        """The loss of a worker that is gone."""
+        self.process.join(END_SECONDS)
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return LostWorker(f"a worker process ended with exit code {code}{self._where}")
+        with suppress(ValueError):
+            return LostWorker(
+                f"a worker process died ({signal.Signals(-code).name}){self._where}",
+                MEMORY_REMEDY if -code == signal.SIGKILL else None,
+            )
+        return LostWorker(f"a worker process died (signal {-code}){self._where}")
+
+    @property
+    def _where(self) -> str:
+        return f" at {self.step}" if self.step else ""
+
+    def _talk(self) -> None:
+        """Send what it asks for and pass on what it says, until its end of the pipe closes."""
+        with self._pipe:
+            try:
+                self._pipe.send_bytes(self._orders.get())
+                while True:
+                    news, content = self._pipe.recv()
+                    self._news.put((self, news, content))
+                    if news in (News.READY, News.DONE):
+                        self._pipe.send_bytes(self._orders.get())
+            except (EOFError, OSError):
+                self._news.put((self, News.GONE, None))
+            except Exception as error:  # something that can't be unpickled here
+                self._news.put((self, News.ERROR, error))
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a child is stopped, as by SIGSTOP. Systems that can't tell say no."""
+    if not hasattr(os, "waitid"):
+        return False
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start(work: Work, threads: int, lifeline: Connection) -> None:
-    """Runs once in each worker: keep the work, share the cores between the workers, and end with the parent."""
-    import threading
-
-    global _work
-    _work = work
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-
-
-def _end_with(lifeline: Connection) -> None:
-    try:
-        lifeline.recv_bytes()
-    except (EOFError, OSError):
-        os._exit(1)
-
-
-def _run(chunk: Sequence[Item]) -> list[Result]:
-    return list(_work(chunk))
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False

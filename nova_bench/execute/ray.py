@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from nova_bench.errors import UserError
-from nova_bench.execute import Item, Result, Work, chunks
+from nova_bench.execute import Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.chunks import Chunk, ChunkQueue
+
+TIMES_SLOWEST = 10
+"""An actor hangs when an item takes so many times longer than the slowest before, and longer than the setting."""
+FAILED_STARTS = 3
+"""The run ends after so many actors in a row that died before they could work."""
+_TICK = 1.0
 
 
 class RayExecutor:
-    """A pool of Ray actors; connects to the cluster in RAY_ADDRESS, or starts a local one."""
+    """A pool of Ray actors; connects to the cluster in RAY_ADDRESS, or starts a local one.
 
-    def __init__(self, workers: int, chunk_size: int, device: str):
+    An actor that dies (with its node, too) or hangs is replaced. Of what goes on inside an actor nothing is known
+    until a chunk is finished, so that a chunk of n items may take n times as long as one.
+    """
+
+    def __init__(self, workers: int, chunk_size: int, device: str, stall_seconds: float):
         try:
             import ray
         except ImportError as error:
             raise UserError("the executor `ray` needs the package ray", "pip install 'nova_bench[ray]'") from error
         self._ray, self._workers, self._chunk_size = ray, workers, chunk_size
-        self._needs_gpu = device.startswith("cuda")
+        self._needs_gpu, self._stall_seconds = device.startswith("cuda"), stall_seconds
 
-    def map(self, work: Work, items: Sequence[Item]) -> Iterator[Result]:
-        """Yield results as chunks finish. UserError where an actor dies."""
-        from ray.util import ActorPool
-
+    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+        """Yield results as chunks finish. UserError where actors can't start; what ``work`` raises is raised here."""
         if not items:
             return
         started_here = not self._ray.is_initialized()
@@ -33,19 +45,62 @@ class RayExecutor:
             with _own_signals():
                 self._ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
         try:
-            remote = self._ray.remote(num_gpus=self._gpus_each())(_Actor)
-            pool = ActorPool([remote.remote(work) for _ in range(self._workers)])
-            for results in pool.map_unordered(
-                lambda actor, chunk: actor.run.remote(chunk), list(chunks(items, self._chunk_size))
-            ):
-                yield from results
-        except self._ray.exceptions.RayActorError as error:
-            raise UserError(
-                "a Ray actor died; finished rows are kept", "look at `ray logs`, then run the same command again"
-            ) from error
+            yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, warn))
         finally:
             if started_here:
                 self._ray.shutdown()
+
+    def _run(self, work: Work, chunks: ChunkQueue) -> Iterator[Result]:
+        actor = self._ray.remote(num_gpus=self._gpus_each())(_Actor)
+        shared = self._ray.put(work)
+        running: dict[Any, _Running] = {}
+        failed_starts, slowest = 0, 0.0
+        try:
+            while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
+                while len(running) < min(self._workers, unfinished):
+                    new = actor.remote(shared)
+                    running[new.ready.remote()] = _Running(new, None, time.monotonic())
+                done, _ = self._ray.wait(list(running), timeout=_TICK)
+                now = time.monotonic()
+                allowed = max(self._stall_seconds, TIMES_SLOWEST * slowest)
+                for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
+                    held = running.pop(answer)
+                    try:
+                        results = self._answer(answer) if done else self._give_up(held, now)
+                    except LostWorker as problem:
+                        failed_starts += held.chunk is None
+                        if failed_starts >= FAILED_STARTS:
+                            raise UserError(f"Ray actors can't start: {problem.message}", problem.remedy) from problem
+                        yield from chunks.lose(held.chunk, problem)
+                        continue
+                    failed_starts = 0
+                    if held.chunk is not None:
+                        slowest = max(slowest, (now - held.since) / len(held.chunk.items))
+                        yield from results
+                    if chunks:
+                        chunk = chunks.take()
+                        running[held.actor.run.remote(chunk.items)] = _Running(held.actor, chunk, time.monotonic())
+        finally:
+            for held in running.values():
+                self._ray.kill(held.actor)
+
+    def _answer(self, answer: Any) -> list[Result]:
+        """What an actor answers. LostWorker where it died."""
+        try:
+            return self._ray.get(answer)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from error
+        except self._ray.exceptions.RayError as error:
+            raise LostWorker(
+                f"a Ray actor died ({type(error).__name__})", "`ray logs` may say why; fewer --workers need less memory"
+            ) from error
+
+    def _give_up(self, held: _Running, now: float) -> list[Result]:
+        self._ray.kill(held.actor)
+        raise LostWorker(
+            f"a Ray actor hung: it finished nothing for {now - held.since:.0f} s",
+            "if it only was slow: --set execution.stall_seconds=SECONDS",
+        )
 
     def _gpus_each(self) -> float:
         """Ray hides every GPU that an actor doesn't ask for; more actors than GPUs share them."""
@@ -54,6 +109,19 @@ class RayExecutor:
         if not (gpus := self._ray.cluster_resources().get("GPU", 0)):
             raise UserError("this Ray cluster has no GPU", "--device cpu, or start Ray where the GPUs are")
         return min(1.0, gpus / self._workers)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """An actor, what it was given last (None: to get ready), and when."""
+
+    actor: Any
+    chunk: Chunk | None
+    since: float
+
+    def overdue(self, now: float, allowed: float) -> bool:
+        """Whether a chunk takes longer than ``allowed`` seconds an item. Starting may wait for the cluster to grow."""
+        return self.chunk is not None and now - self.since > allowed * len(self.chunk.items)
 
 
 @contextmanager
@@ -70,6 +138,9 @@ def _own_signals() -> Iterator[None]:
 class _Actor:
     def __init__(self, work: Work):
         self._work = work
+
+    def ready(self) -> None:
+        """Answers when the actor can work."""
 
     def run(self, chunk: Sequence[Item]) -> list[Result]:
         return list(self._work(chunk))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from nova_bench.assets.checkpoints import checkpoint_path, fetch_command, missing_text
 from nova_bench.assets.completeness import checkpoint_files, refuse_incomplete
 from nova_bench.errors import MissingAsset, UserError
+from nova_bench.json_text import parse_json
 from nova_bench.paths import locate
 from nova_bench.regular import read_text
 
@@ -50,11 +50,16 @@ def files_digest(folder: Path, file_digest: Callable[[Path], str]) -> dict[str, 
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a pipeline in the published layout."""
-    try:
-        index = json.loads(read_text(folder / "model_index.json"))
-    except (OSError, ValueError):
+    """Whether a folder holds a pipeline in the published layout. UserError where its index can't be read."""
+    path = folder / "model_index.json"
+    if not path.exists():
         return False
+    try:
+        index = parse_json(read_text(path))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct its permissions") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}", "get the checkpoint again") from error
     return isinstance(index, dict)
 
 

@@ -33,12 +33,15 @@ CREATE TABLE timings (
     PRIMARY KEY (stage, what, device)
 ) WITHOUT ROWID;
 """
-ADDITIONS = """
+# Tables that stores of the same layout got later. A store that was never written to since lacks them.
+ADDED_TABLES = """
+CREATE TABLE IF NOT EXISTS notices (
+    run TEXT NOT NULL, planned INTEGER NOT NULL, text TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY (run, text)
+);
 CREATE TABLE IF NOT EXISTS remembered_digests (
     path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-"""Tables that the layout gained since it was first used: a store gets those it lacks when it is opened for writing."""
 # The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
 LOG_HEADER = 32
@@ -68,7 +71,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     with explained(path):
         connection = _connect_to_write(path)
         try:
-            connection.executescript(f"BEGIN IMMEDIATE; {ADDITIONS} COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {ADDED_TABLES} COMMIT;")
         except BaseException:
             connection.close()
             raise

@@ -15,6 +15,7 @@ from typing import Any
 from nova_bench.atomic import write_with
 from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
+from nova_bench.notices import Notice
 from nova_bench.remembered import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
@@ -295,6 +296,29 @@ class Store:
         return StoredRun(
             run, run_name, json.loads(suite), json.loads(scorers), [json.loads(unit) for (unit,) in units], created
         )
+
+    def set_notices(self, run: str, notices: Iterable[Notice]) -> None:
+        """What planning a run noticed, in place of what planning it noticed before."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM notices WHERE run = ? AND planned", [run])
+        self._add_notices(run, notices, planned=True)
+
+    def add_notices(self, run: str, notices: Iterable[Notice]) -> None:
+        """What working on a run noticed, beside what is there: a later run need not do that work again."""
+        self._add_notices(run, notices, planned=False)
+
+    def _add_notices(self, run: str, notices: Iterable[Notice], planned: bool) -> None:
+        records = [(run, planned, notice.text, json.dumps(notice.names)) for notice in notices]
+        if records:
+            with self._transaction() as connection:
+                connection.executemany("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", records)
+
+    def notices(self, run: str) -> list[Notice]:
+        """What was noticed of a run, in order; nothing in a store that is older than notices."""
+        if not database.has_table(self._connection, "notices"):
+            return []
+        query = "SELECT text, names FROM notices WHERE run = ? ORDER BY planned DESC, rowid"
+        return [Notice(text, tuple(json.loads(names))) for text, names in self._all(query, [run])]
 
     # Timings and file digests ---------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.atomic import write_with
-from nova_bench.execute import Executor, InlineExecutor
+from nova_bench.execute import Executor, InlineExecutor, LostWorker
 from nova_bench.execute.processes import ProcessExecutor
 from nova_bench.progress import Progress
 from nova_bench.train.record import RECORD
@@ -34,19 +35,27 @@ def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int,
     """Train all of them, ``workers`` at a time, and tell after each how long the rest will take.
 
     Each worker has its share of the cores. Raises what :func:`nova_bench.train.run.train` raises; finished trainings
-    are kept then.
+    are kept then. A training that loses two workers is a LostWorker, raised when the others are finished.
     """
     progress = Progress(quiet)
     encode_shared_clips(specs, runs, device, progress)
-    executor: Executor = ProcessExecutor(min(workers, len(specs)), 1) if workers > 1 else InlineExecutor()
+    executor: Executor = ProcessExecutor(min(workers, len(specs)), 1, None) if workers > 1 else InlineExecutor()
     trained: dict[str, Trained] = {}
     if len(specs) > 1:
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
-    for done in executor.map(Training(runs, device, quiet or workers > 1), specs):
-        trained[done.checkpoint.parent.name] = done
-        if len(specs) > 1:
-            left = "" if len(trained) == len(specs) else f", {time_left(specs, runs, workers)}"
-            progress.say(f"{done.checkpoint.parent.name}: trained ({len(trained)} of {len(specs)}{left})")
+    losses: list[LostWorker] = []
+    work = Training(runs, device, quiet or workers > 1)
+    with closing(executor.map(work, specs, lambda spec, problem: problem, progress.warn)) as results:
+        for done in results:
+            if isinstance(done, LostWorker):
+                losses.append(done)
+                continue
+            trained[done.checkpoint.parent.name] = done
+            if len(specs) > 1:
+                left = "" if len(trained) == len(specs) else f", {time_left(specs, runs, workers)}"
+                progress.say(f"{done.checkpoint.parent.name}: trained ({len(trained)} of {len(specs)}{left})")
+    if losses:
+        raise losses[0]
     return [trained[spec.name] for spec in specs]
 
 

@@ -71,6 +71,14 @@ class BrightnessSettings(ScorerSettings):
     """Run out of memory for batches larger than this, where above 0."""
     die_on: str = ""
     """SIGKILL the own process at prompts that contain this, as the system does when memory runs out."""
+    stop_on: str = ""
+    """SIGSTOP the own process at prompts that contain this."""
+    hang_on: str = ""
+    """Never come back from prompts that contain this."""
+    exit_on: str = ""
+    """End the own process at prompts that contain this."""
+    once: str = ""
+    """A file that is made at the first such fault, after which there are no more."""
 
 
 class Brightness:
@@ -82,8 +90,7 @@ class Brightness:
             raise MemoryError("brightness: out of memory")
         scores = []
         for sample in batch:
-            if self._settings.die_on and self._settings.die_on in sample.prompt:
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._fault(sample.prompt)
             time.sleep(self._settings.seconds)
             means = [float(frame.double().mean()) / 255 for frame in sample.clip.frames]
             value = sum(means) / len(means)
@@ -91,6 +98,20 @@ class Brightness:
                 raise ValueError(f"too dark: {value:.3f}")
             scores.append(Score(value, weight=len(means), details={"frames": means}))
         return scores
+
+    def _fault(self, prompt: str) -> None:
+        settings = self._settings
+        faults: dict[str, Callable[[], object]] = {
+            settings.die_on: lambda: os.kill(os.getpid(), signal.SIGKILL),
+            settings.stop_on: lambda: os.kill(os.getpid(), signal.SIGSTOP),
+            settings.hang_on: lambda: time.sleep(3600),
+            settings.exit_on: lambda: os._exit(7),
+        }
+        for text, fault in faults.items():
+            if text and text in prompt and not (settings.once and Path(settings.once).exists()):
+                if settings.once:
+                    Path(settings.once).touch()
+                fault()
 
 
 class Roughness:
@@ -104,6 +125,14 @@ class Roughness:
             else Score(None, reason="one frame has no roughness")
             for sample in batch
         ]
+
+
+class Remarks:
+    def __init__(self, settings: ScorerSettings, context: ScorerContext):
+        pass
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [Score(1.0, details={"notes": ["the sound is gone"]}) for _ in batch]
 
 
 class EvenSettings(ScorerSettings):
@@ -164,6 +193,16 @@ ROUGHNESS = ScorerInfo(
     higher_is_better=False,
     source="the tests",
     factory="nova_bench_testkit:Roughness",
+)
+REMARKS = ScorerInfo(
+    name="remarks",
+    summary="1, and a note",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="the tests",
+    factory="nova_bench_testkit:Remarks",
 )
 EVEN = ScorerInfo(
     name="even",

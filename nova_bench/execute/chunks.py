@@ -1,0 +1,45 @@
+"""What is left to do while workers come and go."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nova_bench.execute import Item, Lost, LostWorker, Result
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Items that one worker is given at a time."""
+
+    items: Sequence[Any]
+    again: bool = False
+    """Whether a worker was lost with it already; it then holds a single item."""
+
+
+class ChunkQueue:
+    """Chunks of at most ``size`` items in order; after them, one by one, the items that lost workers held."""
+
+    def __init__(self, items: Sequence[Item], size: int, lost: Lost, warn: Callable[[str], None]):
+        self._waiting = deque(Chunk(items[start : start + size]) for start in range(0, len(items), size))
+        self._lost, self._warn = lost, warn
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self) -> Chunk:
+        """The next chunk."""
+        return self._waiting.popleft()
+
+    def lose(self, chunk: Chunk | None, problem: LostWorker) -> Iterator[Result]:
+        """What to do about a lost worker and the chunk it held: try the items again, or yield their last result."""
+        if chunk is None:
+            self._warn(f"{problem.message}; replaced")
+        elif chunk.again:
+            self._warn(f"{problem.message}; replaced, what it held is given up as it lost a worker before")
+            yield from (self._lost(item, problem) for item in chunk.items)
+        else:
+            self._warn(f"{problem.message}; replaced, what it held is tried again")
+            self._waiting.extend(Chunk([item], again=True) for item in chunk.items)

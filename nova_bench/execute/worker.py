@@ -1,0 +1,95 @@
+"""The other end of :mod:`nova_bench.execute.processes`: what runs in a worker process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+from enum import Enum, auto
+from multiprocessing.connection import Connection
+
+from nova_bench.batches import one_line
+from nova_bench.errors import UserError
+from nova_bench.execute import Work, listen_to_steps
+
+
+class News(Enum):
+    """What a worker says to its parent, each with a content."""
+
+    READY = auto()
+    STEP = auto()
+    """What it turns to next."""
+    DONE = auto()
+    """The results of a chunk."""
+    ERROR = auto()
+    """An exception that ends the whole call."""
+    GONE = auto()
+    """Nothing more: its end of the pipe closed."""
+
+
+def serve(pipe: Connection, threads: int) -> None:
+    """Receive the work, then chunks of items, and send back results, until there are no more.
+
+    ``threads`` is this worker's share of the cores. However the parent ends, this process ends with it: its pipe
+    closes then, which even SIGKILL can't prevent, and Linux ends it even when it is stopped.
+    """
+    _end_with_parent()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, orders), daemon=True).start()
+    sending = threading.Lock()
+
+    def send(news: News, content: object = None) -> None:
+        with sending:
+            pipe.send((news, content))
+
+    try:
+        work = _load(orders.get())
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(threads)
+        listen_to_steps(lambda step: send(News.STEP, step))
+        send(News.READY)
+        while order := orders.get():
+            send(News.DONE, list(work(pickle.loads(order))))
+    except Exception as error:
+        send(News.ERROR, _portable(error))
+
+
+def _end_with_parent() -> None:
+    """On Linux, have the kernel kill this process when its parent ends."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _load(work: bytes) -> Work:
+    try:
+        return pickle.loads(work)
+    except Exception as error:
+        raise UserError(
+            f"a worker process can't begin: {one_line(error)}", "--executor inline does without worker processes"
+        ) from error
+
+
+def _receive(pipe: Connection, orders: queue.SimpleQueue[bytes]) -> None:
+    try:
+        while True:
+            orders.put(pipe.recv_bytes())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error with its traceback as a note, or a likeness of it where it can't be sent to another process."""
+    error.add_note("".join(traceback.format_exception(error)).rstrip())
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(error.__notes__[-1])
+    return error

@@ -1,0 +1,157 @@
+"""Workers that die, are stopped or hang are replaced; what they held is tried again, and the others' rows stand."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nova_bench.errors import UserError
+from nova_bench.execute import processes, report_step
+from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.store import Status
+
+FAULTS = {
+    "die_on": "a worker process died (SIGKILL) at brightness",
+    "stop_on": "a worker process was stopped from outside (SIGSTOP) at brightness",
+    "hang_on": "a worker process hung: it finished nothing for ",
+    "exit_on": "a worker process ended with exit code 7 at brightness",
+}
+WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=8")
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    """Nobody waits long for what these tests break."""
+    monkeypatch.setattr(processes, "STOPPED_SECONDS", 1.0)
+    monkeypatch.setattr(processes, "TIMES_SLOWEST", 1)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault, capsys):
+    def run(store, once, *assignments):
+        scorers = f"[{{name: brightness, settings: {{{fault}: a, once: '{once}'}}}}, {{name: roughness}}]"
+        rows = run_library(store, f"scorers={scorers}", "execution.batch_size=3", *assignments)
+        return sorted((status, value, message) for status, value, _, message, _ in rows.values())
+
+    (tmp_path / "already").touch()
+    undisturbed = run("inline", tmp_path / "already")
+    assert run("processes", tmp_path / "once", *WORKERS) == undisturbed
+    assert f"{FAULTS[fault]}" in capsys.readouterr().err
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
+def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
+    scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
+    rows = run_library("store", scorers, "execution.batch_size=6", *WORKERS)
+    failed = [message for status, _, _, message, _ in rows.values() if status == Status.FAILED]
+    assert len(failed) == 4, "both samples of the prompt, by both scorers"
+    assert all(message.startswith(FAULTS[fault]) for message in failed)
+    assert sum(status == Status.OK for status, *_ in rows.values()) == 8
+
+
+class _Nap:
+    """Doubles numbers and takes its time, so that it can be disturbed."""
+
+    def __call__(self, items):
+        for item in items:
+            report_step(str(item))
+            time.sleep(0.02)
+            yield 2 * item
+
+
+class _Disturber(threading.Thread):
+    """Kills or stops one worker at each of the given times."""
+
+    def __init__(self, waits, seed):
+        super().__init__(daemon=True)
+        self.waits, self.random, self.hits = waits, random.Random(seed), 0
+
+    def run(self):
+        for wait in self.waits:
+            time.sleep(wait)
+            if workers := multiprocessing.active_children():
+                self.hits += 1
+                os.kill(
+                    self.random.choice(workers).pid,
+                    self.random.choice([signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM]),
+                )
+
+
+@settings(max_examples=6)
+@given(
+    workers=st.integers(1, 3),
+    size=st.integers(1, 4),
+    waits=st.lists(st.floats(0, 0.8), min_size=1, max_size=3),
+    seed=st.integers(0, 99),
+)
+def test_workers_disturbed_at_any_time_change_no_result(workers, size, waits, seed):
+    disturber = _Disturber(waits, seed)
+    disturber.start()
+    lost = []
+    executor = ProcessExecutor(workers, size, 30)
+    found = list(
+        executor.map(_Nap(), range(20), lambda item, problem: lost.append(item) or 2 * item, lambda text: None)
+    )
+    assert sorted(found) == list(range(0, 40, 2))
+    assert len(lost) <= disturber.hits // 2, "an item is given up only when it lost two workers"
+    disturber.join()
+    assert multiprocessing.active_children() == []
+
+
+class _Unloadable:
+    """Can be sent, but not received."""
+
+    def __init__(self, how):
+        self._how = how
+
+    def __reduce__(self):
+        return self._how
+
+
+def test_workers_that_cannot_start_end_the_run_with_one_line():
+    executor = ProcessExecutor(2, 1, 60)
+    with pytest.raises(
+        UserError, match="worker processes can't start: a worker process ended with exit code 5"
+    ) as caught:
+        list(executor.map(_Unloadable((os._exit, (5,))), range(9), pytest.fail, lambda text: None))
+    assert "--executor inline" in caught.value.remedy
+    with pytest.raises(UserError, match="can't begin: ModuleNotFoundError: No module named 'nosuch'"):
+        list(executor.map(_Unloadable((__import__, ("nosuch",))), range(9), pytest.fail, pytest.fail))
+    assert multiprocessing.active_children() == []
+
+
+class _Fails:
+    def __call__(self, items):
+        raise _Odd(1, 2)
+
+
+class _Odd(Exception):
+    """Can't be unpickled: it wants two arguments."""
+
+    def __init__(self, one, two):
+        super().__init__("odd")
+
+
+def test_what_the_work_raises_is_raised_with_its_traceback():
+    with pytest.raises(RuntimeError, match="_Odd: odd"):
+        list(ProcessExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, pytest.fail))
+
+
+def test_workers_share_the_cores():
+    (threads,) = ProcessExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, pytest.fail)
+    assert threads == ("1", 1)
+
+
+def _threads(items):
+    import torch
+
+    yield os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
