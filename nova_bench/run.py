@@ -28,7 +28,7 @@ from nova_bench.store import Store
 from nova_bench.store.store import stored_run
 
 
-def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
+def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[..., None]) -> ModelAdapter:
     """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
     context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
     return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
@@ -62,26 +62,32 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
     started = datetime.now(UTC)
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
-    adapter = build_adapter(suite, store.file_digest, progress.warn)
+    progress.notices.clear()
+    adapter = build_adapter(suite, store.file_digest, progress.notice)
     with progress.stage("plan", 0):
         plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
     folder = store.run_folder(plan.run_name)
     with log_to(folder / "run.log"):
         progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
         store.add_run(record_of(plan))
+        store.set_notices(plan.run_id, progress.notices)
+        progress.notices.clear()
         try:
-            make_prompt_files(suite, plan.units, store.file_digest, progress)
             try:
-                _generate_and_score(plan, adapter, store, progress)
+                _work(plan, adapter, store, progress)
             except TooManyFailures as stop:
                 progress.warn(str(stop))
+            finally:
+                store.add_notices(plan.run_id, progress.notices)
             store.back_up()
         finally:
             write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
 
 
-def _generate_and_score(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
+def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
+    """Generate and score what the store lacks. TooManyFailures where the suite allows no more of them."""
+    make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
     failures = Failures(progress, plan.suite.execution.max_failures)
     try:
         generated = generate(plan, adapter, store, progress, failures)

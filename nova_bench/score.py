@@ -16,8 +16,9 @@ from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
-from nova_bench.scorers.base import Score, Scorer, ScorerContext
+from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
 from nova_bench.selection import needed
+from nova_bench.spec import ExecutionSpec
 from nova_bench.store import Artifact, Row, Status, Store
 
 NO_REFERENCE = "no reference clip was given"
@@ -61,7 +62,7 @@ def score(
     causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
     hopeless = set() if plan.suite.execution.retry_failed else _hopeless(store, causes)
     execution = plan.suite.execution
-    worker = ScoreWorker(tuple(scorers), execution.device, execution.batch_size, execution.batch_megabytes)
+    worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align)
     jobs, already_there = missing_jobs(plan, scorers, store, hopeless)
     total = failed = 0
     tried: set[tuple[str, int, str]] = set()
@@ -184,9 +185,9 @@ def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
 class ScoreWorker:
     """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
 
-    def __init__(self, scorers: tuple[PlannedScorer, ...], device: str, batch_size: int, batch_megabytes: int):
-        self._planned, self._device = scorers, device
-        self._batch_size, self._batch_bytes = batch_size, batch_megabytes * 2**20
+    def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align):
+        self._planned, self._device, self._align = scorers, execution.device, align
+        self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
         self._built: dict[int, Scorer] = {}
 
     def __getstate__(self) -> dict:
@@ -238,13 +239,13 @@ class ScoreWorker:
 
         def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
             report_step(info.name)
-            return scorer.score([entry.sample(info.needs_reference) for entry, _ in part])
+            return scorer.score([entry.sample(info.needs_reference, self._align) for entry, _ in part])
 
         started = time.perf_counter()
         outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
         seconds = (time.perf_counter() - started) / len(ready)
-        for (_, row), outcome in outcomes:
-            yield complete(replace(row, seconds=seconds), outcome)
+        for (entry, row), outcome in outcomes:
+            yield complete(replace(row, seconds=seconds), entry.noted(outcome, info))
 
     def _scorer(self, index: int) -> Scorer:
         if index not in self._built:

@@ -247,6 +247,14 @@ class ExecutionSpec(SpecModel):
     """Try samples that failed before again, even if neither they nor the limits nor the code changed."""
 
 
+class ReferenceSpec(SpecModel):
+    """How a video meets its reference, for scorers that compare the two."""
+
+    align: Literal["time", "index"] = "time"
+    """time: frames that are shown at the same time are compared, so one frame rate may be a multiple of the other;
+    index: the n-th frames are, whatever the frame rates."""
+
+
 class ReportSpec(SpecModel):
     """What the report shows."""
 
@@ -289,6 +297,8 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+    reference: ReferenceSpec = ReferenceSpec()
+    """How videos meet their references."""
 
     @model_validator(mode="after")
     def _model_may_be_scored(self) -> Suite:

@@ -39,6 +39,9 @@ RetryFailed = Annotated[
     bool,
     typer.Option("--retry-failed", help="Try failed samples again even if file, limits and code are what they were."),
 ]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every file again; trust no digest that is remembered from earlier.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

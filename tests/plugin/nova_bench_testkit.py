@@ -134,6 +134,14 @@ class Roughness:
         ]
 
 
+class Remarks:
+    def __init__(self, settings: ScorerSettings, context: ScorerContext):
+        pass
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        return [Score(1.0, details={"notes": ["the sound is gone"]}) for _ in batch]
+
+
 class EvenSettings(ScorerSettings):
     """Settings of `even`."""
 
@@ -192,6 +200,16 @@ ROUGHNESS = ScorerInfo(
     higher_is_better=False,
     source="the tests",
     factory="nova_bench_testkit:Roughness",
+)
+REMARKS = ScorerInfo(
+    name="remarks",
+    summary="1, and a note",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="the tests",
+    factory="nova_bench_testkit:Remarks",
 )
 EVEN = ScorerInfo(
     name="even",
