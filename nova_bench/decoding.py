@@ -52,12 +52,14 @@ class Decoded:
         """Whether frames are still to come."""
         return isinstance(self.clip, FrameSource) or isinstance(self.reference, FrameSource)
 
-    def problem(self, needs_reference: bool) -> str | None:
+    def problem(self, needs_reference: bool) -> Exception | None:
         """Why this job can't be scored; None where it can."""
         if isinstance(self.clip, Exception):
-            return one_line(self.clip)
+            return self.clip
         if needs_reference and isinstance(self.reference, Exception):
-            return f"reference: {one_line(self.reference)}"
+            problem = MediaError(f"reference: {one_line(self.reference)}")
+            problem.__cause__ = self.reference
+            return problem
         return None
 
     def not_whole(self, needs_reference: bool, limits: MediaLimits) -> Exception | None:
@@ -122,8 +124,11 @@ class Decoding:
     def __init__(self, limits: MediaLimits):
         self._limits = limits
         self._decoders: dict[bool, Decoder] = {}
-        self.problem = ""
-        """Why the files of the last call were decoded in this process, to be reported; empty if they were not."""
+
+    @property
+    def problem(self) -> str:
+        """Why files are decoded in this process, to be reported; empty if they are not."""
+        return next((decoder.problem for decoder in self._decoders.values() if decoder.problem), "")
 
     def batches(
         self, jobs: Sequence[Job], infos: Sequence[ScorerInfo], batch_size: int, batch_bytes: int
@@ -193,6 +198,5 @@ class Decoding:
 
     def _decoder(self, of_references: bool) -> Decoder:
         if of_references not in self._decoders:
-            decoder = self._decoders[of_references] = Decoder(self._limits)
-            self.problem = decoder.problem
+            self._decoders[of_references] = Decoder(self._limits)
         return self._decoders[of_references]

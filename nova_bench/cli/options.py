@@ -34,6 +34,17 @@ Workers = Annotated[
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Score cut-off or damaged videos on the frames that are whole.")
 ]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option("--max-failures", metavar="N", min=0, help="Stop when more than N samples fail."),
+]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Try failed samples again even if file, limits and code are what they were."),
+]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every file again; trust no digest that is remembered from earlier.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

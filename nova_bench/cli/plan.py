@@ -13,12 +13,16 @@ def plan(
     dims: options.Dimensions = None,
     set_: options.Assignments = None,
     allow_truncated: options.AllowTruncated = False,
+    rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
     from nova_bench.kinds import Request, preview_request
+    from nova_bench.remembered import distrusting
 
     dimensions, media = options.names(dims), options.media(allow_truncated)
-    preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media))
+    request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)
+    with distrusting(rehash):
+        preview = preview_request(request)
     print(preview.text())
     return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -49,6 +49,10 @@ p.main(*map(int, sys.argv[2:]))"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
+class _NoProcess(Exception):
+    """There is no process to decode in."""
+
+
 @dataclass(eq=False)
 class _Request:
     path: Path
@@ -73,12 +77,13 @@ class Decoder:
         """Why files are decoded in this process instead; empty if they are not."""
         stride = max(self._limits.max_decoded_megabytes * 2**20, 2 * _CHUNK_BYTES)
         self._stride = -(-stride // mmap.PAGESIZE + 1) * mmap.PAGESIZE
+        self._descriptor: int | None = None
         try:
             self._descriptor = _shared_memory()
             self._memory = Memory(self._descriptor, self._stride)
             self._start()
         except OSError as error:
-            self.problem = f"videos are decoded in this process, as no other can be had for it: {error}"
+            self.problem = f"videos are decoded in this process, as another one can't be started: {error}"
 
     def put(self, path: Path, *, whole: bool = True, stream: bool = False, max_frames: int | None = None) -> None:
         """Begin with a file, when those before it are done.
@@ -106,7 +111,10 @@ class Decoder:
         try:
             if self.problem:
                 return self._read_here(request)
-            reply = self._reply()
+            try:
+                reply = self._reply()
+            except _NoProcess:
+                return self._read_here(request)
             if reply["last"]:
                 return self._clip(request, reply)
         except MediaError as error:
@@ -119,9 +127,9 @@ class Decoder:
         """End the process. Clips that are held stay."""
         self._end()
         self._waiting.clear()
-        if not self.problem:
+        if self._descriptor is not None:
             os.close(self._descriptor)
-            self.problem = "closed"
+            self._descriptor, self.problem = None, self.problem or "closed"
 
     def _read_here(self, request: _Request) -> Clip:
         clip = read_clip(request.path, request.message["max_frames"], limits=self._limits)
@@ -227,12 +235,14 @@ class Decoder:
             try:
                 if self._commands.poll(_SLICE_SECONDS):
                     message = json.loads(self._commands.recv_bytes())
+                    if "ready" in message:
+                        self._ready = True
+                        continue
+                    self._fresh = False
                     if "error" in message:
-                        raise MediaError(*message["error"])
-                    if "count" in message:
-                        self._fresh = False
-                        return message
-                    continue
+                        cause = OSError(message["errno"], os.strerror(message["errno"])) if message["errno"] else None
+                        raise MediaError(*message["error"]) from cause
+                    return message
             except (EOFError, OSError):
                 self._died(request)
                 continue
@@ -249,6 +259,10 @@ class Decoder:
     def _died(self, request: _Request) -> None:
         """Replace a process that ended by itself; MediaError if it was the file's fault, for all that is known."""
         code = self._process.wait()
+        if not self._ready:
+            self._end()
+            self.problem = f"videos are decoded in this process: another one ended as it began (exit code {code})"
+            raise _NoProcess
         again = not self._fresh and not request.retried
         request.retried = True
         self._restart(skip=None if again else request)
@@ -257,7 +271,7 @@ class Decoder:
             raise MediaError(
                 f"{request.path}: the process that decoded it died ({how})",
                 "the file is damaged, or needs more memory than there is; export it again",
-            )
+            ) from (MemoryError() if code == -signal.SIGKILL else None)
 
     def _restart(self, skip: _Request | None = None) -> None:
         self._end()
@@ -291,7 +305,8 @@ class Decoder:
         finally:
             theirs.close()
             os.close(lifeline)
-        self._commands, self._held, self._fresh = ours, held, True
+        self._commands, self._held = ours, held
+        self._fresh, self._ready = True, False
         self._pulse = memoryview(mmap.mmap(pulse, mmap.PAGESIZE)).cast("Q")
         os.close(pulse)
 

@@ -116,7 +116,7 @@ class _Server:
             with open_frames(request["path"], limits, whole=request["max_frames"] is None) as stream:
                 self._decode(stream, request, limits)
         except MediaError as error:
-            self.send({"error": [error.message, error.remedy]})
+            self.send({"error": [error.message, error.remedy], "errno": _errno(error)})
 
     def _receive(self) -> None:
         message = json.loads(self._commands.recv_bytes())
@@ -219,6 +219,15 @@ class _Chunk:
             raise MemoryError from error
         room = len(memory) // self._frame_bytes
         self._frames = np.frombuffer(memory, np.uint8, room * self._frame_bytes).reshape(room, *self._shape)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """Number of the system's error that is behind one; FFmpeg's own, which speak of the file, don't count."""
+    while error is not None:
+        if isinstance(error, OSError) and not any(base.__name__ == "FFmpegError" for base in type(error).__mro__):
+            return error.errno
+        error = error.__cause__
+    return None
 
 
 def _most_bytes(limits: MediaLimits) -> int:

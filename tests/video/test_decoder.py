@@ -148,6 +148,7 @@ def test_a_process_that_hangs_is_replaced(clips: list[Path], tmp_path: Path, tex
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_process_that_dies_is_its_files_error_alone(clips: list[Path], made: Decoder, number) -> None:
+    assert made._commands.poll(60)  # it is ready
     os.kill(made._process.pid, signal.SIGSTOP)
     made.put(clips[0])
     made.put(clips[1])
