@@ -167,6 +167,9 @@ class Decoding:
                 if not begun:
                     begun.append(self._begin(waiting.popleft(), infos))
                 job, compared = begun.popleft()
+                report_step("starting")
+                import torch  # noqa: F401  a step of its own: beside other work it may take longer than a file does
+
                 report_step("decoding")
                 started = time.perf_counter()
                 clip = self._decoders[False].get()
