@@ -27,7 +27,8 @@ class ScorerInfo:
     ``name`` is what suites write and tables show; a stand-in never bears the name of the original.
     ``version`` changes whenever the scorer's numbers may change: it is part of the key of every row.
     ``factory`` is ``"module:Class"``, imported only when scores are really needed; it is called with
-    ``(settings, context)``. ``settings`` is the pydantic model of its settings.
+    ``(settings, context)``. ``settings`` is the pydantic model of its settings. ``binary`` says that every sample
+    scores 0 or 1, which decides how the mean's interval is made.
     """
 
     name: str
@@ -44,6 +45,11 @@ class ScorerInfo:
     assets: tuple[str, ...] = ()
     average: Literal["mean", "weighted"] = "mean"
     digits: int = 4
+    binary: bool = False
+
+    def __post_init__(self) -> None:
+        if self.binary and self.average != "mean":
+            raise ValueError(f"scorer {self.name!r}: a share of samples is not weighted")
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""

@@ -104,4 +104,5 @@ INFO = ScorerInfo(
     source="rule: VBench 1.0, dynamic_degree.py; flow: Kroeger et al., ECCV 2016 (OpenCV DISOpticalFlow)",
     factory=f"{__name__}:DynamicDegreeDIS",
     settings=DynamicDegreeDISSettings,
+    binary=True,
 )

@@ -92,4 +92,5 @@ INFO = ScorerInfo(
     factory=f"{__name__}:DynamicDegree",
     settings=DynamicDegreeSettings,
     assets=(ASSET,),
+    binary=True,
 )

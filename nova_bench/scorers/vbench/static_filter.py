@@ -95,4 +95,5 @@ INFO = ScorerInfo(
     factory=f"{__name__}:StaticFilter",
     settings=StaticFilterSettings,
     assets=(ASSET,),
+    binary=True,
 )
