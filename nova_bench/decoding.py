@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_bench.batches import one_line
 from nova_bench.errors import MediaError
 from nova_bench.execute import report_step
 from nova_bench.identity import file_digest
-from nova_bench.scorers.base import Sample
+from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
 from nova_bench.video import Clip, decode_ahead
+
+VARIABLE_RATE = "variable frame rate: its frames count as evenly spaced"
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,31 @@ class Decoded:
         clips = (self.clip, self.reference)
         return sum(clip.frames.numel() for clip in clips if clip is not None and not isinstance(clip, Exception))
 
-    def problem(self, needs_reference: bool) -> str | None:
+    def problem(self, needs_reference: bool) -> Exception | None:
         """Why this job can't be scored; None where it can."""
         if isinstance(self.clip, Exception):
-            return one_line(self.clip)
+            return self.clip
         if needs_reference and isinstance(self.reference, Exception):
-            return f"reference: {one_line(self.reference)}"
+            problem = MediaError(f"reference: {one_line(self.reference)}")
+            problem.__cause__ = self.reference
+            return problem
         return None
 
-    def sample(self, with_reference: bool) -> Sample:
+    def sample(self, with_reference: bool, align: Align) -> Sample:
         """What the scorer sees."""
-        return Sample(self.clip, self.reference if with_reference else None, self.job.prompt)
+        return Sample(self.clip, self.reference if with_reference else None, self.job.prompt, align)
+
+    def noted(self, outcome: Score | Exception, info: ScorerInfo) -> Score | Exception:
+        """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
+        if not isinstance(outcome, Score):
+            return outcome
+        notes = list(self.clip.notes)
+        if info.needs_reference:
+            notes += (f"reference: {note}" for note in self.reference.notes)
+        if info.even_frames and self.clip.variable_frame_rate:
+            notes.append(VARIABLE_RATE)
+        notes += outcome.notes
+        return replace(outcome, details={**outcome.details, "notes": notes}) if notes else outcome
 
 
 def decoded_batches(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nova_bench.errors import UserError
 from nova_bench.expectation import expectation
+from nova_bench.json_text import parse_json
 from nova_bench.records import read_records
+from nova_bench.regular import read_text
 
 _REMEDY = "each record has `prompt` and `dense_prompt`"
 
@@ -40,10 +41,10 @@ def read_dense_prompts(path: Path) -> dict[str, str]:
 
 def _from_json(path: Path) -> list[DensePrompt]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.dense") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not JSON: {error}", "a list of records; or name it .jsonl or .csv") from error
     if not isinstance(content, list):
         raise UserError(f"{path}: not a list", _REMEDY)

@@ -17,6 +17,7 @@ from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState
 from nova_bench.atomic import write_atomic
 from nova_bench.device import describe_device
+from nova_bench.json_text import parse_json
 from nova_bench.plan import Plan
 from nova_bench.scorers.vbench.products import describe_products
 
@@ -57,7 +58,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run; empty where there is none that can be read."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}

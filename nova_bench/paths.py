@@ -39,7 +39,7 @@ def anchor(text: str, base: Path) -> str:
     """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
     if text.startswith(PACKAGE_SCHEME):
         return text
-    return str((base / os.path.expanduser(text)).resolve())
+    return os.path.realpath(base / os.path.expanduser(text))  # unlike Path.resolve, links in a circle are no error
 
 
 def locate(text: str) -> Path:

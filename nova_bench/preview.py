@@ -117,7 +117,7 @@ def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else file_digest
-        adapter = build_adapter(suite, digest, Progress().warn)
+        adapter = build_adapter(suite, digest, Progress().notice)
         plan = make_plan(suite, adapter, digest, asset_digest, limit)
         return _compare(plan, store, adapter.digest())
 

@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nova_bench.notices import Notice
 from nova_bench.standard_streams import styled
 from nova_bench.visible import visible
 
@@ -29,6 +30,9 @@ class Progress:
         self._bars = not quiet and sys.stderr.isatty() and "CI" not in os.environ
         self.seconds: dict[str, float] = {}
         """Wall time of each stage so far."""
+        self.notices: list[Notice] = []
+        """What the run in progress has noticed so far."""
+        self._told: set[str] = set()
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
@@ -83,6 +87,22 @@ class Progress:
         """Something the user should know; shown even when quiet."""
         LOGGER.warning(message)
         print(f"warning: {visible(message)}", file=sys.stderr, flush=True)
+
+    def notice(self, text: str, names: Sequence[str] = ()) -> None:
+        """Something that belongs into the report, too: warn of it once and remember it for the run in progress.
+
+        ``names`` are all that it speaks of, for `notices.csv`; the text names the first few itself.
+        """
+        notice = Notice(text, tuple(names))
+        if notice not in self.notices:
+            self.notices.append(notice)
+        if not self.told(text):
+            self._told.add(text)
+            self.warn(text)
+
+    def told(self, text: str) -> bool:
+        """Whether a notice was shown already."""
+        return text in self._told
 
     def log(self, message: str) -> None:
         """To the log file only."""

@@ -14,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from nova_bench.errors import UserError
 from nova_bench.expectation import expectation, shorten
+from nova_bench.json_text import parse_json
 from nova_bench.names import nearest
+from nova_bench.regular import read_text
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -29,7 +31,7 @@ def read_records(path: Path, record: type[Record]) -> list[Record]:
     if path.suffix.lower() not in readers:
         raise UserError(f"{path}: neither .csv nor .jsonl", "rename it to say which of them it is")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: can't be read: {error}", "a UTF-8 .csv or .jsonl file is expected") from error
     return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]
@@ -61,11 +63,9 @@ def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not content.strip():
             continue
         try:
-            fields = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            reason = (
-                error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or too large a number"
-            )
+            fields = parse_json(content)
+        except ValueError as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise UserError(f"{path}:{line}: not JSON: {reason}", "one JSON object a line") from error
         if not isinstance(fields, dict):
             raise UserError(f"{path}:{line}: not a JSON object", "one JSON object a line")

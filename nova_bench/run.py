@@ -10,6 +10,7 @@ from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
 from nova_bench.dimensions import only_dimensions
 from nova_bench.errors import MissingAsset
+from nova_bench.failures import Failures, TooManyFailures
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
@@ -27,7 +28,7 @@ from nova_bench.store import Store
 from nova_bench.store.store import stored_run
 
 
-def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[[str], None]) -> ModelAdapter:
+def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[..., None]) -> ModelAdapter:
     """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
     context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
     return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
@@ -61,25 +62,47 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
     started = datetime.now(UTC)
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
-    adapter = build_adapter(suite, store.file_digest, progress.warn)
+    progress.notices.clear()
+    adapter = build_adapter(suite, store.file_digest, progress.notice)
     with progress.stage("plan", 0):
         plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
     folder = store.run_folder(plan.run_name)
     with log_to(folder / "run.log"):
         progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
         store.add_run(record_of(plan))
+        store.set_notices(plan.run_id, progress.notices)
+        progress.notices.clear()
         try:
-            make_prompt_files(suite, plan.units, store.file_digest, progress)
-            generated = generate(plan, adapter, store, progress)
-            if generated.already_there:
-                progress.say(f"{generated.already_there} samples were there already")
-            scored = score(plan, _computable(plan, progress), store, progress)
-            if scored.already_there:
-                progress.say(f"{scored.already_there} scores were there already")
+            try:
+                _work(plan, adapter, store, progress)
+            except TooManyFailures as stop:
+                progress.warn(str(stop))
+            finally:
+                store.add_notices(plan.run_id, progress.notices)
             store.back_up()
         finally:
             write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
+
+
+def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
+    """Generate and score what the store lacks. TooManyFailures where the suite allows no more of them."""
+    make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
+    failures = Failures(progress, plan.suite.execution.max_failures)
+    try:
+        generated = generate(plan, adapter, store, progress, failures)
+        if generated.already_there:
+            progress.say(f"{generated.already_there} samples were there already")
+        scored = score(plan, _computable(plan, progress), store, progress, failures)
+        if scored.already_there:
+            progress.say(f"{scored.already_there} scores were there already")
+    finally:
+        failures.log_counts()
+    if passed_over := len(generated.passed_over) + len(scored.passed_over):
+        progress.say(
+            f"{passed_over} samples that failed before were not tried again: their files, the limits and the code are "
+            "what they were (--retry-failed tries them)"
+        )
 
 
 def record_of(plan: Plan):

@@ -241,6 +241,18 @@ class ExecutionSpec(SpecModel):
     stall_seconds: float = Field(default=120, gt=0)
     """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
     replaced, and what it held is tried once more."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
+    retry_failed: bool = False
+    """Try samples that failed before again, even if neither they nor the limits nor the code changed."""
+
+
+class ReferenceSpec(SpecModel):
+    """How a video meets its reference, for scorers that compare the two."""
+
+    align: Literal["time", "index"] = "time"
+    """time: frames that are shown at the same time are compared, so one frame rate may be a multiple of the other;
+    index: the n-th frames are, whatever the frame rates."""
 
 
 class ReportSpec(SpecModel):
@@ -285,6 +297,8 @@ class Suite(SpecModel):
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
+    reference: ReferenceSpec = ReferenceSpec()
+    """How videos meet their references."""
 
     @model_validator(mode="after")
     def _model_may_be_scored(self) -> Suite:

@@ -41,5 +41,5 @@ def report(
             raise UserError(f"{store}: no runs yet", "python -m nova_bench run SUITE")
         for name in names:
             run = opened.run(name)
-            code = max(code, show_report(report_run(run, opened, out or store / run.name, progress)))
+            code = max(code, show_report(report_run(run, opened, out or store / run.name, progress), progress))
     return code

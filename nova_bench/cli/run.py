@@ -10,6 +10,7 @@ from nova_bench.cli import options
 from nova_bench.errors import ExitCode
 
 if TYPE_CHECKING:
+    from nova_bench.progress import Progress
     from nova_bench.render.table import Table
     from nova_bench.report import Reported
 
@@ -24,23 +25,40 @@ def run(
     batch_size: options.BatchSize = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
+    max_failures: options.MaxFailures = None,
+    retry_failed: options.RetryFailed = False,
+    rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
     from nova_bench.kinds import Request, run_request
     from nova_bench.progress import Progress
+    from nova_bench.remembered import distrusting
 
-    given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
+    given = {
+        "device": device,
+        "batch_size": batch_size,
+        "executor": executor,
+        "workers": workers,
+        "max_failures": max_failures,
+        "retry_failed": retry_failed or None,
+    }
     execution = {key: value for key, value in given.items() if value is not None}
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
-    return show_report(run_request(request, Progress(quiet)))
+    progress = Progress(quiet)
+    with distrusting(rehash):
+        return show_report(run_request(request, progress), progress)
 
 
-def show_report(reported: Reported) -> ExitCode:
-    """Print a run's tables, where its report is, and what has no number; returns the exit code."""
+def show_report(reported: Reported, progress: Progress) -> ExitCode:
+    """Print a run's tables, where its report is, what is to be noted and what has no number; returns the exit code."""
+    from nova_bench.report.notices import terminal_lines
+
     show_tables(reported.tables)
     print(f"report: {reported.page}")
+    for line in terminal_lines(reported.notices, progress.told):
+        print(f"note: {line}", file=sys.stderr)
     for gap in reported.gaps:
         print(f"incomplete: {gap}", file=sys.stderr)
     return reported.exit_code

@@ -9,9 +9,11 @@ from pathlib import Path
 from nova_bench.collection.record import CollectionRecord
 from nova_bench.collection.spec import PublishedTable
 from nova_bench.kinds import report_run
+from nova_bench.notices import labelled
 from nova_bench.progress import Progress
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report import Reported
+from nova_bench.report.notices import page_lines, write_notices
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
@@ -59,6 +61,8 @@ def write_collection_report(
                 link=Link("samples and details", reported.page),
             )
         )
+    notices = labelled({part.title: reports[part.run].notices for part in record.parts if part.run})
+    write_notices(notices, out)
     computed = [part for part in record.parts if part.run]
     tables = tuple(table for part in computed for table in reports[part.run].tables)
     figures = tuple(figure for part in computed for figure in reports[part.run].figures)
@@ -72,11 +76,12 @@ def write_collection_report(
             ),
             summary=(record.description,) if record.description else (),
             sections=tuple(sections),
+            notices=page_lines(notices),
             provenance={part.title: store.run(part.run).name for part in computed},
         ),
         out / "index.html",
     )
-    return Reported(record.run_id, tables, figures, tuple(gaps), page)
+    return Reported(record.run_id, tables, figures, tuple(gaps), page, tuple(notices))
 
 
 def _published(stated: PublishedTable) -> Table:

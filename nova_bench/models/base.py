@@ -76,7 +76,8 @@ class AdapterContext:
     device: str
     asset: Callable[[str], Path]
     file_digest: Callable[[Path], str]
-    warn: Callable[[str], None]
+    warn: Callable[..., None]
+    """``warn(text)`` or ``warn(text, names)``: what the user should know of the samples; the report lists it, too."""
 
 
 class ModelAdapter(Protocol):

@@ -24,8 +24,9 @@ def read_json(path: str | Path) -> dict[str, Any]:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{path}: not valid JSON ({reason})") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path}: expected a JSON object, found {type(data).__name__}")
     return data
@@ -43,9 +44,7 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
     if single.is_file():
         return [single]
     if not index.is_file():
-        pickled = next(iter(sorted(folder.glob("*.bin"))), None)
-        hint = f"; {pickled.name} is a pickle and isn't read, convert it to safetensors" if pickled else ""
-        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{hint}")
+        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{what_lies_beside(folder, name)}")
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: has no weight_map")
@@ -56,6 +55,21 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
         if not (folder / shard).is_file():
             raise CheckpointError(f"{folder / shard}: shard listed in {index.name} is missing")
     return [folder / shard for shard in names]
+
+
+def what_lies_beside(folder: Path, name: str) -> str:
+    """What lies where the weights ``name`` should, and what to do with it; empty where nothing does."""
+    others = sorted(path.name for path in folder.glob("*.safetensors*"))
+    variants = [other for other in others if other.startswith(f"{Path(name).stem}.")]
+    if whole := [other for other in variants if other.endswith(".safetensors") and "-of-" not in other]:
+        return f"; {whole[0]} is there, a variant: rename it to {name} (only one precision is read, and cast)"
+    if index := [other for other in variants if other.endswith(".json")]:
+        return f"; {index[0]} is there, the index of a variant: rename it to {name}.index.json"
+    if others:
+        return f"; {others[0]} is there: rename it to {name} if it holds these weights"
+    if pickled := sorted(path.name for path in folder.glob("*.bin")):
+        return f"; {pickled[0]} is a pickle and isn't read, convert it to safetensors"
+    return ""
 
 
 def read_weights(

@@ -15,14 +15,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nova_bench.nova.building import building
 from nova_bench.nova.checkpoint import read_json
 from nova_bench.nova.errors import ArchitectureError, ConfigError
 
 CLASS_NAME = "NOVATransformer3DModel"
 NORM_PLACEMENTS = ("post_before_residual", "post_after_residual", "pre")
 _PUBLISHED_HEADS = {768: 12, 1024: 16, 1536: 16}
-_VIT = re.compile(r"vit_d(\d+)w(\d+)(?:h(\d+))?")
-_MLP = re.compile(r"mlp_d(\d+)w(\d+)")
+_VIT = re.compile(r"vit_d(\d{1,9})w(\d{1,9})(?:h(\d{1,9}))?")
+_MLP = re.compile(r"mlp_d(\d{1,9})w(\d{1,9})")
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,15 @@ class NOVAConfig:
         return self.spatial.width
 
     @property
+    def scale(self) -> tuple[int, int]:
+        """Blocks of the largest of the three networks, and about how many parameters all have (weights only)."""
+        networks = (self.temporal, self.spatial, self.decoder)
+        vit, mlp = 12, 5  # matrices of width x width in a block
+        weights = sum((vit if size.heads else mlp) * size.depth * size.width**2 for size in networks)
+        text = (self.text_token_dim or 0) * ((self.text_token_len or 0) + self.width)
+        return max(size.depth for size in networks), weights + text
+
+    @property
     def latent_size(self) -> tuple[int, int]:
         """(h, w) of one latent frame."""
         return (self.image_size[0] // self.image_stride, self.image_size[1] // self.image_stride)
@@ -171,14 +181,21 @@ class NOVAConfig:
         for key in ("image_size", "image_stride", "image_base_size", "video_base_size", "arch"):
             if values.get(key) is None:
                 raise ConfigError(f"{source}: {key!r} is missing")
-        size = values["image_size"]
-        values["image_size"] = (size, size) if isinstance(size, int) else tuple(size)
-        for key in ("image_base_size", "video_base_size", "arch"):
-            values[key] = tuple(values[key])
-        if [len(values[k]) for k in ("image_size", "image_base_size", "video_base_size", "arch")] != [2, 2, 3, 3]:
-            raise ConfigError(f"{source}: image_size and image_base_size have 2 entries, video_base_size and arch 3")
-        values["video_mixer_rank"] = values.get("video_mixer_rank") or None
-        return cls(**values)
+        for key in ("image_stride", "image_dim", "text_token_dim", "text_token_len", "video_mixer_rank"):
+            value = values.get(key)
+            if type(value) not in (int, type(None)) or (key != "video_mixer_rank" and (value or 0) < 0):
+                raise ConfigError(f"{source}: {key} must be a whole number, not {value!r}")
+        with building(source):
+            size = values["image_size"]
+            values["image_size"] = (size, size) if isinstance(size, int) else tuple(size)
+            for key in ("image_base_size", "video_base_size", "arch"):
+                values[key] = tuple(values[key])
+            if [len(values[k]) for k in ("image_size", "image_base_size", "video_base_size", "arch")] != [2, 2, 3, 3]:
+                raise ConfigError(
+                    f"{source}: image_size and image_base_size have 2 entries, video_base_size and arch 3"
+                )
+            values["video_mixer_rank"] = values.get("video_mixer_rank") or None
+            return cls(**values)
 
     @classmethod
     def from_file(cls, path: str | Path) -> NOVAConfig:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nova_bench.nova.building import building
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights, write_json, write_weights
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.errors import ArchitectureError, CheckpointError, ConfigError, InputError
@@ -86,7 +87,7 @@ def load_transformer(
         found = getattr(config, name)
         if (found or None) != (wanted or None):
             raise ArchitectureError(f"{path}: trained with {name} {found!r}, can't be used with {wanted!r}")
-    with torch.device("meta"):
+    with building(path), torch.device("meta"):
         model = NOVATransformer3DModel(config)
     model.load_state_dict(read_weights(folder, model.state_dict(), dtype=dtype, device=device), assign=True)
     return model.requires_grad_(False).eval()
@@ -149,7 +150,7 @@ def random_transformer(
     config: NOVAConfig, dtype: torch.dtype | None = None, device: str | torch.device = "cpu"
 ) -> NOVATransformer3DModel:
     """A transformer with random weights (on the meta device: none)."""
-    with torch.device("meta"):
+    with building("transformer"), torch.device("meta"):
         model = NOVATransformer3DModel(config).to(dtype=dtype)
     if torch.device(device).type != "meta":
         model = model.to_empty(device=device)

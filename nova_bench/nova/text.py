@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nova_bench.nova.building import building, refuse_giant
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights, write_json, write_weights
 from nova_bench.nova.errors import ArchitectureError, CheckpointError, InputError
 
@@ -44,6 +45,9 @@ class PhiTextEncoder(nn.Module):
         super().__init__()
         if config.get("model_type", "phi") != "phi":
             raise ArchitectureError(f"text encoder is a {config['model_type']!r} model, not 'phi'")
+        width, layers = (int(config.get(key, PHI2[key])) for key in ("hidden_size", "num_hidden_layers"))
+        inner, words = (int(config.get(key, PHI2[key])) for key in ("intermediate_size", "vocab_size"))
+        refuse_giant("text encoder", layers, layers * (4 * width**2 + 2 * width * inner) + words * width)
         self.config = {key: value for key, value in config.items() if key not in ("dtype", "torch_dtype")}
         self.model = PhiModel(PhiConfig.from_dict(dict(self.config)))
 
@@ -53,7 +57,7 @@ class PhiTextEncoder(nn.Module):
     ) -> PhiTextEncoder:
         """Load ``config.json`` and ``model.safetensors`` (or its shards). Raises :class:`CheckpointError`."""
         folder = Path(folder)
-        with torch.device("meta"):
+        with building(folder / CONFIG_NAME), torch.device("meta"):
             encoder = cls(read_json(folder / CONFIG_NAME))
         weights = read_weights(folder, encoder.state_dict(), WEIGHTS_NAME, _without_head, dtype, device)
         encoder.load_state_dict(weights, assign=True)
@@ -125,7 +129,9 @@ def load_tokenizer(folder: str | Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the many ways a tokenizer file can be broken have no common base
-        raise CheckpointError(f"{folder}: tokenizer can't be loaded ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(
+            f"{folder}: tokenizer can't be loaded ({next(iter(str(error).splitlines()), type(error).__name__)})"
+        ) from error
 
 
 def byte_tokenizer(limit: int = 2048) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nova_bench.nova.building import refuse_giant
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.diffusion_mlp import DiffusionMLP
 from nova_bench.nova.embeddings import LabelEmbed, MaskEmbed, MotionEmbed, TextEmbed
@@ -18,6 +19,7 @@ class NOVATransformer3DModel(nn.Module):
 
     def __init__(self, config: NOVAConfig):
         super().__init__()
+        refuse_giant("arch " + ", ".join(config.arch), *config.scale)
         self.config = config
         c, dim, p = config, config.width, config.patch_size
         shared = {"dim": dim, "channels": c.image_dim, "norm_placement": c.norm_placement}

@@ -12,6 +12,7 @@ from nova_bench.derive import derive
 from nova_bench.errors import ExitCode
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
+from nova_bench.notices import Notice
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.protocols.catalog import DERIVED
@@ -19,9 +20,11 @@ from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
+from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import gaps, model_name, sample_gaps
+from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
+from nova_bench.report.notices import notices_of, page_lines, write_notices
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.selection import select
@@ -37,7 +40,8 @@ SAMPLE_TABLE_ROWS = 24
 class Reported:
     """What a report of a run shows and where it lies.
 
-    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number.
+    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number, ``notices`` what is to
+    be known of what has one.
     """
 
     run: str
@@ -45,6 +49,7 @@ class Reported:
     figures: tuple[FigureSpec, ...]
     gaps: tuple[str, ...]
     page: Path
+    notices: tuple[Notice, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -73,7 +78,7 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv."""
+    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv, failures.csv (if any)."""
     from nova_bench.render.export import write_tables
     from nova_bench.render.figures import write_figure
     from nova_bench.render.html.report import Report, write_report
@@ -95,6 +100,12 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     for figure in figures:
         write_figure(figure, out / "figures")
     write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, store.root).encode())
+    if failed := failures_csv(plan.units, summaries, artifacts, store.root):
+        write_atomic(out / FAILURES, failed.encode())
+    else:
+        (out / FAILURES).unlink(missing_ok=True)
+    notices = notices_of(plan, summaries, store)
+    write_notices(notices, out)
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(
@@ -103,6 +114,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
             facts=_facts(plan, artifacts),
             summary=(plan.suite.description,) if plan.suite.description else (),
             warnings=tuple(missing),
+            notices=page_lines(notices),
             tables=tuple(tables),
             figures=tuple(figures),
             gallery=tuple(gallery_items(plan, summaries, artifacts, progress)),
@@ -112,7 +124,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         out / "index.html",
         media_budget=plan.suite.report.embed_megabytes * 2**20,
     )
-    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page)
+    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:

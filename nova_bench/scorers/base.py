@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from nova_bench.video import Clip
 
+Align = Literal["time", "index"]
+
 
 class ScorerSettings(BaseModel):
     """Settings of a scorer. Subclasses add documented fields; every field is part of the scorer's identity."""
@@ -45,6 +47,11 @@ class ScorerInfo:
     assets: tuple[str, ...] = ()
     average: Literal["mean", "weighted"] = "mean"
     digits: int = 4
+    streams: bool = False
+    """The scorer needs a window of frames, never all at once: it is a
+    :class:`nova_bench.scorers.streaming.StreamingScorer`, and videos of any length can be scored."""
+    even_frames: bool = False
+    """The numbers say something of time, as they take frames for evenly spaced: noted at a variable frame rate."""
     binary: bool = False
 
     def __post_init__(self) -> None:
@@ -70,11 +77,15 @@ class ScorerContext:
 
 @dataclass(frozen=True)
 class Sample:
-    """One video to score: its decoded clip, the reference clip where the scorer asked for one, and the prompt."""
+    """One video to score: its decoded clip, the reference clip where the scorer asked for one, and the prompt.
+
+    ``align``: whether frames meet those of the reference by the time at which they are shown, or by their index.
+    """
 
     clip: Clip
     reference: Clip | None = None
     prompt: str = ""
+    align: Align = "time"
 
 
 @dataclass(frozen=True)
@@ -84,12 +95,15 @@ class Score:
     ``value`` None means the metric is not measurable on this sample (``reason`` says why); such samples are counted
     apart and never averaged. ``weight`` matters only where the scorer's ``average`` is ``"weighted"``: the aggregate is
     then sum(value * weight) / sum(weight), e.g. over frames. ``details`` is JSON: per-frame or per-pair numbers.
+    ``notes`` are short sentences on what a reader must know of this score; equal ones are reported together, so they
+    name no file.
     """
 
     value: float | None
     weight: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Scorer(Protocol):

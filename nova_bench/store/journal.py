@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from nova_bench.json_text import parse_json
 from nova_bench.store.files import content_path
 from nova_bench.store.records import Artifact
 
@@ -70,7 +71,7 @@ def last_entry(artifacts: Path) -> Artifact | None:
 def _entries(artifacts: Path, lines: Iterable[str]) -> Iterator[Artifact]:
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             path = content_path(artifacts, entry["sha256"], entry["suffix"])
             yield Artifact(
                 entry["unit"], entry["sha256"], path, entry["size"], False, entry["seconds"], entry["details"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nova_bench.atomic import explain_os_error
 from nova_bench.errors import StoreError
+from nova_bench.json_text import parse_json
 
 
 class WriterLock:
@@ -49,7 +50,7 @@ class WriterLock:
 
     def _holder(self) -> str:
         try:
-            owner = json.loads(self._owner.read_text())
+            owner = parse_json(self._owner.read_text())
             return f" (process {owner['pid']} on {owner['host']}, since {owner['since']})"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return ""

@@ -15,6 +15,8 @@ from typing import Any
 from nova_bench.atomic import write_with
 from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
+from nova_bench.notices import Notice
+from nova_bench.remembered import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
@@ -152,7 +154,7 @@ class Store:
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
             if status == Status.FAILED:
-                found[unit] = FailedUnit(unit, error)
+                found[unit] = FailedUnit(unit, error, json.loads(details))
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
             if _size(str(path)) == size:
@@ -190,7 +192,7 @@ class Store:
     def _record(self, units: Iterable[Artifact | FailedUnit]) -> None:
         now = _now()
         records = [
-            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, "{}", 0.0, now)
+            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, _json(unit.details), 0.0, now)
             if isinstance(unit, FailedUnit)
             else (
                 unit.unit,
@@ -237,6 +239,11 @@ class Store:
             )
             rows[row.key] = row
         return rows
+
+    def failure_details(self, identities: Iterable[str]) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The details of failed rows of these scorer identities, by key."""
+        query = f"SELECT artifact, identity, inputs, details FROM rows WHERE status = '{Status.FAILED}' AND identity IN"
+        return {tuple(key): json.loads(details) for *key, details in self._lookup(query, identities)}
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """Write rows in one transaction; a row of the same key is replaced."""
@@ -295,6 +302,29 @@ class Store:
             run, run_name, json.loads(suite), json.loads(scorers), [json.loads(unit) for (unit,) in units], created
         )
 
+    def set_notices(self, run: str, notices: Iterable[Notice]) -> None:
+        """What planning a run noticed, in place of what planning it noticed before."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM notices WHERE run = ? AND planned", [run])
+        self._add_notices(run, notices, planned=True)
+
+    def add_notices(self, run: str, notices: Iterable[Notice]) -> None:
+        """What working on a run noticed, beside what is there: a later run need not do that work again."""
+        self._add_notices(run, notices, planned=False)
+
+    def _add_notices(self, run: str, notices: Iterable[Notice], planned: bool) -> None:
+        records = [(run, planned, notice.text, json.dumps(notice.names)) for notice in notices]
+        if records:
+            with self._transaction() as connection:
+                connection.executemany("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", records)
+
+    def notices(self, run: str) -> list[Notice]:
+        """What was noticed of a run, in order; nothing in a store that is older than notices."""
+        if not database.has_table(self._connection, "notices"):
+            return []
+        query = "SELECT text, names FROM notices WHERE run = ? ORDER BY planned DESC, rowid"
+        return [Notice(text, tuple(json.loads(names))) for text, names in self._all(query, [run])]
+
     # Timings and file digests ---------------------------------------------------------------------------------------
 
     def add_timing(self, stage: str, what: str, device: str, items: int, seconds: float) -> None:
@@ -324,24 +354,18 @@ class Store:
         return next(self._all("SELECT avg(size) FROM artifacts WHERE status = 'ok' AND external = ''"))[0]
 
     def file_digest(self, path: Path) -> str:
-        """SHA-256 of a file, remembered as long as its size and modification time stay. Raises OSError."""
-        status = path.stat()
-        known = list(
-            self._all(
-                "SELECT sha256 FROM file_digests WHERE path = ? AND size = ? AND modified = ?",
-                [str(path), status.st_size, status.st_mtime_ns],
-            )
-        )
-        if known:
-            return known[0][0]
-        sha256 = file_digest(path)
+        """SHA-256 of a file, remembered by :func:`remembered_digest`'s rule. Raises OSError."""
+        return remembered_digest(path, self._recall_digest, self._keep_digest)
+
+    def _recall_digest(self, path: str) -> tuple[str, str] | None:
+        if not database.has_table(self._connection, "remembered_digests"):
+            return None
+        return next(self._all("SELECT stamp, sha256 FROM remembered_digests WHERE path = ?", [path]), None)
+
+    def _keep_digest(self, path: str, stamp: str, sha256: str) -> None:
         if self._lock:
             with self._transaction() as connection:
-                connection.execute(
-                    "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?)",
-                    (str(path), status.st_size, status.st_mtime_ns, sha256),
-                )
-        return sha256
+                connection.execute("INSERT OR REPLACE INTO remembered_digests VALUES (?, ?, ?)", (path, stamp, sha256))
 
     # Backup ---------------------------------------------------------------------------------------------------------
 

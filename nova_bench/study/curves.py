@@ -71,7 +71,9 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
     def series(summary: MetricSummary) -> Iterable[tuple[SampleScore, list[float]]]:
         if summary.scorer.info.name == metric:
             for score in summary.samples:
-                if score.status == Status.OK and isinstance(frames := score.row.details.get(SERIES), list):
+                details = score.row.details if score.status == Status.OK else {}
+                # With frames of the video left out, the series doesn't say which frames its numbers belong to.
+                if isinstance(frames := details.get(SERIES), list) and not details.get("frames_left_out"):
                     yield score, steps_of(frames, width)[:limit]
 
     summaries = [summary for arm in setting.measured for summary in arm.summaries]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
+from nova_bench.notices import Notice, labelled
 from nova_bench.progress import Progress
 from nova_bench.report import Reported
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
+from nova_bench.report.notices import notices_of, page_lines, write_notices
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.study.figures import study_figures
@@ -44,6 +46,8 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     for figure in figures:
         write_figure(figure, out / "figures")
     missing = study_gaps(results)
+    notices = _notices(results, store)
+    write_notices(notices, out)
     measured = [arm for arm in results.arms if arm.plan is not None]
     page = write_report(
         Report(
@@ -52,6 +56,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
             facts=_facts(results),
             summary=(record.description,) if record.description else (),
             warnings=tuple(missing),
+            notices=page_lines(notices),
             tables=tuple(tables),
             figures=tuple(figures),
             links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
@@ -64,7 +69,12 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         out / "index.html",
         media_budget=record.report.embed_megabytes * 2**20,
     )
-    return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page)
+    return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
+
+
+def _notices(results: StudyResults, store: Store) -> list[Notice]:
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    return labelled({arm.record.label: notices_of(arm.plan, arm.summaries, store) for arm in measured})
 
 
 def _page_of(arm: ArmResult, store: Store) -> Path:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.errors import UserError
+from nova_bench.nova.building import building
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.vae import AutoencoderKLOpenSora
 from nova_bench.nova.vae.layers import Attention, ResBlock
@@ -130,7 +131,8 @@ def make_autoencoder(config: dict[str, Any], seed: int) -> AutoencoderKLOpenSora
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            vae = AutoencoderKLOpenSora(config)
+            with building("the settings"):
+                vae = AutoencoderKLOpenSora.from_config(config)
         except NOVAError as error:
             raise UserError(f"autoencoder.config: {error}", "keys of vae/config.json") from error
         _initialize(vae)

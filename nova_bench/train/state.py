@@ -10,6 +10,7 @@ import torch
 
 from nova_bench.atomic import write_atomic, write_with
 from nova_bench.errors import UserError
+from nova_bench.json_text import parse_json
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -77,7 +78,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            records.append(json.loads(line))
+            records.append(parse_json(line))
         except ValueError:
             break
     return records

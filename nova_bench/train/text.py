@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+from nova_bench.errors import UserError
+from nova_bench.nova.building import building
+from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.text import PHI2, PhiTextEncoder
 from nova_bench.train.spec import TextSpec
 
@@ -60,6 +63,9 @@ def make_text_encoder(spec: TextSpec, tokenizer: Any, seed: int) -> PhiTextEncod
         "max_position_embeddings": 2048,
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end),
     }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return PhiTextEncoder(config)
+    try:
+        with torch.random.fork_rng(devices=[]), building("the settings"):
+            torch.manual_seed(seed % 2**64)
+            return PhiTextEncoder(config)
+    except NOVAError as error:
+        raise UserError(f"text: {error}", "correct width, layers and heads") from error

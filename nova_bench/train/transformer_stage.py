@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.errors import UserError
+from nova_bench.nova.building import building
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.text import PhiTextEncoder, encode_prompts
@@ -111,12 +112,13 @@ def make_transformer(spec: TrainSpec, vae: Autoencoder, seed: int) -> NOVATransf
     }
     for key in sorted(derived.keys() & spec.transformer.config.keys()):
         raise UserError(f"transformer.config.{key} follows from the rest of the file", "remove it")
+    name = "transformer.config"
     try:
-        config = NOVAConfig.from_dict({**derived, **spec.transformer.config}, "transformer.config")
+        config = NOVAConfig.from_dict({**derived, **spec.transformer.config}, name)
+        with torch.random.fork_rng(devices=[]), building(name):
+            torch.manual_seed(seed)
+            model = NOVATransformer3DModel(config)
+            model.initialize()
     except NOVAError as error:
         raise UserError(str(error), "keys of transformer/config.json") from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = NOVATransformer3DModel(config)
-        model.initialize()
     return model

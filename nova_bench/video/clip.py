@@ -22,6 +22,11 @@ class Clip:
     declared_frames: how many frames the container promises; None where it does not say.
     rotation: degrees, counter-clockwise and a multiple of 90, by which the stored frames were turned to stand upright.
     variable_frame_rate: True if the time between frames is not constant, so that ``fps`` is only an average.
+    mirrored: True if the turned frames were then mirrored left to right.
+    times: when each frame is shown, in seconds from the first one, [T]; empty for a still image, and if the file has no
+        time stamps.
+    tick: the container's clock tick in seconds, to which times are rounded; None without times.
+    notes: what a reader of scores must know of the file, without its name, so that equal notes can be counted.
     """
 
     frames: torch.Tensor
@@ -32,6 +37,10 @@ class Clip:
     rotation: int
     variable_frame_rate: bool
     path: Path
+    times: tuple[Fraction, ...] = ()
+    tick: Fraction | None = None
+    notes: tuple[str, ...] = ()
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ tabulated once by ``set_timesteps``: the loop looks nothing up and never waits f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nova_bench.nova.errors import ArrangementError, CheckpointError
+from nova_bench.nova.building import building
+from nova_bench.nova.checkpoint import read_json
+from nova_bench.nova.errors import ArrangementError
 from nova_bench.nova.schedulers.ddpm import DDPMSchedule
 from nova_bench.nova.schedulers.flow import FlowMatchEulerSchedule
 from nova_bench.nova.schedulers.schedule import CONFIG_NAME, Schedule
@@ -33,17 +34,12 @@ def load_scheduler(source: str | Path | Mapping[str, Any], class_name: str | Non
     config, name = source, "scheduler config"
     if not isinstance(source, Mapping):
         path = Path(source) / CONFIG_NAME if Path(source).is_dir() else Path(source)
-        name = str(path)
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CheckpointError(f"{path}: can't be read ({error.strerror or error})") from error
-        except ValueError as error:
-            raise CheckpointError(f"{path}: not valid JSON ({error})") from error
-        if not isinstance(config, dict):
-            raise CheckpointError(f"{path}: expected a JSON object, found {type(config).__name__}")
+        name, config = str(path), read_json(path)
     class_name = config.get("_class_name", class_name)
     classes = {cls.CLASS_NAME: cls for cls in (FlowMatchEulerSchedule, DDPMSchedule)}
-    if class_name not in classes:
-        raise ArrangementError(f"{name}: scheduler {class_name!r} isn't supported, only {', '.join(classes)}")
-    return classes[class_name](config)
+    with building(name):
+        if class_name not in classes:
+            raise ArrangementError(f"{name}: scheduler {class_name!r} isn't supported, only {', '.join(classes)}")
+        schedule = classes[class_name](config)
+        schedule.set_timesteps(1)  # settings of the wrong type are told now
+    return schedule

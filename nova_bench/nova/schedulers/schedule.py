@@ -14,6 +14,8 @@ import torch
 from nova_bench.nova.errors import ArrangementError
 
 CONFIG_NAME = "scheduler_config.json"
+MOST_TIMESTEPS = 100_000
+"""Steps of a training chain, each of which has an entry in a table; networks are trained with 1,000."""
 
 
 class Schedule(ABC):
@@ -35,6 +37,8 @@ class Schedule(ABC):
             warnings.warn(f"{self.CLASS_NAME} ignores config field {', '.join(unknown)}", stacklevel=3)
         self.config: dict[str, Any] = {"_class_name": self.CLASS_NAME, **self.DEFAULTS, **given}
         self.num_train_timesteps = int(self.config["num_train_timesteps"])
+        if not 1 <= self.num_train_timesteps <= MOST_TIMESTEPS:
+            raise ArrangementError(f"num_train_timesteps must be 1..{MOST_TIMESTEPS}, not {self.num_train_timesteps}")
         self.timesteps = torch.empty(0)
         self.timestep_values: list[float] = []
         self._steps: list[tuple[float, ...]] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nova_bench.nova.building import building
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights
 from nova_bench.nova.errors import CheckpointError
 from nova_bench.nova.vae.autoencoder import Autoencoder
@@ -49,9 +50,9 @@ def load_vae(
     """
     folder = Path(folder)
     config = read_json(folder / CONFIG_NAME)
-    cls = _autoencoder_class(config, folder / "config.json")
-    with torch.device("meta"):
-        vae = cls.from_config(config)
+    with building(folder / CONFIG_NAME), torch.device("meta"):
+        vae = _autoencoder_class(config, folder / CONFIG_NAME).from_config(config)
+        vae.scale(vae.unscale(torch.zeros(1, vae.latent_channels, 1, 1)))  # factors of the wrong type are told now
     weights = read_weights(folder, expected=vae.state_dict(), rename=vae.legacy_keys)
     vae.load_state_dict(weights, assign=True)
     return vae.to(device=device, dtype=torch_dtype).requires_grad_(False).eval()

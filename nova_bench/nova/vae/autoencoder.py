@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nova_bench.nova.building import refuse_giant
 from nova_bench.nova.checkpoint import CONFIG_NAME, write_json, write_weights
 from nova_bench.nova.vae.tiling import SpatialTiling
 
@@ -37,6 +38,10 @@ class Autoencoder(nn.Module):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Autoencoder:
         """Build with random weights; under ``torch.device("meta")`` nothing is allocated."""
+        widths, layers = config.get("block_out_channels", ()), int(config.get("layers_per_block", 2))
+        convolutions = 4 * (layers + 1)  # two in a residual block, on both sides
+        parameters = convolutions * sum(27 * int(width) ** 2 for width in widths)
+        refuse_giant("autoencoder", convolutions * len(widths), parameters)
         return cls(config)
 
     @staticmethod

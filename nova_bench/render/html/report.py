@@ -46,9 +46,10 @@ class Section:
 class Report:
     """Everything a report shows. Any text may be foreign: all of it is escaped.
 
-    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
-    any number. ``links`` lead to further reports. ``metrics`` describes what the gallery sorts by. ``provenance`` maps
-    a heading to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
+    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown
+    before any number, ``notices`` below the numbers. ``links`` lead to further reports. ``metrics`` describes what
+    the gallery sorts by. ``provenance`` maps a heading to text, or to another mapping, e.g. checkpoint, suite
+    digest, versions, command line.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Report:
     facts: tuple[tuple[str, str], ...] = ()
     summary: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()

@@ -1,11 +1,14 @@
-"""Which frames of a video are compared with which of its reference."""
+"""What the fidelity scorers share: frame by frame against a reference, mean over the frames."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from nova_bench.errors import MediaError
-from nova_bench.scorers.base import Sample, ScorerSettings
+from nova_bench.scorers.base import Score, ScorerSettings
+from nova_bench.scorers.pairing import FramePairs
+from nova_bench.scorers.streaming import Measurement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,26 +18,48 @@ class FidelitySettings(ScorerSettings):
     """How a video meets its reference."""
 
     frames: Literal["same", "common"] = "same"
-    """``same``: both must have the same number of frames; ``common``: the shorter one's length is compared."""
+    """``same``: both must be equally long; ``common``: as much is compared as both have."""
 
 
-def paired_frames(sample: Sample, settings: FidelitySettings, scorer: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Frames to compare: uint8 RGB [H, W, 3] views of (video, reference).
+class FrameMeans(Measurement):
+    """Scores pairs of frames as they come. The score is their mean, with details ``per_frame``.
 
-    Raises :class:`MediaError` without a reference or if the two don't fit together.
+    ``compare`` gives one number for each of the pairs that it is given, ``at_once`` of them but for the last ones;
+    ``reason`` says why there is no number for frames of that size, and empty that there is.
     """
-    if sample.reference is None:
-        raise MediaError(f"{sample.clip.path}: {scorer} compares with a reference video", "name one in the suite")
-    video, reference = sample.clip.frames.numpy(), sample.reference.frames.numpy()
-    if video.shape[1:] != reference.shape[1:]:
-        (h, w), (rh, rw) = video.shape[1:3], reference.shape[1:3]
-        raise MediaError(
-            f"{sample.clip.path}: {w}x{h}, but its reference {sample.reference.path} is {rw}x{rh}",
-            f"{scorer} compares pixel by pixel; bring both to one size",
-        )
-    if len(video) != len(reference) and settings.frames == "same":
-        raise MediaError(
-            f"{sample.clip.path}: {len(video)} frames, but its reference {sample.reference.path} has {len(reference)}",
-            "bring both to one length, or set `frames: common` to compare as many as both have",
-        )
-    return list(zip(video, reference, strict=False))
+
+    def __init__(
+        self,
+        settings: FidelitySettings,
+        compare: Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[float]],
+        at_once: int = 1,
+        reason: str = "",
+    ):
+        self.settings, self._compare, self._at_once, self._reason = settings, compare, at_once, reason
+        self._frames: list[np.ndarray] = []
+        self._references: list[np.ndarray] = []
+        self.per_frame: list[float] = []
+
+    def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
+        if self._reason:
+            return
+        frames, references = [*self._frames, *frames], [*self._references, *references]
+        rest = len(frames) - len(frames) % self._at_once
+        for start in range(0, rest, self._at_once):
+            batch = slice(start, start + self._at_once)
+            self.per_frame += self._compare(frames[batch], references[batch])
+        self._frames = [frame.copy() for frame in frames[rest:]]
+        self._references = [frame.copy() for frame in references[rest:]]
+
+    def finish(self, pairs: FramePairs | None) -> Score:
+        if pairs.problem is not None and self.settings.frames == "same":
+            raise pairs.problem
+        if self._reason:
+            return Score(None, reason=self._reason)
+        if self._frames:
+            self.per_frame += self._compare(self._frames, self._references)
+        return self.score(self.per_frame, {"frames_left_out": True} if pairs.left_out else {})
+
+    def score(self, per_frame: list[float], details: dict) -> Score:
+        """The score for the numbers of all pairs."""
+        return Score(math.fsum(per_frame) / len(per_frame), details={"per_frame": per_frame, **details})

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
-from nova_bench.scorers.fidelity.frames import FidelitySettings, paired_frames
+from nova_bench.scorers.base import ScorerContext, ScorerInfo
+from nova_bench.scorers.fidelity.frames import FidelitySettings, FrameMeans
+from nova_bench.scorers.streaming import Measurement, StreamingScorer
+from nova_bench.video.source import FrameSource
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nova_bench.scorers.fidelity.perceptual_networks import PerceptualDistance
 
 _LPIPS_ASSETS = ("alexnet", "lpips-alex")
 _ST_LPIPS_ASSETS = ("stlpips-alex",)
 
 
-class LPIPS:
+class LPIPS(StreamingScorer):
     """LPIPS 0.1 with AlexNet, as the package `lpips` computes it; mean over frames. Details: ``per_frame``.
 
     Runs in float32 without TF32, on batches of one video's frames, so that companions change nothing.
     """
+
+    needs_reference = True
 
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
         from nova_bench.scorers.fidelity.perceptual_networks import AlexNetFeatures, LinearHeads, PerceptualDistance
@@ -33,15 +38,17 @@ class LPIPS:
             load_network(LinearHeads, heads, LinearHeads.official_keys),
         ).to(context.device)
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [_score(sample, self._distance, self._settings, self._device, LPIPS_INFO.name) for sample in batch]
+    def begin(self, video: FrameSource) -> Measurement:
+        return _means(video, self._distance, self._settings, self._device, LPIPS_INFO.name)
 
 
-class ShiftTolerantLPIPS:
+class ShiftTolerantLPIPS(StreamingScorer):
     """ST-LPIPS with AlexNet, as the package `stlpips_pytorch` computes it; mean over frames. Details: ``per_frame``.
 
     Not LPIPS: another network with other weights, whose numbers can't be compared with LPIPS's.
     """
+
+    needs_reference = True
 
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
         from nova_bench.scorers.fidelity.perceptual_networks import (
@@ -58,30 +65,36 @@ class ShiftTolerantLPIPS:
             load_network(LinearHeads, path, LinearHeads.official_keys),
         ).to(context.device)
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [_score(sample, self._distance, self._settings, self._device, ST_LPIPS_INFO.name) for sample in batch]
+    def begin(self, video: FrameSource) -> Measurement:
+        return _means(video, self._distance, self._settings, self._device, ST_LPIPS_INFO.name)
 
 
-def _score(sample: Sample, distance: PerceptualDistance, settings: FidelitySettings, device: str, scorer: str) -> Score:
-    from nova_bench.scorers.vbench.batching import batch_size, in_batches
-    from nova_bench.scorers.vbench.frames import to_float
-    from nova_bench.scorers.vbench.numerics import numerics
+def _means(
+    video: FrameSource, distance: PerceptualDistance, settings: FidelitySettings, device: str, scorer: str
+) -> FrameMeans:
+    from nova_bench.scorers.vbench.batching import batch_size
 
-    count = len(paired_frames(sample, settings, scorer))
-    height, width = sample.clip.frames.shape[1:3]
-    smallest = distance.trunk.smallest_side
+    height, width, smallest, reason = video.height, video.width, distance.trunk.smallest_side, ""
     if min(height, width) < smallest:
-        return Score(None, reason=f"{width}x{height} is too small: {scorer} needs sides of {smallest} pixels")
+        reason = f"{width}x{height} is too small: {scorer} needs sides of {smallest} pixels"
 
-    def of(indices: Sequence[int]) -> list[float]:
-        part = slice(indices[0], indices[-1] + 1)
-        clips = (sample.clip, sample.reference)
-        return distance(*(to_float(clip.frames[part], device) for clip in clips)).tolist()
+    def compare(frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> list[float]:
+        import numpy as np
+        import torch
 
-    with numerics("float32"):
-        size = batch_size(device, distance.bytes_per_pair(height, width))
-        per_frame = list(in_batches(range(count), size, of))
-    return Score(math.fsum(per_frame) / count, details={"per_frame": per_frame})
+        from nova_bench.scorers.vbench.batching import in_batches
+        from nova_bench.scorers.vbench.frames import to_float
+        from nova_bench.scorers.vbench.numerics import numerics
+
+        def of(indices: Sequence[int]) -> list[float]:
+            part = slice(indices[0], indices[-1] + 1)
+            sides = (torch.from_numpy(np.stack(side[part])) for side in (frames, references))
+            return distance(*(to_float(side, device) for side in sides)).tolist()
+
+        with numerics("float32"):
+            return list(in_batches(range(len(frames)), len(frames), of))
+
+    return FrameMeans(settings, compare, batch_size(device, distance.bytes_per_pair(height, width)), reason)
 
 
 LPIPS_INFO = ScorerInfo(
@@ -95,6 +108,8 @@ LPIPS_INFO = ScorerInfo(
     factory=f"{__name__}:LPIPS",
     settings=FidelitySettings,
     needs_reference=True,
+    streams=True,
+    even_frames=True,
     assets=_LPIPS_ASSETS,
 )
 
@@ -109,5 +124,7 @@ ST_LPIPS_INFO = ScorerInfo(
     factory=f"{__name__}:ShiftTolerantLPIPS",
     settings=FidelitySettings,
     needs_reference=True,
+    streams=True,
+    even_frames=True,
     assets=_ST_LPIPS_ASSETS,
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
-from nova_bench.scorers.fidelity.frames import FidelitySettings, paired_frames
+from nova_bench.scorers.base import ScorerContext, ScorerInfo
+from nova_bench.scorers.fidelity.frames import FidelitySettings, FrameMeans
+from nova_bench.scorers.streaming import Measurement, StreamingScorer
+from nova_bench.video.source import FrameSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _SMALLEST_SIDE_OF_FIVE_SCALES = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
-class SSIM:
+class SSIM(StreamingScorer):
     """SSIM (Wang et al. 2004), mean over RGB channels, then over frames.
 
     11x11 Gaussian window of sigma 1.5, K = (0.01, 0.03), only windows inside the picture, as in the paper and in
@@ -30,42 +31,44 @@ class SSIM:
     0.999), and torchmetrics' mean includes mirrored borders. Details: ``per_frame``.
     """
 
+    needs_reference = True
+
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
         del context  # OpenCV's separable filters on the CPU
         self.settings = settings
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [_mean_over_frames(sample, self.settings, ssim, _WINDOW) for sample in batch]
+    def begin(self, video: FrameSource) -> Measurement:
+        return _means(video, self.settings, ssim, _WINDOW)
 
 
-class MSSSIM:
+class MSSSIM(StreamingScorer):
     """MS-SSIM (Wang et al. 2003): SSIM's contrast-structure at five scales, luminance at the coarsest.
 
     Scales are halved by 2x2 means, odd sides as in TensorFlow's ``ssim_multiscale``. Per channel a negative mean
     similarity counts as 0; mean over RGB channels, then over frames. Details: ``per_frame``.
     """
 
+    needs_reference = True
+
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
         del context
         self.settings = settings
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [_mean_over_frames(sample, self.settings, ms_ssim, _SMALLEST_SIDE_OF_FIVE_SCALES) for sample in batch]
+    def begin(self, video: FrameSource) -> Measurement:
+        return _means(video, self.settings, ms_ssim, _SMALLEST_SIDE_OF_FIVE_SCALES)
 
 
-def _mean_over_frames(
-    sample: Sample,
+def _means(
+    video: FrameSource,
     settings: FidelitySettings,
     similarity: Callable[[np.ndarray, np.ndarray], float],
     smallest_side: int,
-) -> Score:
-    name = similarity.__name__
-    pairs = paired_frames(sample, settings, name)
-    height, width = pairs[0][0].shape[:2]
-    if min(height, width) < smallest_side:
-        return Score(None, reason=f"{width}x{height} is too small: {name} needs sides of {smallest_side} pixels")
-    per_frame = [similarity(video, reference) for video, reference in pairs]
-    return Score(math.fsum(per_frame) / len(per_frame), details={"per_frame": per_frame})
+) -> FrameMeans:
+    reason = ""
+    if min(video.height, video.width) < smallest_side:
+        needs = f"{similarity.__name__} needs sides of {smallest_side} pixels"
+        reason = f"{video.width}x{video.height} is too small: {needs}"
+    return FrameMeans(settings, lambda frames, references: list(map(similarity, frames, references)), reason=reason)
 
 
 def ssim(video: np.ndarray, reference: np.ndarray) -> float:
@@ -126,6 +129,8 @@ SSIM_INFO = ScorerInfo(
     factory=f"{__name__}:SSIM",
     settings=FidelitySettings,
     needs_reference=True,
+    streams=True,
+    even_frames=True,
 )
 
 MS_SSIM_INFO = ScorerInfo(
@@ -139,4 +144,6 @@ MS_SSIM_INFO = ScorerInfo(
     factory=f"{__name__}:MSSSIM",
     settings=FidelitySettings,
     needs_reference=True,
+    streams=True,
+    even_frames=True,
 )

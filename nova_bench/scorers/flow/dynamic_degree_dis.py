@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
-from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, sampled
+from nova_bench.scorers.base import Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.pairing import FramePairs
+from nova_bench.scorers.streaming import Measurement, StreamingScorer
+from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, rule, sampling_interval
+from nova_bench.video.source import FrameSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +28,7 @@ class DynamicDegreeDISSettings(ScorerSettings):
     """Stop at the pair that decides. The value is the same; ``pair_scores`` then ends there."""
 
 
-class DynamicDegreeDIS:
+class DynamicDegreeDIS(StreamingScorer):
     """1 if a video moves, else 0, by the rule of VBench's dynamic_degree.py with DIS instead of RAFT flow.
 
     Every round(fps/8)-th frame (ties to even, at least 1) is kept: n frames. A pair's score is the mean of the largest
@@ -41,42 +43,86 @@ class DynamicDegreeDIS:
         del context  # DIS runs on the CPU
         self.settings = settings
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [self._score_one(sample) for sample in batch]
+    def begin(self, video: FrameSource) -> Measurement:
+        return _Moving(video, self.settings)
 
-    def _score_one(self, sample: Sample) -> Score:
-        clip = sample.clip
-        if clip.frame_count < 2:
-            return Score(None, reason="one frame: motion needs at least two")
-        if clip.fps is None:
-            return Score(None, reason="no frame rate: the rule samples frames by time")
-        frames, details = sampled(clip)
-        count, height, width = frames.shape[:3]
-        if count < 2:
-            return Score(None, reason=f"{clip.frame_count} frames at {float(clip.fps):g} fps: too short to sample two")
-        if min(height, width) + (-min(height, width)) % _MULTIPLE < _SMALLEST_SIDE:
-            return Score(None, reason=f"{width}x{height} is too small for DIS flow")
-        threshold, needed, scores = details["threshold"], details["count_needed"], details["pair_scores"]
-        above, moves = 0, False
-        for score in self._pair_scores(frames.numpy()):
-            scores.append(score)
-            above += score > threshold
-            moves = moves or above >= needed  # tested after each pair: with needed = 0 one pair suffices
-            undecided = above + (count - 1 - len(scores)) >= needed and not moves
-            if self.settings.early_exit and not undecided:
-                break
-        return Score(float(moves), details=details)
 
-    def _pair_scores(self, frames: np.ndarray) -> Iterator[float]:
-        """Mean of the largest flow magnitudes between each two consecutive frames of uint8 [T, H, W, 3]."""
+class _Moving(Measurement):
+    """Flow between sampled frames, and the rule's verdict on it."""
+
+    def __init__(self, video: FrameSource, settings: DynamicDegreeDISSettings):
         import cv2
+
+        self._video, self._early_exit = video, settings.early_exit
+        self._flow = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}"))
+        side = min(video.height, video.width)
+        self._too_small = side + -side % _MULTIPLE < _SMALLEST_SIDE
+        self._interval = sampling_interval(video.fps) if video.fps else 1
+        self._seen = 0
+        self._last: np.ndarray | None = None
+        self._scores: list[float] = []
+        # How many pairs must exceed the threshold is known at the end of a stream, so only whole clips end early.
+        self._verdict = self._new_verdict(video.frame_count) if video.fps and video.frame_count else None
+
+    def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
+        first, self._seen = self._seen, self._seen + len(frames)
+        if self._video.fps is None or self._too_small:
+            return
+        for frame in frames[-first % self._interval :: self._interval]:
+            if self._early_exit and self._verdict and self._verdict.certain:
+                return
+            grey = _padded_grey(frame)
+            if self._last is not None:
+                self._scores.append(self._pair_score(self._last, grey))
+                if self._verdict:
+                    self._verdict.add(self._scores[-1])
+            self._last = grey
+
+    def finish(self, pairs: FramePairs | None) -> Score:
+        video = self._video
+        if self._seen < 2:
+            return Score(None, reason="one frame: motion needs at least two")
+        if video.fps is None:
+            return Score(None, reason="no frame rate: the rule samples frames by time")
+        if len(range(0, self._seen, self._interval)) < 2:
+            return Score(None, reason=f"{self._seen} frames at {float(video.fps):g} fps: too short to sample two")
+        if self._too_small:
+            return Score(None, reason=f"{video.width}x{video.height} is too small for DIS flow")
+        verdict = self._new_verdict(self._seen)
+        for score in self._scores:
+            verdict.add(score)
+            if self._early_exit and verdict.certain:
+                break
+        return Score(float(verdict.moves), details=verdict.details)
+
+    def _new_verdict(self, frame_count: int) -> _Verdict:
+        return _Verdict(rule(self._video.fps, frame_count, self._video.height, self._video.width))
+
+    def _pair_score(self, first: np.ndarray, second: np.ndarray) -> float:
+        """Mean of the largest flow magnitudes between two grey frames."""
         import numpy as np
 
-        flow = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{self.settings.preset.upper()}"))
-        for first, second in pairwise(_padded_grey(frame) for frame in frames):
-            magnitude = np.linalg.norm(flow.calc(first, second, None), axis=-1).ravel()
-            fastest = int(magnitude.size * FASTEST)
-            yield float(np.partition(magnitude, -fastest)[-fastest:].mean(dtype=np.float64))
+        magnitude = np.linalg.norm(self._flow.calc(first, second, None), axis=-1).ravel()
+        fastest = int(magnitude.size * FASTEST)
+        return float(np.partition(magnitude, -fastest)[-fastest:].mean(dtype=np.float64))
+
+
+class _Verdict:
+    """Whether a video moves, pair by pair; ``certain`` as soon as no further pair can change it."""
+
+    def __init__(self, details: dict[str, Any]):
+        self.details = details
+        self.moves = self.certain = False
+        self._above = 0
+
+    def add(self, score: float) -> None:
+        """Count the next pair."""
+        details = self.details
+        details["pair_scores"].append(score)
+        self._above += score > details["threshold"]
+        needed, left = details["count_needed"], details["sampled_frames"] - 1 - len(details["pair_scores"])
+        self.moves = self.moves or self._above >= needed  # tested after each pair: with needed = 0 one pair suffices
+        self.certain = self.moves or self._above + left < needed
 
 
 def _padded_grey(frame: np.ndarray) -> np.ndarray:
@@ -105,4 +151,6 @@ INFO = ScorerInfo(
     factory=f"{__name__}:DynamicDegreeDIS",
     settings=DynamicDegreeDISSettings,
     binary=True,
+    streams=True,
+    even_frames=True,
 )

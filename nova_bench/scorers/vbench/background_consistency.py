@@ -55,4 +55,5 @@ INFO = ScorerInfo(
     settings=BackgroundConsistencySettings,
     assets=(_ASSET,),
     average="weighted",
+    even_frames=True,
 )

@@ -93,4 +93,5 @@ INFO = ScorerInfo(
     settings=DynamicDegreeSettings,
     assets=(ASSET,),
     binary=True,
+    even_frames=True,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import torch
 
     from nova_bench.video import Clip
@@ -15,19 +17,29 @@ THRESHOLD_SIDE = 256.0
 FASTEST = 0.05  # the share of pixels whose motion counts
 
 
-def sampled(clip: Clip) -> tuple[torch.Tensor, dict[str, Any]]:
-    """The frames that the rule looks at, uint8 [n, H, W, 3], and the details of a score that no pair has entered yet.
+def sampling_interval(fps: Fraction) -> int:
+    """Every so-manieth frame is kept: round(fps / 8), ties to even, at least 1."""
+    return max(1, round(fps / SAMPLES_PER_SECOND))
 
-    Every round(fps / 8)-th frame is kept (ties to even, at least 1). ``threshold`` is 6 * min(H, W) / 256 pixels and
-    ``count_needed`` round(4 n / 16) pairs must exceed it. The clip must have a frame rate.
+
+def rule(fps: Fraction, frame_count: int, height: int, width: int) -> dict[str, Any]:
+    """The details of a score that no pair has entered yet, for a video of that rate, length and size.
+
+    ``threshold`` is 6 * min(H, W) / 256 pixels and ``count_needed`` round(4 n / 16) pairs must exceed it, of
+    n ``sampled_frames``.
     """
-    interval = max(1, round(clip.fps / SAMPLES_PER_SECOND))
-    frames = clip.frames[::interval]
-    count, height, width = frames.shape[:3]
-    return frames, {
+    interval = sampling_interval(fps)
+    count = -(-frame_count // interval)
+    return {
         "pair_scores": [],
         "threshold": THRESHOLD * (min(height, width) / THRESHOLD_SIDE),
         "count_needed": round(4 * (count / 16.0)),
         "interval": interval,
         "sampled_frames": count,
     }
+
+
+def sampled(clip: Clip) -> tuple[torch.Tensor, dict[str, Any]]:
+    """The frames that the rule looks at, uint8 [n, H, W, 3], and :func:`rule`. The clip must have a frame rate."""
+    count, height, width = clip.frames.shape[:3]
+    return clip.frames[:: sampling_interval(clip.fps)], rule(clip.fps, count, height, width)

@@ -91,4 +91,5 @@ INFO = ScorerInfo(
     factory=f"{__name__}:MotionSmoothness",
     settings=MotionSmoothnessSettings,
     assets=(_ASSET,),
+    even_frames=True,
 )

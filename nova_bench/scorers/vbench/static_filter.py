@@ -96,4 +96,5 @@ INFO = ScorerInfo(
     settings=StaticFilterSettings,
     assets=(ASSET,),
     binary=True,
+    even_frames=True,
 )

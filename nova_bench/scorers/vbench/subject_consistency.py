@@ -61,4 +61,5 @@ INFO = ScorerInfo(
     settings=SubjectConsistencySettings,
     assets=(_ASSET,),
     average="weighted",
+    even_frames=True,
 )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.base import Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.pairing import FramePairs
+from nova_bench.scorers.streaming import Measurement, StreamingScorer
+from nova_bench.video.source import FrameSource
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class TemporalFlickeringSettings(ScorerSettings):
     """No choices: the official formula. (VBench applies it to videos that its static filter kept.)"""
 
 
-class TemporalFlickering:
+class TemporalFlickering(StreamingScorer):
     """(255 - mean over pairs of mean |x[i+1] - x[i]|) / 255 on uint8 RGB, as in VBench's temporal_flickering.py.
 
     Differences are summed exactly as integers; the official float32 means agree to about 1e-7.
@@ -20,22 +26,34 @@ class TemporalFlickering:
     """
 
     def __init__(self, settings: TemporalFlickeringSettings, context: ScorerContext):
+        del settings, context  # nothing to choose, and plain integer sums are fastest on the CPU
+
+    def begin(self, video: FrameSource) -> Measurement:
+        return _Differences()
+
+
+class _Differences(Measurement):
+    """Sums of absolute differences between consecutive frames."""
+
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+        self._sums: list[int] = []
+
+    def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
         import cv2
 
-        del settings, context  # nothing to choose, and plain integer sums are fastest on the CPU
-        self._distance = lambda first, second: int(cv2.norm(first, second, cv2.NORM_L1))
+        for frame in frames:
+            if self._last is not None:
+                self._sums.append(int(cv2.norm(self._last, frame, cv2.NORM_L1)))
+            self._last = frame
+        self._last = self._last.copy()
 
-    def score(self, batch: Sequence[Sample]) -> list[Score]:
-        return [self._score_one(sample) for sample in batch]
-
-    def _score_one(self, sample: Sample) -> Score:
-        frames = sample.clip.frames.numpy()
-        if len(frames) < 2:
+    def finish(self, pairs: FramePairs | None) -> Score:
+        if not self._sums:
             return Score(None, reason="one frame: flickering needs at least two")
-        sums = [self._distance(a, b) for a, b in pairwise(frames)]
-        per_frame = frames[0].size
-        mean = sum(sums) / (per_frame * len(sums))
-        return Score((255 - mean) / 255, details={"mae": [total / per_frame for total in sums]})
+        per_frame = self._last.size
+        mean = sum(self._sums) / (per_frame * len(self._sums))
+        return Score((255 - mean) / 255, details={"mae": [total / per_frame for total in self._sums]})
 
 
 INFO = ScorerInfo(
@@ -48,4 +66,6 @@ INFO = ScorerInfo(
     source="VBench 1.0 (arXiv 2311.17982), temporal_flickering.py",
     factory=f"{__name__}:TemporalFlickering",
     settings=TemporalFlickeringSettings,
+    streams=True,
+    even_frames=True,
 )

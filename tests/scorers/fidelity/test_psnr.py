@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_an_error() -> None:
         psnr_of(video, video[:, :, :8])
     with pytest.raises(UserError, match=r"video\.mp4: 4 frames, but its reference reference\.mp4 has 3.*common"):
         psnr_of(video, video[:3])
-    with pytest.raises(UserError, match="psnr compares with a reference"):
+    with pytest.raises(UserError, match="is to be compared with a reference"):
         PSNR(PSNRSettings(), None).score([Sample(clip_of(video))])
 
 

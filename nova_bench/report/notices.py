@@ -1,0 +1,57 @@
+"""What a report tells of a run beside its numbers: the run's notices, and the notes of its rows grouped by text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nova_bench.aggregate import MetricSummary
+from nova_bench.atomic import write_atomic
+from nova_bench.models.base import Unit
+from nova_bench.notices import Notice, notices_csv, of_samples
+from nova_bench.plan import Plan
+from nova_bench.report.naming import sample_name
+from nova_bench.store import Store
+
+FILE = "notices.csv"
+SHOWN_ON_TERMINAL = 6
+SHOWN_ON_PAGE = 60
+NOTES = "notes"
+"""Where a row's details hold its notes."""
+
+
+def notices_of(plan: Plan, summaries: Sequence[MetricSummary], store: Store) -> list[Notice]:
+    """All that is to be known of a run, from the store: what it noticed itself, then what its rows note."""
+    texts: dict[str, dict[str, str]] = {}
+    for summary in summaries:
+        for score in summary.samples:
+            for text in score.row.details.get(NOTES, ()) if score.row else ():
+                texts.setdefault(text, {})[score.unit.digest] = _name(score.unit)
+    return [*store.notices(plan.run_id), *of_samples({text: list(names.values()) for text, names in texts.items()})]
+
+
+def _name(unit: Unit) -> str:
+    return Path(unit.source).name if unit.source else sample_name(unit)
+
+
+def write_notices(notices: Sequence[Notice], out: Path) -> None:
+    """Write all of them to the report's folder ``out``, or remove those of an earlier report if there are none now."""
+    if notices:
+        write_atomic(out / FILE, notices_csv(notices).encode())
+    else:
+        (out / FILE).unlink(missing_ok=True)
+
+
+def page_lines(notices: Sequence[Notice]) -> tuple[str, ...]:
+    """A line for each on the page."""
+    return _first([notice.line for notice in notices], SHOWN_ON_PAGE, FILE)
+
+
+def terminal_lines(notices: Sequence[Notice], told: Callable[[str], bool]) -> tuple[str, ...]:
+    """A line for each that the terminal hasn't shown yet, the first ones of many."""
+    return _first([notice.line for notice in notices if not told(notice.text)], SHOWN_ON_TERMINAL, f"report/{FILE}")
+
+
+def _first(lines: list[str], count: int, file: str) -> tuple[str, ...]:
+    more = len(lines) - count
+    return (*lines[:count], *([f"and {more} more kinds of notes: see {file}"] if more > 0 else []))

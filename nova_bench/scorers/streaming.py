@@ -1,0 +1,146 @@
+"""Scoring while frames arrive: what scorers of neighbouring frames share, for whole clips and for streams alike."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nova_bench.errors import MediaError, UserError
+from nova_bench.scorers.base import Align, Sample, Score
+from nova_bench.scorers.pairing import FramePairs
+from nova_bench.video.source import FrameSource, source_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Measurement(ABC):
+    """One video on its way through a scorer. Holds a window of frames, however many there are.
+
+    How frames are spread over calls must not change a bit of the score.
+    """
+
+    @abstractmethod
+    def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
+        """Take the next frames, uint8 RGB [H, W, 3], and the reference's where the scorer needs one.
+
+        The arrays are there for the time of this call only.
+        """
+
+    @abstractmethod
+    def finish(self, pairs: FramePairs | None) -> Score:
+        """The score, when all frames were seen; ``pairs`` says how the video met its reference."""
+
+
+class StreamingScorer(ABC):
+    """A scorer that works from frame to frame. Its ``ScorerInfo`` says ``streams=True``."""
+
+    needs_reference = False
+
+    @abstractmethod
+    def begin(self, video: FrameSource) -> Measurement:
+        """Begin with a video, of which all but the frames is known; ``frame_count`` is None in a stream."""
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        """Score whole clips."""
+        return [self._score_one(sample) for sample in batch]
+
+    def _score_one(self, sample: Sample) -> Score:
+        video, reference = source_of(sample.clip), None
+        if self.needs_reference:
+            if sample.reference is None:
+                raise MediaError(f"{video.path}: is to be compared with a reference video", "name one in the suite")
+            reference = source_of(sample.reference)
+        part = Part(self.begin, self.needs_reference)
+        measure([part], video, reference, sample.align)
+        if isinstance(part.outcome, Exception):
+            raise part.outcome
+        return part.outcome
+
+
+@dataclass
+class Part:
+    """One scorer's part in a stream: what begins it, and how it ended."""
+
+    begin: Callable[[FrameSource], Measurement]
+    paired: bool
+    outcome: Score | Exception | None = None
+    seconds: float = 0.0
+    _measurement: Measurement | None = None
+
+    def start(self, video: FrameSource) -> None:
+        self._try(lambda: setattr(self, "_measurement", self.begin(video)))
+
+    def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray] = ()) -> None:
+        self._try(lambda: self._measurement.add(frames, references))
+
+    def finish(self, pairs: FramePairs | None) -> None:
+        self._try(lambda: setattr(self, "outcome", self._measurement.finish(pairs)))
+        if isinstance(self.outcome, Score) and pairs is not None:
+            self.outcome = replace(self.outcome, notes=(*self.outcome.notes, *pairs.notes))
+
+    def fail(self, error: Exception) -> None:
+        """End with an error, unless it ended before."""
+        if self.outcome is None:
+            self.outcome, self._measurement = error, None
+
+    def _try(self, step: Callable[[], None]) -> None:
+        if self.outcome is not None:
+            return
+        started = time.perf_counter()
+        try:
+            step()
+        except Exception as error:
+            if isinstance(error, UserError) and not isinstance(error, MediaError):
+                raise  # it is about more than this video
+            self.fail(error)
+        self.seconds += time.perf_counter() - started
+
+
+def measure(parts: Sequence[Part], video: FrameSource, reference: FrameSource | None, align: Align) -> None:
+    """Lead a video's frames through scorers, each frame once; every part then has its outcome.
+
+    An error of one scorer, or of the reference, leaves the others alone. One of the video, such as its being cut off,
+    is everybody's.
+    """
+    alone = [part for part in parts if not part.paired]
+    paired = [part for part in parts if part.paired]
+    for part in parts:
+        part.start(video)
+    pairs = None
+    with _failing(parts):
+        with _failing(paired):
+            pairs = FramePairs(video, reference, align) if paired else None
+        for chunk in video.chunks:
+            for part in alone:
+                part.add(chunk.frames)
+            with _failing(paired):
+                if _go_on(paired):
+                    for frames, references in pairs.of(chunk):
+                        for part in paired:
+                            part.add(frames, references)
+            if not _go_on(parts):
+                return
+        with _failing(paired):
+            if _go_on(paired):
+                pairs.finish()
+        for part in parts:
+            part.finish(pairs if part.paired else None)
+
+
+def _go_on(parts: Sequence[Part]) -> bool:
+    return any(part.outcome is None for part in parts)
+
+
+@contextmanager
+def _failing(parts: Sequence[Part]) -> Iterator[None]:
+    """A MediaError ends these parts."""
+    try:
+        yield
+    except MediaError as error:
+        for part in parts:
+            part.fail(error)

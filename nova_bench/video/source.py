@@ -1,0 +1,51 @@
+"""A video as its frames come: whole clips and streams from a decoder look alike to what goes from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.video.clip import Clip
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class FrameChunk:
+    """Consecutive frames: uint8 RGB [n, H, W, 3], and when each is shown, in seconds from the first one.
+
+    ``times`` is empty where the file has no time stamps.
+    """
+
+    frames: np.ndarray
+    times: Sequence[Fraction] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource:
+    """What is known of a video before its frames, and the frames.
+
+    fps: the average rate, None where there is none. tick: the container's clock tick in seconds, None without one.
+    frame_count: None while a decoder still makes frames. chunks: consumed once; the frames of a chunk are only there
+    until the next one is asked for. Raises :class:`MediaError` at the end of a file that was cut off.
+    """
+
+    path: Path
+    fps: Fraction | None
+    tick: Fraction | None
+    height: int
+    width: int
+    frame_count: int | None
+    chunks: Iterator[FrameChunk]
+
+
+def source_of(clip: Clip) -> FrameSource:
+    """A whole clip as a source with one chunk."""
+    frames = clip.frames.numpy()
+    count, height, width = frames.shape[:3]
+    chunk = FrameChunk(frames, clip.times if count > 1 else ())
+    return FrameSource(clip.path, clip.fps, clip.tick, height, width, count, iter((chunk,)))
