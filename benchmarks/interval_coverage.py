@@ -1,7 +1,7 @@
 """How often the reports' 95 % intervals hold the true mean: python benchmarks/interval_coverage.py [--out FOLDER]
 
 Draws scores of C prompts from distributions with a known mean, asks `nova_bench.intervals` (what every report asks) for
-the interval, and counts how often the mean lies inside. Scores are normal, gamma with a skewness of 1, 2 and 4, and 0/1;
+the interval, and counts how often the mean lies inside. Scores are normal, gamma (skewness 1, 2 and 4) or 0/1;
 one sample of each prompt, or five, independent or with a correlation of 0.5 within a prompt; also one to five of each
 prompt, and three trainings. Beside it stands the plain percentile bootstrap. Everything follows from the seed.
 
@@ -41,7 +41,7 @@ LOW, HIGH, LEAST = 0.92, 0.98, 0.89
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of the repetitions whose interval holds the truth; ``plain``: of those of the plain percentile bootstrap."""
+    """Share of repetitions whose interval holds the truth; ``plain``: with the plain percentile bootstrap."""
 
     scores: str
     layout: str
@@ -185,9 +185,7 @@ def write_figure(found: Sequence[Coverage], folder: Path) -> None:
                 x = [c.prompts for c in line]
                 axis.plot(x, [c.coverage for c in line], color=color, lw=1.2, label=layout)
             if line and layout == "1 sample" and line[0].plain is not None:
-                axis.plot(
-                    x, [c.plain for c in line], color="black", ls=":", lw=1.2, label="plain percentiles, 1 sample"
-                )
+                axis.plot(x, [c.plain for c in line], color="black", ls=":", lw=1.2, label="plain bootstrap, 1 sample")
         axis.set(title=kind, xscale="log", ylim=(0.6, 1.005))
         axis.xaxis.set_major_locator(FixedLocator([2, 5, 12, 30, 100, 500]))
         axis.xaxis.set_minor_locator(NullLocator())

@@ -17,9 +17,9 @@ class DerivedSummary:
     """A derived metric over a run.
 
     ``value`` is None where a part has none; ``needs`` then names the metrics that lack, derived parts spelled out.
-    ``interval`` knows how its parts vary together: they are resampled, or linearized, by the same prompts. ``n_prompts``
-    are those of the part with the fewest, which decide on its ``method``; None where a part has only one. The counts
-    are those of the different samples behind it; ``incomplete`` names the parts that some of their samples lack.
+    ``interval`` knows how its parts vary together: they are resampled, or linearized, by the same prompts; None where
+    a part has only one. ``n_prompts`` are those of the part with the fewest, which decide on its ``method``. The
+    counts are those of the different samples behind it; ``incomplete`` names the parts that some of their samples lack.
     """
 
     metric: DerivedMetric

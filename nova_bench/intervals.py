@@ -79,8 +79,8 @@ class ClusterMeans:
     ``clusters`` counts prompts. ``trainings`` holds means [trainings, columns], an array for each independent set of
     trainings. ``draw`` gives the bootstrap's means [resamples, columns]. For the metrics alone, [metrics]: ``binary``
     (0/1 metrics), ``samples`` (their number) and ``least`` (Kish's number of prompts, which is what correlated samples
-    say at the least). ``slopes`` [metrics, columns] is how a column rises with a metric, ``scale`` how large its prompts'
-    means are: what differs by far less is equal.
+    say at the least). ``slopes`` [metrics, columns] is how a column rises with a metric, ``scale`` how large the means
+    of its prompts are: what differs by far less is equal.
     """
 
     value: np.ndarray
@@ -99,7 +99,9 @@ class ClusterMeans:
         import numpy as np
 
         prompts, metrics = self._prompts(), len(self.binary)
-        total, freedom = _pooled([(prompts, self.clusters - 1), *map(_spread, self.trainings)])
+        total, freedom = _pooled(
+            [(prompts, self.clusters - 1), *(_spread(means, self.scale) for means in self.trainings)]
+        )
         methods = np.full(total.shape, Method.BOOTSTRAP, dtype=object)
         methods[self.clusters < BOOTSTRAP_FROM] = Method.T
         methods[total > prompts] = Method.WELCH
@@ -243,14 +245,14 @@ def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
         return np.where(known, values, 0.0).sum(axis=axis) / known.sum(axis=axis)
 
 
-def _spread(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _spread(means: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Variance of the mean over trainings [trainings, columns] and its degrees of freedom; 0 for a single one."""
     import numpy as np
 
     counts = (~np.isnan(means)).sum(axis=0)
     deviations = np.where(np.isnan(means), 0.0, means - mean_of_known(means, axis=0))
     squares = (deviations**2).sum(axis=0)
-    squares = np.where(squares <= (ROUNDING * np.nan_to_num(np.abs(means)).max(axis=0)) ** 2, 0.0, squares)
+    squares = np.where(squares <= (ROUNDING * scale) ** 2, 0.0, squares)
     return squares / np.maximum(counts - 1, 1) / np.maximum(counts, 1), counts - 1
 
 

@@ -77,7 +77,7 @@ def test_of_one_part_it_has_that_parts_interval() -> None:
 
 
 def test_a_part_of_zeros_and_ones_that_are_all_one_is_not_taken_for_certain() -> None:
-    """Ten of ten: the composite reaches down by as much as the part's own interval does, times its slope, and not up."""
+    """Ten of ten: the composite reaches down by as much as the part's own interval does, and not up."""
     x = [0.1 * index for index in range(10)]
     both = DerivedMetric("both", "", (Part("x"), Part("moved")), "")
     moved = [1.0] * 10

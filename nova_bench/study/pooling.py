@@ -46,7 +46,7 @@ class Pooled:
         return interval_fields(interval, found.methods[place], int(found.clusters[place]), equal)
 
     def within(self, ranges: Sequence[tuple[float | None, float | None]]) -> Pooled:
-        """Each column's interval cut off at the lowest and highest value that there can be; None where there is none."""
+        """With intervals cut off at the lowest and highest value of each column; None where there is none."""
         return replace(self, intervals=self.intervals.within(ranges))
 
 

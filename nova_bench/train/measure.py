@@ -37,8 +37,9 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
     and from above (``autoencoder``: its copies of the clips; ``truth``: the clips).
 
     ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (intervals as
-    :mod:`nova_bench.intervals` makes them), of clips in which something moves: of the video made from a clip's first frame and caption, of the same by
-    the ``untrained`` networks, of the first frame repeated, and of the autoencoder's copy.
+    :mod:`nova_bench.intervals` makes them), of clips in which something moves: of the video made from a clip's first
+    frame and caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the autoencoder's
+    copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]
