@@ -99,9 +99,8 @@ class ClusterMeans:
         import numpy as np
 
         prompts, metrics = self._prompts(), len(self.binary)
-        total, freedom = _pooled(
-            [(prompts, self.clusters - 1), *(_spread(means, self.scale) for means in self.trainings)]
-        )
+        between = [_spread(means, self.scale) for means in self.trainings]
+        total, freedom = _pooled([(prompts, self.clusters - 1), *between])
         methods = np.full(total.shape, Method.BOOTSTRAP, dtype=object)
         methods[self.clusters < BOOTSTRAP_FROM] = Method.T
         methods[total > prompts] = Method.WELCH

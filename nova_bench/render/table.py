@@ -57,7 +57,7 @@ class Cell:
     """One value and what is known about it.
 
     ``ci`` is (low, high) in the value's own scale, made by ``ci_method`` from ``ci_prompts`` prompts; where there is
-    none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote, which
+    none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote; it
     says why where ``value`` is None ("not computed: needs FILE (how to get it)"). ``published=True`` marks somebody
     else's number inside a measured column. NaN is turned into a missing value at construction; infinities stay.
     """
