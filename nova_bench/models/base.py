@@ -112,6 +112,11 @@ class AdapterInfo:
     factory: str
     missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
     """What has to be fetched before the model can generate: a line each, with the command."""
+    prompt_notices: Callable[[ModelSpec, Sequence[Unit], Callable[..., None]], None] = lambda options, units, notice: (
+        None
+    )
+    """Report what the model makes of the units' prompts that a user must know: texts that it cuts or can't tell apart.
+    It may read a tokenizer, no weights."""
     uses_reference: bool = False
     """Whether samples are made from the reference, which then is part of a unit's identity."""
 
