@@ -30,7 +30,8 @@ def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., No
     wanted = {*names, *(uses[name].keep.scorer for name in names if uses[name].keep)}
     scorers = tuple(use for use in suite.scorers if use.name in wanted)
     if left_out := [name for name in uses if name not in wanted]:
-        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {', '.join(wanted)}", left_out)
+        chosen = ", ".join(use.name for use in scorers)
+        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {chosen}", left_out, asked=True)
     derived = tuple(name for name in suite.derived if wanted.issuperset(leaf_metrics(DERIVED.get(name), DERIVED.all())))
     changes: dict[str, object] = {"scorers": scorers, "derived": derived}
     changes["published"] = _published(suite.published, {*wanted, *derived})

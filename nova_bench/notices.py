@@ -37,7 +37,7 @@ class Notice:
         return f"{before}{self.text}{after if self.samples else ''}"
 
 
-def unheard(text: str, names: Sequence[str] = ()) -> None:
+def unheard(text: str, names: Sequence[str] = (), asked: bool = False) -> None:
     """Takes a notice that nobody is to hear, for whoever works through a plan once more."""
 
 

@@ -223,7 +223,7 @@ def _generated_units(
 
 def _notice_limit(count: int, limit: int | None, notice: Callable[..., None]) -> None:
     if limit is not None and limit < count:
-        notice(f"limited to {limit} of {count} samples (--limit)")
+        notice(f"limited to {limit} of {count} samples (--limit)", asked=True)
 
 
 def _refuse_same_units(units: Sequence[Unit], suite: Suite) -> None:

@@ -81,7 +81,7 @@ def _tagged(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[...,
     chosen = [entry for entry in entries if not spec.tags or not set(spec.tags).isdisjoint(entry.tags)]
     if len(chosen) < len(entries):
         named = f"the tag{'s' if len(spec.tags) > 1 else ''} {', '.join(spec.tags)}"
-        notice(f"prompts: {len(chosen)} of {len(entries)}, those with {named}")
+        notice(f"prompts: {len(chosen)} of {len(entries)}, those with {named}", asked=True)
     return chosen
 
 

@@ -76,7 +76,8 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
     with log_to(folder / "run.log"):
         progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
         store.add_run(record_of(plan))
-        ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, plan.units, progress.notice)
+        prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
+        ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, progress.notice)
         store.set_notices(plan.run_id, progress.notices)
         progress.notices.clear()
         try:

@@ -12,11 +12,10 @@ from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.notices import NAMED
 
 if TYPE_CHECKING:
-    from nova_bench.models.base import Unit
     from nova_bench.models.nova import CheckpointSpec
 
 
-def notice_prompts(options: CheckpointSpec, units: Sequence[Unit], notice: Callable[..., None]) -> None:
+def notice_prompts(options: CheckpointSpec, prompts: Sequence[str], notice: Callable[..., None]) -> None:
     """What is to be said of the prompts that a checkpoint is given; nothing if it isn't here."""
     if options.random_weights:
         return
@@ -31,7 +30,7 @@ def notice_prompts(options: CheckpointSpec, units: Sequence[Unit], notice: Calla
     except NOVAError:  # whoever generates says what is wrong with the checkpoint
         return
     if tokenizer is not None:
-        remark_on_prompts(tokenizer, limit, [unit.model_text for unit in units], notice)
+        remark_on_prompts(tokenizer, limit, prompts, notice)
 
 
 def _text_side(folder: Path) -> tuple[Any, int]:

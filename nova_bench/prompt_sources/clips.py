@@ -83,7 +83,7 @@ class ClipPrompts:
             raise UserError(f"{where}: no clips", f"known types: {' '.join(sorted(VIDEO_SUFFIXES))}")
         chosen = samples[: self._spec.count]
         if len(chosen) < len(samples):
-            self._notice(f"{where}: the first {len(chosen)} of {len(samples)} clips (prompts.clips.count)")
+            self._notice(f"{where}: the first {len(chosen)} of {len(samples)} clips (prompts.clips.count)", asked=True)
         return chosen
 
     def _scan(self, folder: Path) -> list[ExistingSample]:
