@@ -11,6 +11,7 @@ import yaml
 
 from nova_bench.errors import SuiteError
 from nova_bench.expectation import shorten
+from nova_bench.regular import read_text
 
 KeyPath = tuple[str | int, ...]
 
@@ -150,7 +151,7 @@ def parse(path: Path) -> Source:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SuiteError(f"{path}: larger than {MOST_BYTES:,} bytes", "put prompts into a file (prompts.file)")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SuiteError(f"{path}:{line}: not UTF-8", "save the file as UTF-8") from error
@@ -207,7 +208,9 @@ class _Document:
         except (ValueError, TypeError, AttributeError, LookupError, yaml.constructor.ConstructorError) as error:
             # 2024-02-30, an integer of 5000 digits, a tag that the value doesn't fit
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
-            raise SuiteError(f"{self._origin(node).where}: {shorten(node.value)}: {problem}", "correct it, or quote it: text") from error
+            raise SuiteError(
+                f"{self._origin(node).where}: {shorten(node.value)}: {problem}", "correct it, or quote it: text"
+            ) from error
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise SuiteError(
                 f"{self._origin(node).where}: {shorten(value)}: half of a surrogate pair is no character",
