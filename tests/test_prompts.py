@@ -113,7 +113,9 @@ def test_a_dense_list_that_does_not_serve_is_told(
     assert "dense.json" in caught.value.message
 
 
-def test_repeated_entries_are_reported_and_a_benchmarks_shared_prompts_are_not(cli: Callable, write_suite: Callable) -> None:
+def test_repeated_entries_are_reported_and_a_benchmarks_shared_prompts_are_not(
+    cli: Callable, write_suite: Callable
+) -> None:
     path = write_suite(prompts={"entries": ["a cat", "a dog", "a cat", "a cat"]}, scorers=["brightness"])
     result = cli("run", path, "-q")
     assert "warning: prompts: 2 of 4 entries repeat an earlier one and count once ('a cat')" in result.stderr
