@@ -163,7 +163,7 @@ class Store:
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
             if status == Status.FAILED:
-                found[unit] = FailedUnit(unit, error)
+                found[unit] = FailedUnit(unit, error, json.loads(details))
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
             found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
@@ -200,7 +200,7 @@ class Store:
     def _record(self, units: Iterable[Artifact | FailedUnit]) -> None:
         now = _now()
         records = [
-            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, "{}", 0.0, now)
+            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, _json(unit.details), 0.0, now)
             if isinstance(unit, FailedUnit)
             else (
                 unit.unit,
@@ -262,6 +262,11 @@ class Store:
             )
             rows[row.key] = row
         return rows
+
+    def failure_details(self, identities: Iterable[str]) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The details of failed rows of these scorer identities, by key."""
+        query = f"SELECT artifact, identity, inputs, details FROM rows WHERE status = '{Status.FAILED}' AND identity IN"
+        return {tuple(key): json.loads(details) for *key, details in self._lookup(query, identities)}
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """Write rows in one transaction; a row of the same key is replaced."""
