@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nova_bench.batches import one_line
+from nova_bench.failures import failure_details
 from nova_bench.scorers.base import Score
 from nova_bench.store import Row, Status
 
@@ -15,7 +16,7 @@ from nova_bench.store import Row, Status
 def complete(row: Row, outcome: Score | Exception) -> Row:
     """The row for an outcome. A number that is not finite is an error, never a score: in details and weights too."""
     if isinstance(outcome, Exception):
-        return replace(row, message=one_line(outcome))
+        return replace(row, message=one_line(outcome), details=failure_details(outcome))
     try:
         value = None if outcome.value is None else float(outcome.value)
         weight = float(outcome.weight)

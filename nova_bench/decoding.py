@@ -42,12 +42,14 @@ class Decoded:
         clips = (self.clip, self.reference)
         return sum(clip.frames.numel() for clip in clips if clip is not None and not isinstance(clip, Exception))
 
-    def problem(self, needs_reference: bool) -> str | None:
+    def problem(self, needs_reference: bool) -> Exception | None:
         """Why this job can't be scored; None where it can."""
         if isinstance(self.clip, Exception):
-            return one_line(self.clip)
+            return self.clip
         if needs_reference and isinstance(self.reference, Exception):
-            return f"reference: {one_line(self.reference)}"
+            problem = MediaError(f"reference: {one_line(self.reference)}")
+            problem.__cause__ = self.reference
+            return problem
         return None
 
     def sample(self, with_reference: bool, align: Align) -> Sample:

@@ -10,6 +10,7 @@ from nova_bench.errors import UserError
 from nova_bench.expectation import expectation
 from nova_bench.json_text import parse_json
 from nova_bench.records import read_records
+from nova_bench.regular import read_text
 
 _REMEDY = "each record has `prompt` and `dense_prompt`"
 
@@ -40,7 +41,7 @@ def read_dense_prompts(path: Path) -> dict[str, str]:
 
 def _from_json(path: Path) -> list[DensePrompt]:
     try:
-        content = parse_json(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.dense") from error
     except ValueError as error:

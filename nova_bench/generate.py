@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nova_bench.batches import batches_of_work, one_line
+from nova_bench.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.models.base import ModelAdapter, Output, Unit
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
@@ -22,29 +24,45 @@ class GenerateSummary:
     made: int
     failed: int
     already_there: int
+    passed_over: frozenset[str]
+    """Digests of units that failed before and would fail again."""
 
 
-def generate(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> GenerateSummary:
-    """Make every unit that the store lacks; units that failed before are tried again.
+def generate(
+    plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress, failures: Failures | None = None
+) -> GenerateSummary:
+    """Make every unit that the store lacks; one that failed is tried again only when what it depends on has changed.
 
     Each finished batch is in the store before the next one begins. StoreError where the store can't take it.
+    TooManyFailures ends it when ``failures`` allows no more.
     """
+    failures = failures or Failures(progress)
+    cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)
     there = store.artifacts(unit.digest for unit in plan.units)
-    missing = [unit for unit in plan.units if not isinstance(there.get(unit.digest), Artifact)]
+    hopeless = frozenset(
+        unit
+        for unit, found in there.items()
+        if isinstance(found, FailedUnit) and found.details.get(CAUSE) == cause and not plan.suite.execution.retry_failed
+    )
+    missing = [
+        unit for unit in plan.units if not isinstance(there.get(unit.digest), Artifact) and unit.digest not in hopeless
+    ]
     made = 0
     started = time.perf_counter()
     with progress.stage("generate", len(missing)) as advance:
         for batch in batches_of_work(missing, plan.suite.execution.batch_size, _worker(adapter), progress.warn):
-            results = store.add_units([_entry(unit, output, plan) for unit, output in batch])
+            results = store.add_units([_entry(unit, output, plan, cause) for unit, output in batch])
             for (unit, _), result in zip(batch, results, strict=True):
                 if isinstance(result, FailedUnit):
-                    progress.log(f"generate: {unit.prompt!r} sample {unit.sample_index}: {result.error}")
+                    names = (unit.source, unit.image, unit.reference, unit.prompt)
+                    failures.add("generate", unit.digest, result.error, names)
                 else:
                     made += 1
             advance(len(batch))
+            failures.check()
     if made:
         store.add_timing("generate", adapter.digest(), plan.suite.execution.device, made, time.perf_counter() - started)
-    return GenerateSummary(made, len(missing) - made, len(plan.units) - len(missing))
+    return GenerateSummary(made, len(missing) - made, len(plan.units) - len(missing) - len(hopeless), hopeless)
 
 
 def _worker(adapter: ModelAdapter) -> Callable[[Sequence[Unit]], Sequence[Output]]:
@@ -61,10 +79,21 @@ def _timed(output: Output, seconds: float) -> Output:
     return Output(output.unit, output.frames, output.path, output.error, {"seconds": seconds, **output.details})
 
 
-def _entry(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifact | FailedUnit:
-    """What the store is given for one output."""
+def _entry(unit: Unit, output: Output | Exception, plan: Plan, cause: str) -> Draft | Artifact | FailedUnit:
+    """What the store is given for one output; what a failure depends on is kept with it."""
+
+    def failure(error: Exception) -> dict[str, Any]:
+        return with_cause(failure_details(error), cause)
+
+    entry = _made(unit, output, plan)
+    if isinstance(entry, FailedUnit):
+        return replace(entry, details=with_cause(entry.details, cause))
+    return replace(entry, failure=failure) if isinstance(entry, Draft) else entry
+
+
+def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifact | FailedUnit:
     if isinstance(output, Exception):
-        return FailedUnit(unit.digest, one_line(output))
+        return FailedUnit(unit.digest, one_line(output), failure_details(output))
     if output.error is not None:
         return FailedUnit(unit.digest, output.error)
     if output.path is not None:
@@ -100,7 +129,7 @@ def _external(unit: Unit, path: Path) -> Artifact | FailedUnit:
     try:
         return Artifact(unit.digest, unit.content_digest, path.resolve(), path.stat().st_size, external=True)
     except OSError as error:
-        return FailedUnit(unit.digest, f"{path}: {error.strerror or error}")
+        return FailedUnit(unit.digest, f"{path}: {error.strerror or error}", failure_details(error))
 
 
 def _writer(output: Output, plan: Plan) -> tuple[str, Callable[[Path], object]]:

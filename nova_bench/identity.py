@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nova_bench.remembered import stamped_digest
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -23,9 +25,8 @@ def digest(kind: str, content: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes. Raises OSError where the file can't be read."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a regular file's bytes. Raises OSError where it can't be read, is none or changes meanwhile."""
+    return stamped_digest(path)[0]
 
 
 def prompt_id(text: str, image_digest: str = "") -> str:

@@ -16,6 +16,7 @@ from nova_bench.errors import UserError
 from nova_bench.expectation import expectation, shorten
 from nova_bench.json_text import parse_json
 from nova_bench.names import nearest
+from nova_bench.regular import read_text
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -30,7 +31,7 @@ def read_records(path: Path, record: type[Record]) -> list[Record]:
     if path.suffix.lower() not in readers:
         raise UserError(f"{path}: neither .csv nor .jsonl", "rename it to say which of them it is")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: can't be read: {error}", "a UTF-8 .csv or .jsonl file is expected") from error
     return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]

@@ -10,6 +10,7 @@ from nova_bench.assets import asset_digest, asset_path
 from nova_bench.device import resolve_device
 from nova_bench.dimensions import only_dimensions
 from nova_bench.errors import MissingAsset
+from nova_bench.failures import Failures, TooManyFailures
 from nova_bench.generate import generate
 from nova_bench.kinds import Request
 from nova_bench.load import load_suite
@@ -74,6 +75,8 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
         try:
             try:
                 _work(plan, adapter, store, progress)
+            except TooManyFailures as stop:
+                progress.warn(str(stop))
             finally:
                 store.add_notices(plan.run_id, progress.notices)
             store.back_up()
@@ -83,14 +86,23 @@ def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progr
 
 
 def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
-    """Generate and score what the store lacks."""
+    """Generate and score what the store lacks. TooManyFailures where the suite allows no more of them."""
     make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
-    generated = generate(plan, adapter, store, progress)
-    if generated.already_there:
-        progress.say(f"{generated.already_there} samples were there already")
-    scored = score(plan, _computable(plan, progress), store, progress)
-    if scored.already_there:
-        progress.say(f"{scored.already_there} scores were there already")
+    failures = Failures(progress, plan.suite.execution.max_failures)
+    try:
+        generated = generate(plan, adapter, store, progress, failures)
+        if generated.already_there:
+            progress.say(f"{generated.already_there} samples were there already")
+        scored = score(plan, _computable(plan, progress), store, progress, failures)
+        if scored.already_there:
+            progress.say(f"{scored.already_there} scores were there already")
+    finally:
+        failures.log_counts()
+    if passed_over := len(generated.passed_over) + len(scored.passed_over):
+        progress.say(
+            f"{passed_over} samples that failed before were not tried again: their files, the limits and the code are "
+            "what they were (--retry-failed tries them)"
+        )
 
 
 def record_of(plan: Plan):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
-from nova_bench.batches import work_in_batches
+from nova_bench.batches import one_line, work_in_batches
 from nova_bench.completion import complete
 from nova_bench.decoding import Decoded, Job, decoded_batches
 from nova_bench.execute import LostWorker, make_executor, report_step
+from nova_bench.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
@@ -40,53 +41,105 @@ class ScoreSummary:
     rows: int
     failed: int
     already_there: int
+    passed_over: frozenset[str]
+    """Digests of artifacts that failed before and would fail again."""
 
 
-def score(plan: Plan, scorers: Sequence[PlannedScorer], store: Store, progress: Progress) -> ScoreSummary:
+def score(
+    plan: Plan,
+    scorers: Sequence[PlannedScorer],
+    store: Store,
+    progress: Progress,
+    failures: Failures | None = None,
+) -> ScoreSummary:
     """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
 
-    Rows of a batch are in the store before the next one begins; failed rows are tried again by the next run. Where the
-    verdicts of a scorer decide which samples it must still see, these are scored in further rounds.
+    Rows of a batch are in the store before the next one begins; failed rows are tried again only when something they
+    depend on has changed. Where the verdicts of a scorer decide which samples it must still see, these are scored in
+    further rounds. TooManyFailures ends it when ``failures`` allows no more.
     """
+    failures = failures or Failures(progress)
+    causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
+    hopeless = set() if plan.suite.execution.retry_failed else _hopeless(store, causes)
     execution = plan.suite.execution
     worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align)
-    jobs, already_there = missing_jobs(plan, scorers, store)
+    jobs, already_there = missing_jobs(plan, scorers, store, hopeless)
     total = failed = 0
     tried: set[tuple[str, int, str]] = set()
     while True:
-        rows = _run_jobs(jobs, worker, plan, store, progress)
+        rows = _run_jobs(jobs, worker, plan, store, progress, causes, failures)
         total, failed = total + len(rows), failed + rows.count(Status.FAILED)
         tried.update((job.artifact, *want) for job in jobs for want in job.wants)
         if not jobs or all(scorer.keep is None for scorer in plan.scorers):
-            return ScoreSummary(total, failed, already_there)
-        jobs = _untried(missing_jobs(plan, scorers, store)[0], tried)
+            return ScoreSummary(total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless})
+        jobs = _untried(missing_jobs(plan, scorers, store, hopeless)[0], tried)
 
 
-def _run_jobs(jobs: Sequence[Job], worker: ScoreWorker, plan: Plan, store: Store, progress: Progress) -> list[Status]:
+def _hopeless(store: Store, causes: Mapping[str, str]) -> set[tuple[str, str, str]]:
+    """Keys of failed rows that would fail again: what they depended on is what it was."""
+    details = store.failure_details(causes)
+    return {key for key, known in details.items() if known.get(CAUSE) == causes[key[1]]}
+
+
+def _artifacts(plan: Plan, store: Store) -> frozenset[str]:
+    found = store.artifacts(unit.digest for unit in plan.units).values()
+    return frozenset(artifact.sha256 for artifact in found if isinstance(artifact, Artifact))
+
+
+def _run_jobs(
+    jobs: Sequence[Job],
+    worker: ScoreWorker,
+    plan: Plan,
+    store: Store,
+    progress: Progress,
+    causes: Mapping[str, str],
+    failures: Failures,
+) -> list[Status]:
     """Score jobs and store their rows; the rows' states."""
     execution = plan.suite.execution
+    names = {job.artifact: (job.path, job.reference, job.prompt) for job in jobs}
+    warned: set[str] = set()
+
+    def warn(text: str) -> None:
+        (progress.log if text in warned else progress.warn)(text)
+        warned.add(text)
+
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    batches = make_executor(execution).map(worker, jobs, worker.lose, progress.warn)
+    batches = make_executor(execution).map(worker, jobs, worker.lose, warn)
     with progress.stage("score", len(jobs)) as advance, closing(batches):
         for batch in batches:
-            store.add_rows(batch.rows)
+            store.add_rows(
+                replace(row, details=with_cause(row.details, causes[row.identity]))
+                if row.status == Status.FAILED
+                else row
+                for row in batch.rows
+            )
             for warning in batch.warnings:
-                progress.warn(warning)
+                warn(warning)
             for row in batch.rows:
                 states.append(row.status)
                 if row.status == Status.FAILED:
-                    progress.log(f"score: {row.scorer} of {row.artifact[:12]}: {row.message}")
+                    failures.add(f"score: {row.scorer}", row.artifact, row.message, names[row.artifact])
             decoded, decode_seconds = decoded + batch.jobs, decode_seconds + batch.decode_seconds
             _add_scorer_timings(batch, execution.device, store)
             advance(batch.jobs)
+            failures.check()
     if decoded:
         store.add_timing("score", "decode", execution.device, decoded, decode_seconds)
     return states
 
 
-def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> tuple[list[Job], int]:
-    """Jobs for all rows that are missing or failed and needed as far as is known, and how many are there already."""
+def missing_jobs(
+    plan: Plan,
+    scorers: Sequence[PlannedScorer],
+    store: Store,
+    hopeless: Collection[tuple[str, str, str]] = frozenset(),
+) -> tuple[list[Job], int]:
+    """Jobs for all rows that are missing or failed and needed as far as is known, and how many are there already.
+
+    ``hopeless`` are keys of failed rows that get no job.
+    """
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in scorers)
     must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
@@ -103,6 +156,8 @@ def missing_jobs(plan: Plan, scorers: Sequence[PlannedScorer], store: Store) -> 
             row = rows.get((artifact.sha256, scorer.identity, inputs))
             if row is not None and row.status != Status.FAILED:
                 already_there += 1
+                continue
+            if row is not None and row.key in hopeless:
                 continue
             key = (artifact.sha256, unit.prompt, unit.reference)
             jobs.setdefault(key, {})[index, inputs] = None
@@ -176,7 +231,7 @@ class ScoreWorker:
                 elif (problem := entry.problem(info.needs_reference)) is None:
                     ready.append((entry, row))
                 else:
-                    yield replace(row, message=problem)
+                    yield replace(row, message=one_line(problem), details=failure_details(problem, "decode"))
         if not ready:
             return
         report_step(info.name)

@@ -241,6 +241,10 @@ class ExecutionSpec(SpecModel):
     stall_seconds: float = Field(default=120, gt=0)
     """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
     replaced, and what it held is tried once more."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
+    retry_failed: bool = False
+    """Try samples that failed before again, even if neither they nor the limits nor the code changed."""
 
 
 class ReferenceSpec(SpecModel):

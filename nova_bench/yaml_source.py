@@ -11,6 +11,7 @@ import yaml
 
 from nova_bench.errors import SuiteError
 from nova_bench.expectation import shorten
+from nova_bench.regular import read_text
 
 KeyPath = tuple[str | int, ...]
 
@@ -150,7 +151,7 @@ def parse(path: Path) -> Source:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SuiteError(f"{path}: larger than {MOST_BYTES:,} bytes", "put prompts into a file (prompts.file)")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SuiteError(f"{path}:{line}: not UTF-8", "save the file as UTF-8") from error

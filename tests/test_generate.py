@@ -98,7 +98,7 @@ def test_a_unit_without_a_proper_result_fails_alone(planned, tmp_path, change, p
             assert isinstance(found[unit.digest], Artifact)
 
 
-def test_an_exception_is_the_culprits_alone_and_is_tried_again(planned, tmp_path):
+def test_an_exception_is_the_culprits_alone_and_is_tried_again_when_asked(planned, tmp_path):
     plan, adapter = planned(model={"adapter": "drift", "fail_on": "dog"})
     summary, found = _generate(plan, adapter, tmp_path / "store")
     assert (summary.made, summary.failed) == (4, 2)
@@ -106,6 +106,9 @@ def test_an_exception_is_the_culprits_alone_and_is_tried_again(planned, tmp_path
     assert errors == {"ValueError: drift can't draw 'dog'"}
     again = Changed(planned()[1], lambda output: output)
     summary, found = _generate(plan, again, tmp_path / "store")
+    assert (summary.made, len(summary.passed_over), summary.already_there) == (0, 2, 4)
+    insisting = planned("execution.retry_failed=true", model={"adapter": "drift", "fail_on": "dog"})[0]
+    summary, found = _generate(insisting, again, tmp_path / "store")
     assert (summary.made, summary.failed, summary.already_there) == (2, 0, 4)
     assert sum(map(len, again.batches)) == 2
 

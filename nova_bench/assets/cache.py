@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from nova_bench.atomic import write_atomic
 from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.identity import digest, file_digest
 from nova_bench.json_text import parse_json
+from nova_bench.regular import regular_status
+from nova_bench.remembered import Keep, Recall, remembered_digest
 
 
 class AssetState(StrEnum):
@@ -77,13 +80,10 @@ def asset_digest(name: str) -> str:
     asset = get_asset(name)
     if asset.sha256 is not None:
         return asset.sha256
-    if asset_state(name) != AssetState.HERE:
+    files = _verified(asset)
+    if any(found.state != AssetState.HERE for found in files.values()):
         return "unknown"
-    stamps = _read(cache_folder() / asset.name / ".verified.json")
-    found = {file.path: stamps.get(file.path, {}).get("sha256") for file in asset.files}
-    digests = [
-        [path, known or file_digest(asset_folder(asset) / path)] for path, known in sorted(found.items())
-    ]  # a read-only cache has no stamps
+    digests = sorted([file.path, found.sha256] for file, found in files.items())
     return digests[0][1] if len(digests) == 1 else digest("asset", digests)
 
 
@@ -108,41 +108,55 @@ def asset_path(name: str) -> Path:
 
 
 def asset_state(name: str, thorough: bool = False) -> AssetState:
-    """State of an asset. The bytes are read once and remembered by size and date, unless ``thorough``."""
+    """State of an asset. The bytes are read once and their digest is remembered, unless ``thorough``."""
     states = file_states(get_asset(name), thorough).values()
     return next((state for state in (AssetState.DAMAGED, AssetState.MISSING) if state in states), AssetState.HERE)
 
 
 def file_states(asset: Asset, thorough: bool = False) -> dict[AssetFile, AssetState]:
     """State of each file of an asset."""
+    return {file: found.state for file, found in _verified(asset, thorough).items()}
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """A file's state, and its SHA-256 if it is here."""
+
+    state: AssetState
+    sha256: str = ""
+
+
+def _verified(asset: Asset, thorough: bool = False) -> dict[AssetFile, _Verified]:
     note = cache_folder() / asset.name / ".verified.json"
     known = _read(note)
-    states, verified = {}, {}
-    for file in asset.files:
-        states[file], stamp = _state(asset_folder(asset) / file.path, file, None if thorough else known.get(file.path))
-        if states[file] == AssetState.HERE:
-            verified[file.path] = stamp
-    if verified != known:
+    kept = {} if thorough else dict(known)
+
+    def recall(path: str) -> tuple[str, str] | None:
+        entry = kept.get(path)
+        return (entry[0], entry[1]) if isinstance(entry, list) and len(entry) == 2 else None
+
+    def keep(path: str, stamp: str, sha256: str) -> None:
+        kept[path] = [stamp, sha256]
+
+    found = {file: _verify(asset_folder(asset) / file.path, file, recall, keep) for file in asset.files}
+    if kept != known:
         with suppress(StoreError):  # a read-only cache is verified each time
-            write_atomic(note, json.dumps(verified).encode())
-    return states
+            write_atomic(note, json.dumps(kept).encode())
+    return found
 
 
-def _state(path: Path, file: AssetFile, known: Any) -> tuple[AssetState, dict[str, Any]]:
+def _verify(path: Path, file: AssetFile, recall: Recall, keep: Keep) -> _Verified:
     try:
-        status = path.stat()
-        if status.st_size == file.size or (file.approximate and status.st_size):
-            stamp = {"size": status.st_size, "modified": status.st_mtime_ns}
-            if known is not None and known == {**stamp, "sha256": file.sha256 or known.get("sha256")}:
-                return AssetState.HERE, known
-            found = file_digest(path)
-            if file.sha256 in (found, None):
-                return AssetState.HERE, {**stamp, "sha256": found}
+        size = regular_status(path).st_size
+        if size == file.size or (file.approximate and size):
+            sha256 = remembered_digest(path, recall, keep)
+            if file.sha256 in (sha256, None):
+                return _Verified(AssetState.HERE, sha256)
     except FileNotFoundError:
-        return AssetState.MISSING, {}
+        return _Verified(AssetState.MISSING)
     except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct its permissions") from error
-    return AssetState.DAMAGED, {}
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct it, or delete it") from error
+    return _Verified(AssetState.DAMAGED)
 
 
 def _read(note: Path) -> dict[str, Any]:

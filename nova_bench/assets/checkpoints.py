@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.assets.completeness import Incomplete, checkpoint_files, refuse_incomplete
 from nova_bench.errors import MissingAsset, UserError
 from nova_bench.expectation import shorten
 from nova_bench.identity import file_digest
 from nova_bench.names import nearest
+from nova_bench.regular import open_regular
 
 FILES = ("*.json", "*.safetensors", "*.txt")
 """What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""
@@ -81,7 +83,7 @@ def get_checkpoint(name: str) -> Checkpoint:
 def checkpoint_path(name: str, revision: str | None = None) -> Path:
     """The checkpoint's folder, in nova_bench or in the hub's cache; never touches the network.
 
-    MissingAsset with the command that fetches it. A snapshot that lacks files is told when it is loaded.
+    MissingAsset with the command that fetches it. A snapshot that lacks files is refused when it is used.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -133,6 +135,7 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
         raise MissingAsset(f"{checkpoint.repo_id}: {reason}", "check the name, HF_ENDPOINT and HF_TOKEN") from error
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{checkpoint.repo_id}: holds no model_index.json", "a checkpoint in NOVA's layout is expected")
+    refuse_incomplete(folder, "ask the repository's authors, or fetch another revision (--revision)")
     for path in damaged_files(folder):
         raise UserError(f"{path}: is damaged", f"delete it, then {fetch_command(name)}")
     return folder
@@ -144,9 +147,19 @@ def checkpoint_state(name: str, thorough: bool = False) -> AssetState:
         folder = checkpoint_path(name)
     except MissingAsset:
         return AssetState.MISSING
-    if thorough and any(damaged_files(folder)):
-        return AssetState.DAMAGED
-    return AssetState.HERE
+    return AssetState.DAMAGED if thorough and checkpoint_problem(folder) else AssetState.HERE
+
+
+def checkpoint_problem(folder: Path) -> str:
+    """Why a checkpoint can't be used as it lies there; empty if it is complete and undamaged. Reads every byte."""
+    try:
+        refuse_incomplete(folder)
+        damaged = next(damaged_files(folder), None)
+    except Incomplete as error:
+        return error.message
+    except OSError as error:
+        return f"{error.filename or folder}: {error.strerror or error}"
+    return f"{damaged}: its bytes are not those that were published" if damaged else ""
 
 
 def damaged_files(folder: Path) -> Iterator[Path]:
@@ -154,7 +167,7 @@ def damaged_files(folder: Path) -> Iterator[Path]:
 
     A cache without links (some file systems can't make them) states no digests; there nothing can be found.
     """
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in checkpoint_files(folder):
         stated = path.resolve().name
         if re.fullmatch(r"[0-9a-f]{64}", stated):
             actual = file_digest(path)
@@ -178,5 +191,6 @@ def fetch_command(name: str) -> str:
 
 
 def _git_digest(path: Path) -> str:
-    content = path.read_bytes()
+    with open_regular(path) as stream:
+        content = stream.read()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

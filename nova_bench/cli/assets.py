@@ -82,17 +82,38 @@ def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Pat
 @app.command("verify")
 @ends_with_code
 def verify_assets(names: Names = None) -> ExitCode:
-    """Read assets again and compare them with their digests; without names, everything that is here."""
+    """Read assets again and compare them with their digests; without names, everything that is here.
+
+    A checkpoint (or a folder that holds one) must also be complete: weights, tokenizer and all configurations.
+    """
+    from nova_bench.assets import ASSETS
+    from nova_bench.assets.checkpoints import CHECKPOINTS
+
+    code = ExitCode.PASS
+    for name in names or (*ASSETS, *CHECKPOINTS):
+        state, problem = _verified(name)
+        if not names and state == "missing":
+            continue
+        print(f"{name}: {state}" + (f": {problem}" if problem else ""))
+        code = ExitCode.INCOMPLETE if problem else code
+    return code
+
+
+def _verified(name: str) -> tuple[str, str]:
+    """State of an asset, a checkpoint or a checkpoint's folder, and what is wrong with it or gets it."""
     from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import AssetState
-    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state, fetch_command
+    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
+    from nova_bench.errors import MissingAsset
 
-    states = {
-        name: asset_state(name, thorough=True) if name in ASSETS else checkpoint_state(name, thorough=True)
-        for name in names or (*ASSETS, *CHECKPOINTS)
-    }
-    if not names:
-        states = {name: state for name, state in states.items() if state != AssetState.MISSING}
-    for name, state in states.items():
-        print(f"{name}: {state}" + ("" if state == AssetState.HERE else f": {fetch_command(name)}"))
-    return ExitCode.PASS if all(state == AssetState.HERE for state in states.values()) else ExitCode.INCOMPLETE
+    if name in ASSETS:
+        state = asset_state(name, thorough=True)
+        return state, "" if state == AssetState.HERE else fetch_command(name)
+    is_folder = name not in CHECKPOINTS and Path(name).is_dir()
+    try:
+        folder = Path(name) if is_folder else checkpoint_path(name)
+    except MissingAsset:
+        return AssetState.MISSING, fetch_command(name)
+    if problem := checkpoint_problem(folder):
+        return AssetState.DAMAGED, problem if is_folder else f"{problem}: {fetch_command(name)}"
+    return AssetState.HERE, ""

@@ -31,6 +31,17 @@ Executor = Annotated[str | None, typer.Option("--executor", help="inline, proces
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option("--max-failures", metavar="N", min=0, help="Stop when more than N samples fail."),
+]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Try failed samples again even if file, limits and code are what they were."),
+]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every file again; trust no digest that is remembered from earlier.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

@@ -12,11 +12,14 @@ def plan(
     limit: options.Limit = None,
     dims: options.Dimensions = None,
     set_: options.Assignments = None,
+    rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
     from nova_bench.kinds import Request, preview_request
+    from nova_bench.remembered import distrusting
 
-    preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=options.names(dims)))
+    with distrusting(rehash):
+        preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=options.names(dims)))
     print(preview.text())
     return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -25,18 +25,30 @@ def run(
     batch_size: options.BatchSize = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
+    max_failures: options.MaxFailures = None,
+    retry_failed: options.RetryFailed = False,
+    rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
     from nova_bench.kinds import Request, run_request
     from nova_bench.progress import Progress
+    from nova_bench.remembered import distrusting
 
-    given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
+    given = {
+        "device": device,
+        "batch_size": batch_size,
+        "executor": executor,
+        "workers": workers,
+        "max_failures": max_failures,
+        "retry_failed": retry_failed or None,
+    }
     execution = {key: value for key, value in given.items() if value is not None}
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
     progress = Progress(quiet)
-    return show_report(run_request(request, progress), progress)
+    with distrusting(rehash):
+        return show_report(run_request(request, progress), progress)
 
 
 def show_report(reported: Reported, progress: Progress) -> ExitCode:

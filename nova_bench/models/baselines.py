@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nova_bench.errors import MissingAsset
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
-from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.checkpoints import files_digest, locate_checkpoint
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION, CheckpointSpec, dtype_name, explained, first_frame
 from nova_bench.spec import ModelSpec
@@ -80,9 +80,7 @@ class NovaReconstruction:
         except MissingAsset:
             name = options.checkpoint or options.folder
             return digest("nova_reconstruction", ["absent", name, options.revision, how])
-        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors"))
-        content = {str(path.relative_to(folder)): self._context.file_digest(path) for path in files}
-        return digest("nova_reconstruction", [content, how])
+        return digest("nova_reconstruction", [files_digest(folder, self._context.file_digest), how])
 
     def existing(self) -> None:
         """Made when asked for."""

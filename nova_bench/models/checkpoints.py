@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.assets.checkpoints import checkpoint_path, fetch_command, missing_text
+from nova_bench.assets.completeness import checkpoint_files, refuse_incomplete
 from nova_bench.errors import MissingAsset, UserError
 from nova_bench.json_text import parse_json
 from nova_bench.paths import locate
+from nova_bench.regular import read_text
 
 if TYPE_CHECKING:
     from nova_bench.models.nova import CheckpointSpec
@@ -18,10 +21,12 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
     """The folder of a checkpoint on this machine; never touches the network.
 
     MissingAsset with the command that fetches it, or where the folder isn't there; UserError where a folder holds
-    something else.
+    something else or lacks a part of the checkpoint.
     """
     if options.folder is None:
-        return checkpoint_path(options.checkpoint, options.revision)
+        folder = checkpoint_path(options.checkpoint, options.revision)
+        refuse_incomplete(folder, fetch_command(options.checkpoint))
+        return folder
     folder = locate(options.folder)
     if not folder.is_dir():
         raise MissingAsset(
@@ -30,16 +35,27 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
         )
     if not is_checkpoint(folder):
         raise UserError(f"{folder}: holds no NOVA checkpoint", "a folder with model_index.json is expected")
+    refuse_incomplete(folder)
     return folder
+
+
+def files_digest(folder: Path, file_digest: Callable[[Path], str]) -> dict[str, str]:
+    """Path inside ``folder`` -> digest, of each file that may change what is drawn. UserError if one can't be read."""
+    try:
+        return {str(path.relative_to(folder)): file_digest(path) for path in checkpoint_files(folder)}
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: can't be read: {error.strerror or error}", "correct it, or remove it"
+        ) from error
 
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder holds a pipeline in the published layout. UserError where its index can't be read."""
     path = folder / "model_index.json"
-    if not path.is_file():
+    if not path.exists():
         return False
     try:
-        index = parse_json(path.read_text(encoding="utf-8"))
+        index = parse_json(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct its permissions") from error
     except ValueError as error:

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from nova_bench.errors import MediaError, MissingAsset, UserError
 from nova_bench.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
-from nova_bench.models.checkpoints import locate_checkpoint
+from nova_bench.models.checkpoints import files_digest, locate_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
 from nova_bench.paths import SuitePath
@@ -202,8 +202,7 @@ def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) ->
         folder = locate_checkpoint(options)
     except MissingAsset:
         return ["absent", options.checkpoint or options.folder, options.revision]
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors", ".txt"))
-    return {str(path.relative_to(folder)): file_digest(path) for path in files}
+    return files_digest(folder, file_digest)
 
 
 def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -> NOVAPipeline:

@@ -44,7 +44,7 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
     if single.is_file():
         return [single]
     if not index.is_file():
-        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{_beside(folder, name)}")
+        raise CheckpointError(f"{folder}: neither {name} nor {index.name} is there{what_lies_beside(folder, name)}")
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: has no weight_map")
@@ -57,7 +57,7 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
     return [folder / shard for shard in names]
 
 
-def _beside(folder: Path, name: str) -> str:
+def what_lies_beside(folder: Path, name: str) -> str:
     """What lies where the weights ``name`` should, and what to do with it; empty where nothing does."""
     others = sorted(path.name for path in folder.glob("*.safetensors*"))
     variants = [other for other in others if other.startswith(f"{Path(name).stem}.")]

@@ -11,6 +11,7 @@ from nova_bench.models.base import ExistingSample
 from nova_bench.paths import locate
 from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_file
+from nova_bench.regular import read_text
 from nova_bench.spec import ClipPromptsSpec, PromptEntry, SamplingSpec
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _caption(path: Path) -> str:
     """The text of ``NAME.txt`` beside ``NAME.mp4``; the name itself where there is none."""
     beside = path.with_suffix(".txt")
     try:
-        text = " ".join(beside.read_text(encoding="utf-8-sig").split()) if beside.is_file() else ""
+        text = " ".join(read_text(beside).split()) if beside.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise MediaError(f"{beside}: can't be read: {error}", "a UTF-8 text file with the clip's caption") from error
     return text or path.stem

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.assets import asset_path
 from nova_bench.errors import MissingAsset
+from nova_bench.expectation import shorten
+from nova_bench.failures import kind_of
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.store import Artifact, FailedUnit, Status
 
+FAILURES = "failures.csv"
+"""Every failed sample of a report."""
 SHOWN_PROBLEMS = 20
-"""Problems of single samples that a run tells; beyond, `samples.csv` has them."""
+"""Problems of single samples that a run tells; beyond, `failures.csv` has them."""
 SHOWN_REASONS = 2
 """Reasons why a metric can't be measured that a table tells."""
 NOT_YET = "not computed yet: run the suite again, it continues"
@@ -27,6 +33,13 @@ def model_name(plan: Plan) -> str:
 def sample_name(unit: Unit) -> str:
     """Prompt and, beyond the first sample, its index."""
     return unit.prompt if unit.sample_index == 0 else f"{unit.prompt} [{unit.sample_index}]"
+
+
+def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, store: Path) -> Path | str:
+    """Where a sample's file is: from the folder ``store`` on if it lies inside; empty where there is none."""
+    if not isinstance(artifact, Artifact):
+        return unit.source or ""
+    return artifact.path if artifact.external else artifact.path.relative_to(store)
 
 
 def interval_name(plan: Plan) -> str:
@@ -94,7 +107,7 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
     lack for the same reason share a line.
     """
     lines: dict[str, list[str]] = {}
-    problems: dict[str, set[str]] = {}
+    problems: dict[str, _Problem] = {}
     for summary in summaries:
         if summary.scorer.optional and summary.value is None and missing_asset(summary):
             continue
@@ -107,16 +120,36 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
             lines.setdefault(done, []).append(summary.scorer.info.name)
         for score in summary.samples:
             if score.status == Status.FAILED:
-                problems.setdefault(problem_of(score), set()).add(score.unit.digest)
-    untold = {text: len(units) for text, units in problems.items() if not any(text in reason for reason in lines)}
+                _note_problem(problems, score.unit, problem_of(score))
+    untold = [found for found in problems.values() if not any(found.text in reason for reason in lines)]
     return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()] + _told_once(untold)
 
 
-def _told_once(problems: Mapping[str, int]) -> list[str]:
+@dataclass
+class _Problem:
+    """What went wrong with samples in the same way: the first of them, its message, and which they are."""
+
+    first: Unit
+    text: str
+    units: set[str]
+
+
+def _note_problem(problems: dict[str, _Problem], unit: Unit, message: str) -> None:
+    kind = kind_of(message, (unit.source, unit.image, unit.reference, unit.prompt))
+    problems.setdefault(kind, _Problem(unit, message, set())).units.add(unit.digest)
+
+
+def _told_once(problems: Sequence[_Problem]) -> list[str]:
     """A line for each problem, with how many samples have it where more than one does; the first ones of many."""
-    lines = [f"{count} samples: {problem}" if count > 1 else problem for problem, count in problems.items()]
+    lines = [
+        f"{len(found.units)} samples: {found.text.removeprefix(f'{found.first.source}: ')} "
+        f"(the first: {shorten(sample_name(found.first))})"
+        if len(found.units) > 1
+        else found.text
+        for found in problems
+    ]
     more = len(lines) - SHOWN_PROBLEMS
-    return lines[:SHOWN_PROBLEMS] + ([f"... and {more} more problems: see report/samples.csv"] if more > 0 else [])
+    return lines[:SHOWN_PROBLEMS] + ([f"... and {more} more problems: see report/{FAILURES}"] if more > 0 else [])
 
 
 def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:
@@ -124,9 +157,12 @@ def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | Failed
     lacking = [unit for unit in units if not isinstance(artifacts.get(unit.digest), Artifact)]
     if not lacking:
         return []
-    errors = (found.error for unit in lacking if (found := artifacts.get(unit.digest)) is not None)
-    reason = next((f"first error: {error}" for error in errors), NOT_YET)
-    return [f"samples: {len(units) - len(lacking)} of {len(units)} made; {reason}"]
+    problems: dict[str, _Problem] = {}
+    for unit in lacking:
+        if (found := artifacts.get(unit.digest)) is not None:
+            _note_problem(problems, unit, found.error)
+    made = f"samples: {len(units) - len(lacking)} of {len(units)} made"
+    return [made, *_told_once(list(problems.values()))] if problems else [f"{made}; {NOT_YET}"]
 
 
 def by_unit(summaries: Sequence[MetricSummary]) -> dict[str, dict[str, SampleScore]]:

@@ -20,9 +20,10 @@ from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
+from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import gaps, model_name, sample_gaps
+from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
@@ -77,7 +78,7 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv."""
+    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv, failures.csv (if any)."""
     from nova_bench.render.export import write_tables
     from nova_bench.render.figures import write_figure
     from nova_bench.render.html.report import Report, write_report
@@ -99,6 +100,10 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     for figure in figures:
         write_figure(figure, out / "figures")
     write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, store.root).encode())
+    if failed := failures_csv(plan.units, summaries, artifacts, store.root):
+        write_atomic(out / FAILURES, failed.encode())
+    else:
+        (out / FAILURES).unlink(missing_ok=True)
     notices = notices_of(plan, summaries, store)
     write_notices(notices, out)
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]

@@ -18,6 +18,7 @@ from nova_bench.report.naming import (
     keep_notes,
     model_name,
     problem_of,
+    sample_file,
     sample_name,
     why_missing,
 )
@@ -144,11 +145,7 @@ def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Arti
                     "" if row is None else row.weight,
                     info.unit,
                     problem_of(score),
-                    _file(artifact, store) if isinstance(artifact, Artifact) else score.unit.source or "",
+                    sample_file(score.unit, artifact, store),
                 ]
             )
     return visible(stream.getvalue())
-
-
-def _file(artifact: Artifact, store: Path) -> Path:
-    return artifact.path if artifact.external else artifact.path.relative_to(store)

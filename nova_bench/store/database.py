@@ -32,15 +32,15 @@ CREATE TABLE timings (
     stage TEXT NOT NULL, what TEXT NOT NULL, device TEXT NOT NULL, items INTEGER NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (stage, what, device)
 ) WITHOUT ROWID;
-CREATE TABLE file_digests (
-    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, sha256 TEXT NOT NULL
-) WITHOUT ROWID;
 """
 # Tables that stores of the same layout got later. A store that was never written to since lacks them.
 ADDED_TABLES = """
 CREATE TABLE IF NOT EXISTS notices (
     run TEXT NOT NULL, planned INTEGER NOT NULL, text TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY (run, text)
 );
+CREATE TABLE IF NOT EXISTS remembered_digests (
+    path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
 """
 # The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
@@ -71,11 +71,16 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     with explained(path):
         connection = _connect_to_write(path)
         try:
-            connection.executescript(ADDED_TABLES)
+            connection.executescript(f"BEGIN IMMEDIATE; {ADDED_TABLES} COMMIT;")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether there is a table of that name; one of the additions lacks in an old store that is only read."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name]).fetchone() is not None
 
 
 def create(path: Path) -> None:

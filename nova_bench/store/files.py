@@ -40,7 +40,7 @@ def _write_draft(root: Path, draft: Draft) -> Artifact | FailedUnit:
     except Exception as error:
         if (reason := _storage_error(error)) is not None:
             raise explain_os_error(reason, root) from error
-        return FailedUnit(draft.unit, one_line(error))
+        return FailedUnit(draft.unit, one_line(error), draft.failure(error))
     return Artifact(draft.unit, sha256, path, size, False, draft.seconds, draft.details)
 
 

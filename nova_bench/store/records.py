@@ -14,7 +14,7 @@ class Status(StrEnum):
 
     OK = "ok"
     FAILED = "failed"
-    """An error prevented it; the row says which. Tried again by the next run."""
+    """An error prevented it; the row says which. Tried again when something changed on which it depends."""
     NOT_MEASURABLE = "not measurable"
     """The metric has no value on this sample (say, motion of an image); the row says why. Not tried again."""
 
@@ -28,6 +28,8 @@ class Draft:
     write: Callable[[Path], object]
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
+    failure: Callable[[Exception], dict[str, Any]] = lambda error: {}
+    """What is kept of an error that prevents writing, beside its message."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class FailedUnit:
 
     unit: str
     error: str
+    details: dict[str, Any] = field(default_factory=dict, compare=False)
+    """Its remedy and what it depended on (:mod:`nova_bench.failures`)."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from nova_bench.atomic import write_with
 from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
 from nova_bench.notices import Notice
+from nova_bench.remembered import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
@@ -153,7 +154,7 @@ class Store:
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
             if status == Status.FAILED:
-                found[unit] = FailedUnit(unit, error)
+                found[unit] = FailedUnit(unit, error, json.loads(details))
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
             if _size(str(path)) == size:
@@ -191,7 +192,7 @@ class Store:
     def _record(self, units: Iterable[Artifact | FailedUnit]) -> None:
         now = _now()
         records = [
-            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, "{}", 0.0, now)
+            (unit.unit, Status.FAILED, "", "", "", 0, unit.error, _json(unit.details), 0.0, now)
             if isinstance(unit, FailedUnit)
             else (
                 unit.unit,
@@ -238,6 +239,11 @@ class Store:
             )
             rows[row.key] = row
         return rows
+
+    def failure_details(self, identities: Iterable[str]) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The details of failed rows of these scorer identities, by key."""
+        query = f"SELECT artifact, identity, inputs, details FROM rows WHERE status = '{Status.FAILED}' AND identity IN"
+        return {tuple(key): json.loads(details) for *key, details in self._lookup(query, identities)}
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """Write rows in one transaction; a row of the same key is replaced."""
@@ -314,7 +320,7 @@ class Store:
 
     def notices(self, run: str) -> list[Notice]:
         """What was noticed of a run, in order; nothing in a store that is older than notices."""
-        if not list(self._all("SELECT 1 FROM sqlite_master WHERE name = 'notices'")):
+        if not database.has_table(self._connection, "notices"):
             return []
         query = "SELECT text, names FROM notices WHERE run = ? ORDER BY planned DESC, rowid"
         return [Notice(text, tuple(json.loads(names))) for text, names in self._all(query, [run])]
@@ -348,24 +354,18 @@ class Store:
         return next(self._all("SELECT avg(size) FROM artifacts WHERE status = 'ok' AND external = ''"))[0]
 
     def file_digest(self, path: Path) -> str:
-        """SHA-256 of a file, remembered as long as its size and modification time stay. Raises OSError."""
-        status = path.stat()
-        known = list(
-            self._all(
-                "SELECT sha256 FROM file_digests WHERE path = ? AND size = ? AND modified = ?",
-                [str(path), status.st_size, status.st_mtime_ns],
-            )
-        )
-        if known:
-            return known[0][0]
-        sha256 = file_digest(path)
+        """SHA-256 of a file, remembered by :func:`remembered_digest`'s rule. Raises OSError."""
+        return remembered_digest(path, self._recall_digest, self._keep_digest)
+
+    def _recall_digest(self, path: str) -> tuple[str, str] | None:
+        if not database.has_table(self._connection, "remembered_digests"):
+            return None
+        return next(self._all("SELECT stamp, sha256 FROM remembered_digests WHERE path = ?", [path]), None)
+
+    def _keep_digest(self, path: str, stamp: str, sha256: str) -> None:
         if self._lock:
             with self._transaction() as connection:
-                connection.execute(
-                    "INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?, ?)",
-                    (str(path), status.st_size, status.st_mtime_ns, sha256),
-                )
-        return sha256
+                connection.execute("INSERT OR REPLACE INTO remembered_digests VALUES (?, ?, ?)", (path, stamp, sha256))
 
     # Backup ---------------------------------------------------------------------------------------------------------
 

@@ -156,13 +156,13 @@ def test_a_damaged_file_is_told_and_replaced(url_asset: Callable, damage: bytes)
     assert here().read_bytes() == CONTENT
 
 
-def test_only_a_thorough_look_sees_damage_that_kept_size_and_date(url_asset: Callable) -> None:
+def test_damage_that_kept_size_and_date_is_seen(url_asset: Callable) -> None:
     url_asset()
     fetch("weights")
     status = here().stat()
     here().write_bytes(b"z" * len(CONTENT))
     os.utime(here(), ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert asset_state("weights") == AssetState.HERE
+    assert asset_state("weights") == AssetState.DAMAGED
     assert asset_state("weights", thorough=True) == AssetState.DAMAGED
     assert asset_state("weights") == AssetState.DAMAGED
 

@@ -77,6 +77,8 @@ class BrightnessSettings(ScorerSettings):
     """Never come back from prompts that contain this."""
     exit_on: str = ""
     """End the own process at prompts that contain this."""
+    no_memory_on: str = ""
+    """Run out of memory at prompts that contain this."""
     once: str = ""
     """A file that is made at the first such fault, after which there are no more."""
 
@@ -106,12 +108,17 @@ class Brightness:
             settings.stop_on: lambda: os.kill(os.getpid(), signal.SIGSTOP),
             settings.hang_on: lambda: time.sleep(3600),
             settings.exit_on: lambda: os._exit(7),
+            settings.no_memory_on: _run_out_of_memory,
         }
         for text, fault in faults.items():
             if text and text in prompt and not (settings.once and Path(settings.once).exists()):
                 if settings.once:
                     Path(settings.once).touch()
                 fault()
+
+
+def _run_out_of_memory() -> None:
+    raise MemoryError("brightness: out of memory")
 
 
 class Roughness:

@@ -40,7 +40,7 @@ def test_pictures_with_their_prompts_and_no_table(cli, write_suite, tmp_path):
 def test_a_sample_that_failed_is_a_gap_and_a_blank(cli, write_suite, tmp_path):
     result = cli("run", write_suite(scorers=[], model={"adapter": "drift", "fail_on": "dog"}))
     assert result.returncode == 3
-    assert "samples: 4 of 6 made; first error:" in result.stderr
+    assert "incomplete: samples: 4 of 6 made\n" in result.stderr
     assert "drift can't draw 'dog'" in result.stderr
     (sheet,) = sheets(tmp_path)
     notes = {row["caption"]: row["note"] for row in csv.DictReader(sheet.open(newline=""))}

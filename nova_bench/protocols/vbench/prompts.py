@@ -8,6 +8,7 @@ from pathlib import Path
 from nova_bench.errors import UserError
 from nova_bench.json_text import parse_json
 from nova_bench.protocols.base import PromptSource
+from nova_bench.regular import read_text
 from nova_bench.spec import PromptEntry
 
 _ASSET = "vbench-prompts"
@@ -20,7 +21,7 @@ def read(asset: Callable[[str], Path]) -> list[PromptEntry]:
     """The 946 entries of VBench_full_info.json in the official order; two texts stand there twice."""
     path = asset(_ASSET)
     try:
-        return [_entry(record) for record in parse_json(path.read_text(encoding="utf-8"))]
+        return [_entry(record) for record in parse_json(read_text(path))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is no VBench prompt list: {error}", "python -m nova_bench assets verify") from error
 
