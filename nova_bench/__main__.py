@@ -1,8 +1,6 @@
 """`python -m nova_bench`."""
 
-import sys
-
-from nova_bench.interrupts import say_interrupted, watch_signals
+from nova_bench.interrupts import end_interrupted, watch_signals
 
 
 def main() -> None:
@@ -13,7 +11,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.exit(say_interrupted())
+        end_interrupted()
 
 
 if __name__ == "__main__":

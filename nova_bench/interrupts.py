@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 from nova_bench.errors import ExitCode
 
@@ -64,6 +65,15 @@ def say_interrupted() -> ExitCode:
     return ExitCode.INTERRUPTED
 
 
+def end_interrupted() -> NoReturn:
+    """End this process and the worker processes that are left, without Python's own end, in which it can be killed."""
+    code = say_interrupted()
+    if "multiprocessing.process" in sys.modules:
+        for child in sys.modules["multiprocessing.process"].active_children():
+            child.kill()
+    os._exit(code)
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Inside, nothing is interrupted; it is afterwards. For starting a process and noting it: both or none.
@@ -102,20 +112,12 @@ def _watch(awaited: int) -> None:
     while True:
         left = None if until is None else max(0.0, until - time.monotonic())
         if not select.select([awaited], [], [], left)[0]:
-            _end_now()
+            end_interrupted()
         for number in os.read(awaited, 64):
             if number in _SIGNALS:
                 if until is not None:
-                    _end_now()
+                    end_interrupted()
                 until = time.monotonic() + GRACE_SECONDS
-
-
-def _end_now() -> None:
-    code = say_interrupted()
-    if "multiprocessing.process" in sys.modules:
-        for child in sys.modules["multiprocessing.process"].active_children():
-            child.kill()
-    os._exit(code)
 
 
 def _is_terminal(descriptor: int) -> bool:

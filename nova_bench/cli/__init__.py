@@ -9,7 +9,7 @@ import typer
 from nova_bench import __version__
 from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code, tell
-from nova_bench.interrupts import end_requested, say_interrupted, watch_signals
+from nova_bench.interrupts import end_interrupted, end_requested, watch_signals
 from nova_bench.standard_streams import OutputError, finish_output, prepare_streams
 
 app = typer.Typer(
@@ -63,11 +63,10 @@ def main() -> None:
     try:
         try:
             app([argument for argument in sys.argv[1:] if argument != DEBUG])
-        except SystemExit:
-            if end_requested():  # typer has its own idea of an interrupt
-                sys.exit(say_interrupted())
-            raise
         finally:
             finish_output()
     except OutputError as error:
         sys.exit(int(tell(error)))
+    finally:
+        if end_requested():
+            end_interrupted()

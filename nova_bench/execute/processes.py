@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from multiprocessing import resource_tracker
 
 from nova_bench.errors import UserError
 from nova_bench.execute import Item, Lost, LostWorker, Result, Work
@@ -101,6 +102,8 @@ class _Pool:
         """Start workers for what waits, but only a last one after too many that couldn't start."""
         wanted = min(self._size, len(self._chunks) + sum(worker.chunk is not None for worker in self._workers))
         if self._failed_starts < FAILED_STARTS or not self._workers:
+            # It would undo what holds Ctrl-C back, if it had to be started with the first worker.
+            resource_tracker.ensure_running()
             while len(self._workers) < wanted:
                 threads = max(1, (os.cpu_count() or 1) // self._size)
                 with held_back():

@@ -39,6 +39,7 @@ def serve(pipe: Connection, threads: int) -> None:
     closes then, which even SIGKILL can't prevent, and Linux ends it even when it is stopped.
     """
     _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()

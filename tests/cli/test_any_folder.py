@@ -54,7 +54,7 @@ def test_a_reference_that_does_not_fit_costs_the_others_nothing(cli: Callable, f
     assert result.returncode == 3, result.stderr
     assert "incomplete: psnr: 1 of 3 samples scored, 2 failed" in result.stderr
     assert "odd.mkv: 37x35, but its reference" in result.stderr
-    assert "psnr compares pixel by pixel; bring both to one size" in result.stderr
+    assert "frames are compared pixel by pixel; bring both to one size" in result.stderr
     assert "reference: " in result.stderr
 
 

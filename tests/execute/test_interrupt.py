@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: exit 130, how to continue, no traceback, and no process left behind."""
+"""Ctrl-C, SIGTERM and SIGHUP: exit 130, how to continue, no traceback, and no process left behind."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def started(write_suite, tmp_path, environment):
             stdout=subprocess.DEVNULL,
             stderr=log.open("w"),
             start_new_session=True,
+            preexec_fn=_interruptible,
         )
         processes.append(process)
         while process.poll() is None and not begun(stage, process):
@@ -55,6 +56,11 @@ def started(write_suite, tmp_path, environment):
     for process in processes:
         for member in _session(process.pid):
             os.kill(member, signal.SIGKILL)
+
+
+def _interruptible():
+    """Shells have jobs in the background ignore Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _rows(store):
@@ -92,8 +98,10 @@ def _nobody_left(leader):
     [
         pytest.param("generate", (), signal.SIGINT, True, id="Ctrl-C while generating"),
         pytest.param("score", (), signal.SIGTERM, False, id="SIGTERM while scoring"),
+        pytest.param("score", (), signal.SIGHUP, False, id="the terminal goes while scoring"),
         pytest.param("start", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers start"),
-        pytest.param("score", WORKERS, signal.SIGTERM, False, id="SIGTERM while workers score"),
+        pytest.param("score", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers score"),
+        pytest.param("score", WORKERS, signal.SIGTERM, False, id="SIGTERM while workers score", marks=pytest.mark.slow),
     ],
 )
 def test_interrupted(started, stage, more, number, to_group):
@@ -117,3 +125,111 @@ def test_workers_end_with_a_parent_that_is_killed(started):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert _nobody_left(process.pid)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
+@pytest.mark.parametrize("fault", [pytest.param("hang_on", marks=pytest.mark.slow), "stop_on"])
+def test_workers_that_hang_or_are_stopped_delay_no_end(started, fault):
+    scorers = f"scorers=[{{name: roughness}}, {{name: brightness, settings: {{{fault}: dog}}}}]"
+    process, log = started("score", *WORKERS, "--set", scorers)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(warm.PATIENCE_SECONDS) == 130
+    assert "Traceback" not in log.read_text()
+    assert _nobody_left(process.pid)
+
+
+def _ended(command, folder, environment, numbers, wait=0.0, begun=None):
+    """Start a command, send it signals when it has said ``begun``, or after a while; (exit code, output, seconds)."""
+    output = folder / "output"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            preexec_fn=_interruptible,
+        )
+    try:
+        while begun and begun not in output.read_text() and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(wait)
+        assert process.poll() is None, output.read_text()
+        started = time.monotonic()
+        for number in numbers:
+            os.killpg(process.pid, number)
+            time.sleep(0.01)
+        code = process.wait(warm.PATIENCE_SECONDS)
+        return code, output.read_text(), time.monotonic() - started
+    finally:
+        for member in _session(process.pid):
+            os.kill(member, signal.SIGKILL)
+
+
+COMMANDS = {
+    "generate": ("generate", "a red circle", "--model", "nova-tiny", "--frames", "9", "--steps", "99999"),
+    "train": ("train", "tiny", "--out", "runs"),
+    "sweep": ("train", "ablations", "--out", "runs", "--workers", "2"),
+    "latency": ("run", "latency", "--device", "cpu"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [*COMMANDS][:2] + [pytest.param(name, marks=pytest.mark.slow) for name in [*COMMANDS][2:]]
+)
+def test_every_kind_of_command_ends(name, tmp_path, environment):
+    code, said, _ = _ended(["-m", "nova_bench", *COMMANDS[name]], tmp_path, environment, [signal.SIGINT], wait=5)
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert "interrupted; everything finished is kept. To continue: python -m nova_bench " in said
+
+
+@pytest.mark.parametrize("wait", [0.3, 0.9, 1.6])
+def test_several_interrupts_while_libraries_are_imported_are_told_in_one_line(tmp_path, environment, write_suite, wait):
+    write_suite(model={"adapter": "drift", "seconds": 9})
+    command = ["-m", "nova_bench", "run", "suite.yaml"]
+    code, said, _ = _ended(command, tmp_path, environment, [signal.SIGINT] * 4, wait)
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert said.count("interrupted") == 1
+
+
+COMPUTING = """
+import sys, torch
+from nova_bench.interrupts import watch_signals
+watch_signals()
+matrix = torch.randn(4000, 4000, dtype=torch.float64)
+print("begun", flush=True)
+while True:
+    torch.linalg.svd(matrix)
+"""
+
+
+def test_a_computation_that_python_cannot_interrupt_ends_within_seconds_and_at_a_second_one_at_once(
+    tmp_path, environment
+):
+    from nova_bench.interrupts import GRACE_SECONDS
+
+    once = _ended(["-c", COMPUTING], tmp_path, environment, [signal.SIGINT], 1, "begun")
+    assert once[0] == 130, once[1]
+    assert "interrupted" in once[1]
+    twice = _ended(["-c", COMPUTING], tmp_path, environment, [signal.SIGINT] * 2, 1, "begun")
+    assert twice[0] == 130, twice[1]
+    assert "interrupted" in twice[1]
+    assert twice[2] < GRACE_SECONDS
+
+
+IN_THE_BACKGROUND = """
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from nova_bench.interrupts import watch_signals
+watch_signals()
+print("begun", flush=True)
+time.sleep(1)
+"""
+
+
+def test_a_job_in_the_background_goes_on(tmp_path, environment):
+    assert _ended(["-c", IN_THE_BACKGROUND], tmp_path, environment, [signal.SIGINT], 0, "begun")[0] == 0
