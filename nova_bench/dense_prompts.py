@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nova_bench.errors import UserError
 from nova_bench.expectation import expectation
 from nova_bench.json_text import parse_json
+from nova_bench.notices import listed, unheard
 from nova_bench.records import read_records
 from nova_bench.regular import read_text
 
@@ -26,16 +28,22 @@ class DensePrompt(BaseModel):
     """What the model is given."""
 
 
-def read_dense_prompts(path: Path) -> dict[str, str]:
+def read_dense_prompts(path: Path, notice: Callable[..., None] = unheard) -> dict[str, str]:
     """Prompt -> dense prompt, from a .json list, a .jsonl or a .csv file.
 
-    Where a prompt stands there several times the first text counts: a benchmark's file names leave room for one.
+    If a prompt stands there several times the first text counts, as a benchmark's file names leave room for one, and
+    ``notice(text, names)`` hears of it.
     UserError names the file and the record.
     """
     records = _from_json(path) if path.suffix.lower() == ".json" else read_records(path, DensePrompt)
     dense: dict[str, str] = {}
+    others: dict[str, None] = {}
     for record in records:
-        dense.setdefault(record.prompt, record.dense_prompt)
+        if dense.setdefault(record.prompt, record.dense_prompt) != record.dense_prompt:
+            others[record.prompt] = None
+    if others:
+        what = f"{len(others)} prompts have several dense texts, of which the first counts"
+        notice(f"{path}: {what}: {listed(list(others))}", list(others))
     return dense
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nova_bench.derive import leaf_metrics
 from nova_bench.errors import UserError
 from nova_bench.names import nearest
+from nova_bench.notices import unheard
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.spec import PublishedSpec, Suite
 
 
-def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
+def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:
     """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
 
     Final scores that rest on other scorers, and published numbers of what isn't measured then, are left out too. The
     whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of the
-    suite has.
+    suite has. ``notice(text, names)`` hears which scorers are left out.
     """
     if not names:
         return suite
@@ -28,6 +29,9 @@ def only_dimensions(suite: Suite, names: Sequence[str]) -> Suite:
             )
     wanted = {*names, *(uses[name].keep.scorer for name in names if uses[name].keep)}
     scorers = tuple(use for use in suite.scorers if use.name in wanted)
+    if left_out := [name for name in uses if name not in wanted]:
+        chosen = ", ".join(use.name for use in scorers)
+        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {chosen}", left_out, asked=True)
     derived = tuple(name for name in suite.derived if wanted.issuperset(leaf_metrics(DERIVED.get(name), DERIVED.all())))
     changes: dict[str, object] = {"scorers": scorers, "derived": derived}
     changes["published"] = _published(suite.published, {*wanted, *derived})

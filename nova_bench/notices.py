@@ -37,6 +37,10 @@ class Notice:
         return f"{before}{self.text}{after if self.samples else ''}"
 
 
+def unheard(text: str, names: Sequence[str] = (), asked: bool = False) -> None:
+    """Takes a notice that nobody is to hear, for whoever works through a plan once more."""
+
+
 def listed(names: Sequence[str]) -> str:
     """The first few names, and a sign that there are more."""
     return ", ".join(map(shorten, names[:NAMED])) + (", ..." if len(names) > NAMED else "")

@@ -18,6 +18,7 @@ from nova_bench.limit import limited
 from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
+from nova_bench.notices import unheard
 from nova_bench.paths import locate
 from nova_bench.prompt_sources.made import with_recipes
 from nova_bench.prompts import suite_prompts
@@ -84,8 +85,11 @@ def make_plan(
     file_digest: Callable[[Path], str],
     asset_digest: Callable[[str], str],
     limit: int | None = None,
+    notice: Callable[..., None] = unheard,
 ) -> Plan:
     """Lay out all the work of a suite; with ``limit``, only so many units (:func:`nova_bench.limit.limited`).
+
+    ``notice(text, names)`` hears what is left out of it.
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
@@ -95,10 +99,11 @@ def make_plan(
     if existing is not None:
         if limit is not None:  # a few files to look at are files that are there
             existing = sorted(existing, key=lambda sample: sample.path is None)
+        _notice_limit(len(existing), limit, notice)
         existing = limited(existing, limit, suite.scorers, lambda sample: sample.tags)
         units = [_existing_unit(sample, suite, model, file_digest) for sample in existing]
     else:
-        units = _generated_units(suite, model, file_digest, limit)
+        units = _generated_units(suite, model, file_digest, limit, notice)
     _refuse_same_units(units, suite)
     scorers = tuple(plan_scorer(use, asset_digest, suite.reference) for use in suite.scorers)
     _refuse_twice(scorers, suite)
@@ -172,14 +177,20 @@ def _existing_unit(
 
 
 def _generated_units(
-    suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str], limit: int | None
+    suite: Suite,
+    adapter_digest: str,
+    file_digest: Callable[[Path], str],
+    limit: int | None,
+    notice: Callable[..., None],
 ) -> list[Unit]:
     # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds. What a
     # suite leaves to the model doesn't enter, so that a setting that nova_bench learns later changes no digest.
     shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
-    entries = suite_prompts(suite, file_digest)
+    entries = suite_prompts(suite, file_digest, notice)
     uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference
-    if limit is None and (count := sum(entry.samples for entry in entries)) > MOST_UNITS:
+    count = sum(entry.samples for entry in entries)
+    _notice_limit(count, limit, notice)
+    if limit is None and count > MOST_UNITS:
         raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
     most = MOST_UNITS if limit is None else limit
     samples = [(entry, index) for entry in entries for index in range(min(entry.samples, most))]
@@ -208,6 +219,11 @@ def _generated_units(
                 )
             )
     return units
+
+
+def _notice_limit(count: int, limit: int | None, notice: Callable[..., None]) -> None:
+    if limit is not None and limit < count:
+        notice(f"limited to {limit} of {count} samples (--limit)", asked=True)
 
 
 def _refuse_same_units(units: Sequence[Unit], suite: Suite) -> None:

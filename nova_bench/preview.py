@@ -117,8 +117,9 @@ def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else file_digest
-        adapter = build_adapter(suite, digest, Progress().notice)
-        plan = make_plan(suite, adapter, digest, asset_digest, limit)
+        notice = Progress().notice
+        adapter = build_adapter(suite, digest, notice)
+        plan = make_plan(suite, adapter, digest, asset_digest, limit, notice)
         return _compare(plan, store, adapter.digest())
 
 

@@ -88,17 +88,18 @@ class Progress:
         LOGGER.warning(message)
         print(f"warning: {visible(message)}", file=sys.stderr, flush=True)
 
-    def notice(self, text: str, names: Sequence[str] = ()) -> None:
+    def notice(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
         """Something that belongs into the report, too: warn of it once and remember it for the run in progress.
 
-        ``names`` are all that it speaks of, for `notices.csv`; the text names the first few itself.
+        ``names`` are all that it speaks of, for `notices.csv`; the text names the first few itself. What the user
+        ``asked`` for (`--limit`) is no warning.
         """
-        notice = Notice(text, tuple(names))
+        notice = Notice(visible(text), tuple(map(visible, names)))
         if notice not in self.notices:
             self.notices.append(notice)
-        if not self.told(text):
-            self._told.add(text)
-            self.warn(text)
+        if not self.told(notice.text):
+            self._told.add(notice.text)
+            (self.say if asked else self.warn)(text)
 
     def told(self, text: str) -> bool:
         """Whether a notice was shown already."""

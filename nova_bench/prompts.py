@@ -14,6 +14,7 @@ from nova_bench.expectation import shorten
 from nova_bench.identity import file_digest
 from nova_bench.models.base import Unit
 from nova_bench.names import nearest
+from nova_bench.notices import listed, unheard
 from nova_bench.paths import anchor, locate
 from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_folder
@@ -35,8 +36,10 @@ class PromptSource(Protocol):
         """Make the files of these paths."""
 
 
-def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> list[PromptEntry]:
-    """All prompts in order, each once and with its number of samples.
+def suite_prompts(
+    suite: Suite, digest: Callable[[Path], str] = file_digest, notice: Callable[..., None] = unheard
+) -> list[PromptEntry]:
+    """All prompts in order, each once and with its number of samples; ``notice(text, names)`` hears what is left out.
 
     UserError where there are none, two sources of them, or one prompt with two different references; MissingAsset
     where a benchmark's list isn't here.
@@ -49,16 +52,18 @@ def suite_prompts(suite: Suite, digest: Callable[[Path], str] = file_digest) -> 
             f"suite {suite.name}: {problem}",
             f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
-    return _with_dense_texts(_tagged(_merged(_entries(suite, digest)), spec), spec)
+    # The parts of a benchmark's own list share prompts by design.
+    entries = _merged(_entries(suite, digest, notice), unheard if spec.source else notice)
+    return _with_dense_texts(_tagged(entries, spec, notice), spec, notice)
 
 
-def _entries(suite: Suite, digest: Callable[[Path], str]) -> list[PromptEntry]:
+def _entries(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., None]) -> list[PromptEntry]:
     """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
     spec = suite.prompts
     if spec.source:
         listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
         return [_sampled(entry, spec.samples_per_prompt or entry.samples) for entry in listed]
-    made = _source(suite, digest)
+    made = _source(suite, digest, notice)
     entries = made.entries() if made else list(spec.entries) if spec.entries else _read(spec.file)
     return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in entries]
 
@@ -67,22 +72,26 @@ def _sampled(entry: PromptEntry, samples: int | None) -> PromptEntry:
     return entry if entry.samples == (samples or 1) else entry.model_copy(update={"samples": samples or 1})
 
 
-def _tagged(entries: list[PromptEntry], spec: PromptsSpec) -> list[PromptEntry]:
+def _tagged(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]) -> list[PromptEntry]:
     """Those with one of the suite's tags. UserError for a tag that no prompt has."""
     known = {tag: None for entry in entries for tag in entry.tags}
     for tag in spec.tags:
         if tag not in known:
             have = ", ".join(known) or "none"
             raise UserError(f"prompts.tags: no prompt has the tag {tag!r}{nearest(tag, known)}", f"tags: {have}")
-    return [entry for entry in entries if not spec.tags or not set(spec.tags).isdisjoint(entry.tags)]
+    chosen = [entry for entry in entries if not spec.tags or not set(spec.tags).isdisjoint(entry.tags)]
+    if len(chosen) < len(entries):
+        named = f"the tag{'s' if len(spec.tags) > 1 else ''} {', '.join(spec.tags)}"
+        notice(f"prompts: {len(chosen)} of {len(entries)}, those with {named}", asked=True)
+    return chosen
 
 
-def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec) -> list[PromptEntry]:
+def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]) -> list[PromptEntry]:
     """The model is given each prompt's denser text. UserError where one has none: a mixture would measure nothing."""
     if spec.dense is None:
         return entries
     path = locate(spec.dense)
-    dense = read_dense_prompts(path)
+    dense = read_dense_prompts(path, notice)
     if without := [entry.text for entry in entries if entry.text not in dense]:
         raise UserError(
             f"{path}: no dense prompt for {shorten(without[0])}"
@@ -103,7 +112,7 @@ def make_prompt_files(suite: Suite, units: Iterable[Unit], digest: Callable[[Pat
         source.make(missing, progress)
 
 
-def _source(suite: Suite, digest: Callable[[Path], str]) -> PromptSource | None:
+def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., None] = unheard) -> PromptSource | None:
     spec = suite.prompts
     if spec is not None and spec.shapes is not None:
         from nova_bench.prompt_sources.shapes import ShapesPrompts
@@ -112,16 +121,26 @@ def _source(suite: Suite, digest: Callable[[Path], str]) -> PromptSource | None:
     if spec is not None and spec.clips is not None:
         from nova_bench.prompt_sources.clips import ClipPrompts
 
-        return ClipPrompts(spec.clips, suite.sampling, digest)
+        return ClipPrompts(spec.clips, suite.sampling, digest, notice)
     return None
 
 
-def _merged(entries: Iterable[PromptEntry]) -> list[PromptEntry]:
+def _merged(entries: Iterable[PromptEntry], notice: Callable[..., None]) -> list[PromptEntry]:
     """Prompts that several parts of a benchmark share are generated once: their tags are joined."""
     merged: dict[tuple[str, str, str | None], PromptEntry] = {}
+    repeated: dict[str, int] = {}
     for entry in entries:
         key = (entry.text, entry.model_text or entry.text, entry.image)
+        if key in merged:
+            repeated[entry.text] = repeated.get(entry.text, 0) + 1
         merged[key] = _joined(merged[key], entry) if key in merged else entry
+    if repeated:
+        total = len(merged) + sum(repeated.values())
+        notice(
+            f"prompts: {sum(repeated.values())} of {total} entries repeat an earlier one and count once "
+            f"({listed(list(repeated))}); for several samples of a prompt: samples, or prompts.samples_per_prompt",
+            list(repeated),
+        )
     return list(merged.values())
 
 

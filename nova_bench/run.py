@@ -18,6 +18,7 @@ from nova_bench.manifest import plan_content, write_manifest
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
+from nova_bench.notices import unheard
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
 from nova_bench.prompts import make_prompt_files
@@ -34,16 +35,16 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
     return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
 
 
-def requested_suite(request: Request) -> Suite:
-    """The suite with everything that the command line changes."""
+def requested_suite(request: Request, notice: Callable[..., None] = unheard) -> Suite:
+    """The suite with everything that the command line changes; ``notice`` hears what that leaves out."""
     model = model_section(request.model) if request.model else None
     suite = load_suite(request.suite, request.assignments, model, request.execution)
-    return only_dimensions(suite, request.dimensions)
+    return only_dimensions(suite, request.dimensions, notice)
 
 
 def run_benchmark(request: Request, progress: Progress) -> Reported:
     """Run a suite of the kind "benchmark": one model, scored."""
-    return run_suite(requested_suite(request), request.store, request.limit, progress)
+    return run_suite(requested_suite(request, progress.notice), request.store, request.limit, progress)
 
 
 def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Reported:
@@ -59,17 +60,25 @@ def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -
 
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
     """Plan, generate and score a suite; return the plan and the run's folder, with manifest and log."""
+    try:
+        return _measure(suite, store, limit, progress)
+    finally:
+        progress.notices.clear()
+
+
+def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
     started = datetime.now(UTC)
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
-    progress.notices.clear()
     adapter = build_adapter(suite, store.file_digest, progress.notice)
     with progress.stage("plan", 0):
-        plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit)
+        plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
     folder = store.run_folder(plan.run_name)
     with log_to(folder / "run.log"):
         progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
         store.add_run(record_of(plan))
+        prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
+        ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, progress.notice)
         store.set_notices(plan.run_id, progress.notices)
         progress.notices.clear()
         try:

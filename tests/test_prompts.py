@@ -111,3 +111,31 @@ def test_a_dense_list_that_does_not_serve_is_told(
         prompts(source="animals", dense="dense.json")
     assert message in caught.value.message
     assert "dense.json" in caught.value.message
+
+
+def test_repeated_entries_are_reported_and_a_benchmarks_shared_prompts_are_not(
+    cli: Callable, write_suite: Callable
+) -> None:
+    path = write_suite(prompts={"entries": ["a cat", "a dog", "a cat", "a cat"]}, scorers=["brightness"])
+    result = cli("run", path, "-q")
+    assert "warning: prompts: 2 of 4 entries repeat an earlier one and count once ('a cat')" in result.stderr
+    (page,) = (Path(path).parent / "runs").glob("*/report/index.html")
+    assert "2 of 4 entries repeat an earlier one" in page.read_text()
+    listed = cli("run", write_suite(prompts={"source": "animals", "tags": ["brightness"]}, scorers=["brightness"]))
+    assert "repeat" not in listed.stderr
+    assert "prompts: 2 of 3, those with the tag brightness" in listed.stderr
+
+
+def test_what_the_user_leaves_out_is_said_in_the_report(cli: Callable, write_suite: Callable) -> None:
+    result = cli("run", write_suite(), "--limit", "2", "--dims", "brightness")
+    assert "warning:" not in result.stderr
+    (page,) = (Path(write_suite()).parent / "runs").glob("*/report/index.html")
+    assert "limited to 2 of 6 samples (--limit)" in page.read_text()
+    assert "1 of 2 scorers of the suite (--dims): brightness" in page.read_text()
+
+
+def test_several_dense_texts_of_one_prompt_are_reported(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    records = [{"prompt": "a cat", "dense_prompt": text} for text in ("a grey cat", "a grey cat", "a red cat")]
+    (tmp_path / "dense.json").write_text(json.dumps(records))
+    suite = write_suite(prompts={"entries": ["a cat"], "dense": "dense.json"}, scorers=["brightness"])
+    assert "1 prompts have several dense texts, of which the first counts: 'a cat'" in cli("run", suite).stderr

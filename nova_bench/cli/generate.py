@@ -68,7 +68,7 @@ def generate(
             "negative_prompt": negative,
         },
     )
-    made = make_sample(request, lambda message: print(f"warning: {message}", file=sys.stderr))
+    made = make_sample(request, lambda message, names=(), asked=False: print(f"warning: {message}", file=sys.stderr))
     if profile:
         print(made.profile_text(), file=sys.stderr)
     print(f"{made.path}: {made.frames} frame{'s' if made.frames > 1 else ''}, {made.seconds:.1f} s")

@@ -77,7 +77,8 @@ class AdapterContext:
     asset: Callable[[str], Path]
     file_digest: Callable[[Path], str]
     warn: Callable[..., None]
-    """``warn(text)`` or ``warn(text, names)``: what the user should know of the samples; the report lists it, too."""
+    """``warn(text, names=(), asked=False)``: what the user should know of the samples; the report lists it, too. See
+    :meth:`nova_bench.progress.Progress.notice`."""
 
 
 class ModelAdapter(Protocol):
@@ -99,6 +100,9 @@ class ModelAdapter(Protocol):
         ...
 
 
+PromptNotices = Callable[[ModelSpec, Sequence[str], Callable[..., None]], None]
+
+
 @dataclass(frozen=True)
 class AdapterInfo:
     """Everything the harness must know about an adapter before it is built.
@@ -112,6 +116,9 @@ class AdapterInfo:
     factory: str
     missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
     """What has to be fetched before the model can generate: a line each, with the command."""
+    prompt_notices: PromptNotices = lambda options, prompts, notice: None
+    """Report what a user must know of the prompts: those that the model cuts or can't tell apart. It may read a
+    tokenizer, no weights."""
     uses_reference: bool = False
     """Whether samples are made from the reference, which then is part of a unit's identity."""
 

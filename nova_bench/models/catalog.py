@@ -7,6 +7,7 @@ from nova_bench.models.baselines import NovaReconstructionSpec, RepeatFirstFrame
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.nova import NovaSpec
+from nova_bench.models.prompt_remarks import notice_prompts
 from nova_bench.names import Registry
 
 ADAPTERS = Registry(
@@ -26,6 +27,7 @@ ADAPTERS = Registry(
             options=NovaSpec,
             factory="nova_bench.models.nova:NovaAdapter",
             missing=missing_checkpoint,
+            prompt_notices=notice_prompts,
         ),
         "nova_reconstruction": AdapterInfo(
             name="nova_reconstruction",

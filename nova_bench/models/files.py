@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +15,15 @@ from pydantic import Field, model_validator
 from nova_bench.errors import UserError
 from nova_bench.expectation import shorten
 from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
+from nova_bench.models.file_names import Naming, meaning, usual_naming
+from nova_bench.notices import listed
 from nova_bench.paths import SuitePath, anchor, locate
 from nova_bench.prompts import suite_prompts
 from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
-
-MEDIA_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".jpg", ".jpeg", ".webp"],
-)
-_NAMED = 3  # files that a warning names
-_PROMPT_AND_INDEX = re.compile(r"(?P<prompt>.+)-(?P<index>[0-9]+)", re.DOTALL)
+from nova_bench.video.folder import list_media
+from nova_bench.video.formats import MEDIA_SUFFIXES
 
 
 class FilesSpec(ModelSpec):
@@ -41,11 +39,13 @@ class FilesSpec(ModelSpec):
     """CSV or JSONL with the columns path, prompt, sample_index, reference, tags (`;` between tags); only path is
     required. Paths are relative to the manifest, or `package:NAME/...` for files that an installed package ships."""
     folder: SuitePath | None = None
-    """Folder that is searched, sub-folders included, for videos and images; hidden ones are left out."""
-    naming: Literal["stem", "prompt-index", "path"] | None = None
+    """Folder that is searched for videos and images, sub-folders and links to folders included. Hidden files and files
+    of other types are left out and counted."""
+    naming: Naming | None = None
     """What a file name says in a folder: `stem`, the prompt (`a cat.mp4`), `prompt-index`, prompt and sample index
     (`a cat-3.mp4`), or `path`, nothing: samples are called by their paths inside the folder (`run 7/0.mp4`). Where
-    absent: `prompt-index` if the suite has prompts, else `stem`."""
+    absent: `prompt-index` if the suite has prompts, or if all names end in an index and at least two prompts have
+    several samples; else `stem`."""
     references: SuitePath | None = None
     """Folder with a reference clip of the same relative path for each file of `folder`."""
 
@@ -87,12 +87,12 @@ class FilesAdapter:
         """The samples in the order of prompts, manifest or paths. UserError where there are none, or two the same."""
         if self._options.manifest is not None:
             where = locate(self._options.manifest)
-            samples, remedy = read_manifest(where), "one line for each video, below the line of column names"
+            samples = read_manifest(where, self._warn)
+            if not samples:
+                raise UserError(f"{where}: no videos or images", "one line a video, below the line of column names")
         else:
             where = locate(self._options.folder)
-            samples, remedy = self._scan(where), f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}"
-        if not samples:
-            raise UserError(f"{where}: no videos or images", remedy)
+            samples = self._scan(where)
         _refuse_same(samples, where)
         return samples if self._suite.prompts is None else self._asked_for(samples, where)
 
@@ -102,39 +102,49 @@ class FilesAdapter:
         references = locate(self._options.references) if self._options.references else None
         if references and not references.is_dir():
             raise UserError(f"{references}: no such folder", "correct model.references")
-        inside = references is not None and references != folder and references.is_relative_to(folder)
+        found = list_media(folder, MEDIA_SUFFIXES, without=None if references == folder else references)
+        if not found.files:
+            remedy = f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}"
+            left_out = f" among {found.summary()}" if found.left_out else ""
+            raise UserError(f"{folder}: no videos or images{left_out}", remedy)
+        if found.left_out:
+            self._warn(f"{folder}: {found.sentence('are not scored')}", found.reasons())
+        naming = self._naming(folder, found.files)
+        partners = self._partners(folder, references, found.files) if references else {}
         samples = []
-        for path in sorted(folder.rglob("*")):
-            relative = path.relative_to(folder)
-            if path.suffix.lower() not in MEDIA_SUFFIXES or any(part.startswith(".") for part in relative.parts):
-                continue
-            # A link to nothing is a sample that fails, not one that was never there.
-            if path.is_dir() or (inside and path.is_relative_to(references)):
-                continue
-            prompt, index = self._meaning(path, relative)
-            samples.append(ExistingSample(str(path), prompt, index, str(references / relative) if references else None))
+        for path in found.files:
+            prompt, index = meaning(path, naming)
+            samples.append(ExistingSample(str(folder / path), prompt, index, partners.get(path)))
         return samples
 
-    def _meaning(self, path: Path, relative: Path) -> tuple[str, int]:
-        """Prompt and sample index that a file's name states; ``relative`` is its path inside the folder."""
-        try:
-            path.name.encode()
-        except UnicodeEncodeError as error:
-            raise UserError(f"{str(path)!r}: the name is not UTF-8", "rename the file") from error
-        # macOS stores names decomposed; a prompt is the same text however its accents are encoded.
-        stem = unicodedata.normalize("NFC", path.stem)
-        naming = self._options.naming or ("stem" if self._suite.prompts is None else "prompt-index")
-        if naming == "path":
-            return unicodedata.normalize("NFC", str(relative)), 0
-        if naming == "prompt-index" and (match := _PROMPT_AND_INDEX.fullmatch(stem)):
-            return match["prompt"], int(match["index"])
-        return stem, 0
+    def _naming(self, folder: Path, files: Sequence[Path]) -> Naming:
+        if self._options.naming is not None:
+            return self._options.naming
+        if self._suite.prompts is not None:
+            return "prompt-index"
+        naming, remark = usual_naming(files)
+        if remark:
+            self._warn(f"{folder}: {remark}")
+        return naming
+
+    def _partners(self, folder: Path, references: Path, files: Sequence[Path]) -> dict[Path, str]:
+        """File -> its reference, whether that is there or not; what else lies among the references is reported."""
+        there = list_media(references, MEDIA_SUFFIXES, without=None if references == folder else folder)
+        known = {_any_case(path): path for path in there.files}
+        partners = {path: known.get(_any_case(path), path) for path in files}
+        alone = sorted({*there.files}.difference(partners.values()))
+        if alone or there.left_out:
+            parts = [f"{len(alone)} without a sample ({listed([str(path) for path in alone])})"] if alone else []
+            parts += [there.summary()] if there.left_out else []
+            reasons = [*(f"{path}: reference without a sample" for path in alone), *there.reasons()]
+            self._warn(f"{references}: not used as references: {', '.join(parts)}", reasons)
+        return {path: str(references / partner) for path, partner in partners.items()}
 
     def _asked_for(self, samples: Sequence[ExistingSample], where: Path) -> list[ExistingSample]:
         """The sample of each prompt of the suite, with its tags and reference; without a path where it isn't there."""
         files = {(unicodedata.normalize("NFC", sample.prompt), sample.sample_index): sample for sample in samples}
         asked: dict[tuple[str, int], ExistingSample] = {}
-        for entry in suite_prompts(self._suite):
+        for entry in suite_prompts(self._suite, notice=self._warn):
             reference = str(locate(entry.reference)) if entry.reference else None
             for index in range(entry.samples):
                 key = (unicodedata.normalize("NFC", entry.text), index)
@@ -145,10 +155,11 @@ class FilesAdapter:
         if len(strangers) == len(files):
             raise self._no_file_asked_for(strangers[0], next(iter(asked.values())), where)
         if strangers:
-            names = ", ".join(repr(Path(sample.path).name) for sample in strangers[:_NAMED])
+            names = [Path(sample.path).name for sample in strangers]
             self._warn(
                 f"{where}: {len(strangers)} of {len(files)} files left out, as they are no samples that the suite asks "
-                f"for: {names}{', ...' if len(strangers) > _NAMED else ''}"
+                f"for: {listed(names)}",
+                [sample.path for sample in strangers],
             )
         return list(asked.values())
 
@@ -171,7 +182,8 @@ class FilesAdapter:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and sample index")
             elif not os.path.isfile(unit.source):
-                yield Output(unit, error=f"{unit.source}: no such file")
+                problem = "not a regular file" if os.path.exists(unit.source) else "no such file"
+                yield Output(unit, error=f"{unit.source}: {problem}")
             elif not unit.content_digest:
                 yield Output(unit, error=f"{unit.source}: couldn't be read when the run was planned")
             else:
@@ -191,9 +203,10 @@ def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
             )
 
 
-def read_manifest(path: Path) -> list[ExistingSample]:
+def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]:
     """Read a CSV or JSONL manifest. UserError names file, line and the nearest valid column."""
-    return [
+    rows = read_records(path, ManifestRow)
+    samples = [
         ExistingSample(
             _location(row.path, path.parent),
             row.prompt or Path(row.path).stem,
@@ -201,8 +214,21 @@ def read_manifest(path: Path) -> list[ExistingSample]:
             _location(row.reference, path.parent) if row.reference else None,
             row.tags,
         )
-        for row in read_records(path, ManifestRow)
+        for row in rows
     ]
+    counts = Counter(sample.path for sample in samples)
+    if again := [name for name, count in counts.items() if count > 1]:
+        warn(f"{path}: {len(again)} files have several rows and count once for each ({listed(again)})", again)
+    if not any(row.prompt for row in rows):
+        _, remark = usual_naming([Path(row.path) for row in rows])
+        if remark:
+            warn(f"{path}: no prompts, so each name is one; if names are PROMPT-INDEX, state prompt and sample_index")
+    return samples
+
+
+def _any_case(path: Path) -> Path:
+    """A path by which names meet whose suffixes differ in case only."""
+    return path.with_suffix(path.suffix.lower())
 
 
 def _location(text: str, base: Path) -> str:

@@ -16,6 +16,7 @@ from nova_bench.errors import UserError
 from nova_bench.latency.stopwatch import make_stopwatch
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
+from nova_bench.models.prompt_remarks import remark_on_prompts
 from nova_bench.models.shorthand import model_section
 
 PICTURE = ".png"
@@ -59,7 +60,7 @@ class Made:
         )
 
 
-def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
+def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     """Generate one sample and write it. UserError for a wrong model, image, length or file type."""
     import torch
 
@@ -73,6 +74,9 @@ def make_sample(request: Request, warn: Callable[[str], None]) -> Made:
         warn(f"{request.model}: {options.refusal}")
     with explained():
         pipeline = load_pipeline(options, device, warn)
+        if pipeline.tokenizer is not None:
+            texts = [request.prompt, request.arguments.get("negative_prompt") or ""]
+            remark_on_prompts(pipeline.tokenizer, pipeline.transformer.config.text_token_len, texts, warn)
         watch = make_stopwatch(device)
         started = time.perf_counter()
         try:

@@ -8,25 +8,33 @@ from typing import TYPE_CHECKING
 
 from nova_bench.errors import MediaError, UserError
 from nova_bench.models.base import ExistingSample
+from nova_bench.notices import unheard
 from nova_bench.paths import locate
 from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_file
 from nova_bench.regular import read_text
 from nova_bench.spec import ClipPromptsSpec, PromptEntry, SamplingSpec
+from nova_bench.video.folder import list_media
+from nova_bench.video.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
 
 VERSION = "1"
 """Changes whenever the same clip and format give other pixels."""
-MEDIA_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"])
 
 
 class ClipPrompts:
     """What ``prompts.clips`` of a suite stands for."""
 
-    def __init__(self, spec: ClipPromptsSpec, sampling: SamplingSpec, file_digest: Callable[[Path], str]):
-        self._spec, self._sampling, self._digest = spec, sampling, file_digest
+    def __init__(
+        self,
+        spec: ClipPromptsSpec,
+        sampling: SamplingSpec,
+        file_digest: Callable[[Path], str],
+        notice: Callable[..., None] = unheard,
+    ):
+        self._spec, self._sampling, self._digest, self._notice = spec, sampling, file_digest, notice
 
     def entries(self) -> list[PromptEntry]:
         """One prompt per clip. UserError where there are none, or where some are too short."""
@@ -66,16 +74,26 @@ class ClipPrompts:
 
         if self._spec.manifest is not None:
             where = locate(self._spec.manifest)
-            samples = read_manifest(where)
+            samples = read_manifest(where, self._notice)
         else:
             where = locate(self._spec.folder)
             if not where.is_dir():
                 raise UserError(f"{where}: no such folder", "correct prompts.clips.folder")
-            found = sorted(path for path in where.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES)
-            samples = [ExistingSample(str(path), _caption(path)) for path in found if path.is_file()]
+            samples = self._scan(where)
         if not samples:
-            raise UserError(f"{where}: no clips", f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}")
-        return samples[: self._spec.count]
+            raise UserError(f"{where}: no clips", f"known types: {' '.join(sorted(VIDEO_SUFFIXES))}")
+        chosen = samples[: self._spec.count]
+        if len(chosen) < len(samples):
+            self._notice(f"{where}: the first {len(chosen)} of {len(samples)} clips (prompts.clips.count)", asked=True)
+        return chosen
+
+    def _scan(self, folder: Path) -> list[ExistingSample]:
+        found = list_media(folder, VIDEO_SUFFIXES)
+        captions = {path.with_suffix(".txt") for path in found.files}
+        found.left_out = {path: reason for path, reason in found.left_out.items() if path not in captions}
+        if found.left_out:
+            self._notice(f"{folder}: {found.sentence('are no clips')}", found.reasons())
+        return [ExistingSample(str(folder / path), _caption(folder / path)) for path in found.files]
 
     def _refuse_short(self, paths: Collection[Path]) -> None:
         from nova_bench.video import probe

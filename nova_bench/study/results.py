@@ -13,6 +13,7 @@ from nova_bench.plan import Plan
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
+from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.selection import select
 from nova_bench.store import Artifact, FailedUnit, Status, Store
@@ -61,6 +62,8 @@ class StudyResults:
 
     record: StudyRecord
     arms: tuple[ArmResult, ...]
+    sources: Sources | None = None
+    """Their files; None if none is shown."""
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -172,14 +175,14 @@ def within(found: Pooled, ranges: Sequence[tuple[float | None, float | None]]) -
 
 def results_of(record: StudyRecord, store: Store) -> StudyResults:
     """Read the runs of a study's arms from the store."""
-    return StudyResults(record, tuple(_arm_result(arm, record, store) for arm in record.arms))
+    return StudyResults(record, tuple(_arm_result(arm, record, store) for arm in record.arms), Sources(store))
 
 
 def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
     plan = plan_of(store.run(arm.run))
-    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), record.statistics)

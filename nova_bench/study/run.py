@@ -9,6 +9,7 @@ from nova_bench.device import resolve_device
 from nova_bench.errors import MissingAsset, StoreError, UserError
 from nova_bench.kinds import Request
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.notices import unheard
 from nova_bench.plan import make_plan
 from nova_bench.progress import Progress
 from nova_bench.report import Reported, write_run_report
@@ -73,7 +74,7 @@ def _obstacle(suite: Suite, store: Store, limit: int | None, progress: Progress)
     try:
         if missing := list(ADAPTERS.get(suite.model.adapter).missing(suite.model)):
             return MissingAsset(f"needs {'; '.join(missing)}")
-        make_plan(suite, build_adapter(suite, store.file_digest, progress.log), store.file_digest, asset_digest, limit)
+        make_plan(suite, build_adapter(suite, store.file_digest, unheard), store.file_digest, asset_digest, limit)
     except StoreError:
         raise
     except UserError as error:

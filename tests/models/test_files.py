@@ -38,7 +38,7 @@ class Planned:
         path.write_text(yaml.safe_dump({**suite, **keys}, allow_unicode=True), encoding="utf-8")
         self.warnings: list[str] = []
         loaded = load_suite(str(path))
-        adapter = build_adapter(loaded, file_digest, self.warnings.append)
+        adapter = build_adapter(loaded, file_digest, lambda text, names=(), asked=False: self.warnings.append(text))
         self.units: tuple[Unit, ...] = make_plan(loaded, adapter, file_digest, asset_digest).units
         self.outputs: list[Output] = list(adapter.generate(self.units))
 

@@ -1,0 +1,144 @@
+"""Which files of a folder are videos or images, and what becomes of everything else in it: nothing goes unsaid."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nova_bench.notices import listed
+from nova_bench.visible import visible
+
+HIDDEN = "hidden"
+TYPE = "of a type that is not taken"
+BROKEN_LINK = "link to nothing"
+LOOP = "link to a folder that is searched anyway"
+UNREADABLE = "folder that can't be read"
+SPECIAL = "neither file nor folder"
+SUFFIXES_NAMED = 5
+
+
+@dataclass
+class FolderListing:
+    """What a folder holds, sub-folders and linked folders included; paths are relative to it and in order.
+
+    ``files`` are those with one of the suffixes asked for. A link to nothing and a pipe of such a name are among them:
+    each is a sample that fails, not one that was never there. ``left_out`` has every other entry with its reason; what
+    lies in a folder that is left out is not listed by itself.
+    """
+
+    folder: Path
+    files: list[Path] = field(default_factory=list)
+    left_out: dict[Path, str] = field(default_factory=dict)
+
+    def sentence(self, what: str) -> str:
+        """``3 of 9 entries WHAT: ...``, for a folder of which something is left out."""
+        return f"{len(self.left_out)} of {len(self.files) + len(self.left_out)} entries {what}: {self.summary()}"
+
+    def summary(self) -> str:
+        """How many entries are left out for which reason, with the first few names; empty if there are none."""
+        counts = Counter(self.left_out.values())
+        return ", ".join(f"{count} {self._reason(reason)} ({self._names(reason)})" for reason, count in counts.items())
+
+    def reasons(self) -> list[str]:
+        """Every entry that is left out, with its reason."""
+        return [f"{path}: {reason}" for path, reason in self.left_out.items()]
+
+    def _names(self, reason: str) -> str:
+        return listed([visible(str(path)) for path, why in self.left_out.items() if why == reason])
+
+    def _reason(self, reason: str) -> str:
+        if reason != TYPE:
+            return reason
+        suffixes = Counter(p.suffix.lower() or "no suffix" for p, why in self.left_out.items() if why == TYPE)
+        named = [visible(suffix) for suffix, _ in suffixes.most_common(SUFFIXES_NAMED)]
+        return f"{TYPE}: {' '.join(named)}{' ...' if len(suffixes) > len(named) else ''}"
+
+
+def list_media(folder: Path, suffixes: Collection[str], without: Path | None = None) -> FolderListing:
+    """Search a folder for files with one of ``suffixes`` (lower case; names may be in any).
+
+    Links to folders are followed. Each folder is entered once, whatever leads to it, its own place first; ``without``
+    is a folder inside that is no part of it. Raises OSError if ``folder`` itself can't be read.
+    """
+    listing = FolderListing(folder)
+    seen = {_identity(place) for place in (folder.resolve(), *folder.resolve().parents)}
+    apart = _identity(without) if without is not None else None
+    linked = _search(listing, Path(), suffixes, seen, apart)
+    while linked:
+        linked = [
+            further
+            for place in linked
+            if _enter(listing, place, seen, apart)
+            for further in _search(listing, place, suffixes, seen, apart)
+        ]
+    listing.files.sort()
+    listing.left_out = dict(sorted(listing.left_out.items()))
+    return listing
+
+
+def _search(
+    listing: FolderListing, inside: Path, suffixes: Collection[str], seen: set[tuple[int, int]], apart: object
+) -> list[Path]:
+    """Search one folder and those that really lie in it; returns links to folders, to be entered later."""
+    linked: list[Path] = []
+    waiting = [inside]
+    while waiting:
+        place = waiting.pop()
+        try:
+            entries = sorted(os.scandir(listing.folder / place), key=lambda entry: entry.name)
+        except OSError:
+            if place == Path():
+                raise
+            listing.left_out[place] = UNREADABLE
+            continue
+        for entry in entries:
+            path = place / entry.name
+            kind = _kind(entry)
+            if entry.name.startswith("."):
+                listing.left_out[path] = HIDDEN
+            elif kind == "folder" and entry.is_symlink():
+                linked.append(path)
+            elif kind == "folder":
+                if _enter(listing, path, seen, apart):
+                    waiting.append(path)
+            elif path.suffix.lower() in suffixes:
+                listing.files.append(path)
+            else:
+                listing.left_out[path] = {"file": TYPE, "nothing": BROKEN_LINK}.get(kind, SPECIAL)
+    return linked
+
+
+def _kind(entry: os.DirEntry) -> str:
+    """What an entry, or what it links to, is: ``folder``, ``file``, ``special`` or ``nothing``."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return "nothing" if entry.is_symlink() else "special"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "special"
+
+
+def _enter(listing: FolderListing, place: Path, seen: set[tuple[int, int]], apart: object) -> bool:
+    """Whether a folder is to be searched: not if it was, and not if it is no part of this one."""
+    try:
+        identity = _identity(listing.folder / place)
+    except OSError:
+        listing.left_out[place] = UNREADABLE
+        return False
+    if identity == apart:
+        return False
+    if identity in seen:
+        listing.left_out[place] = LOOP
+        return False
+    seen.add(identity)
+    return True
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
