@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_bench.batches import one_line
-from nova_bench.errors import MediaError
+from nova_bench.errors import FileChanged, MediaError
 from nova_bench.execute import report_step
 from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
@@ -93,7 +93,7 @@ class Decoded:
                 return None
         except OSError as error:
             return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")
-        return MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
+        return FileChanged(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
 
     def noted(self, outcome: Score | Exception, info: ScorerInfo) -> Score | Exception:
         """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
