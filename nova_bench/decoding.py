@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nova_bench.batches import one_line
-from nova_bench.errors import MediaError
+from nova_bench.errors import FileChanged, MediaError
 from nova_bench.execute import report_step
 from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
@@ -95,6 +95,6 @@ def _decode(jobs: Sequence[Job], reference: Callable[[Job], str | None]) -> Iter
         compared = next(media)[1] if reference(job) else None
         # Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
         if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
-            clip = MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
+            clip = FileChanged(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
         yield Decoded(job, clip, compared, time.perf_counter() - started)
         del clip, compared

@@ -12,9 +12,11 @@ from nova_bench.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
     by_unit,
+    interval_fields,
     interval_name,
     interval_note,
     keep_notes,
+    methods_of,
     model_name,
     problem_of,
     sample_file,
@@ -51,7 +53,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
         columns=metric_columns(published=published, interval=interval_name(plan)),
         rows=tuple(table_rows),
         caption=plan.suite.description,
-        notes=(interval_note(plan), *keep_notes(summaries)),
+        notes=(interval_note(plan.suite.statistics, methods_of(summaries, final)), *keep_notes(summaries)),
     )
 
 
@@ -76,9 +78,11 @@ def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
 
 def _value_cell(summary: MetricSummary) -> Cell:
     info = summary.scorer.info
+    values = {score.row.value for score in summary.samples if score.status == Status.OK}
+    equal = f"all {summary.n_ok} equal" if len(values) == 1 else ""
     return Cell(
         summary.value,
-        ci=summary.interval,
+        **interval_fields(summary.interval, summary.method, summary.n_prompts, equal),
         n_requested=summary.n_requested,
         n_ok=summary.n_ok,
         n_failed=summary.n_failed,
@@ -96,7 +100,7 @@ def _final_cell(score: DerivedSummary) -> Cell:
         return Cell(note=f"not computed: needs {', '.join(score.needs)}", higher_is_better=metric.higher_is_better)
     return Cell(
         score.value,
-        ci=score.interval,
+        **interval_fields(score.interval, score.method, score.n_prompts),
         n_requested=score.n_requested,
         n_ok=score.n_ok,
         note=f"some samples lack {', '.join(score.incomplete)}" if score.incomplete else "",

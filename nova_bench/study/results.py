@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -104,8 +104,9 @@ class StudyResults:
 
     def pooled(self, setting: Setting) -> Pooled:
         """Value and interval of each of ``columns``; an interval ends where its metric's values do."""
-        found = pooled(*self._scores(setting), self.record.statistics, self._with_derived)
-        return within(found, [info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived))
+        binary = [info.binary for info in self.metrics.values()]
+        found = pooled(*self._scores(setting), self.record.statistics, binary, self._with_derived)
+        return found.within([info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived))
 
     def difference(self, setting: Setting) -> tuple[Pooled, dict[str, int]]:
         """The setting minus the reference over the prompts they share, and how many those are of each column."""
@@ -163,15 +164,6 @@ class StudyResults:
                     sums[place] += value * weight
                     weights[place] += weight
         return sums, weights
-
-
-def within(found: Pooled, ranges: Sequence[tuple[float | None, float | None]]) -> Pooled:
-    """Each column's interval cut off at the lowest and highest value that there can be; None where there is none."""
-    import numpy as np
-
-    lowest = [-np.inf if low is None else low for low, _ in ranges]
-    highest = [np.inf if high is None else high for _, high in ranges]
-    return Pooled(found.value, np.maximum(found.low, lowest), np.minimum(found.high, highest))
 
 
 def results_of(record: StudyRecord, store: Store) -> StudyResults:
