@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from nova_bench.batches import one_line
 from nova_bench.errors import FileChanged, MediaError
@@ -94,7 +95,15 @@ def _decode(jobs: Sequence[Job], reference: Callable[[Job], str | None]) -> Iter
         path, clip = next(media)
         compared = next(media)[1] if reference(job) else None
         # Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
-        if not isinstance(clip, Exception) and file_digest(path) != job.artifact:
+        if not isinstance(clip, Exception) and _digest(path) != job.artifact:
             clip = FileChanged(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
         yield Decoded(job, clip, compared, time.perf_counter() - started)
         del clip, compared
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; empty if it is gone by now, or changes all the time."""
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""
