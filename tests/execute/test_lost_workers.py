@@ -25,7 +25,7 @@ FAULTS = {
     "hang_on": "a worker process hung: it finished nothing for ",
     "exit_on": "a worker process ended with exit code 7 at brightness",
 }
-WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=8")
+WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=25")
 
 
 @pytest.fixture(autouse=True)
