@@ -31,6 +31,9 @@ Executor = Annotated[str | None, typer.Option("--executor", help="inline, proces
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
+AllowTruncated = Annotated[
+    bool, typer.Option("--allow-truncated", help="Score cut-off or damaged videos on the frames that are whole.")
+]
 MaxFailures = Annotated[
     int | None,
     typer.Option("--max-failures", metavar="N", min=0, help="Stop when more than N samples fail."),
@@ -52,9 +55,21 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def seed_of_64_bits(value: int) -> int:
+    """Refuse a seed that no generator takes, and say which it does."""
+    if not 0 <= value <= ranges.SEED:
+        raise typer.BadParameter(f"a seed goes from 0 to {ranges.SEED}")
+    return value
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """``a, b`` as names."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def media(allow_truncated: bool) -> dict[str, bool]:
+    """What options state of the suite's section `media`."""
+    return {"allow_truncated": True} if allow_truncated else {}
 
 
 DEFAULT_STORE = Path("runs")

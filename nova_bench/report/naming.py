@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nova_bench.aggregate import MetricSummary, SampleScore
@@ -16,6 +15,7 @@ from nova_bench.failures import kind_of
 from nova_bench.intervals import Method
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
+from nova_bench.report.places import Places
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import StatisticsSpec
 from nova_bench.store import Artifact, FailedUnit, Status
@@ -39,11 +39,10 @@ def sample_name(unit: Unit) -> str:
     return unit.prompt if unit.sample_index == 0 else f"{unit.prompt} [{unit.sample_index}]"
 
 
-def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, store: Path) -> Path | str:
-    """Where a sample's file is: from the folder ``store`` on if it lies inside; empty where there is none."""
-    if not isinstance(artifact, Artifact):
-        return unit.source or ""
-    return artifact.path if artifact.external else artifact.path.relative_to(store)
+def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, places: Places) -> str:
+    """Where a sample's file is, as a report shows it; empty if there is none."""
+    path = artifact.path.absolute() if isinstance(artifact, Artifact) else unit.source
+    return places.file(path) if path else ""
 
 
 def interval_name(plan: Plan) -> str:

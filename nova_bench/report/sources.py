@@ -16,6 +16,7 @@ from nova_bench.models.base import Unit
 from nova_bench.notices import Notice, of_samples
 from nova_bench.prompt_sources.made import made_folder
 from nova_bench.regular import is_regular
+from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Sources:
     report shows the same pictures after the files were moved, deleted or changed.
     """
 
-    def __init__(self, store: Store):
-        self._store = store
+    def __init__(self, store: Store, places: Places | None = None):
+        self._store, self._places = store, places or Places(store.root, ())
         self._problems: dict[tuple[Path, str], str] = {}
 
     def problem(self, artifact: Artifact) -> str:
@@ -117,7 +118,10 @@ class Sources:
             return kept
         if problem := self.problem(artifact):
             raise MediaError(problem)
-        made = make(artifact.path)
+        try:
+            made = make(artifact.path)
+        except MediaError as error:
+            raise MediaError(self._places.text(error.message), error.remedy) from error
         self._store.keep_preview(key, made)
         return made
 

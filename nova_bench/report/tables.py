@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.derive import DerivedSummary
@@ -24,6 +23,7 @@ from nova_bench.report.naming import (
     sample_name,
     why_missing,
 )
+from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 from nova_bench.visible import visible
 
@@ -126,10 +126,12 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
     }
 
 
-def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], store: Path) -> str:
+def samples_csv(
+    summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
+) -> str:
     """One line per sample and metric: the raw rows and the files they are about, for any other tool.
 
-    A file inside the folder ``store`` is named from there on, so that the same results read the same in every store.
+    A file inside the store is named from there on, so that the same results read the same in every store.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -149,7 +151,7 @@ def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Arti
                     "" if row is None else row.weight,
                     info.unit,
                     problem_of(score),
-                    sample_file(score.unit, artifact, store),
+                    sample_file(score.unit, artifact, places),
                 ]
             )
     return visible(stream.getvalue())

@@ -13,6 +13,7 @@ from nova_bench.plan import Plan
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
+from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.selection import select
@@ -174,8 +175,9 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
     plan = plan_of(store.run(arm.run))
-    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
-    rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    places = Places(store.root, plan.units)
+    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
+    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), record.statistics)
     final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, record.statistics, DERIVED.all())
