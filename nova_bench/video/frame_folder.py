@@ -1,0 +1,79 @@
+"""A folder of numbered pictures as one video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from nova_bench.identity import digest
+from nova_bench.video.formats import IMAGE_SUFFIXES
+
+_NUMBER = re.compile(r"[0-9]+")
+_LEAST_FRAMES = 3
+"""Fewer pictures with consecutive numbers are no sign of a video."""
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The pictures right inside a folder, in the order of their names' numbers. Raises OSError."""
+    names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return in_order(path for path in names if not path.name.startswith(".") and not path.is_dir())
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Names with numbers in the order of the numbers: 2 before 10."""
+    return sorted(paths, key=lambda path: (_natural(path.name), path.name))
+
+
+def folder_digest(folder: Path, fps: Fraction, file_digest: Callable[[Path], str]) -> str:
+    """Digest of the frames' contents in order, and of their rate. Raises OSError, also if there are no frames."""
+    files = frame_files(folder)
+    if not files:
+        raise OSError(f"{folder}: no pictures")
+    return digest("frames", [str(fps), [file_digest(path) for path in files]])
+
+
+def with_frame_folders(file_digest: Callable[[Path], str], fps: Fraction | None) -> Callable[[Path], str]:
+    """``file_digest``, except that a folder is digested as a video of ``fps`` frames a second, if there is a rate."""
+    if fps is None:
+        return file_digest
+    return lambda path: folder_digest(path, fps, file_digest) if path.is_dir() else file_digest(path)
+
+
+def numbering_notes(files: Sequence[Path]) -> list[str]:
+    """What is odd about the numbers of frames in order: gaps, numbers that stand there twice, names without any."""
+    numbers = [_last_number(path) for path in files]
+    known = [number for number in numbers if number is not None]
+    notes = []
+    if len(known) < len(files):
+        notes.append("frames without a number in their names")
+    if missing := sum(max(0, later - earlier - 1) for earlier, later in pairwise(sorted(known))):
+        notes.append(f"frames' numbers have gaps: {missing} missing")
+    if again := len(known) - len(set(known)):
+        notes.append(f"frames' numbers repeat: {again} twice or more")
+    return notes
+
+
+def like_frames(files: Sequence[Path]) -> list[Path]:
+    """Pictures of one folder, in order, if their names are like those of a video's frames: consecutive numbers behind
+    one and the same text; else nothing."""
+    if len(files) < _LEAST_FRAMES:
+        return []
+    files = in_order(files)
+    matches = [re.fullmatch(r"(.*?)([0-9]+)", path.stem, re.DOTALL) for path in files]
+    if not all(matches) or len({(match[1], path.suffix) for match, path in zip(matches, files, strict=True)}) > 1:
+        return []
+    numbers = [int(match[2]) for match in matches]
+    return files if numbers == list(range(numbers[0], numbers[0] + len(numbers))) else []
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"([0-9]+)", name)
+    return [(0, int(part), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts) if part]
+
+
+def _last_number(path: Path) -> int | None:
+    found = _NUMBER.findall(path.stem)
+    return int(found[-1]) if found else None
