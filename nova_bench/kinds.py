@@ -83,6 +83,14 @@ class Request:
     limit: int | None = None
     dimensions: Sequence[str] = ()
     """`--dims`: only these scorers and their prompts."""
+    media: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the suite's `media` section that the command line states (`--allow-truncated`)."""
+
+    @property
+    def options(self) -> dict[tuple[str, str], Any]:
+        """Keys of a suite's sections that options of their own state, such as ("execution", "device")."""
+        sections = {"execution": self.execution, "media": self.media}
+        return {(name, key): value for name, section in sections.items() for key, value in section.items()}
 
 
 class Preview(Protocol):

@@ -31,19 +31,19 @@ def load_suite(
     name: str,
     assignments: typing.Sequence[str] = (),
     model: dict[str, Any] | None = None,
-    execution: Mapping[str, Any] = MappingProxyType({}),
+    options: Mapping[tuple[str, str], Any] = MappingProxyType({}),
 ) -> Suite:
     """Read the suite called ``name``: a path, or the name of a suite in `suites/`.
 
     After inheritance ``model`` replaces the suite's whole model section, then ``assignments`` are applied in order
-    (`--set a.b=c`), then ``execution`` (the command line's own options, such as `--device`). Raises SuiteError whose
-    message begins with ``file:line`` or with the option.
+    (`--set a.b=c`), then ``options`` ("execution", "device" -> what
+    `--device` states, and so on). Raises SuiteError whose message begins with ``file:line`` or with the option.
     """
-    return validate_suite(with_named_scorers(requested_source(name, assignments, model, execution)))
+    return validate_suite(with_named_scorers(requested_source(name, assignments, model, options)))
 
 
 def requested_source(
-    name: str, assignments: typing.Sequence[str], model: dict[str, Any] | None, execution: Mapping[str, Any]
+    name: str, assignments: typing.Sequence[str], model: dict[str, Any] | None, options: Mapping[tuple[str, str], Any]
 ) -> Source:
     """The document of a suite of any kind with everything that the command line changes; see :func:`load_suite`."""
     source = inherit(find_suite(name), ())
@@ -52,8 +52,13 @@ def requested_source(
         source = source.with_value(("model",), model, "--model", here)
     source = with_named_scorers(source)
     source = with_assignments(source, assignments)
-    for key, value in execution.items():
-        source = source.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
+    return with_options(source, options)
+
+
+def with_options(source: Source, options: Mapping[tuple[str, str], Any]) -> Source:
+    """A document with what options of the command line state; errors about their values name the option."""
+    for path, value in options.items():
+        source = source.with_value(path, value, f"--{path[-1].replace('_', '-')}", Path.cwd())
     return source
 
 

@@ -25,6 +25,7 @@ from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import KeepSpec, PromptEntry, ReferenceSpec, ScorerUse, Suite
+from nova_bench.video.limits import MediaLimits
 
 MISSING = "missing"
 """Stands for the content digest of a file that can't be read."""
@@ -105,7 +106,7 @@ def make_plan(
     else:
         units = _generated_units(suite, model, file_digest, limit, notice)
     _refuse_same_units(units, suite)
-    scorers = tuple(plan_scorer(use, asset_digest, suite.reference) for use in suite.scorers)
+    scorers = tuple(plan_scorer(use, asset_digest, suite.reference, suite.media) for use in suite.scorers)
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     run_id = digest(
@@ -119,8 +120,10 @@ def make_plan(
     return Plan(suite, tuple(units), scorers, run_id, model)
 
 
-def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str], reference: ReferenceSpec) -> PlannedScorer:
-    """A scorer's identity from its use in a suite."""
+def plan_scorer(
+    use: ScorerUse, asset_digest: Callable[[str], str], reference: ReferenceSpec, media: MediaLimits
+) -> PlannedScorer:
+    """A scorer's identity from its use in a suite. Limits decide no number, but whether cut files count does."""
     info = SCORERS.get(use.name)
     # Only what differs from the default enters, so that scores from before the option existed keep their identity.
     alignment = reference.model_dump(exclude_defaults=True) if info.needs_reference else {}
@@ -132,6 +135,7 @@ def plan_scorer(use: ScorerUse, asset_digest: Callable[[str], str], reference: R
             {name: asset_digest(name) for name in info.assets},
             use.settings.model_dump(mode="json"),
             *([alignment] if alignment else []),
+            *(["truncated videos allowed"] if media.allow_truncated else []),
         ],
     )
     return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional)

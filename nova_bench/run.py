@@ -38,7 +38,7 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 def requested_suite(request: Request, notice: Callable[..., None] = unheard) -> Suite:
     """The suite with everything that the command line changes; ``notice`` hears what that leaves out."""
     model = model_section(request.model) if request.model else None
-    suite = load_suite(request.suite, request.assignments, model, request.execution)
+    suite = load_suite(request.suite, request.assignments, model, request.options)
     return only_dimensions(suite, request.dimensions, notice)
 
 

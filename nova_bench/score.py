@@ -11,15 +11,17 @@ from nova_bench.aggregate import collect
 from nova_bench.assets import asset_path
 from nova_bench.batches import one_line, work_in_batches
 from nova_bench.completion import complete
-from nova_bench.decoding import Decoded, Job, decoded_batches
+from nova_bench.decoding import Decoded, Decoding, Job
 from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
+from nova_bench.scorers.streaming import Part, measure
 from nova_bench.selection import needed
 from nova_bench.spec import ExecutionSpec
 from nova_bench.store import Artifact, Row, Status, Store
+from nova_bench.video.limits import MediaLimits
 
 NO_REFERENCE = "no reference clip was given"
 
@@ -62,17 +64,20 @@ def score(
     causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
     hopeless = set() if plan.suite.execution.retry_failed else _hopeless(store, causes)
     execution = plan.suite.execution
-    worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align)
+    worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align, plan.suite.media)
     jobs, already_there = missing_jobs(plan, scorers, store, hopeless)
     total = failed = 0
     tried: set[tuple[str, int, str]] = set()
-    while True:
-        rows = _run_jobs(jobs, worker, plan, store, progress, causes, failures)
-        total, failed = total + len(rows), failed + rows.count(Status.FAILED)
-        tried.update((job.artifact, *want) for job in jobs for want in job.wants)
-        if not jobs or all(scorer.keep is None for scorer in plan.scorers):
-            return ScoreSummary(total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless})
-        jobs = _untried(missing_jobs(plan, scorers, store, hopeless)[0], tried)
+    with closing(worker):
+        while True:
+            rows = _run_jobs(jobs, worker, plan, store, progress, causes, failures)
+            total, failed = total + len(rows), failed + rows.count(Status.FAILED)
+            tried.update((job.artifact, *want) for job in jobs for want in job.wants)
+            if not jobs or all(scorer.keep is None for scorer in plan.scorers):
+                return ScoreSummary(
+                    total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless}
+                )
+            jobs = _untried(missing_jobs(plan, scorers, store, hopeless)[0], tried)
 
 
 def _hopeless(store: Store, causes: Mapping[str, str]) -> set[tuple[str, str, str]]:
@@ -185,20 +190,31 @@ def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
 class ScoreWorker:
     """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
 
-    def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align):
+    def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align, limits: MediaLimits):
         self._planned, self._device, self._align = scorers, execution.device, align
         self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
+        self._limits, self._decoding = limits, Decoding(limits)
         self._built: dict[int, Scorer] = {}
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_built": {}}
+        return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits)}
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoding.close()
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
-        """Yield one batch of rows after another; decoding runs ahead of scoring in a thread."""
-        for batch in decoded_batches(jobs, self._reference, self._batch_size, self._batch_bytes):
+        """Yield one batch of rows after another; decoding runs ahead of scoring in processes of its own."""
+        infos = [planned.info for planned in self._planned]
+        for batch in self._decoding.batches(jobs, infos, self._batch_size, self._batch_bytes):
             result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
+            if self._decoding.problem:
+                result.warnings.append(self._decoding.problem)
+            streamed = {}
+            if batch[0].streams:
+                streamed = self._measured(batch[0])
             for index in range(len(self._planned)):
-                result.rows += self._score(index, batch, result.warnings)
+                result.rows += self._score(index, batch, streamed, result.warnings)
             batch.clear()  # no decoded video lives on while the next ones are waited for
             yield result
 
@@ -212,12 +228,26 @@ class ScoreWorker:
         planned = self._planned[index]
         return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
 
-    def _reference(self, job: Job) -> str | None:
-        needed = any(self._planned[index].info.needs_reference for index, _ in job.wants)
-        return job.reference if needed else None
+    def _measured(self, entry: Decoded) -> dict[int, Part]:
+        """Lead the frames of a stream through all scorers that go from frame to frame: each one's part, by index."""
+        parts = {}
+        for index, _ in entry.job.wants:
+            info = self._planned[index].info
+            compares = info.needs_reference
+            if info.streams and not (compares and entry.job.reference is None) and entry.problem(compares) is None:
+                parts[index] = Part(self._scorer(index).begin, compares)
+        report_step(", ".join(self._planned[index].info.name for index in parts))
+        if parts:
+            measure(list(parts.values()), *entry.sources(), self._align)
+            if any(isinstance(part.outcome, Score) for part in parts.values()) and (changed := entry.changed()):
+                for part in parts.values():
+                    part.outcome = changed
+        return parts
 
-    def _score(self, index: int, batch: list[Decoded], warnings: list[str]) -> Iterable[Row]:
-        """Rows of one scorer for the jobs of a batch that want it."""
+    def _score(
+        self, index: int, batch: list[Decoded], streamed: Mapping[int, Part], warnings: list[str]
+    ) -> Iterable[Row]:
+        """Rows of one scorer for the jobs of a batch that want it; ``streamed``: what is scored already."""
         planned = self._planned[index]
         info = planned.info
         ready: list[tuple[Decoded, Row]] = []
@@ -228,10 +258,14 @@ class ScoreWorker:
                 row = self._row(entry.job, index, inputs)
                 if info.needs_reference and entry.job.reference is None:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
-                elif (problem := entry.problem(info.needs_reference)) is None:
-                    ready.append((entry, row))
-                else:
+                elif (problem := entry.problem(info.needs_reference)) is not None:
                     yield replace(row, message=one_line(problem), details=failure_details(problem, "decode"))
+                elif (part := streamed.get(index)) is not None:
+                    yield complete(replace(row, seconds=part.seconds), entry.noted(part.outcome, info))
+                elif (error := entry.not_whole(info.needs_reference, self._limits)) is not None:
+                    yield complete(row, error)
+                else:
+                    ready.append((entry, row))
         if not ready:
             return
         report_step(info.name)

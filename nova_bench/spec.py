@@ -13,6 +13,7 @@ from nova_bench import ranges
 from nova_bench.errors import UserError
 from nova_bench.paths import SuitePath
 from nova_bench.scorers.base import ScorerSettings
+from nova_bench.video.limits import MediaLimits
 
 
 class SpecModel(BaseModel):
@@ -299,6 +300,8 @@ class Suite(SpecModel):
     """Gallery and embedding."""
     reference: ReferenceSpec = ReferenceSpec()
     """How videos meet their references."""
+    media: MediaLimits = MediaLimits()
+    """Limits for reading videos and pictures."""
 
     @model_validator(mode="after")
     def _model_may_be_scored(self) -> Suite:

@@ -453,10 +453,10 @@ def test_later_assignments_win(write: Write) -> None:
 
 
 def test_execution_options_come_last_and_are_taken_as_they_are(write: Write) -> None:
-    suite = load_suite(str(write(WHOLE)), ["execution.device=cpu"], execution={"device": "cuda:1"})
+    suite = load_suite(str(write(WHOLE)), ["execution.device=cpu"], options={("execution", "device"): "cuda:1"})
     assert suite.execution.device == "cuda:1"
     with pytest.raises(SuiteError, match=r"^--executor: execution.executor: expected 'inline'"):
-        load_suite(str(write(WHOLE)), execution={"executor": "[x"})
+        load_suite(str(write(WHOLE)), options={("execution", "executor"): "[x"})
 
 
 def test_a_suite_that_is_not_there_gets_the_nearest_name() -> None:

@@ -31,6 +31,9 @@ Executor = Annotated[str | None, typer.Option("--executor", help="inline, proces
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
+AllowTruncated = Annotated[
+    bool, typer.Option("--allow-truncated", help="Score cut-off or damaged videos on the frames that are whole.")
+]
 MaxFailures = Annotated[
     int | None,
     typer.Option("--max-failures", metavar="N", min=0, help="Stop when more than N samples fail."),
@@ -55,6 +58,11 @@ def finite(value: float | None) -> float | None:
 def names(text: str | None) -> tuple[str, ...]:
     """``a, b`` as names."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def media(allow_truncated: bool) -> dict[str, bool]:
+    """What options state of the suite's section `media`."""
+    return {"allow_truncated": True} if allow_truncated else {}
 
 
 DEFAULT_STORE = Path("runs")

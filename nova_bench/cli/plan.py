@@ -12,6 +12,7 @@ def plan(
     limit: options.Limit = None,
     dims: options.Dimensions = None,
     set_: options.Assignments = None,
+    allow_truncated: options.AllowTruncated = False,
     rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
@@ -19,7 +20,9 @@ def plan(
     from nova_bench.kinds import Request, preview_request
     from nova_bench.remembered import distrusting
 
+    dimensions, media = options.names(dims), options.media(allow_truncated)
+    request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)
     with distrusting(rehash):
-        preview = preview_request(Request(suite, store, model, set_ or (), limit=limit, dimensions=options.names(dims)))
+        preview = preview_request(request)
     print(preview.text())
     return ExitCode.PASS if not preview.missing_assets else ExitCode.INCOMPLETE

@@ -29,6 +29,7 @@ def run(
     retry_failed: options.RetryFailed = False,
     rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
+    allow_truncated: options.AllowTruncated = False,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
@@ -45,7 +46,9 @@ def run(
         "retry_failed": retry_failed or None,
     }
     execution = {key: value for key, value in given.items() if value is not None}
-    request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
+    request = Request(
+        suite, store, model, set_ or (), execution, limit, options.names(dims), options.media(allow_truncated)
+    )
     progress = Progress(quiet)
     with distrusting(rehash):
         return show_report(run_request(request, progress), progress)

@@ -14,7 +14,9 @@ def load_latency(request: Request) -> LatencySuite:
     """The suite with everything that the command line changes. SuiteError for a wrong key or value."""
     model = model_section(request.model) if request.model else None
     # Batch, executor and workers of the command line are about other kinds: here the batch is part of the setting.
-    execution = {key: value for key, value in request.execution.items() if key in LatencyExecution.model_fields}
+    execution = {
+        ("execution", key): value for key, value in request.execution.items() if key in LatencyExecution.model_fields
+    }
     source = requested_source(request.suite, request.assignments, model, execution)
     data = dict(source.data)
     if "model" in data:

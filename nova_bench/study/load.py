@@ -20,6 +20,7 @@ from nova_bench.load import (
     validate_suite,
     with_assignments,
     with_named_scorers,
+    with_options,
 )
 from nova_bench.models.shorthand import model_section
 from nova_bench.names import nearest
@@ -90,8 +91,7 @@ def _arm_suite(
     for key, value in arm.set.items():
         origin = source.origin(("arms", index, "set", key))
         suite = suite.with_value(key_path(key), value, origin.where, origin.base)
-    for key, value in request.execution.items():
-        suite = suite.with_value(("execution", key), value, f"--{key.replace('_', '-')}", here)
+    suite = with_options(suite, request.options)
     origin = source.origin(("arms", index))
     for key, value in {
         "kind": "benchmark",

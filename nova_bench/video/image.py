@@ -1,79 +1,203 @@
-"""Still and animated images with Pillow."""
+"""Still and animated pictures with Pillow."""
 
 from __future__ import annotations
 
-import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.errors import MediaError
-from nova_bench.video.clip import Clip, MediaInfo
+from nova_bench.video.clip import MediaInfo
+from nova_bench.video.endings import ends_early
+from nova_bench.video.formats import PILLOW, mismatch
+from nova_bench.video.limits import Deadline, MediaLimits
+from nova_bench.video.orientation import EXIF, Orientation
+from nova_bench.video.stream import (
+    COPY_AGAIN,
+    CUT_NOTE,
+    FrameStream,
+    any_error_as_media_error,
+    check_count,
+    check_seconds,
+    check_size,
+)
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+if TYPE_CHECKING:
+    import numpy as np
+
 # One 8-bit value per channel, or a palette of such: what converts to RGB without a choice of range.
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"})
 _ORIENTATION_TAG = 0x0112
-# EXIF orientation -> degrees counter-clockwise that bring the picture upright (mirrored ones count their turn only).
-_TURN = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}
+_ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
+_LARGEST_DENOMINATOR = 65_535  # of a delay in APNG, which Pillow gives in milliseconds as a float
+_OPENING = threading.Lock()
 
 
-def read_image(path: Path, max_frames: int | None = None) -> Clip:
-    """A still image as a clip of one frame without a rate; an animated one (GIF, WebP, APNG) as a video.
+@contextmanager
+def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Iterator[FrameStream]:
+    """Open a picture of the format ``name``: a still one as a video of one frame without a rate; GIF, WebP and APNG
+    as the animations they are. Alpha is dropped, as ``cv2.imread`` does.
 
-    Alpha is dropped, as ``cv2.imread`` does. Raises :class:`MediaError`.
+    Of a JPEG with further pictures (MPO) the primary one is read, of a TIFF the first page. See
+    :func:`nova_bench.video.stream.open_frames`.
     """
-    import numpy as np
-    import torch
-    from PIL import ImageOps
-
-    frames, durations, orientation = [], [], 1
-    with _open(path) as image:
-        total, mode = getattr(image, "n_frames", 1), image.mode
-        if mode not in _EIGHT_BIT_MODES:
-            raise MediaError(f"{path}: pixel mode {mode} has more than 8 bits", "convert it to an 8-bit image")
-        for index in range(min(total, max_frames or total)):
-            try:
-                image.seek(index)
-                orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-                frames.append(np.asarray(ImageOps.exif_transpose(image).convert("RGB")))
-            except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-                raise MediaError(f"{path}: frame {index} is damaged: {error}", "export or copy it again") from error
-            durations.append(image.info.get("duration") or 0)
-    milliseconds = sum(durations) if total > 1 else 0
-    return Clip(
-        frames=torch.from_numpy(np.stack(frames)),
-        fps=Fraction(1000 * len(frames)) / Fraction(milliseconds) if milliseconds else None,
-        pix_fmt=mode,
-        frame_count=len(frames),
-        declared_frames=total,
-        rotation=_TURN.get(orientation, 0),
-        variable_frame_rate=total > 1 and len(set(durations)) > 1,
-        path=path,
-    )
+    deadline = Deadline(path, limits)
+    deadline.resume()
+    with any_error_as_media_error(path):
+        image = _open(path, name, limits)
+    with image:
+        with any_error_as_media_error(path):
+            picture = _Picture(path, name, image, limits, deadline, whole)
+            stream = picture.stream()
+        yield stream
 
 
-def probe_image(path: Path) -> MediaInfo:
-    """Header of an image file. An animation's rate is the one of its first frame. Raises :class:`MediaError`."""
-    with _open(path) as image:
-        total, milliseconds = getattr(image, "n_frames", 1), image.info.get("duration")
+def probe_picture(path: Path, name: str, limits: MediaLimits) -> MediaInfo:
+    """Header of a picture. An animation's rate is the one of its first frame. Raises :class:`MediaError`."""
+    with any_error_as_media_error(path), _open(path, name, limits) as image:
+        indices = _frames_of(image)
+        duration = _seconds(image) if len(indices) > 1 else 0
         return MediaInfo(
             path=path,
             width=image.width,
             height=image.height,
-            fps=Fraction(1000) / Fraction(milliseconds) if total > 1 and milliseconds else None,
-            frames=total,
+            fps=1 / duration if duration else None,
+            frames=len(indices),
             pix_fmt=image.mode,
             codec=(image.format or "unknown").lower(),
         )
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, name: str, limits: MediaLimits) -> Any:
     from PIL import Image
 
+    with _OPENING:
+        # Pillow has a limit of its own for the whole process; ours is checked as soon as the header is read.
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path, formats=PILLOW[name])
+        except MemoryError:
+            raise
+        except Exception as error:
+            cut = ends_early(path, name)
+            reason = f"cut off: {cut}" if cut else f"cannot be read as an image ({name})"
+            raise MediaError(f"{path}: {reason}", COPY_AGAIN) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = most
     try:
-        image = Image.open(path)
-        getattr(image, "n_frames", 1)  # animated formats read through the file here
-        return image
-    except (EOFError, OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise MediaError(f"{path}: cannot be read as an image", "export or copy it again") from error
+        still = image.format not in _ANIMATED or not getattr(image, "is_animated", False)
+        check_size(path, image.width, image.height, limits, still)
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+class _Picture:
+    """One picture file on its way through Pillow."""
+
+    def __init__(self, path: Path, name: str, image: Any, limits: MediaLimits, deadline: Deadline, whole: bool):
+        self._path, self._image, self._limits, self._deadline = path, image, limits, deadline
+        if image.mode not in _EIGHT_BIT_MODES:
+            raise MediaError(f"{path}: pixel mode {image.mode} has more than 8 bits", "convert it to an 8-bit image")
+        self._indices = _frames_of(image)
+        self._still = len(self._indices) == 1
+        self._notes = [note] if (note := mismatch(path, name)) else []
+        if image.format not in _ANIMATED and getattr(image, "n_frames", 1) > 1:
+            self._notes.append(
+                "further pages of the TIFF are left out"
+                if image.format == "TIFF"
+                else "further pictures in the file are left out"
+            )
+        check_count(path, len(self._indices), limits)
+        self._cut = ends_early(path, name)
+        if self._cut and (self._still or (whole and not limits.allow_truncated)):
+            raise MediaError(f"{path}: cut off: {self._cut}", COPY_AGAIN)
+
+    def stream(self) -> FrameStream:
+        """The stream, with its first frame decoded."""
+        self._total = Fraction(0)
+        self._orientation = Orientation()
+        frames = self._shown()
+        mode = self._image.mode
+        first = next(frames)
+        self._opened = FrameStream(
+            path=self._path,
+            height=first[0].shape[0],
+            width=first[0].shape[1],
+            fps=None,
+            tick=None if self._still else Fraction(1, 1000),
+            pix_fmt=mode,
+            declared_frames=len(self._indices),
+            orientation=self._orientation,
+            frames=chain([first], frames),
+            notes=self._notes,
+        )
+        return self._opened
+
+    def _shown(self) -> Iterator[tuple[np.ndarray, Fraction | None]]:
+        durations: list[Fraction] = []
+        for index in self._indices:
+            self._deadline.check()
+            try:
+                frame = self._frame(index)
+            except MemoryError:
+                raise
+            except Exception as error:
+                self._judge(index, error)
+                break
+            duration = Fraction(0) if self._still else _seconds(self._image)
+            time = None if self._still else self._total
+            durations.append(duration)
+            self._total += duration
+            check_seconds(self._path, self._total, self._limits)
+            if self._total:
+                self._rate(len(durations))
+            self._deadline.pause()
+            yield frame, time
+            self._deadline.resume()
+        else:
+            if self._cut:
+                self._judge(len(self._indices), None)
+        self._opened.variable_frame_rate = len(set(durations)) > 1
+
+    def _rate(self, count: int) -> None:
+        # The first frame is read before there is a stream to tell.
+        if opened := getattr(self, "_opened", None):
+            opened.fps = count / self._total
+
+    def _frame(self, index: int) -> np.ndarray:
+        import numpy as np
+        from PIL import ImageOps
+
+        self._image.seek(index)
+        tag = self._image.getexif().get(_ORIENTATION_TAG, 1)
+        self._orientation = EXIF.get(tag, Orientation())
+        return np.asarray(ImageOps.exif_transpose(self._image).convert("RGB"))
+
+    def _judge(self, index: int, error: Exception | None) -> None:
+        """Raise for a picture that is cut off or damaged; a note does for an animation, if the limits allow."""
+        if index and not self._still and self._limits.allow_truncated:
+            self._opened.notes.append(CUT_NOTE)
+        elif self._cut:
+            raise MediaError(f"{self._path}: cut off: {self._cut}", COPY_AGAIN) from error
+        else:
+            raise MediaError(f"{self._path}: frame {index} is damaged: {error}", COPY_AGAIN) from error
+
+
+def _frames_of(image: Any) -> range:
+    """Indices of the frames that are shown: one of a still picture, whatever else the file holds."""
+    count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+    # APNG: the picture for programs that know no animation is a frame only if it says so.
+    first = 1 if count > 1 and image.info.get("default_image") else 0
+    return range(first, count)
+
+
+def _seconds(image: Any) -> Fraction:
+    """How long the current frame is shown, exactly as stored."""
+    seconds = Fraction((image.info.get("duration") or 0) / 1000)
+    return seconds.limit_denominator(_LARGEST_DENOMINATOR)

@@ -25,13 +25,14 @@ class FrameChunk:
     times: Sequence[Fraction] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class FrameSource:
     """What is known of a video before its frames, and the frames.
 
     fps: the average rate, None where there is none. tick: the container's clock tick in seconds, None without one.
     frame_count: None while a decoder still makes frames. chunks: consumed once; the frames of a chunk are only there
     until the next one is asked for. Raises :class:`MediaError` at the end of a file that was cut off.
+    variable_frame_rate, notes: as a clip has them, complete after the last chunk.
     """
 
     path: Path
@@ -41,6 +42,8 @@ class FrameSource:
     width: int
     frame_count: int | None
     chunks: Iterator[FrameChunk]
+    variable_frame_rate: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def source_of(clip: Clip) -> FrameSource:
@@ -48,4 +51,14 @@ def source_of(clip: Clip) -> FrameSource:
     frames = clip.frames.numpy()
     count, height, width = frames.shape[:3]
     chunk = FrameChunk(frames, clip.times if count > 1 else ())
-    return FrameSource(clip.path, clip.fps, clip.tick, height, width, count, iter((chunk,)))
+    return FrameSource(
+        path=clip.path,
+        fps=clip.fps,
+        tick=clip.tick,
+        height=height,
+        width=width,
+        frame_count=count,
+        chunks=iter((chunk,)),
+        variable_frame_rate=clip.variable_frame_rate,
+        notes=clip.notes,
+    )

@@ -107,7 +107,7 @@ def test_index_missing(encode) -> None:
 def test_cut_midway(encode, name: str, options: dict) -> None:
     path = encode(name, count=30, **options)
     whole, cut = read_clip(path), _cut(path, 0.6)
-    with pytest.raises(MediaError, match=r"cut\.m.*: truncated, .* are"):
+    with pytest.raises(MediaError, match=r"cut\.m.*: cut off: .* are there"):
         read_clip(cut)
     rest = read_clip(cut, allow_truncated=True)
     assert 5 < rest.frame_count < 25
@@ -136,14 +136,14 @@ def test_size_change(tmp_path: Path, encode) -> None:
 
 
 def test_audio_only(tmp_path: Path) -> None:
-    path = tmp_path / "tone.wav"
+    path = tmp_path / "tone.mkv"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("pcm_s16le", rate=8000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    with pytest.raises(MediaError, match=r"tone\.wav: has no video stream"):
+    with pytest.raises(MediaError, match=r"tone\.mkv: has no video stream"):
         read_clip(path)
     with pytest.raises(MediaError, match="has no video stream"):
         probe(path)
@@ -257,7 +257,7 @@ class TestImages:
 
     def test_damaged(self, tmp_path: Path, texture) -> None:
         Image.fromarray(texture(1, 133, 147)[0]).save(tmp_path / "whole.png")
-        with pytest.raises(MediaError, match=r"cut\.png: frame 0 is damaged"):
+        with pytest.raises(MediaError, match=r"cut\.png: cut off: it has no last chunk"):
             read_clip(_cut(tmp_path / "whole.png", 0.5))
 
     def test_sixteen_bits(self, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""What reading one video or picture may cost. Every error names the setting that raises its limit."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nova_bench.errors import MediaError
+
+
+class MediaLimits(BaseModel):
+    """Limits for reading one file. The defaults admit ten minutes of 1080p at 60 frames per second.
+
+    They protect a run of thousands from one file and decide no number: what they refuse is a failed sample.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    max_pixels: int = Field(default=100_000_000, ge=1)
+    """Pixels of a still picture."""
+    max_frame_pixels: int = Field(default=10_000_000, ge=1)
+    """Pixels of one frame of a video or animation; the default admits 4096x2160."""
+    max_frames: int = Field(default=100_000, ge=1)
+    """Frames of a video."""
+    max_seconds: float = Field(default=3_600.0, gt=0)
+    """Length of a video."""
+    max_megabytes: int = Field(default=16_384, ge=1)
+    """Size of a file, in MiB."""
+    max_decoded_megabytes: int = Field(default=4_096, ge=1)
+    """Memory for the frames of one video when a scorer needs all of them at once, in MiB."""
+    timeout_seconds: float = Field(default=600.0, gt=0)
+    """Time that decoding one file may take."""
+    stall_seconds: float = Field(default=60.0, gt=0)
+    """Time that a decoder may take for its next frame."""
+    allow_truncated: bool = False
+    """Score videos that were cut off, or are damaged, on the frames that are whole. Cut pictures always fail."""
+
+
+def over_limit(what: str, setting: str, value: object) -> MediaError:
+    """The error for a file that breaks a limit: ``what`` names the file and what it asks for."""
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return MediaError(
+        f"{what}, more than media.{setting} allows ({shown})", f"--set media.{setting}=N, if this file is to be read"
+    )
+
+
+class Deadline:
+    """The time that a decoder spends on one file; what the caller does between two frames does not count."""
+
+    def __init__(self, path: object, limits: MediaLimits):
+        self._path, self._limits = path, limits
+        self._spent = 0.0
+        self._started: float | None = None
+
+    def resume(self) -> None:
+        """The decoder goes on."""
+        self._started = time.monotonic()
+
+    def pause(self) -> None:
+        """The caller has a frame."""
+        if self._started is not None:
+            self._spent += time.monotonic() - self._started
+            self._started = None
+
+    def check(self) -> None:
+        """Raise :class:`MediaError` if the decoder took too long for the next frame, or for all of them."""
+        waited = 0.0 if self._started is None else time.monotonic() - self._started
+        if waited > self._limits.stall_seconds:
+            raise self.stalled()
+        if self._spent + waited > self._limits.timeout_seconds:
+            raise over_limit(f"{self._path}: decoding takes longer", "timeout_seconds", self._limits.timeout_seconds)
+
+    def stalled(self) -> MediaError:
+        """The error for a decoder that comes to no end."""
+        return over_limit(
+            f"{self._path}: the decoder's next frame takes longer", "stall_seconds", self._limits.stall_seconds
+        )
