@@ -12,6 +12,7 @@ from nova_bench.store import Artifact, FailedUnit
 
 if TYPE_CHECKING:
     from nova_bench.render.contact_sheet import ContactSheet, Tile
+    from nova_bench.video.limits import MediaLimits
 
 PER_SHEET = 12
 UNREADABLE = "can't be shown"
@@ -26,16 +27,17 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit]) -
     if asked is None:
         asked = 0 if plan.scorers else WITHOUT_SCORERS
     units = plan.units[:asked]
+    of_all = f" of {len(plan.units)}" if len(units) < len(plan.units) else ""
     sheets = []
     for start in range(0, len(units), PER_SHEET):
         part = units[start : start + PER_SHEET]
-        tiles = tuple(_tile(sample_name(unit), artifacts.get(unit.digest)) for unit in part)
+        tiles = tuple(_tile(sample_name(unit), artifacts.get(unit.digest), plan.suite.media) for unit in part)
         moving = any(len(tile.pictures) > 1 for tile in tiles)
         number = f"_{start // PER_SHEET + 1}" if len(units) > PER_SHEET else ""
         sheets.append(
             ContactSheet(
                 id=f"contact_sheet{number}",
-                title=f"Samples {start + 1} to {start + len(part)}",
+                title=f"Samples {start + 1} to {start + len(part)}{of_all}",
                 caption=f"{model_name(plan)}." + (" Frames evenly spread from first to last." if moving else ""),
                 tiles=tiles,
                 width="page",
@@ -50,13 +52,13 @@ def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
     return [f"{tile.caption}: {tile.note}" for tile in tiles if tile.note.startswith(UNREADABLE)]
 
 
-def _tile(caption: str, artifact: Artifact | FailedUnit | None) -> Tile:
+def _tile(caption: str, artifact: Artifact | FailedUnit | None, limits: MediaLimits) -> Tile:
     from nova_bench.render.contact_sheet import Tile, pictures_of
     from nova_bench.video import read_clip
 
     if not isinstance(artifact, Artifact):
         return Tile(caption, (), f"failed: {artifact.error}" if artifact else "not made yet")
     try:
-        return Tile(caption, pictures_of(read_clip(artifact.path).frames.numpy()))
+        return Tile(caption, pictures_of(read_clip(artifact.path, limits=limits).frames.numpy()))
     except MediaError as error:
         return Tile(caption, (), f"{UNREADABLE}: {error}")

@@ -97,10 +97,13 @@ def _series(row: Row) -> list[float]:
 def _poster(path: Path | None) -> bytes | None:
     from nova_bench.render.html.media import poster_jpeg
     from nova_bench.video import read_clip
+    from nova_bench.video.frame_folder import frame_files
 
     if path is None:
         return None
     try:
+        if path.is_dir():
+            path = next(iter(frame_files(path)), path)
         return poster_jpeg(read_clip(path, max_frames=1, allow_truncated=True).frames[0].numpy())
-    except MediaError:
+    except (MediaError, OSError):
         return None

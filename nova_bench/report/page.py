@@ -118,6 +118,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
             tables=tuple(tables),
             figures=tuple(figures),
             gallery=tuple(gallery_items(plan, summaries, artifacts, progress)),
+            samples=len(plan.units),
             metrics=gallery_metrics(summaries),
             provenance=_provenance(plan, folder),
         ),

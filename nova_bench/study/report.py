@@ -61,6 +61,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
             figures=tuple(figures),
             links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
             gallery=tuple(_gallery(results, progress)),
+            samples=sum(len(arm.plan.units) for arm in measured),
             metrics=tuple(
                 {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
             ),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nova_bench.render.figure_spec import FigureSpec
     from nova_bench.render.table import Table
+    from nova_bench.video.limits import MediaLimits
 
 LARGEST_SIDE = 240
 """Pixels; larger frames are scaled down for the figure, smaller ones are shown as they are."""
@@ -38,10 +39,10 @@ def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], 
         if position >= len(listed):
             continue
         key, unit = listed[position]
-        files = [(arm.record.setting, _file_of(arm, key)) for arm in arms]
+        files = [(arm.record.setting, _file_of(arm, key), arm.plan.suite.media) for arm in arms]
         if unit.reference:
-            files.insert(0, ("ground truth", Path(unit.reference)))
-        videos = [(label, _frames(path)) for label, path in files]
+            files.insert(0, ("ground truth", Path(unit.reference), arms[0].plan.suite.media))
+        videos = [(label, _frames(path, limits)) for label, path, limits in files]
         chosen, width = _steps(results, asked, videos)
         figures.append(
             FrameStrips(
@@ -63,13 +64,13 @@ def _file_of(arm: ArmResult, key: tuple[str, int]) -> Path | None:
     return made.path if isinstance(made, Artifact) else None
 
 
-def _frames(path: Path | None) -> np.ndarray | None:
+def _frames(path: Path | None, limits: MediaLimits) -> np.ndarray | None:
     from nova_bench.video import read_clip
 
     if path is None:
         return None
     try:
-        return read_clip(path, allow_truncated=True).frames.numpy()
+        return read_clip(path, allow_truncated=True, limits=limits).frames.numpy()
     except MediaError:
         return None
 

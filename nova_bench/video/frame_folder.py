@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nova_bench.errors import MediaError
 from nova_bench.identity import digest
 from nova_bench.video.formats import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nova_bench.video.limits import MediaLimits
+    from nova_bench.video.stream import FrameStream
 
 _NUMBER = re.compile(r"[0-9]+")
 _LEAST_FRAMES = 3
@@ -27,6 +36,46 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (_natural(path.name), path.name))
 
 
+@contextmanager
+def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream]:
+    """Open the pictures of a folder as the frames of a video, at ``limits.folder_fps``. Raises MediaError.
+
+    A picture that can't be read ends it, as a damaged frame ends any video. Of an animation the first frame counts.
+    """
+    from nova_bench.video.stream import FrameStream, any_error_as_media_error, check_count, open_frames
+
+    with any_error_as_media_error(folder):
+        files = frame_files(folder)
+    if not files:
+        raise MediaError(f"{folder}: no pictures", "with model.layout=frames, a video is a folder of pictures")
+    check_count(folder, len(files), limits)
+    fps = Fraction(str(limits.folder_fps))
+    notes = numbering_notes(files)
+
+    def frames() -> Iterator[tuple[np.ndarray, Fraction | None]]:
+        for index, file in enumerate(files):
+            with open_frames(file, limits, whole=False) as picture:
+                for note in picture.notes:
+                    if (of_frames := f"frames: {note}") not in notes:
+                        notes.append(of_frames)
+                yield next(picture.frames)[0], index / fps
+
+    with open_frames(files[0], limits, whole=False) as first:
+        height, width, pix_fmt, orientation = first.height, first.width, first.pix_fmt, first.orientation
+    yield FrameStream(
+        path=folder,
+        height=height,
+        width=width,
+        fps=fps,
+        tick=1 / fps,
+        pix_fmt=pix_fmt,
+        declared_frames=len(files),
+        orientation=orientation,
+        frames=frames(),
+        notes=notes,
+    )
+
+
 def folder_digest(folder: Path, fps: Fraction, file_digest: Callable[[Path], str]) -> str:
     """Digest of the frames' contents in order, and of their rate. Raises OSError, also if there are no frames."""
     files = frame_files(folder)
@@ -35,10 +84,11 @@ def folder_digest(folder: Path, fps: Fraction, file_digest: Callable[[Path], str
     return digest("frames", [str(fps), [file_digest(path) for path in files]])
 
 
-def with_frame_folders(file_digest: Callable[[Path], str], fps: Fraction | None) -> Callable[[Path], str]:
-    """``file_digest``, except that a folder is digested as a video of ``fps`` frames a second, if there is a rate."""
-    if fps is None:
+def with_frame_folders(file_digest: Callable[[Path], str], limits: MediaLimits) -> Callable[[Path], str]:
+    """``file_digest``, except that a folder is digested as a video if the ``limits`` say that it is one."""
+    if limits.folder_fps is None:
         return file_digest
+    fps = Fraction(str(limits.folder_fps))
     return lambda path: folder_digest(path, fps, file_digest) if path.is_dir() else file_digest(path)
 
 
