@@ -209,7 +209,7 @@ class _Document:
             # 2024-02-30, an integer of 5000 digits, a tag that the value doesn't fit
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             raise SuiteError(
-                f"{self._origin(node).where}: {shorten(node.value)}: {problem}", "correct it, or quote it: text"
+                f"{self._origin(node).where}: {shorten(node.value)}: {problem}", "correct it, or quote it if it is text"
             ) from error
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise SuiteError(

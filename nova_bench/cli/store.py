@@ -82,13 +82,18 @@ def export_run(
 
 @app.command("restore")
 @ends_with_code
-def restore_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
+def restore_store(
+    folder: options.StoreFolder = options.DEFAULT_STORE,
+    force: Annotated[bool, typer.Option("--force", help="Replace a database that is not damaged, too.")] = False,
+) -> ExitCode:
     """Put the last backup in the place of a damaged database; the damaged file is kept."""
     from nova_bench.store.repair import restore
 
-    restored = restore(folder)
-    print("restored from the backup of the last finished run" if restored.from_backup else "no backup: began anew")
+    restored = restore(folder, force)
+    print(
+        "restored from the backup of the last finished run" if restored.from_backup else "no sound backup: began anew"
+    )
     print(f"videos found beyond it: {restored.videos}")
-    if restored.kept:
-        print(f"the damaged database is kept as {restored.kept}")
+    for kept in restored.kept:
+        print(f"the database that was here is kept as {kept}")
     return ExitCode.PASS

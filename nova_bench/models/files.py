@@ -24,7 +24,7 @@ from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
 from nova_bench.video.folder import FolderListing, list_media
 from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
-from nova_bench.video.frame_folder import like_frames
+from nova_bench.video.frame_folder import FOLDER_FPS, like_frames
 
 
 class FilesSpec(ModelSpec):
@@ -234,7 +234,8 @@ class FilesAdapter:
             elif not unit.content_digest:
                 yield Output(unit, error=f"{unit.source}: couldn't be read when the run was planned")
             else:
-                yield Output(unit, path=Path(unit.source))
+                details = {FOLDER_FPS: self._options.fps} if self._frames else {}
+                yield Output(unit, path=Path(unit.source), details=details)
 
 
 def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:

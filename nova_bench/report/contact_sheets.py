@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from nova_bench.errors import MediaError
 from nova_bench.plan import Plan
 from nova_bench.report.naming import model_name, sample_name
+from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit
 
 if TYPE_CHECKING:
     from nova_bench.render.contact_sheet import ContactSheet, Tile
-    from nova_bench.video.limits import MediaLimits
 
 PER_SHEET = 12
 UNREADABLE = "can't be shown"
 WITHOUT_SCORERS = 24
 
 
-def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit]) -> list[ContactSheet]:
+def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit], sources: Sources) -> list[ContactSheet]:
     """As many samples as the suite's report asks for, twelve to a sheet."""
     from nova_bench.render.contact_sheet import ContactSheet
 
@@ -31,7 +31,7 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit]) -
     sheets = []
     for start in range(0, len(units), PER_SHEET):
         part = units[start : start + PER_SHEET]
-        tiles = tuple(_tile(sample_name(unit), artifacts.get(unit.digest), plan.suite.media) for unit in part)
+        tiles = tuple(_tile(sample_name(unit), artifacts.get(unit.digest), sources) for unit in part)
         moving = any(len(tile.pictures) > 1 for tile in tiles)
         number = f"_{start // PER_SHEET + 1}" if len(units) > PER_SHEET else ""
         sheets.append(
@@ -52,13 +52,12 @@ def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
     return [f"{tile.caption}: {tile.note}" for tile in tiles if tile.note.startswith(UNREADABLE)]
 
 
-def _tile(caption: str, artifact: Artifact | FailedUnit | None, limits: MediaLimits) -> Tile:
-    from nova_bench.render.contact_sheet import Tile, pictures_of
-    from nova_bench.video import read_clip
+def _tile(caption: str, artifact: Artifact | FailedUnit | None, sources: Sources) -> Tile:
+    from nova_bench.render.contact_sheet import Tile
 
     if not isinstance(artifact, Artifact):
         return Tile(caption, (), f"failed: {artifact.error}" if artifact else "not made yet")
     try:
-        return Tile(caption, pictures_of(read_clip(artifact.path, limits=limits).frames.numpy()))
+        return Tile(caption, sources.pictures(artifact))
     except MediaError as error:
         return Tile(caption, (), f"{UNREADABLE}: {error}")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.aggregate import MetricSummary, SampleScore
-from nova_bench.errors import MediaError
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
 from nova_bench.report.extremes import ends, why
 from nova_bench.report.naming import by_unit, problem_of
+from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ def gallery_items(
     plan: Plan,
     summaries: Sequence[MetricSummary],
     artifacts: dict[str, Artifact | FailedUnit],
+    sources: Sources,
     progress: Progress,
 ) -> list[GalleryItem]:
     """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit."""
@@ -36,7 +36,7 @@ def gallery_items(
     with progress.stage("gallery", len(units)) as advance:
         for unit in units:
             scores, artifact = table.get(unit.digest, {}), artifacts.get(unit.digest)
-            items.append(gallery_item(unit, scores, artifact, scored=bool(plan.scorers)))
+            items.append(gallery_item(unit, scores, artifact, sources, scored=bool(plan.scorers)))
             advance(1)
     return items
 
@@ -45,6 +45,7 @@ def gallery_item(
     unit: Unit,
     scores: Mapping[str, SampleScore],
     artifact: Artifact | FailedUnit | None,
+    sources: Sources,
     *labels: str,
     scored: bool = True,
 ) -> GalleryItem:
@@ -54,7 +55,7 @@ def gallery_item(
     """
     from nova_bench.render.html.gallery import GalleryItem
 
-    path = artifact.path if isinstance(artifact, Artifact) else None
+    made = isinstance(artifact, Artifact)
     problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
     if isinstance(artifact, FailedUnit):
         problems.setdefault(artifact.error)
@@ -62,15 +63,15 @@ def gallery_item(
     return GalleryItem(
         prompt=unit.prompt,
         sample_index=unit.sample_index,
-        status="failed" if problems else "ok" if ok or (path and not scored) else "skipped",
+        status="failed" if problems else "ok" if ok or (made and not scored) else "skipped",
         error="; ".join(problems),
         scores={name: row.value for name, row in ok.items()},
         details={name: series for name, row in ok.items() if (series := _series(row))},
         limits={name: row.details["threshold"] for name, row in ok.items() if "threshold" in row.details},
         notes={name: why(row.details) for name, row in ok.items()},
-        media=path,
-        poster=_poster(path),
-        reference=Path(unit.reference) if unit.reference else None,
+        media=sources.file(artifact),
+        poster=sources.poster(artifact),
+        reference=sources.file(sources.reference(unit)),
         labels=(*labels, *unit.tags),
     )
 
@@ -92,18 +93,3 @@ def _series(row: Row) -> list[float]:
         if isinstance(value, list) and len(value) > 1 and all(isinstance(item, int | float) for item in value):
             return value
     return []
-
-
-def _poster(path: Path | None) -> bytes | None:
-    from nova_bench.render.html.media import poster_jpeg
-    from nova_bench.video import read_clip
-    from nova_bench.video.frame_folder import frame_files
-
-    if path is None:
-        return None
-    try:
-        if path.is_dir():
-            path = next(iter(frame_files(path)), path)
-        return poster_jpeg(read_clip(path, max_frames=1, allow_truncated=True).frames[0].numpy())
-    except (MediaError, OSError):
-        return None

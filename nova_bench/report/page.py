@@ -25,6 +25,7 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.selection import select
@@ -83,7 +84,8 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     from nova_bench.render.figures import write_figure
     from nova_bench.render.html.report import Report, write_report
 
-    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
+    sources = Sources(store, plan.suite.media)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
@@ -93,7 +95,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         tables.append(samples_table(plan, summaries))
     elif (extremes := extremes_table(summaries)).rows:
         tables.append(extremes)
-    sheets = contact_sheets(plan, artifacts)
+    sheets = contact_sheets(plan, artifacts, sources)
     figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
     out = folder / "report"
     write_tables(tables, out / "tables")
@@ -104,7 +106,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         write_atomic(out / FAILURES, failed.encode())
     else:
         (out / FAILURES).unlink(missing_ok=True)
-    notices = notices_of(plan, summaries, store)
+    notices = [*notices_of(plan, summaries, store), *sources.notices(plan.units, artifacts)]
     write_notices(notices, out)
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
@@ -117,7 +119,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
             notices=page_lines(notices),
             tables=tuple(tables),
             figures=tuple(figures),
-            gallery=tuple(gallery_items(plan, summaries, artifacts, progress)),
+            gallery=tuple(gallery_items(plan, summaries, artifacts, sources, progress)),
             samples=len(plan.units),
             metrics=gallery_metrics(summaries),
             provenance=_provenance(plan, folder),

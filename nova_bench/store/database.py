@@ -41,7 +41,10 @@ CREATE TABLE IF NOT EXISTS notices (
 CREATE TABLE IF NOT EXISTS remembered_digests (
     path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last_change (one INTEGER PRIMARY KEY, token TEXT NOT NULL);
 """
+# Which change was the last one: two databases with the same text in it hold the same.
+LAST_CHANGE = "INSERT OR REPLACE INTO last_change VALUES (1, ?)"
 # The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
 LOG_HEADER = 32
@@ -173,10 +176,22 @@ def _log_of(path: Path) -> bytes:
         return b""
 
 
-def damaged(path: Path, problem: str) -> StoreError:
+def last_change(connection: sqlite3.Connection) -> str:
+    """What :data:`LAST_CHANGE` wrote last; empty if it never did."""
+    if not has_table(connection, "last_change"):
+        return ""
+    found = connection.execute("SELECT token FROM last_change").fetchone()
+    return found[0] if found else ""
+
+
+class DamagedStore(StoreError):
+    """The database can't be trusted any more."""
+
+
+def damaged(path: Path, problem: str) -> DamagedStore:
     """The error for a database that can't be trusted any more. Nothing is written to it."""
     problem = " ".join(problem.split())
-    return StoreError(
+    return DamagedStore(
         f"{path}: the database is damaged ({problem}); nothing was changed, the videos are intact",
         f"python -m nova_bench store restore --store {path.parent}  puts the last backup in its place, "
         "keeps the damaged file",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from nova_bench.atomic import write_with
@@ -18,26 +20,35 @@ from nova_bench.store.store import ARTIFACTS, BACKUP, DATABASE, Store
 class Restored:
     """What a restore did."""
 
-    kept: Path | None
-    """Where the damaged database lies now."""
+    kept: tuple[Path, ...]
+    """Where the databases that were replaced, or could not be used, lie now."""
     from_backup: bool
     videos: int
     """Videos that the journal knew beyond the backup."""
 
 
-def restore(root: Path) -> Restored:
-    """Replace the database by its last backup (an empty one without) and enter the videos made since.
+def restore(root: Path, force: bool = False) -> Restored:
+    """Replace the database by its last sound backup (an empty one without) and enter the videos made since.
 
-    The damaged file is kept. Scores that are newer than the backup are computed again by the next run.
+    The damaged file is kept. Scores that are newer than the backup are computed again by the next run. StoreError for
+    a database that is not damaged, unless ``force``.
     """
     backup, path = root / BACKUP, root / DATABASE
     if not any(file.exists() for file in (path, backup, root / ARTIFACTS / journal.JOURNAL)):
         raise StoreError(f"{root}: neither a database nor a backup here", "give the store's folder")
     lock = WriterLock(root)
     try:
+        if path.exists() and not force and not _is_damaged(path):
+            raise StoreError(
+                f"{path}: is not damaged; a backup would take its newer scores away",
+                f"python -m nova_bench store restore --force --store {root}  replaces it all the same, and keeps it",
+            )
         with database.explained(root):
-            kept = _set_aside(root, path)
+            kept = [_set_aside(path)]
             from_backup = backup.is_file()
+            if from_backup and _is_damaged(backup):
+                kept.append(_set_aside(backup))
+                from_backup = False
             if from_backup:
                 write_with(path, lambda temporary: shutil.copyfile(backup, temporary))
             else:
@@ -45,16 +56,30 @@ def restore(root: Path) -> Restored:
     finally:
         lock.release()
     with Store.writer(root) as store:
-        return Restored(kept, from_backup, store.from_journal + store.record_journal())
+        found = store.from_journal + store.record_journal()
+        return Restored(tuple(filter(None, kept)), from_backup, found)
 
 
-def _set_aside(root: Path, path: Path) -> Path | None:
-    """Rename the database with its log, under one name, so that nothing is lost; return where it lies now."""
-    if not path.exists():
+def _is_damaged(path: Path) -> bool:
+    """Whether a database can't be trusted. StoreError for one that can't be read or is of another version."""
+    try:
+        database.open_to_read(path).close()
+    except database.DamagedStore:
+        return True
+    return False
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a database with its log under one name that is free, so that nothing is lost; return where it lies now.
+
+    A log that was left without its database goes too: SQLite would take it for that of the next one.
+    """
+    parts = [suffix for suffix in ("", "-wal", "-shm") if os.path.lexists(f"{path}{suffix}")]
+    if not parts:
         return None
-    kept = root / f"store.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}.sqlite"
-    for suffix in ("", "-wal", "-shm"):
-        part = Path(f"{path}{suffix}")
-        if part.exists():
-            part.rename(f"{kept}{suffix}")
+    stem = f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    names = (path.with_name(f"{stem}{f'-{number}' if number else ''}.sqlite") for number in count())
+    kept = next(name for name in names if not any(os.path.lexists(f"{name}{s}") for s in ("", "-wal", "-shm")))
+    for suffix in parts:
+        os.rename(f"{path}{suffix}", f"{kept}{suffix}")
     return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,18 +13,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nova_bench.atomic import write_with
+from nova_bench.atomic import write_atomic, write_with
 from nova_bench.errors import StoreError
 from nova_bench.identity import file_digest
 from nova_bench.notices import Notice
+from nova_bench.regular import open_regular
 from nova_bench.remembered import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
+from nova_bench.video.frame_folder import FOLDER_FPS, with_frame_folders
+from nova_bench.video.limits import MediaLimits
 
 DATABASE = "store.sqlite"
 BACKUP = "store.backup.sqlite"
 ARTIFACTS = "artifacts"
+PREVIEWS = "previews"
 # SQLite's limit on parameters of one statement is at least 32766; this leaves room and keeps statements cacheable.
 LOOKUP = 500
 # Calling an enumeration is ten times as slow, which hundreds of thousands of rows notice.
@@ -123,6 +128,7 @@ class Store:
             try:
                 yield self._connection
                 self._write_timings()
+                self._connection.execute(database.LAST_CHANGE, [secrets.token_hex(16)])
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
@@ -150,6 +156,11 @@ class Store:
 
     def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
         """What is there of these units. An artifact whose file is gone or of another size is left out as missing."""
+        recorded = self.recorded_artifacts(units).items()
+        return {unit: a for unit, a in recorded if isinstance(a, FailedUnit) or _size(str(a.path)) == a.size}
+
+    def recorded_artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
+        """What was made of these units, whether the files are still there or not: their scores are."""
         found: dict[str, Artifact | FailedUnit] = {}
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
@@ -157,8 +168,7 @@ class Store:
                 found[unit] = FailedUnit(unit, error, json.loads(details))
                 continue
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
-            if _size(str(path)) == size:
-                found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
+            found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
         return found
 
     def add_units(self, batch: Sequence[Draft | Artifact | FailedUnit]) -> list[Artifact | FailedUnit]:
@@ -214,14 +224,30 @@ class Store:
 
     def verify(self) -> Iterator[tuple[Path, str]]:
         """Read every artifact again; yields (path, problem) for each whose bytes are not what its digest says."""
-        query = "SELECT sha256, suffix, external FROM artifacts WHERE status = ?"
-        for sha256, suffix, external in self._all(query, [Status.OK]):
+        query = "SELECT sha256, suffix, external, details FROM artifacts WHERE status = ?"
+        for sha256, suffix, external, details in self._all(query, [Status.OK]):
+            limits = MediaLimits(folder_fps=json.loads(details).get(FOLDER_FPS))
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
             try:
-                if file_digest(path) != sha256:
+                if with_frame_folders(file_digest, limits)(path) != sha256:
                     yield path, "changed since it was recorded"
             except OSError as error:
                 yield path, error.strerror or str(error)
+
+    # Previews -------------------------------------------------------------------------------------------------------
+
+    def preview(self, key: str) -> bytes | None:
+        """A preview that was kept; None if there is none."""
+        try:
+            with open_regular(files.content_path(self.root / PREVIEWS, key, "")) as stream:
+                return stream.read()
+        except OSError:
+            return None
+
+    def keep_preview(self, key: str, content: bytes) -> None:
+        """Keep a small picture of what was scored, where the store can be written; a reader may do so, too."""
+        with suppress(StoreError):
+            write_atomic(files.content_path(self.root / PREVIEWS, key, ""), content)
 
     # Rows -----------------------------------------------------------------------------------------------------------
 
@@ -372,7 +398,7 @@ class Store:
     def back_up(self) -> None:
         """Copy the database to `store.backup.sqlite`, atomically; `store restore` puts it back.
 
-        A backup that is newer than the last change stays.
+        A backup that holds the last change stays, whatever the clock says of it.
         """
         backup = self.root / BACKUP
 
@@ -388,8 +414,8 @@ class Store:
 
         self._flush_timings()
         with database.explained(backup):
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if not busy and backup.exists() and backup.stat().st_mtime_ns > self._path.stat().st_mtime_ns:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if _last_change_in(backup) == (database.last_change(self._connection) or None):
                 return
             write_with(backup, copy)
 
@@ -404,6 +430,18 @@ class Store:
         for start in range(0, len(keys), LOOKUP):
             part = keys[start : start + LOOKUP]
             yield from self._all(f"{query} ({_marks(part)})", part)
+
+
+def _last_change_in(backup: Path) -> str | None:
+    """Which change was the last in a backup; None if there is none that can be read."""
+    try:
+        connection = database.open_to_read(backup)
+    except StoreError:
+        return None
+    try:
+        return database.last_change(connection)
+    finally:
+        connection.close()
 
 
 def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: Iterable[Any]) -> StoredRun:

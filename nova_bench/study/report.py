@@ -14,6 +14,7 @@ from nova_bench.report import Reported
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.study.figures import study_figures
@@ -38,6 +39,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     from nova_bench.render.html.report import Link, Report, write_report
 
     results = results_of(record, store)
+    sources = results.sources
     tables, figures = added_parts(results)
     if any(arm.plan is not None or arm.record.problem for arm in results.arms):
         tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
@@ -46,7 +48,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     for figure in figures:
         write_figure(figure, out / "figures")
     missing = study_gaps(results)
-    notices = _notices(results, store)
+    notices = _notices(results, store, sources)
     write_notices(notices, out)
     measured = [arm for arm in results.arms if arm.plan is not None]
     page = write_report(
@@ -60,7 +62,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
             tables=tuple(tables),
             figures=tuple(figures),
             links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
-            gallery=tuple(_gallery(results, progress)),
+            gallery=tuple(_gallery(results, sources, progress)),
             samples=sum(len(arm.plan.units) for arm in measured),
             metrics=tuple(
                 {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
@@ -73,16 +75,24 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
 
 
-def _notices(results: StudyResults, store: Store) -> list[Notice]:
+def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Notice]:
     measured = [arm for arm in results.arms if arm.plan is not None]
-    return labelled({arm.record.label: notices_of(arm.plan, arm.summaries, store) for arm in measured})
+    return labelled(
+        {
+            arm.record.label: [
+                *notices_of(arm.plan, arm.summaries, store),
+                *sources.notices(arm.plan.units, arm.artifacts),
+            ]
+            for arm in measured
+        }
+    )
 
 
 def _page_of(arm: ArmResult, store: Store) -> Path:
     return store.root / arm.plan.run_name / "report" / "index.html"
 
 
-def _gallery(results: StudyResults, progress: Progress) -> list[GalleryItem]:
+def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> list[GalleryItem]:
     """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit."""
     measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
     samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}
@@ -96,7 +106,7 @@ def _gallery(results: StudyResults, progress: Progress) -> list[GalleryItem]:
             for arm, scores, unit in samples[key]:
                 scored = scores.get(unit.digest, {})
                 made, label = arm.artifacts.get(unit.digest), arm.record.label
-                items.append(gallery_item(unit, scored, made, label, scored=bool(arm.plan.scorers)))
+                items.append(gallery_item(unit, scored, made, sources, label, scored=bool(arm.plan.scorers)))
             advance(1)
     return items
 

@@ -13,11 +13,13 @@ from nova_bench.plan import Plan
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
+from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.selection import select
 from nova_bench.store import Artifact, FailedUnit, Status, Store
 from nova_bench.study.pooling import Pooled, difference, pooled
 from nova_bench.study.record import ArmRecord, StudyRecord
+from nova_bench.video.limits import MediaLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +63,8 @@ class StudyResults:
 
     record: StudyRecord
     arms: tuple[ArmResult, ...]
+    sources: Sources | None = None
+    """Their files; None if none is shown."""
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -172,14 +176,18 @@ def within(found: Pooled, ranges: Sequence[tuple[float | None, float | None]]) -
 
 def results_of(record: StudyRecord, store: Store) -> StudyResults:
     """Read the runs of a study's arms from the store."""
-    return StudyResults(record, tuple(_arm_result(arm, record, store) for arm in record.arms))
+    arms = tuple(_arm_result(arm, record, store) for arm in record.arms)
+    limits = [arm.plan.suite.media for arm in arms if arm.plan is not None]
+    # Folders of frames, if an arm has any, are read at its rate.
+    chosen = next((each for each in limits if each.folder_fps is not None), MediaLimits())
+    return StudyResults(record, arms, Sources(store, chosen))
 
 
 def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
     plan = plan_of(store.run(arm.run))
-    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), record.statistics)

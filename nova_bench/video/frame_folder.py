@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nova_bench.video.limits import MediaLimits
     from nova_bench.video.stream import FrameStream
 
+FOLDER_FPS = "folder_fps"
+"""In the details of an artifact that is a folder of frames: its frames per second."""
 _NUMBER = re.compile(r"[0-9]+")
 _LEAST_FRAMES = 3
 """Fewer pictures with consecutive numbers are no sign of a video."""

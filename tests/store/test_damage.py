@@ -161,7 +161,7 @@ def test_without_a_backup_the_journal_knows_every_video(store, tell, contents):
     _refused(tell, store)
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0
-    assert "no backup" in said
+    assert "no sound backup" in said
     assert f"videos found beyond it: {UNITS}" in said
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said
@@ -226,6 +226,55 @@ def test_commits_lost_from_the_end_of_the_log_cost_no_video(write_suite, tmp_pat
     assert code == 0, said
     assert contents(root) == contents(tmp_path / "whole")
     assert _generations(root) == UNITS, "nothing was generated twice"
+
+
+def test_a_sound_database_is_replaced_only_by_force(store, tell, contents):
+    before = contents(store)
+    code, said = tell("store", "restore", "--store", "store")
+    assert code == 2
+    assert "is not damaged" in said
+    assert "store restore --force" in said
+    assert not list(store.glob("store.damaged-*"))
+    for _ in range(2):  # within one second
+        assert tell("store", "restore", "--force", "--store", "store")[0] == 0
+    assert len(list(store.glob("store.damaged-*.sqlite"))) == 2
+    assert contents(store) == before
+
+
+def test_a_log_without_its_database_is_moved_aside(store, tell, contents):
+    before = contents(store)
+    for suffix in ("-wal", "-shm"):
+        (store / f"store.sqlite{suffix}").write_bytes(bytes(5000))
+    (store / "store.sqlite").unlink()
+    code, said = tell("store", "restore", "--store", "store")
+    assert code == 0, said
+    assert len(list(store.glob("store.damaged-*.sqlite-wal"))) == 1
+    assert contents(store) == before
+
+
+@pytest.mark.parametrize("damage", [_header, _half])
+def test_a_damaged_backup_is_moved_aside_too(store, tell, contents, damage):
+    before = contents(store)
+    for name in ("store.sqlite", "store.backup.sqlite"):
+        damage(store / name)
+    code, said = tell("store", "restore", "--store", "store")
+    assert code == 0, said
+    assert "no sound backup" in said
+    assert f"videos found beyond it: {UNITS}" in said
+    assert len(list(store.glob("store.backup.damaged-*.sqlite"))) == 1
+    code, said = tell("run", "suite.yaml", "--store", "store")
+    assert code == 0, said
+    assert contents(store) == before
+
+
+def test_a_backup_of_the_future_is_no_newer(store, tell):
+    import os
+
+    backup = store / "store.backup.sqlite"
+    old = backup.read_bytes()
+    os.utime(backup, (2**32, 2**32))
+    assert tell("run", "suite.yaml", "--store", "store", "--limit", 3)[0] == 0
+    assert backup.read_bytes() != old
 
 
 def test_a_torn_journal_line_is_skipped(store, tell, contents):

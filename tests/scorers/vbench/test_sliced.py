@@ -235,6 +235,46 @@ def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert library.__wrapped__() is None
 
 
+def test_nobody_else_s_library_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Each way in which somebody else could have put a library there: it is built anew in a private folder."""
+    import os
+
+    from nova_bench.scorers.vbench.sliced import library as module
+
+    def build(compiler, path) -> None:
+        path.write_bytes(b"built here")
+
+    monkeypatch.setattr(module, "_compile", build)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = module._compiled("cc")
+    folder = first.parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert module._compiled("cc") == first
+    first.write_bytes(b"planted")
+    assert module._compiled("cc").read_bytes() == b"planted"  # by this user: taken
+    os.chmod(first, 0o666)
+    assert module._compiled("cc").read_bytes() == b"built here"
+    first.write_bytes(b"planted")
+    os.chmod(folder, 0o777)
+    assert module._compiled("cc").read_bytes() == b"built here"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    elsewhere = tmp_path / "planted.so"
+    elsewhere.write_bytes(b"planted")
+    first.unlink()
+    first.symlink_to(elsewhere)
+    assert module._compiled("cc").read_bytes() == b"built here"
+    folder.rename(tmp_path / "theirs")
+    (tmp_path / "theirs" / first.name).write_bytes(b"planted")
+    folder.symlink_to(tmp_path / "theirs")
+    private = module._compiled("cc")
+    assert private.read_bytes() == b"built here"
+    assert private.parent not in (folder, tmp_path / "theirs")
+    assert private.parent.stat().st_mode & 0o777 == 0o700
+    folder.unlink()
+    os.chmod(folder.parent, 0o777)
+    assert module._compiled("cc").parent != folder
+
+
 @needs_kernel
 def test_without_a_working_compiler_pytorch_does_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path, caplog: pytest.LogCaptureFixture

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import errno
 import hashlib
 import logging
 import os
 import platform
 import shutil
+import stat
 import subprocess
+import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from nova_bench.atomic import write_with
-from nova_bench.errors import StoreError
+from nova_bench.atomic import publish
 
 OFF = "NOVA_BENCH_SLICED"
 """Environment variable: ``0`` leaves all products to PyTorch."""
 CHUNK = 6
 """Steps of 64 channels whose sums are made in one go: what of 16 rows and outputs fits the first-level cache."""
 
+_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LOG = logging.getLogger(__name__)
 _HEADERS, _SOURCES = (sorted(Path(__file__).parent.glob(pattern)) for pattern in ("*.h", "*.c"))
 _NEEDS = ("amx_tile", "amx_int8", "avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
@@ -56,7 +61,7 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         loaded = ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, StoreError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.CalledProcessError) as error:
         _LOG.info("AMX is not used: %s", getattr(error, "stderr", None) or error)
         return None
     for name, arguments in _SIGNATURES.items():
@@ -79,9 +84,45 @@ def _compiled(compiler: str) -> Path:
     name = hashlib.sha256(source + repr((compiler, _FLAGS)).encode()).hexdigest()[:16]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base, "nova_bench", "compiled", f"sliced-{name}.so")
-    if not path.exists():
-        write_with(path, lambda temporary: _compile(compiler, temporary))
+    try:
+        _make_private(path.parent)
+        if not _is_ours(path):
+            with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as folder:
+                _compile(compiler, Path(folder, path.name))
+                publish(Path(folder, path.name), path)
+    except OSError:
+        # Nothing that others could have put there is ever loaded: this process makes a copy of its own.
+        folder = tempfile.mkdtemp(prefix="nova_bench-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder, path.name)
+        _compile(compiler, path)
     return path
+
+
+def _make_private(folder: Path) -> None:
+    """Make sure that only this user can put anything into ``folder``. Raises OSError if others can."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    above, here = os.stat(folder.parent), os.lstat(folder)
+    if above.st_uid not in (0, os.getuid()) or (above.st_mode & _BY_OTHERS and not above.st_mode & stat.S_ISVTX):
+        raise PermissionError(errno.EPERM, "others can replace what is in it", str(folder.parent))
+    if not stat.S_ISDIR(here.st_mode) or here.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "not a folder of this user", str(folder))
+    if here.st_mode & 0o077:
+        os.chmod(folder, 0o700)
+    if here.st_mode & _BY_OTHERS:  # whatever lies there may be anybody's
+        for path in folder.glob("*.so"):
+            path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether ``path`` is a file that only this user could have written."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & _BY_OTHERS
 
 
 def _compile(compiler: str, path: Path) -> None:

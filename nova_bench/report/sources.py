@@ -1,0 +1,199 @@
+"""The files behind a report: what is still what was scored, and previews of what is not there any more."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.errors import MediaError
+from nova_bench.identity import digest
+from nova_bench.models.base import Unit
+from nova_bench.notices import Notice, of_samples
+from nova_bench.prompt_sources.made import made_folder
+from nova_bench.regular import is_regular
+from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.video.frame_folder import with_frame_folders
+from nova_bench.video.limits import MediaLimits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nova_bench.render.contact_sheet import Picture
+
+GONE = "the file is not where it was; what was scored stands as it was"
+CHANGED = "the file is not what it was; what was scored stands as it was"
+
+
+Previewing = Callable[[Artifact, str, Callable[[Path], bytes]], bytes]
+"""(artifact, kind of preview, how it is made of the file) -> the preview, kept or made now. MediaError if neither."""
+
+
+class Sources:
+    """Files and previews of the artifacts in one store.
+
+    A preview is made once from the very content that was scored, and kept in the store by that content's digest: so a
+    report shows the same pictures after the files were moved, deleted or changed.
+    """
+
+    def __init__(self, store: Store, limits: MediaLimits):
+        self._store, self._limits = store, limits
+        self._problems: dict[tuple[Path, str], str] = {}
+
+    def problem(self, artifact: Artifact) -> str:
+        """Why an artifact's file can't be shown as what was scored; empty if it can."""
+        key = artifact.path, artifact.sha256
+        if key not in self._problems:
+            self._problems[key] = self._look(artifact)
+        return self._problems[key]
+
+    def _look(self, artifact: Artifact) -> str:
+        path = artifact.path
+        try:
+            if not artifact.external:  # named by their content; `store verify` reads them again
+                return "" if path.stat().st_size == artifact.size else CHANGED
+            if path.parent == made_folder():  # known by their recipe
+                return "" if is_regular(path) else GONE
+            content = with_frame_folders(self._store.file_digest, self._limits)(path)
+            return "" if content == artifact.sha256 else CHANGED
+        except OSError:
+            return GONE
+
+    def file(self, artifact: Artifact | FailedUnit | None) -> Path | None:
+        """The artifact's file, if it is still what was scored."""
+        return artifact.path if isinstance(artifact, Artifact) and not self.problem(artifact) else None
+
+    def reference(self, unit: Unit) -> Artifact | None:
+        """The unit's reference as a file of the user's, which what becomes of it can be asked for; None without one."""
+        if not unit.reference:
+            return None
+        return Artifact(unit.digest, unit.reference_digest, Path(unit.reference), 0, external=True)
+
+    def notices(self, units: Iterable[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[Notice]:
+        """What is gone or changed since it was scored, with the samples' names."""
+        texts: dict[str, list[str]] = {}
+        for unit in units:
+            artifact = artifacts.get(unit.digest)
+            if isinstance(artifact, Artifact) and (problem := self.problem(artifact)):
+                texts.setdefault(problem, []).append(Path(unit.source).name if unit.source else unit.prompt)
+        return of_samples(texts)
+
+    def poster(self, artifact: Artifact | FailedUnit | None) -> bytes | None:
+        """The first frame as a small JPEG; None if it can't be had any more or never could be read."""
+        from nova_bench.render.html.media import poster_jpeg
+        from nova_bench.video import read_clip
+
+        if not isinstance(artifact, Artifact):
+            return None
+
+        def make(path: Path) -> bytes:
+            return poster_jpeg(
+                read_clip(path, max_frames=1, allow_truncated=True, limits=self._limits).frames[0].numpy()
+            )
+
+        try:
+            return self._preview(artifact, "poster", make)
+        except MediaError:
+            return None
+
+    def pictures(self, artifact: Artifact) -> tuple[Picture, ...]:
+        """Frames for a contact sheet. MediaError if they can't be had."""
+        from nova_bench.render.contact_sheet import Picture, pictures_of
+        from nova_bench.video import read_clip
+
+        def make(path: Path) -> bytes:
+            made = pictures_of(read_clip(path, limits=self._limits).frames.numpy())
+            return _packed([(p.frame, p.width, p.height, p.pixels) for p in made])
+
+        return tuple(Picture(*fields) for fields in _unpacked(self._preview(artifact, "pictures", make)))
+
+    def strip(self, artifact: Artifact | FailedUnit | None, side: int) -> Strip | None:
+        """Single frames of a video, scaled to at most ``side`` pixels; None if it can't be had or read any more."""
+        strip = Strip(self._preview, artifact, side, self._limits) if isinstance(artifact, Artifact) else None
+        return strip if strip and strip.length else None
+
+    def _preview(self, artifact: Artifact, kind: str, make: Callable[[Path], bytes]) -> bytes:
+        key = digest("preview", [artifact.sha256, kind])
+        if (kept := self._store.preview(key)) is not None:
+            return kept
+        if problem := self.problem(artifact):
+            raise MediaError(problem)
+        made = make(artifact.path)
+        self._store.keep_preview(key, made)
+        return made
+
+
+class Strip:
+    """Single frames of one video; it is decoded once, and only if one that is asked for was never kept."""
+
+    def __init__(self, preview: Previewing, artifact: Artifact, side: int, limits: MediaLimits):
+        self._preview, self._artifact, self._side, self._limits = preview, artifact, side, limits
+
+    @cached_property
+    def length(self) -> int:
+        """How many frames it has; 0 if it can't be had or read."""
+        try:
+            return int(self._preview(self._artifact, "length", lambda path: str(len(self._frames)).encode()))
+        except MediaError:
+            return 0
+
+    def picture(self, index: int) -> np.ndarray | None:
+        """One frame, uint8 [h, w, 3]; None if there is none of that number."""
+        import numpy as np
+
+        if index >= self.length:
+            return None
+
+        def make(path: Path) -> bytes:
+            frame = _smaller(self._frames[index], self._side)
+            return _packed([(index, frame.shape[1], frame.shape[0], frame.tobytes())])
+
+        try:
+            content = self._preview(self._artifact, f"frame {index} at {self._side}", make)
+        except MediaError:
+            return None
+        ((_, width, height, pixels),) = _unpacked(content)
+        return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+
+    @cached_property
+    def _frames(self) -> np.ndarray:
+        from nova_bench.video import read_clip
+
+        return read_clip(self._artifact.path, allow_truncated=True, limits=self._limits).frames.numpy()
+
+
+def _smaller(frame: np.ndarray, side: int) -> np.ndarray:
+    """A frame, uint8 [H, W, 3], at most ``side`` pixels a side; never enlarged."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return frame
+    return cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+
+
+def _packed(pictures: list[tuple[int, int, int, bytes]]) -> bytes:
+    """(number, width, height, RGB bytes) of each picture -> JSON with PNGs, which lose nothing."""
+    from PIL import Image
+
+    entries = []
+    for number, width, height, pixels in pictures:
+        stream = io.BytesIO()
+        Image.frombytes("RGB", (width, height), pixels).save(stream, "PNG")
+        entries.append([number, base64.b64encode(stream.getvalue()).decode()])
+    return json.dumps(entries).encode()
+
+
+def _unpacked(content: bytes) -> list[tuple[int, int, int, bytes]]:
+    from PIL import Image
+
+    pictures = []
+    for number, encoded in json.loads(content):
+        image = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=["PNG"])
+        pictures.append((number, image.width, image.height, image.tobytes()))
+    return pictures

@@ -1,0 +1,105 @@
+"""A report stands on the store alone: files that were scored may be moved, deleted or changed since."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CLIPS = Path(__file__).parents[1] / "data" / "vbench_clips"
+OLD = Path(__file__).parents[1] / "data" / "old_store.zip"
+FIRST, SECOND = "r8_small_120x112_8fps_4f.mp4", "r5_short_160x136_10fps_2f.mp4"
+ADAPTED = "--set=scorers=[temporal_flickering]"
+
+
+@pytest.fixture
+def scored(tmp_path: Path, cli: Callable, write_suite: Callable) -> Path:
+    """The report's folder of two clips in ``tmp_path / "clips"``, scored."""
+    (tmp_path / "clips").mkdir()
+    for name in (FIRST, SECOND):
+        shutil.copy(CLIPS / name, tmp_path / "clips" / name)
+    suite = write_suite(model={"adapter": "files", "folder": "clips"}, prompts=None, sampling={})
+    assert cli("run", suite).returncode == 0
+    return next(tmp_path.glob("runs/smoke-*")) / "report"
+
+
+def values(report: Path) -> list[tuple[str, ...]]:
+    """Prompt, metric, status and value of each sample."""
+    with (report / "samples.csv").open() as stream:
+        return [(row["prompt"], row["metric"], row["status"], row["value"]) for row in csv.DictReader(stream)]
+
+
+def pictures(report: Path) -> int:
+    return (report / "index.html").read_text().count("data:image/jpeg")
+
+
+def delete(folder: Path) -> str:
+    shutil.rmtree(folder)
+    return "the file is not where it was"
+
+
+def move(folder: Path) -> str:
+    folder.rename(folder.with_name("elsewhere"))
+    return "the file is not where it was"
+
+
+def exchange(folder: Path) -> str:
+    """Each clip has the other's name, with size and date as they were as far as that can be."""
+    first, second = folder / FIRST, folder / SECOND
+    first.rename(folder / "x")
+    second.rename(first)
+    (folder / "x").rename(second)
+    return "the file is not what it was"
+
+
+def rewrite(folder: Path) -> str:
+    for path in folder.iterdir():
+        status = path.stat()
+        path.write_bytes(bytes(status.st_size))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return "the file is not what it was"
+
+
+@pytest.mark.parametrize("change", [delete, move, exchange, rewrite])
+def test_scores_stand_as_they_were(change: Callable, scored: Path, cli: Callable, tmp_path: Path) -> None:
+    before, shown = values(scored), pictures(scored)
+    assert shown >= 2
+    note = change(tmp_path / "clips")
+    done = cli("report")
+    assert done.returncode == 0, done.stderr
+    assert values(scored) == before
+    assert pictures(scored) == shown
+    assert f"note: {note}" in done.stderr
+    assert note in (scored / "index.html").read_text()
+    assert "not computed" not in (scored / "index.html").read_text()
+
+
+def test_a_changed_file_is_scored_anew(scored: Path, cli: Callable, tmp_path: Path) -> None:
+    before = values(scored)
+    exchange(tmp_path / "clips")
+    assert cli("run", "suite.yaml").returncode == 0
+    runs = sorted(tmp_path.glob("runs/smoke-*/report"), key=lambda report: report != scored)
+    assert len(runs) == 2
+    old, new = map(dict, ([(p, value) for p, _, _, value in values(report)] for report in runs))
+    assert old != new
+    assert sorted(old.values()) == sorted(new.values())
+    assert values(scored) == before
+
+
+def test_a_store_of_an_earlier_version(tmp_path: Path, cli: Callable) -> None:
+    with zipfile.ZipFile(OLD) as archive:
+        archive.extractall(tmp_path)
+    assert cli("plan", "rest.yaml").returncode == 2  # its first frame lies elsewhere
+    done = cli("report", "clips-2f970f", "rest-265d7e")
+    assert done.returncode == 0, done.stderr
+    assert [row[3] for row in values(tmp_path / "runs" / "clips-2f970f" / "report")] == ["0.9826967592592593", "1.0"]
+    assert [row[3] for row in values(tmp_path / "runs" / "rest-265d7e" / "report")] == ["1.0"]
+    suite = (tmp_path / "rest.yaml").read_text().replace("/elsewhere/", "")
+    (tmp_path / "rest.yaml").write_text(suite)
+    done = cli("run", "rest.yaml")
+    assert (done.returncode, "1 samples were there already" in done.stderr) == (0, True), done.stderr
