@@ -15,6 +15,7 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
+from nova_bench.video.frame_folder import FOLDER_FPS
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ def test_pictures_stay_pictures_unless_frames_are_asked_for(cli: Callable, tmp_p
     again = cli("run", suite, *frames)
     assert "4 scores were there already" in again.stderr
     assert cli("report").returncode == 0
+    assert "all files are intact" in cli("store", "verify").stdout
 
 
 def test_a_folder_of_frames_changed_is_another_video(cli: Callable, tmp_path: Path) -> None:
