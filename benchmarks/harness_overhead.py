@@ -70,7 +70,7 @@ def _aggregate(plan: Plan, store: Store) -> None:
     )
     assert all(summary.value == 0.5 and summary.n_ok == len(plan.units) for summary in summaries)
     metrics_table(plan, summaries)
-    samples_csv(plan, summaries)
+    samples_csv(summaries, artifacts, store.root)
 
 
 def floor(units: int, scorers: int, batch_size: int, root: Path, content: bytes) -> float:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nova_bench.models.base import Output, Unit
+from nova_bench.models.base import AdapterInfo, Output, Unit
+from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, make_plan
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ExecutionSpec, ModelSpec, PromptEntry, PromptsSpec, SamplingSpec, ScorerUse, Suite
+
+
+class NullSpec(ModelSpec):
+    """No settings."""
 
 
 class NullModel:
@@ -40,6 +45,7 @@ class NullScorer:
 
 def null_plan(units: int, scorers: int, batch_size: int = 8) -> Plan:
     """A plan of ``units`` samples (five of each prompt, as VBench has them), each seen by ``scorers`` scorers."""
+    ADAPTERS.built_in["null"] = AdapterInfo("null", "striped images", NullSpec, "null_parts:NullModel")
     names = [f"null_{index}" for index in range(scorers)]
     for name in names:
         SCORERS.built_in[name] = ScorerInfo(
@@ -56,7 +62,7 @@ def null_plan(units: int, scorers: int, batch_size: int = 8) -> Plan:
     suite = Suite(
         name="null",
         title="The harness alone",
-        model=ModelSpec(adapter="null"),
+        model=NullSpec(adapter="null"),
         prompts=PromptsSpec(entries=prompts, samples_per_prompt=5),
         sampling=SamplingSpec(num_frames=1, height=16, width=16),
         scorers=tuple(ScorerUse(name=name) for name in names),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nova_bench.intervals import Method, cluster_means
 from nova_bench.models.base import Unit
 from nova_bench.plan import PlannedScorer
 from nova_bench.spec import StatisticsSpec
-from nova_bench.stats import percentile_interval, resampled_means
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class MetricSummary:
 
     ``value`` is the mean (or the weighted mean, where the metric is defined so) over the samples that are ok; None
     without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet); samples that the metric's
-    `keep` left out are not among them. ``resampled`` are the means of the bootstrap resamples, the same resamples for
-    every metric of a run.
+    `keep` left out are not among them. ``method`` is how the interval was made from ``n_prompts`` prompts, or why
+    there is none. ``sums`` of value * weight and ``weights`` are of each prompt of the run, in one order for all its
+    metrics: [prompts].
     """
 
     scorer: PlannedScorer
@@ -50,7 +51,10 @@ class MetricSummary:
     n_failed: int
     n_not_measurable: int
     samples: tuple[SampleScore, ...]
-    resampled: np.ndarray = field(compare=False, repr=False)
+    method: Method
+    n_prompts: int
+    sums: np.ndarray = field(compare=False, repr=False)
+    weights: np.ndarray = field(compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -83,8 +87,7 @@ def summarise(
 ) -> list[MetricSummary]:
     """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
 
-    Intervals come from one cluster bootstrap over the prompts of all metrics
-    (:func:`nova_bench.stats.resampled_means`).
+    How intervals are made is said in :mod:`nova_bench.intervals`; they end where a metric's values do.
     """
     import numpy as np
 
@@ -99,25 +102,27 @@ def summarise(
                 weight = score.row.weight if weighted else 1.0
                 sums[position[score.unit.prompt_id], metric] += score.row.value * weight
                 weights[position[score.unit.prompt_id], metric] += weight
-    resampled = resampled_means(sums, weights, statistics.resamples, statistics.seed)
-    low, high = percentile_interval(resampled, statistics.confidence)
+    infos = [scorer.info for scorer in scorers]
+    means = cluster_means(sums[None], weights[None], statistics, [info.binary for info in infos])
+    intervals = means.intervals(statistics.confidence).within([info.range for info in infos])
     summaries = []
     for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):
         counted = [score.status for score in scores]
-        total = weights[:, metric].sum()
-        known = total > 0
-        interval = (float(low[metric]), float(high[metric])) if known and not np.isnan(low[metric]) else None
+        value, low, high = (float(part[metric]) for part in (means.value, intervals.low, intervals.high))
         summaries.append(
             MetricSummary(
                 scorer=scorer,
-                value=float(sums[:, metric].sum() / total) if known else None,
-                interval=interval,
+                value=None if value != value else value,
+                interval=None if low != low else (low, high),
                 n_requested=len(scores),
                 n_ok=counted.count(Status.OK),
                 n_failed=counted.count(Status.FAILED),
                 n_not_measurable=counted.count(Status.NOT_MEASURABLE),
                 samples=scores,
-                resampled=resampled[:, metric],
+                method=intervals.methods[metric],
+                n_prompts=int(intervals.clusters[metric]),
+                sums=sums[:, metric],
+                weights=weights[:, metric],
             )
         )
     return summaries

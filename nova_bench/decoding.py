@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_bench.batches import one_line
-from nova_bench.errors import MediaError
+from nova_bench.errors import FileChanged, MediaError
 from nova_bench.execute import report_step
 from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
@@ -94,7 +94,7 @@ class Decoded:
                 return None
         except OSError as error:
             return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")
-        return MediaError(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
+        return FileChanged(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
 
     def noted(self, outcome: Score | Exception, info: ScorerInfo) -> Score | Exception:
         """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
@@ -168,6 +168,9 @@ class Decoding:
                 if not begun:
                     begun.append(self._begin(waiting.popleft(), infos))
                 job, compared = begun.popleft()
+                report_step("starting")
+                import torch  # noqa: F401  a step of its own: beside other work it may take longer than a file does
+
                 report_step("decoding")
                 started = time.perf_counter()
                 clip = self._decoders[False].get()

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nova_bench.aggregate import MetricSummary
+from nova_bench.intervals import Intervals, Method, cluster_means
 from nova_bench.protocols.base import DerivedMetric, Number
 from nova_bench.spec import StatisticsSpec
-from nova_bench.stats import percentile_interval
 from nova_bench.store import Status
 
 
@@ -17,9 +17,9 @@ class DerivedSummary:
     """A derived metric over a run.
 
     ``value`` is None where a part has none; ``needs`` then names the metrics that lack, derived parts spelled out.
-    ``interval`` recomputes the metric in each bootstrap resample, so it knows how its parts vary together; None where
-    a part has no interval. The counts are those of the different samples behind it; ``incomplete`` names the parts
-    that some of their samples lack.
+    ``interval`` knows how its parts vary together: they are resampled, or linearized, by the same prompts; None where
+    a part has only one. ``n_prompts`` are those of the part with the fewest, which decide on its ``method``. The
+    counts are those of the different samples behind it; ``incomplete`` names the parts that some of their samples lack.
     """
 
     metric: DerivedMetric
@@ -29,6 +29,8 @@ class DerivedSummary:
     incomplete: tuple[str, ...]
     n_requested: int
     n_ok: int
+    method: Method = Method.NOTHING
+    n_prompts: int = 0
 
 
 def derive(
@@ -48,18 +50,17 @@ def _derived(
     known: Mapping[str, DerivedMetric],
     statistics: StatisticsSpec,
 ) -> DerivedSummary:
-    import numpy as np
-
     leaves = leaf_metrics(metric, known)
     used = [measured[name] for name in leaves if name in measured]
     needs = tuple(name for name in leaves if name not in measured or measured[name].value is None)
     value = interval = None
+    method, prompts = Method.NOTHING, 0
     if not needs:
         value = float(combined(metric, {name: measured[name].value for name in leaves}, known))
-        draws = combined(metric, {name: measured[name].resampled for name in leaves}, known)
-        if not np.isnan(draws).all():
-            low, high = percentile_interval(draws[:, None], statistics.confidence)
-            interval = float(low[0]), float(high[0])
+        found = _interval_of(metric, used, known, statistics)
+        low, high = float(found.low[-1]), float(found.high[-1])
+        interval = None if low != low else (low, high)
+        method, prompts = found.methods[-1], int(found.clusters[-1])
     counted = {score.unit.digest: score.status for summary in used for score in summary.samples}
     ok = {score.unit.digest for summary in used for score in summary.samples if score.status == Status.OK}
     return DerivedSummary(
@@ -70,7 +71,27 @@ def _derived(
         incomplete=tuple(s.scorer.info.name for s in used if s.value is not None and s.n_failed + s.n_missing),
         n_requested=len(counted),
         n_ok=len(ok),
+        method=method,
+        n_prompts=prompts,
     )
+
+
+def _interval_of(
+    metric: DerivedMetric,
+    leaves: Sequence[MetricSummary],
+    known: Mapping[str, DerivedMetric],
+    statistics: StatisticsSpec,
+) -> Intervals:
+    """Intervals of the leaves and, last, of the metric."""
+    import numpy as np
+
+    def add(means: np.ndarray) -> np.ndarray:
+        values = {leaf.scorer.info.name: means[..., index] for index, leaf in enumerate(leaves)}
+        return np.concatenate([means, combined(metric, values, known)[..., None]], axis=-1)
+
+    sums, weights = (np.stack([getattr(leaf, part) for leaf in leaves], axis=-1) for part in ("sums", "weights"))
+    binary = [leaf.scorer.info.binary for leaf in leaves]
+    return cluster_means(sums[None], weights[None], statistics, binary, add).intervals(statistics.confidence)
 
 
 def combined(metric: DerivedMetric, leaves: Mapping[str, Number], known: Mapping[str, DerivedMetric]) -> Number:

@@ -53,6 +53,10 @@ class NothingMade(UserError):
     exit_code = ExitCode.INCOMPLETE
 
 
+class FileChanged(MediaError):
+    """A file isn't what it was when it was recorded; put right, it can be read like any other."""
+
+
 class StoreError(UserError):
     """The store can't be opened, read or written: locked, read-only, full, damaged."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.batches import is_out_of_memory
-from nova_bench.errors import UserError
+from nova_bench.errors import FileChanged, UserError
 from nova_bench.execute import LostWorker
 from nova_bench.identity import digest, file_digest
 from nova_bench.spec import Suite
@@ -119,7 +119,7 @@ def kind_of(message: str, own: Iterable[str | None]) -> str:
 
 def _lies_in_the_machine(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, LostWorker | ConnectionError) or is_out_of_memory(error):
+        if isinstance(error, LostWorker | FileChanged | ConnectionError) or is_out_of_memory(error):
             return True
         # FFmpeg's errors are OSErrors as well, but speak of the file: a damaged one is an "input/output error".
         of_ffmpeg = any(base.__name__ == "FFmpegError" for base in type(error).__mro__)

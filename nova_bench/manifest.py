@@ -33,6 +33,8 @@ def write_manifest(
     """
     path = folder / MANIFEST
     invocation = _invocation(device, started, seconds)
+    store = folder.absolute().parent  # which may be moved
+    invocation["command"] = [part.replace(str(store), store.name) for part in invocation["command"]]
     if _has_vbench_networks(content):
         invocation["device"]["products"] = describe_products(device)
     invocations = [*_earlier(path, content["run"]), invocation]

@@ -37,6 +37,8 @@ class ScorerPreview:
     seconds: float | None
     at_least: bool = False
     """Whether verdicts to come decide if there is more to do."""
+    failed: int = 0
+    """How many of the missing failed before: they are tried again when something changed, or with --retry-failed."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Preview:
         for scorer in self.scorers:
             needs = ", ".join(scorer.needs)
             missing = f"{scorer.missing} or more" if scorer.at_least and scorer.missing else scorer.missing
+            missing = f"{missing} ({scorer.failed} failed before)" if scorer.failed else missing
             rows.append([scorer.name, scorer.done, missing, duration(scorer.seconds), needs])
         lines = [
             f"run {self.plan.run_name}: samples: {units}, prompts: {prompts}, scorers: {len(self.scorers)}",
@@ -134,16 +137,18 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     for scorer in plan.scorers:
         asked = must_see.get(scorer.info.name)
         applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
-        left = [unit.digest for unit in applies if not _is_scored(unit, scorer, here, rows)]
+        states = {unit.digest: _state(unit, scorer, here, rows) for unit in applies}
+        left = [unit for unit, state in states.items() if state in (None, Status.FAILED)]
+        failed = list(states.values()).count(Status.FAILED)
         absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
         if scorer.optional and absent:  # it will be left out
-            left, absent = [], tuple(f"{title} (optional)" for title in absent)
+            left, failed, absent = [], 0, tuple(f"{title} (optional)" for title in absent)
         else:
             assets.update(scorer.info.assets)
         unscored.update(left)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         done = len(applies) - len(left)
-        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None))
+        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None, failed))
     missing_units = len(plan.units) - len(here)
     return Preview(
         plan,
@@ -160,11 +165,12 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     )
 
 
-def _is_scored(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: dict[tuple, Row]) -> bool:
+def _state(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: dict[tuple, Row]) -> Status | None:
+    """How scoring a unit ended; None where it didn't happen yet."""
     if unit.digest not in here:
-        return False
+        return None
     row = rows.get((here[unit.digest].sha256, scorer.identity, scorer.inputs(unit)))
-    return row is not None and row.status != Status.FAILED
+    return None if row is None else row.status
 
 
 class _Speeds:

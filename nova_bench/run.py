@@ -75,7 +75,9 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
         plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
     folder = store.run_folder(plan.run_name)
     with log_to(folder / "run.log"):
-        progress.say(f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root}")
+        progress.say(
+            f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
+        )
         store.add_run(record_of(plan))
         prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
         ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, progress.notice)

@@ -1,4 +1,7 @@
-"""Confidence intervals of means, by cluster bootstrap, and of medians. Pure functions of arrays."""
+"""Parts of confidence intervals: bootstrap, percentiles, Student's t, Wilson, medians. Pure functions of arrays.
+
+Which of them a mean over prompts gets is decided in :mod:`nova_bench.intervals`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
 
 # Resampled counts are held as one (CHUNK, clusters) array at a time: 2,000 x 946 float64 is 15 MB.
 CHUNK = 2_000
+ROUNDING = 1e-12
+"""Relative difference that may come from the order of a sum: what differs by less is equal."""
 
 
 def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -44,12 +49,16 @@ def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed:
     return means
 
 
-def percentile_interval(means: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def percentile_interval(means: np.ndarray, confidence: float, clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) per column of resampled means [resamples, metrics]; NaN where a column is all NaN.
 
-    A resample in which no cluster has a metric (NaN) is left out for that metric.
+    The expanded percentile interval: percentiles farther out than the confidence says, by what the plain ones miss
+    with few clusters (a factor of sqrt((n - 1) / n) in the spread, and the normal's quantile for Student's). A resample
+    in which no cluster has a metric (NaN) is left out for that metric. Hesterberg 2015, The American Statistician 69.
     """
-    tail = (1 - confidence) / 2
+    from scipy.stats import norm, t
+
+    tail = norm.cdf(t.ppf((1 - confidence) / 2, clusters - 1) * (clusters / (clusters - 1)) ** 0.5)
     return _quantile(means, tail), _quantile(means, 1 - tail)
 
 
@@ -65,16 +74,40 @@ def _quantile(means: np.ndarray, share: float) -> np.ndarray:
 def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(mean, low, high) over the first axis, for values that may be taken for normal: a few repeated trainings.
 
-    Student's t interval of the mean; low and high are NaN for a single value.
+    Student's t interval of the mean; low and high are NaN for a single value and for values that are all equal, which
+    say nothing of how much others would differ.
     """
     import numpy as np
-    from scipy.stats import t
 
     count, mean = len(values), values.mean(axis=0)
     if count < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    reach = t.ppf((1 + confidence) / 2, count - 1) * values.std(axis=0, ddof=1) / count**0.5
+    reach = student_reach(values.var(axis=0, ddof=1) / count, count - 1, confidence)
+    equal = np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0)
+    reach = np.where(equal, np.nan, reach)
     return mean, mean - reach, mean + reach
+
+
+def student_reach(variance: np.ndarray, freedom: np.ndarray | int, confidence: float) -> np.ndarray:
+    """Half-width of Student's interval around a mean whose variance was estimated with ``freedom`` degrees."""
+    from scipy.stats import t
+
+    return t.ppf((1 + confidence) / 2, freedom) * variance**0.5
+
+
+def wilson_interval(share: np.ndarray, count: np.ndarray, quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high): the shares p that lie within ``quantile`` standard errors sqrt(p (1 - p) / count) of ``share``.
+
+    ``count`` need be no whole number: of samples that are correlated it is the number of independent ones that would
+    say as much. Wilson 1927; with such a count: Korn & Graubard 1998, Survey Methodology 24.
+    """
+    import numpy as np
+
+    square = quantile**2 / count
+    middle = (share + square / 2) / (1 + square)
+    reach = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    # Rounding must not leave the end out where all values are equal.
+    return np.where(share <= 0, 0.0, middle - reach), np.where(share >= 1, 1.0, middle + reach)
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nova_bench.aggregate import SampleScore, summarise
 from nova_bench.derive import derive, leaf_metrics
+from nova_bench.intervals import Method
 from nova_bench.models.base import Unit
 from nova_bench.plan import PlannedScorer
 from nova_bench.protocols.base import DerivedMetric, Part
@@ -26,11 +27,11 @@ OUTER = DerivedMetric("outer", "", (Part("mean", weight=4.0), Part("z")), "")
 KNOWN = {"mean": MEAN, "outer": OUTER}
 
 
-def summaries(**values: list[float]):
-    """Summaries of metrics whose values belong to prompts 0, 1, ...; all on the same samples."""
+def summaries(binary: str = "", **values: list[float]):
+    """Summaries of metrics whose values belong to prompts 0, 1, ...; all on the same samples. ``binary`` names one."""
     scorers, samples = [], []
     for name, own in values.items():
-        info = ScorerInfo(name, "", "1", "", (None, None), True, "", "nowhere:Nothing")
+        info = ScorerInfo(name, "", "1", "", (None, None), True, "", "nowhere:Nothing", binary=name == binary)
         scorers.append(PlannedScorer(info, ScorerSettings(), frozenset(), name))
         scores = []
         for index, value in enumerate(own):
@@ -41,7 +42,7 @@ def summaries(**values: list[float]):
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 2), st.floats(1, 3), st.floats(0, 1)), min_size=2, max_size=8))
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(1, 3), st.floats(0, 1)), min_size=2, max_size=9))
 def test_it_is_the_weighted_mean_of_normalized_means(rows) -> None:
     x, y, z = (list(column) for column in zip(*rows, strict=True))
     mean, outer = derive([MEAN, OUTER], summaries(x=x, y=y, z=z), STATISTICS, KNOWN)
@@ -49,10 +50,12 @@ def test_it_is_the_weighted_mean_of_normalized_means(rows) -> None:
     assert mean.value == pytest.approx(inner)
     assert outer.value == pytest.approx((4 * inner + np.mean(z)) / 5)
     for score in (mean, outer):
-        low, high = score.interval
-        assert low - 1e-9 <= high
-        assert low >= -1e-9
-        assert high <= 1 + 1e-9
+        if score.interval is None:
+            assert score.method == Method.EQUAL
+        else:
+            assert score.interval[0] < score.value < score.interval[1]
+            assert score.method == (Method.T if len(rows) < 8 else Method.BOOTSTRAP)
+        assert score.n_prompts == len(rows)
 
 
 def test_intervals_know_that_parts_vary_together() -> None:
@@ -63,7 +66,7 @@ def test_intervals_know_that_parts_vary_together() -> None:
     assert opposed[0].interval[1] - opposed[0].interval[0] > 0.2
     (score,) = derive([same], opposed, STATISTICS, {"same": same})
     assert score.value == pytest.approx(0.5)
-    assert score.interval == pytest.approx((0.5, 0.5))
+    assert (score.interval, score.method) == (None, Method.EQUAL)  # no spread says nothing of other prompts
 
 
 def test_of_one_part_it_has_that_parts_interval() -> None:
@@ -71,6 +74,27 @@ def test_of_one_part_it_has_that_parts_interval() -> None:
     (x,) = summaries(x=[0.1, 0.7, 1.9, 1.2])
     (score,) = derive([single], [x], STATISTICS, {"single": single})
     assert score.interval == pytest.approx((x.interval[0] / 2, x.interval[1] / 2))
+
+
+def test_a_part_of_zeros_and_ones_that_are_all_one_is_not_taken_for_certain() -> None:
+    """Ten of ten: the composite reaches down by as much as the part's own interval does, and not up."""
+    x = [0.1 * index for index in range(10)]
+    both = DerivedMetric("both", "", (Part("x"), Part("moved")), "")
+    moved = [1.0] * 10
+    certain, uncertain = summaries(x=x, moved=moved), summaries(x=x, moved=moved, binary="moved")
+    (narrow,), (wide,) = (derive([both], found, STATISTICS, {"both": both}) for found in (certain, uncertain))
+    assert wide.interval[1] == narrow.interval[1]
+    below = wide.value - narrow.interval[0], (1 - uncertain[1].interval[0]) / 2
+    assert wide.value - wide.interval[0] == pytest.approx(np.hypot(*below))
+    alone = DerivedMetric("alone", "", (Part("moved", 0.0, 2.0),), "")
+    (score,) = derive([alone], uncertain, STATISTICS, {"alone": alone})
+    assert score.interval == pytest.approx((uncertain[1].interval[0] / 2, 0.5))
+
+
+def test_the_part_with_the_fewest_prompts_decides_on_the_method() -> None:
+    x, y = [0.1 * index for index in range(20)], [1.0, 3.0, 2.0, 2.5]
+    mean, *_ = derive([MEAN], summaries(x=x, y=y), STATISTICS, KNOWN)
+    assert (mean.method, mean.n_prompts) == (Method.T, 4)
 
 
 def test_without_a_part_there_is_no_number_but_the_names_of_what_lacks() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_bench.errors import MediaError
+from nova_bench.errors import FileChanged, MediaError
 from nova_bench.execute import LostWorker
 from nova_bench.failures import CAUSE, failure_details, kind_of, with_cause
 
@@ -65,7 +65,7 @@ def test_every_failure_is_listed_and_equal_ones_are_one_line(run, tmp_path):
     assert "INFO score: even: 2 times: ValueError: can't tell" in log.read_text()
 
 
-def test_a_rerun_tries_failures_again_only_when_asked(run, tmp_path):
+def test_a_rerun_tries_failures_again_only_when_asked(run, cli, tmp_path):
     run()
     tried = _counts(tmp_path)
     again = run()
@@ -73,6 +73,8 @@ def test_a_rerun_tries_failures_again_only_when_asked(run, tmp_path):
     assert _counts(tmp_path) == tried
     assert again.returncode == 3
     assert len(_failures(tmp_path)) == 4
+    planned = " ".join(cli("plan", "suite.yaml", "--store", "store").stdout.split())
+    assert "even 4 4 (2 failed before)" in planned
     forced = run("--retry-failed")
     assert PASSED_OVER not in forced.stderr
     assert _counts(tmp_path) == tried + 2, "the two dogs"
@@ -125,6 +127,7 @@ def test_a_run_stops_at_too_many_failures_and_continues(run, tmp_path, most, fai
     [
         (MemoryError(), True),
         (LostWorker("gone"), True),
+        (FileChanged("a.mp4: changed since it was recorded"), True),
         (OSError(errno.ENOSPC, "No space left on device"), True),
         (ConnectionResetError("by peer"), True),
         (ValueError("odd"), False),

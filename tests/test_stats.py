@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from nova_bench.stats import median_interval, percentile_interval, resampled_means
+from nova_bench.stats import median_interval, percentile_interval, resampled_means, wilson_interval
 
 
 def interval(sums, weights, resamples, confidence, seed):
-    return percentile_interval(resampled_means(sums, weights, resamples, seed), confidence)
+    return percentile_interval(resampled_means(sums, weights, resamples, seed), confidence, len(sums))
 
 
 def literal_bootstrap(sums, weights, resamples, confidence, seed):
@@ -24,7 +24,7 @@ def literal_bootstrap(sums, weights, resamples, confidence, seed):
     for _ in range(resamples):
         drawn = generator.integers(clusters, size=clusters)
         means.append(sums[drawn].sum(axis=0) / weights[drawn].sum(axis=0))
-    tail = (1 - confidence) / 2
+    tail = stats.norm.cdf(-stats.t.ppf((1 + confidence) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1)))
     return np.quantile(means, tail, axis=0), np.quantile(means, 1 - tail, axis=0)
 
 
@@ -77,12 +77,19 @@ def test_a_metric_that_some_prompts_lack_uses_the_others():
     assert high[1] == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize("weights", [[[1.0]], [[1.0], [0.0]], [[0.0], [0.0]]])
-def test_one_prompt_has_no_interval(weights):
-    weights = np.array(weights)
-    low, high = interval(weights * 0.7, weights, 200, 0.95, seed=0)
-    assert np.isnan(low).all()
-    assert np.isnan(high).all()
+@given(st.integers(2, 400), st.data(), st.sampled_from([0.8, 0.95, 0.99]))
+def test_wilsons_interval_is_that_of_scipy_for_whole_numbers(count, data, confidence):
+    hits = data.draw(st.integers(0, count))
+    quantile = stats.norm.ppf((1 + confidence) / 2)
+    found = wilson_interval(np.array([hits / count]), np.array([count]), quantile)
+    expected = stats.binomtest(hits, count).proportion_ci(confidence, "wilson")
+    assert [float(end[0]) for end in found] == pytest.approx(list(expected), abs=1e-12)
+
+
+@given(st.floats(0.01, 0.99), st.floats(1.5, 500), st.floats(1, 5))
+def test_wilsons_ends_lie_that_many_standard_errors_from_the_share(share, count, quantile):
+    for end in wilson_interval(np.array(share), np.array(count), np.array(quantile)):
+        assert abs(share - end) == pytest.approx(quantile * (end * (1 - end) / count) ** 0.5, abs=1e-9)
 
 
 @given(st.integers(1, 60), st.sampled_from([0.5, 0.9, 0.95, 0.99]))

@@ -26,7 +26,7 @@ def generate(
     frames: Annotated[
         int | None, typer.Option("--frames", min=1, max=ranges.FRAMES, help="Frames; 1 is an image.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=ranges.SEED, help="Seed of the sample.")] = 1337,
+    seed: Annotated[int, typer.Option("--seed", callback=options.seed_of_64_bits, help="Seed of the sample.")] = 1337,
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, max=ranges.STEPS, help="Autoregressive steps per frame.")
     ] = None,

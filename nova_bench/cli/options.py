@@ -55,6 +55,13 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def seed_of_64_bits(value: int) -> int:
+    """Refuse a seed that no generator takes, and say which it does."""
+    if not 0 <= value <= ranges.SEED:
+        raise typer.BadParameter(f"a seed goes from 0 to {ranges.SEED}")
+    return value
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """``a, b`` as names."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())

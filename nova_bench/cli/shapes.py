@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nova_bench import ranges
+from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.errors import ExitCode
 
@@ -38,7 +39,7 @@ def export_files(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if it isn't there.")],
     split: Annotated[Split, typer.Option("--split", help="test: combinations that training never shows.")] = Split.test,
     count: Annotated[int, typer.Option("--count", min=1, max=ranges.SAMPLES, help="Different prompts.")] = 200,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=ranges.SEED, help="Seed of the world.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", callback=options.seed_of_64_bits, help="Seed of the world.")] = 0,
     frames: Annotated[int, typer.Option("--frames", min=1, max=ranges.FRAMES, help="Frames of a reference clip.")] = 17,
     captions: Annotated[Wording, typer.Option("--captions", help="How much prompts say.")] = Wording.dense,
 ) -> ExitCode:

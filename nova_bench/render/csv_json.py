@@ -23,6 +23,9 @@ VALUE_FIELDS = (
     "n_skipped",
     "source",
     "note",
+    "ci_method",
+    "ci_prompts",
+    "ci_missing",
 )
 
 
@@ -72,6 +75,9 @@ def _fields(cell: Cell, column: Column) -> list[str]:
         cell.n_skipped,
         cell.source or column.source,
         cell.note,
+        cell.ci_method,
+        cell.ci_prompts,
+        cell.ci_missing,
     )
     return [_text(part) for part in parts]
 

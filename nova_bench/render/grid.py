@@ -111,9 +111,9 @@ def incomplete(cell: Cell) -> bool:
 
 
 def interval_text(cell: Cell, column: Column) -> str:
-    """``[low, high]`` in the shown scale, or nothing."""
+    """``[low, high]`` in the shown scale, or why there is none, or nothing."""
     if cell.ci is None:
-        return ""
+        return clean_text(cell.ci_missing)
     return "[{}, {}]".format(*(_number(bound, cell, column) for bound in cell.ci))
 
 
@@ -183,7 +183,7 @@ def _derived(cell: Cell, column: Column, owner: Column) -> GridCell:
     if column.kind == "interval":
         text = interval_text(cell, owner)
         low = shown(cell.ci[0], cell, owner) if cell.ci else None
-        return GridCell(text or DASH, missing=not text, sort=low, numeric=True)
+        return GridCell(text or DASH, missing=not text, sort=low, numeric=cell.ci is not None or not text)
     if column.kind == "count":
         text = counts_text(cell)
         number = None if cell.n_ok is None else float(cell.n_ok)

@@ -56,8 +56,9 @@ class Column:
 class Cell:
     """One value and what is known about it.
 
-    ``ci`` is (low, high) in the value's own scale. The ``n_*`` counts are samples. ``note`` becomes a footnote; where
-    ``value`` is None it says why ("not computed: needs FILE (how to get it)"). ``published=True`` marks somebody
+    ``ci`` is (low, high) in the value's own scale, made by ``ci_method`` from ``ci_prompts`` prompts; where there is
+    none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote; it
+    says why where ``value`` is None ("not computed: needs FILE (how to get it)"). ``published=True`` marks somebody
     else's number inside a measured column. NaN is turned into a missing value at construction; infinities stay.
     """
 
@@ -75,6 +76,9 @@ class Cell:
     higher_is_better: bool | None = None
     published: bool = False
     source: str = ""
+    ci_method: str = ""
+    ci_prompts: int | None = None
+    ci_missing: str = ""
 
     def __post_init__(self) -> None:
         value = self.value.item() if hasattr(self.value, "item") else self.value  # NumPy and torch scalars

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from nova_bench.aggregate import MetricSummary
 from nova_bench.models.base import Unit
 from nova_bench.report.naming import sample_file
+from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 from nova_bench.visible import visible
 
@@ -20,15 +20,15 @@ def failures_csv(
     units: Sequence[Unit],
     summaries: Sequence[MetricSummary],
     artifacts: Mapping[str, Artifact | FailedUnit],
-    store: Path,
+    places: Places,
 ) -> str:
     """One line per sample and error, with all scorers (`;` between) that met it; empty if nothing failed.
 
-    A file inside the folder ``store`` is named from there on.
+    A file inside the store is named from there on.
     """
     scorers: dict[tuple[str, ...], list[str]] = {}
     for unit, scorer, stage, message, remedy in _failures(units, summaries, artifacts):
-        file = str(sample_file(unit, artifacts.get(unit.digest), store))
+        file = sample_file(unit, artifacts.get(unit.digest), places)
         message = message.removesuffix(f" ({remedy})")
         key = (unit.digest[:12], unit.prompt, str(unit.sample_index), file, stage, message, remedy)
         scorers.setdefault(key, []).extend([scorer] if scorer else [])

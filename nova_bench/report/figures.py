@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nova_bench.aggregate import MetricSummary
 from nova_bench.derive import DerivedSummary
 from nova_bench.plan import Plan
-from nova_bench.report.naming import interval_name, interval_note, model_name
+from nova_bench.report.naming import interval_name, interval_note, methods_of, model_name
 from nova_bench.store import Status
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run_figures(
         MetricIntervals(
             id="metric_intervals",
             title="Means and confidence intervals",
-            caption=interval_note(plan),
+            caption=interval_note(plan.suite.statistics, methods_of(summaries, final)),
             intervals=tuple(intervals),
             published_label=f"published: {first.label}" if first else "published",
             ci_label=f"mean, {interval_name(plan)}",

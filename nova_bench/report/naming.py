@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.assets import asset_path
+from nova_bench.derive import DerivedSummary
 from nova_bench.errors import MissingAsset
 from nova_bench.expectation import shorten
 from nova_bench.failures import kind_of
+from nova_bench.intervals import Method
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
+from nova_bench.report.places import Places
 from nova_bench.scorers.catalog import SCORERS
+from nova_bench.spec import StatisticsSpec
 from nova_bench.store import Artifact, FailedUnit, Status
 
 FAILURES = "failures.csv"
@@ -35,11 +39,10 @@ def sample_name(unit: Unit) -> str:
     return unit.prompt if unit.sample_index == 0 else f"{unit.prompt} [{unit.sample_index}]"
 
 
-def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, store: Path) -> Path | str:
-    """Where a sample's file is: from the folder ``store`` on if it lies inside; empty where there is none."""
-    if not isinstance(artifact, Artifact):
-        return unit.source or ""
-    return artifact.path if artifact.external else artifact.path.relative_to(store)
+def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, places: Places) -> str:
+    """Where a sample's file is, as a report shows it; empty if there is none."""
+    path = artifact.path.absolute() if isinstance(artifact, Artifact) else unit.source
+    return places.file(path) if path else ""
 
 
 def interval_name(plan: Plan) -> str:
@@ -47,13 +50,48 @@ def interval_name(plan: Plan) -> str:
     return f"{plan.suite.statistics.confidence * 100:g} % CI"
 
 
-def interval_note(plan: Plan) -> str:
-    """How the intervals were made."""
-    statistics = plan.suite.statistics
-    return (
-        f"Intervals: {statistics.confidence * 100:g} % percentile bootstrap over prompts, "
-        f"{statistics.resamples:,} resamples, seed {statistics.seed}; none where fewer than two prompts have a score."
-    )
+def interval_note(
+    statistics: StatisticsSpec, made: Iterable[tuple[str, Method, int]], what: str = "", trainings: int = 1
+) -> str:
+    """How intervals were made: ``95 % CI: cluster t over 5 prompts``; ``made``: name, method and prompts of each.
+
+    ``what`` they are intervals of, where that isn't plain; ``trainings`` are the most that one value is pooled from.
+    """
+    names: dict[Method, dict[str, int]] = {}
+    for name, method, prompts in made:
+        if method not in (Method.EQUAL, Method.ONE, Method.NOTHING):
+            names.setdefault(method, {})[name] = prompts
+    head = f"{statistics.confidence * 100:g} % CI{f' {what}' if what else ''}: "
+    if not names:
+        return f"{head}none; an interval needs two prompts with a score that differ."
+    parts = []
+    for method, prompts in names.items():
+        fewest, most = min(prompts.values()), max(prompts.values())
+        over = f"{fewest} prompts" if fewest == most else f"{fewest} to {most} prompts"
+        over = f"up to {trainings} trainings and {over}" if method == Method.WELCH else over
+        parts.append(f"{method} over {over}" + (f" ({', '.join(prompts)})" if len(names) > 1 else ""))
+    if Method.BOOTSTRAP in names:
+        parts.append(f"bootstrap: expanded percentiles, {statistics.resamples:,} resamples, seed {statistics.seed}")
+    return f"{head}{'; '.join(parts)}."
+
+
+def methods_of(
+    summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary]
+) -> Iterator[tuple[str, Method, int]]:
+    """Name, method and number of prompts of each metric's and final score's interval."""
+    for summary in summaries:
+        yield summary.scorer.info.name, summary.method, summary.n_prompts
+    for score in final:
+        yield score.metric.name, score.method, score.n_prompts
+
+
+def interval_fields(
+    interval: tuple[float, float] | None, method: Method, prompts: int, equal: str = ""
+) -> dict[str, Any]:
+    """A cell's fields about its interval; ``equal`` says what is all equal where that is why there is none."""
+    if method in (Method.EQUAL, Method.ONE, Method.NOTHING):
+        return {"ci_missing": (equal or f"all {prompts} prompts equal") if method == Method.EQUAL else str(method)}
+    return {"ci": interval, "ci_method": str(method), "ci_prompts": prompts}
 
 
 def missing_asset(summary: MetricSummary) -> MissingAsset | None:

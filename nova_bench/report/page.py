@@ -25,6 +25,8 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.places import Places, shown_command
+from nova_bench.report.richness import PAGE, Shown, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
@@ -84,9 +86,10 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     from nova_bench.render.figures import write_figure
     from nova_bench.render.html.report import Report, write_report
 
-    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
-    sources = Sources(store, plan.suite.media)
-    rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    places = Places(store.root, plan.units)
+    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
+    sources = Sources(store, plan.suite.media, places)
+    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
     final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, DERIVED.all())
@@ -98,17 +101,25 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     sheets = contact_sheets(plan, artifacts, sources)
     figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
     out = folder / "report"
+    gallery = tuple(gallery_items(plan, summaries, artifacts, sources, progress))
+    notices = [
+        *places.notices(notices_of(plan, summaries, store)),
+        *sources.notices(plan.units, artifacts),
+    ]
+    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
+    shown = Shown(sum(summary.n_ok for summary in summaries), sum(item.poster is not None for item in gallery))
+    if kept := kept_report(out, shown):
+        told = [kept, *notices]
+        return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), out / PAGE, tuple(told))
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
-    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, store.root).encode())
-    if failed := failures_csv(plan.units, summaries, artifacts, store.root):
+    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, places).encode())
+    if failed := failures_csv(plan.units, summaries, artifacts, places):
         write_atomic(out / FAILURES, failed.encode())
     else:
         (out / FAILURES).unlink(missing_ok=True)
-    notices = [*notices_of(plan, summaries, store), *sources.notices(plan.units, artifacts)]
     write_notices(notices, out)
-    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     page = write_report(
         Report(
             title=plan.suite.title,
@@ -119,12 +130,12 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
             notices=page_lines(notices),
             tables=tuple(tables),
             figures=tuple(figures),
-            gallery=tuple(gallery_items(plan, summaries, artifacts, sources, progress)),
+            gallery=gallery,
             samples=len(plan.units),
             metrics=gallery_metrics(summaries),
             provenance=_provenance(plan, folder),
         ),
-        out / "index.html",
+        out / PAGE,
         media_budget=plan.suite.report.embed_megabytes * 2**20,
     )
     return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
@@ -152,7 +163,7 @@ def last_invocation(folder: Path) -> dict[str, Any]:
         "revision": revision,
         "python": last["python"],
         "torch": last["packages"].get("torch"),
-        "command": " ".join(last["command"]),
+        "command": shown_command(last["command"]),
     }
 
 

@@ -16,6 +16,7 @@ from nova_bench.models.base import Unit
 from nova_bench.notices import Notice, of_samples
 from nova_bench.prompt_sources.made import made_folder
 from nova_bench.regular import is_regular
+from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import MediaLimits
@@ -40,8 +41,8 @@ class Sources:
     report shows the same pictures after the files were moved, deleted or changed.
     """
 
-    def __init__(self, store: Store, limits: MediaLimits):
-        self._store, self._limits = store, limits
+    def __init__(self, store: Store, limits: MediaLimits, places: Places | None = None):
+        self._store, self._limits, self._places = store, limits, places or Places(store.root, ())
         self._problems: dict[tuple[Path, str], str] = {}
 
     def problem(self, artifact: Artifact) -> str:
@@ -122,7 +123,10 @@ class Sources:
             return kept
         if problem := self.problem(artifact):
             raise MediaError(problem)
-        made = make(artifact.path)
+        try:
+            made = make(artifact.path)
+        except MediaError as error:
+            raise MediaError(self._places.text(error.message), error.remedy) from error
         self._store.keep_preview(key, made)
         return made
 

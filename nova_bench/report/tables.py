@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.derive import DerivedSummary
@@ -13,15 +12,18 @@ from nova_bench.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
     by_unit,
+    interval_fields,
     interval_name,
     interval_note,
     keep_notes,
+    methods_of,
     model_name,
     problem_of,
     sample_file,
     sample_name,
     why_missing,
 )
+from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 from nova_bench.visible import visible
 
@@ -51,7 +53,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
         columns=metric_columns(published=published, interval=interval_name(plan)),
         rows=tuple(table_rows),
         caption=plan.suite.description,
-        notes=(interval_note(plan), *keep_notes(summaries)),
+        notes=(interval_note(plan.suite.statistics, methods_of(summaries, final)), *keep_notes(summaries)),
     )
 
 
@@ -76,9 +78,11 @@ def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
 
 def _value_cell(summary: MetricSummary) -> Cell:
     info = summary.scorer.info
+    values = {score.row.value for score in summary.samples if score.status == Status.OK}
+    equal = f"all {summary.n_ok} equal" if len(values) == 1 else ""
     return Cell(
         summary.value,
-        ci=summary.interval,
+        **interval_fields(summary.interval, summary.method, summary.n_prompts, equal),
         n_requested=summary.n_requested,
         n_ok=summary.n_ok,
         n_failed=summary.n_failed,
@@ -96,7 +100,7 @@ def _final_cell(score: DerivedSummary) -> Cell:
         return Cell(note=f"not computed: needs {', '.join(score.needs)}", higher_is_better=metric.higher_is_better)
     return Cell(
         score.value,
-        ci=score.interval,
+        **interval_fields(score.interval, score.method, score.n_prompts),
         n_requested=score.n_requested,
         n_ok=score.n_ok,
         note=f"some samples lack {', '.join(score.incomplete)}" if score.incomplete else "",
@@ -122,10 +126,12 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
     }
 
 
-def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], store: Path) -> str:
+def samples_csv(
+    summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
+) -> str:
     """One line per sample and metric: the raw rows and the files they are about, for any other tool.
 
-    A file inside the folder ``store`` is named from there on, so that the same results read the same in every store.
+    A file inside the store is named from there on, so that the same results read the same in every store.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -145,7 +151,7 @@ def samples_csv(summaries: Sequence[MetricSummary], artifacts: Mapping[str, Arti
                     "" if row is None else row.weight,
                     info.unit,
                     problem_of(score),
-                    sample_file(score.unit, artifact, store),
+                    sample_file(score.unit, artifact, places),
                 ]
             )
     return visible(stream.getvalue())

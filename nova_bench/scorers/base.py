@@ -29,7 +29,8 @@ class ScorerInfo:
     ``name`` is what suites write and tables show; a stand-in never bears the name of the original.
     ``version`` changes whenever the scorer's numbers may change: it is part of the key of every row.
     ``factory`` is ``"module:Class"``, imported only when scores are really needed; it is called with
-    ``(settings, context)``. ``settings`` is the pydantic model of its settings.
+    ``(settings, context)``. ``settings`` is the pydantic model of its settings. ``binary`` says that every sample
+    scores 0 or 1, which decides how the mean's interval is made.
     """
 
     name: str
@@ -51,6 +52,11 @@ class ScorerInfo:
     :class:`nova_bench.scorers.streaming.StreamingScorer`, and videos of any length can be scored."""
     even_frames: bool = False
     """The numbers say something of time, as they take frames for evenly spaced: noted at a variable frame rate."""
+    binary: bool = False
+
+    def __post_init__(self) -> None:
+        if self.binary and self.average != "mean":
+            raise ValueError(f"scorer {self.name!r}: a share of samples is not weighted")
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""

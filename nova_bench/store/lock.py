@@ -50,7 +50,7 @@ class WriterLock:
 
     def _holder(self) -> str:
         try:
-            owner = parse_json(self._owner.read_text())
+            owner = parse_json(self._owner.read_bytes())
             return f" (process {owner['pid']} on {owner['host']}, since {owner['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             return ""

@@ -57,8 +57,10 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
         values = [None] * 3 if band is None else [float(np.exp2(band.value[i])) for i in (0, len(band.value) - 2)]
         growth = Cell(None, note=note)
         if band is not None:
-            low, high = (float(np.exp2(part[-1])) for part in (band.low, band.high))
-            growth = Cell(float(np.exp2(band.value[-1])), ci=(low, high))
+            interval = band.cell(len(band.value) - 1)
+            if "ci" in interval:
+                interval["ci"] = tuple(float(np.exp2(end)) for end in interval["ci"])
+            growth = Cell(float(np.exp2(band.value[-1])), **interval)
         rows.append(
             Row(
                 {

@@ -10,7 +10,7 @@ from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
 from nova_bench.study.pooling import Pooled, pooled
-from nova_bench.study.results import Setting, StudyResults, within
+from nova_bench.study.results import Setting, StudyResults
 from nova_bench.study.spec import CurvesSpec
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
                 yield length, score, sum(steps) / length
 
     found = pooled(*results.arrays(setting, length + 1, points), results.record.statistics)
-    return within(found, [results.metrics[metric].range] * (length + 1))
+    return found.within([results.metrics[metric].range] * (length + 1))
 
 
 def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, ...]:
@@ -143,8 +143,7 @@ def _cell(setting: Setting, band: Pooled | None, place: int, with_interval: bool
         return Cell(None, note=f"not computed: {problem}")
     if place >= len(band.value):
         return Cell(None, note="not computed: these videos are shorter")
-    interval = (float(band.low[place]), float(band.high[place])) if with_interval else None
-    return Cell(float(band.value[place]), ci=interval)
+    return Cell(float(band.value[place]), **(band.cell(place) if with_interval else {}))
 
 
 def _caption(results: StudyResults, width: int) -> str:

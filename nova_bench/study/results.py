@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from nova_bench.plan import Plan
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
+from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.selection import select
@@ -104,8 +105,9 @@ class StudyResults:
 
     def pooled(self, setting: Setting) -> Pooled:
         """Value and interval of each of ``columns``; an interval ends where its metric's values do."""
-        found = pooled(*self._scores(setting), self.record.statistics, self._with_derived)
-        return within(found, [info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived))
+        binary = [info.binary for info in self.metrics.values()]
+        found = pooled(*self._scores(setting), self.record.statistics, binary, self._with_derived)
+        return found.within([info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived))
 
     def difference(self, setting: Setting) -> tuple[Pooled, dict[str, int]]:
         """The setting minus the reference over the prompts they share, and how many those are of each column."""
@@ -165,15 +167,6 @@ class StudyResults:
         return sums, weights
 
 
-def within(found: Pooled, ranges: Sequence[tuple[float | None, float | None]]) -> Pooled:
-    """Each column's interval cut off at the lowest and highest value that there can be; None where there is none."""
-    import numpy as np
-
-    lowest = [-np.inf if low is None else low for low, _ in ranges]
-    highest = [np.inf if high is None else high for _, high in ranges]
-    return Pooled(found.value, np.maximum(found.low, lowest), np.minimum(found.high, highest))
-
-
 def results_of(record: StudyRecord, store: Store) -> StudyResults:
     """Read the runs of a study's arms from the store."""
     arms = tuple(_arm_result(arm, record, store) for arm in record.arms)
@@ -187,8 +180,9 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
     plan = plan_of(store.run(arm.run))
-    artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
-    rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    places = Places(store.root, plan.units)
+    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
+    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), record.statistics)
     final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, record.statistics, DERIVED.all())

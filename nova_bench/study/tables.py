@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from nova_bench.intervals import Method
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.naming import gaps, why_missing
+from nova_bench.report.naming import gaps, interval_note, why_missing
 from nova_bench.study.pooling import Pooled
 from nova_bench.study.results import Setting, StudyResults
 
@@ -54,7 +55,7 @@ def metrics_table(results: StudyResults) -> Table:
         columns=tuple(columns),
         rows=tuple(rows),
         caption=results.record.description,
-        notes=_notes(results, several),
+        notes=_notes(results, pools.values(), [pool for pool, _ in differences.values()]),
     )
 
 
@@ -65,7 +66,7 @@ def value_cell(results: StudyResults, setting: Setting, name: str, pool: Pooled)
     missing = value != value
     return Cell(
         value,
-        ci=(float(pool.low[place]), float(pool.high[place])),
+        **pool.cell(place),
         **({} if missing and name in results.derived else _counts(setting, name)),
         note=_why_missing(setting, name) if missing else _what_lacks(setting, name),
         digits=about.digits,
@@ -117,8 +118,8 @@ def _difference(results: StudyResults, setting: Setting, name: str, pool: Pooled
         note = _why_missing(side, name) if side else "not computed: no prompt has a score of both"
     elif shared[name] < (asked := results.asked(name, setting, results.reference)):
         note = f"over the {shared[name]} of {asked} prompts that both have"
-    interval = (float(pool.low[place]), float(pool.high[place]))
-    return Cell(value, ci=interval, note=note, digits=results.columns[name].digits)
+    interval = pool.cell(place, f"all {shared[name]} differences equal")
+    return Cell(value, **interval, note=note, digits=results.columns[name].digits)
 
 
 def _has(setting: Setting, name: str) -> bool:
@@ -140,19 +141,24 @@ def _published(setting: Setting, metric: str) -> Cell | None:
     return None
 
 
-def _notes(results: StudyResults, several: bool) -> tuple[str, ...]:
+def _notes(results: StudyResults, pools: Iterable[Pooled], differences: Iterable[Pooled]) -> tuple[str, ...]:
     statistics = results.record.statistics
-    percent = f"{statistics.confidence * 100:g} %"
+    trainings = max((len(setting.measured) for setting in results.settings), default=1)
+
+    def made(found: Iterable[Pooled]) -> Iterator[tuple[str, Method, int]]:
+        for pool in found:
+            yield from zip(results.columns, pool.intervals.methods, pool.intervals.clusters.tolist(), strict=True)
+
     notes = [
-        f"Intervals: {percent} percentile bootstrap over prompts, {statistics.resamples:,} resamples, "
-        f"seed {statistics.seed}; none where fewer than two prompts have a score.",
-        "Differences are paired: taken over the prompts that both have, with the same prompts drawn for both.",
+        interval_note(statistics, made(pools), trainings=trainings),
+        "Differences are paired: taken over the prompts that both have, with the same prompts drawn for both. "
+        + interval_note(statistics, made(differences), "of differences", 2 * trainings),
     ]
-    if several:
+    if any(len(setting.arms) > 1 for setting in results.settings):
         notes.append(
-            "Several trainings of one setting are pooled: the mean over them; to the prompts' part of the interval "
-            "Student's interval over trainings is added in quadrature, and cut off where a metric's values end. With "
-            "one training the interval says nothing of how much another one would differ."
+            "Several trainings of one setting are pooled: the mean over them. The variance between trainings is added "
+            "to that between prompts, with Satterthwaite's degrees of freedom, and intervals are cut off where a "
+            "metric's values end. With one training the interval says nothing of how much another one would differ."
         )
     return tuple(notes)
 

@@ -108,7 +108,10 @@ def _mean(results: StudyResults, values: list[float], measure: Measure, missing:
     if not values:
         return Cell(None, note=missing, unit=measure.unit)
     mean, low, high = (float(x) for x in student_interval(np.array(values), results.record.statistics.confidence))
-    return Cell(mean, ci=(low, high), digits=measure.digits, unit=measure.unit, higher_is_better=better)
+    equal = f"all {len(values)} equal" if len(values) > 1 and low != low else ""
+    return Cell(
+        mean, ci=(low, high), ci_missing=equal, digits=measure.digits, unit=measure.unit, higher_is_better=better
+    )
 
 
 def _seeds(each: Trainings) -> str:

@@ -129,7 +129,7 @@ def card_text(
             "",
             f"## Image to video, {image['model'][3]} clips with motion",
             "",
-            "PSNR in dB against the clip over all frames but the given first one, with a 95 % bootstrap interval.",
+            "PSNR in dB against the clip over all frames but the given first one, with a 95 % interval over clips.",
             "",
             tabulate(decibels, ["", "PSNR"], "github", disable_numparse=True),
             "",
@@ -148,7 +148,7 @@ def _beginning(spec: TrainSpec) -> str:
 
 
 def _share(values: Sequence[float] | None) -> str:
-    return "" if values is None else _interval([*(100 * value for value in values[:3]), values[3]], 0)
+    return "" if values is None else _interval([None if x is None else 100 * x for x in values[:3]], 0)
 
 
 def _interval(values: Sequence[float | None], digits: int) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from nova_bench.intervals import cluster_means
 from nova_bench.nova.output import to_uint8
 from nova_bench.progress import Progress
+from nova_bench.spec import StatisticsSpec
 from nova_bench.train.data import open_world, to_pixels
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.transformer_stage import UNSTATED_FLOW
@@ -34,9 +36,10 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
     the next prompt; ``untrained``: the same networks, but text encoder and transformer with random weights; ``noise``)
     and from above (``autoencoder``: its copies of the clips; ``truth``: the clips).
 
-    ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (bootstrap over
-    clips), of clips in which something moves: of the video made from a clip's first frame and caption, of the same by
-    the ``untrained`` networks, of the first frame repeated, and of the autoencoder's copy.
+    ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (intervals as
+    :mod:`nova_bench.intervals` makes them), of clips in which something moves: of the video made from a clip's first
+    frame and caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the autoencoder's
+    copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]
@@ -127,8 +130,6 @@ def _copy(vae: Any, frames: np.ndarray) -> np.ndarray:
 
 def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, list[float]]:
     """[share, low, high, number] of the videos in which each stated property holds."""
-    from scipy.stats import binomtest
-
     from nova_bench.shapes import parse_caption
     from nova_bench.shapes.judge import checks, see
 
@@ -143,8 +144,7 @@ def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, 
                 found[name].append(holds)
     shares = {}
     for name, values in sorted(found.items()):
-        interval = binomtest(sum(values), len(values)).proportion_ci(CONFIDENCE, "wilson")
-        shares[name] = [round(float(value), 4) for value in (np.mean(values), *interval)] + [len(values)]
+        shares[name] = [None if value is None else round(value, 4) for value in _mean(values, True)] + [len(values)]
     return shares
 
 
@@ -152,8 +152,15 @@ def _psnr(videos: Sequence[np.ndarray], truth: Sequence[np.ndarray], chosen: Seq
     """[mean, low, high, number] over the chosen videos of the PSNR of all frames but the first, in dB."""
     errors = [np.square(np.asarray(videos[i][1:], np.float64) - truth[i][1:]).mean() for i in chosen]
     values = 10 * np.log10(255**2 / np.maximum(errors, 1e-6))
-    if len(values) < 2:
-        return [round(float(values[0]), 2) if len(values) else None, None, None, len(values)]
-    means = np.random.RandomState(0).choice(values, (10_000, len(values))).mean(1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return [*(round(float(value), 2) for value in (values.mean(), low, high)), len(values)]
+    if not len(values):
+        return [None, None, None, 0]
+    return [*(None if value is None else round(value, 2) for value in _mean(values)), len(values)]
+
+
+def _mean(values: Sequence[float], binary: bool = False) -> tuple[float | None, float | None, float | None]:
+    """Mean, low and high of one value a clip; None where there is no interval."""
+    sums = np.asarray(values, np.float64)[None, :, None]
+    means = cluster_means(sums, np.ones_like(sums), StatisticsSpec(confidence=CONFIDENCE), [binary])
+    found = means.intervals(CONFIDENCE)
+    low, high = (None if np.isnan(end[0]) else float(end[0]) for end in (found.low, found.high))
+    return float(means.value[0]), low, high

@@ -44,6 +44,7 @@ _CHUNK_BYTES = 2**25
 _KEPT_BYTES = 2**28  # of slots that are free: what is beyond goes back to the system
 _SLICE_SECONDS = 0.5
 _GRACE_SECONDS = 2.0  # after which a process that keeps no deadline of its own is ended
+_START_SECONDS = 60.0  # that a process may take to begin, beside other work
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import nova_bench.video.decoder_process as p; \
 p.main(*map(int, sys.argv[2:]))"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -248,7 +249,7 @@ class Decoder:
                 continue
             # Slices are counted, not the clock: a process that was stopped together with this one isn't late.
             still, seen = (still + _SLICE_SECONDS, seen) if self._pulse[0] == seen else (0.0, self._pulse[0])
-            if still > self._limits.stall_seconds + _GRACE_SECONDS:
+            if still > self._limits.stall_seconds + (_GRACE_SECONDS if self._ready else _START_SECONDS):
                 self._restart(skip=request)
                 raise over_limit(
                     f"{request.path}: the decoder's next frame takes longer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import random
@@ -24,7 +25,7 @@ FAULTS = {
     "hang_on": "a worker process hung: it finished nothing for ",
     "exit_on": "a worker process ended with exit code 7 at brightness",
 }
-WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=8")
+WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=25")
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +156,17 @@ def _threads(items):
     import torch
 
     yield os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
+def test_a_ray_actor_that_is_lost_costs_its_sample_alone(run_library, tmp_path, fault, monkeypatch, environment):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    actors = ("execution.executor=ray", *WORKERS[1:], "execution.batch_size=3")
+    scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
+    rows = run_library("store", scorers, *actors)
+    failed = [message for status, _, _, message, _ in rows.values() if status == Status.FAILED]
+    assert len(failed) == 4
+    assert all("a Ray actor " in message for message in failed)
+    assert sum(status == Status.OK for status, *_ in rows.values()) == 8

@@ -103,3 +103,35 @@ def test_a_store_of_an_earlier_version(tmp_path: Path, cli: Callable) -> None:
     (tmp_path / "rest.yaml").write_text(suite)
     done = cli("run", "rest.yaml")
     assert (done.returncode, "1 samples were there already" in done.stderr) == (0, True), done.stderr
+
+
+def test_a_moved_store_says_nowhere_where_it_was(tmp_path: Path, cli: Callable, write_suite: Callable) -> None:
+    old = tmp_path / "before-the-move"
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    shutil.copy(CLIPS / FIRST, clips / FIRST)
+    (clips / "bad.mp4").write_text("no video")
+    suite = write_suite(model={"adapter": "files", "folder": str(clips)}, prompts=None, sampling={})
+    assert cli("run", suite, "--store", old / "runs").returncode == 3
+    (old / "runs").rename(tmp_path / "runs")
+    (report,) = tmp_path.glob("runs/*/report")
+    for place in (old.name, str(tmp_path)):  # neither its own place nor, as an absolute path, that of the clips
+        for path in report.rglob("*"):
+            assert path.is_dir() or place.encode() not in path.read_bytes(), path
+    assert "clips/bad.mp4: " in (report / "failures.csv").read_text()
+    assert cli("report").returncode == 3
+    for path in report.rglob("*"):
+        assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path
+    for name in ("run.log", "manifest.json"):
+        assert old.name not in (report.parent / name).read_text()
+
+
+def test_a_richer_report_is_kept(scored: Path, cli: Callable, tmp_path: Path) -> None:
+    page = (scored / "index.html").read_bytes()
+    shutil.rmtree(tmp_path / "clips")
+    shutil.rmtree(tmp_path / "runs" / "previews")
+    done = cli("report")
+    assert "the report that was written before is kept" in done.stderr
+    assert (scored / "index.html").read_bytes() == page
+    assert cli("report", "--out", "other").returncode == 0
+    assert len(values(tmp_path / "other" / "report")) == len(values(scored))

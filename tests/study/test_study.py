@@ -115,7 +115,8 @@ def test_arms_share_what_they_have_in_common(cli, write_study, tmp_path):
     assert "6 samples were there already" in result.stderr
     cells = table_of(tmp_path / "runs")
     assert cells["roughness", "B"]["difference"]["value"] == 0
-    assert cells["roughness", "B"]["difference"]["ci"] == [0, 0]
+    assert "ci" not in cells["roughness", "B"]["difference"]
+    assert cells["roughness", "B"]["difference"]["ci_missing"] == "all 3 differences equal"
     assert "not asked for" in cells["brightness", "B"]["value"]["note"]
 
 

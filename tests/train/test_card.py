@@ -26,7 +26,9 @@ def test_card_shows_losses_samples_and_measurements(micro, trained: Path, monkey
     measured = json.loads((folder / "measured.json").read_text())
     assert measured["samples"] == 3
     for values in measured["text_to_video"].values():
-        assert all(0 <= low <= share <= high <= 1 and n <= 3 for share, low, high, n in values.values())
+        several = [entry for entry in values.values() if entry[3] > 1]
+        assert all(0 <= low <= share <= high <= 1 and low < high and n <= 3 for share, low, high, n in several)
+        assert all(entry[1:] == [None, None, 1] for entry in values.values() if entry not in several)
     found = measured["image_to_video"]  # a few steps of training can't beat standing still
     assert 1 <= found["model"][3] <= 3
     assert found["first frame repeated"][0] > found["model"][0]

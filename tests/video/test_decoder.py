@@ -138,6 +138,8 @@ def test_a_stream_may_be_left(read: int, tmp_path, texture, made: Decoder, clips
 def test_a_process_that_hangs_is_replaced(clips: list[Path], tmp_path: Path, texture, monkeypatch) -> None:
     monkeypatch.setattr(decoder, "_GRACE_SECONDS", 0)
     made = Decoder(MediaLimits(stall_seconds=1))
+    made.put(clips[2])
+    made.get()
     os.kill(made._process.pid, signal.SIGSTOP)
     made.put(clips[0])
     made.put(clips[1])

@@ -139,13 +139,12 @@ def test_whatever_a_decoder_raises(small: Path, error: Exception, monkeypatch: p
 def test_an_error_between_frames(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def fail_later(frame: object):
-        calls.append(frame)
+    def fail_later(*arguments: object, **how: object) -> None:
+        calls.append(arguments)
         if len(calls) > 4:
             raise struct.error("odd")
-        return stream.Orientation()
 
-    monkeypatch.setattr(packets, "orientation_of", fail_later)
+    monkeypatch.setattr(packets, "check_size", fail_later)
     with pytest.raises(MediaError, match="is damaged: error: odd"):
         read_clip(small)
 

@@ -150,6 +150,7 @@ INFO = ScorerInfo(
     source="rule: VBench 1.0, dynamic_degree.py; flow: Kroeger et al., ECCV 2016 (OpenCV DISOpticalFlow)",
     factory=f"{__name__}:DynamicDegreeDIS",
     settings=DynamicDegreeDISSettings,
+    binary=True,
     streams=True,
     even_frames=True,
 )

@@ -34,4 +34,5 @@ ALL = describe(
     "Shapes world: share of videos that show everything their prompt states",
     "nova_bench's own rule and judge",
     f"{__name__}:Everything",
+    binary=True,
 )

@@ -76,7 +76,7 @@ def summary(seen: Seen) -> list[dict[str, object]]:
     ]
 
 
-def describe(name: str, text: str, source: str, factory: str) -> ScorerInfo:
+def describe(name: str, text: str, source: str, factory: str, binary: bool = False) -> ScorerInfo:
     """The description of a shapes scorer: they differ in nothing else."""
     return ScorerInfo(
         name=f"shapes/{name}",
@@ -89,6 +89,7 @@ def describe(name: str, text: str, source: str, factory: str) -> ScorerInfo:
         factory=factory,
         settings=ShapesSettings,
         needs_prompt=True,
+        binary=binary,
     )
 
 

@@ -92,5 +92,6 @@ INFO = ScorerInfo(
     factory=f"{__name__}:DynamicDegree",
     settings=DynamicDegreeSettings,
     assets=(ASSET,),
+    binary=True,
     even_frames=True,
 )

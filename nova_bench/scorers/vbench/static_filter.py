@@ -95,5 +95,6 @@ INFO = ScorerInfo(
     factory=f"{__name__}:StaticFilter",
     settings=StaticFilterSettings,
     assets=(ASSET,),
+    binary=True,
     even_frames=True,
 )

@@ -1,0 +1,70 @@
+"""Paths as a report shows them: from the store or the model's folder on, so that no page says where those once lay."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from nova_bench.models.base import Unit
+from nova_bench.notices import Notice
+from nova_bench.store import Artifact, FailedUnit, Row
+
+Key = TypeVar("Key")
+# A store that was moved since named its files by its old place in what it recorded.
+_ARTIFACT = re.compile(r"/[^\s:'\"]*?/(artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.\w+)")
+_ABSOLUTE = re.compile(r"(^|=)/(?:[^/=]+/)+")
+
+
+class Places:
+    """What stands for the folders in which a run's files lie: nothing for the store, its name for any other."""
+
+    def __init__(self, store: Path, units: Iterable[Unit]):
+        units = list(units)
+        kinds = ({u.source for u in units}, {u.reference for u in units}, {u.image for u in units})
+        folders = {_common([path for path in paths if path and os.path.isabs(path)]) for paths in kinds}
+        self._short = {f"{place}/": "" for place in (store.absolute(), store.resolve())}
+        self._short |= {str(folder): folder.name for folder in folders if folder and folder.name}
+
+    def text(self, text: str) -> str:
+        """A message without the places in it."""
+        if "/" not in text:
+            return text
+        for place in sorted(self._short, key=len, reverse=True):
+            text = text.replace(place, self._short[place])
+        return _ARTIFACT.sub(r"\1", text)
+
+    def file(self, path: Path | str) -> str:
+        """A file's path; only its name and that of its folder if it lies apart from all others."""
+        shown = self.text(str(path))
+        return "/".join(("…", *Path(shown).parts[-2:])) if os.path.isabs(shown) else shown
+
+    def artifacts(self, found: Mapping[Key, Artifact | FailedUnit]) -> dict[Key, Artifact | FailedUnit]:
+        """The same with errors as they are shown."""
+        return {
+            key: replace(made, error=self.text(made.error)) if isinstance(made, FailedUnit) else made
+            for key, made in found.items()
+        }
+
+    def rows(self, rows: Mapping[Key, Row]) -> dict[Key, Row]:
+        """The same with messages as they are shown."""
+        return {key: replace(row, message=self.text(row.message)) if row.message else row for key, row in rows.items()}
+
+    def notices(self, notices: Iterable[Notice]) -> list[Notice]:
+        """The same with texts and names as they are shown."""
+        return [
+            replace(notice, text=self.text(notice.text), names=tuple(map(self.text, notice.names)))
+            for notice in notices
+        ]
+
+
+def shown_command(arguments: Iterable[str]) -> str:
+    """A command line in which absolute paths are shortened to what they name."""
+    return " ".join(_ABSOLUTE.sub(r"\1…/", argument) for argument in arguments)
+
+
+def _common(paths: list[str]) -> Path | None:
+    return Path(os.path.commonpath([os.path.dirname(path) for path in paths])) if paths else None
