@@ -14,6 +14,7 @@ from nova_bench.report import Reported
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
@@ -80,7 +81,7 @@ def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Noti
     return labelled(
         {
             arm.record.label: [
-                *notices_of(arm.plan, arm.summaries, store),
+                *Places(store.root, arm.plan.units).notices(notices_of(arm.plan, arm.summaries, store)),
                 *sources.notices(arm.plan.units, arm.artifacts),
             ]
             for arm in measured
