@@ -1,6 +1,9 @@
 """What sharing one decode between scorers saves: count of decodes and CPU seconds, against one decode per scorer.
 
-    python benchmarks/decode_once.py [VIDEO] [--reference VIDEO] [--scorer NAME ...] [--repeats N]
+    python benchmarks/decode_once.py [VIDEO] [--reference VIDEO] [--scorer NAME ...] [--repeats N] [--pairs N]
+
+Then what it costs that a run decodes in a process of its own, within limits and into shared memory that is used again:
+turn by turn with decoding in this process, the median of the ratios. One file follows the other, nothing is scored.
 
 Without VIDEO a moving texture of 33 frames, 480x768, is encoded as NOVA's sampler exports videos, and the frames before
 encoding are its reference. Scorers that need weights or an absent reference are left out. CPU seconds are of all
@@ -20,6 +23,7 @@ from nova_bench.errors import MissingAsset, UserError
 from nova_bench.scorers.base import Sample, Scorer, ScorerContext
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.video import Clip, read_clip, write_lossless, write_mp4
+from nova_bench.video.decoder import Decoder
 
 
 class CountingReader:
@@ -83,6 +87,50 @@ def example(folder: Path) -> tuple[Path, Path]:
     return folder / "video.mp4", folder / "reference.mkv"
 
 
+def in_this_process(videos: list[Path]) -> int:
+    """Decode one video after the other; frames in all."""
+    return sum(read_clip(video).frame_count for video in videos)
+
+
+def in_its_own(decoder: Decoder, videos: list[Path]) -> int:
+    """The same as a run does it, two files ahead."""
+    for video in videos[:2]:
+        decoder.put(video)
+    frames = 0
+    for index in range(len(videos)):
+        clip = decoder.get()
+        if index + 2 < len(videos):
+            decoder.put(videos[index + 2])
+        frames += clip.frame_count
+        del clip
+    return frames
+
+
+def ratios(video: Path, pairs: int) -> tuple[list[float], list[float]]:
+    """Decoder process / this process, for each pair of turns: wall time, processor time of all threads."""
+    decoder, videos = Decoder(), [video] * 8
+
+    def timed(way: Callable[[], int]) -> tuple[float, float]:
+        wall, processor = time.perf_counter(), time.process_time() + decoder.processor_seconds()
+        way()
+        return (
+            time.perf_counter() - wall,
+            time.process_time() + decoder.processor_seconds() - processor,
+        )
+
+    ways = (lambda: in_this_process(videos), lambda: in_its_own(decoder, videos))
+    for way in ways:
+        way()  # imports, and memory that is new
+    wall, processor = [], []
+    for turn in range(pairs):
+        order = (0, 1) if turn % 2 else (1, 0)
+        took = {index: timed(ways[index]) for index in order}
+        wall.append(took[1][0] / took[0][0])
+        processor.append(took[1][1] / took[0][1])
+    decoder.close()
+    return wall, processor
+
+
 def no_asset(name: str) -> Path:
     raise MissingAsset(f"{name}: this benchmark uses scorers without weights only")
 
@@ -93,6 +141,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--scorer", action="append", metavar="NAME", help="default: every one without weights")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15, help="turns of the comparison with a decoder process")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         video, reference = (options.video, options.reference) if options.video else example(Path(folder))
@@ -112,6 +161,10 @@ def main() -> None:
                     print(f"| {label} | {way.__name__} | {decodes} | {decoding:.3f} | {total:.3f} |")
             if len(totals) == 2:
                 print(f"\nseparate / shared: {totals[1] / totals[0]:.2f} of the CPU time")
+            wall, processor = ratios(video, options.pairs)
+            print(f"decoder process / this process, {options.pairs} pairs, median (lowest to highest):")
+            for name, found in (("wall time", wall), ("CPU time", processor)):
+                print(f"  {name}: {statistics.median(found):.3f} ({min(found):.3f} to {max(found):.3f})")
         except UserError as error:
             parser.error(str(error))
 

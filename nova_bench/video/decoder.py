@@ -47,7 +47,12 @@ _GRACE_SECONDS = 2.0  # after which a process that keeps no deadline of its own 
 _START_SECONDS = 60.0  # that a process may take to begin, beside other work
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import nova_bench.video.decoder_process as p; \
 p.main(*map(int, sys.argv[2:]))"
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    # glibc keeps the memory of a frame for the next one; returned to the system, each frame's would be new.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+}
 
 
 class _NoProcess(Exception):
@@ -123,6 +128,14 @@ class Decoder:
             self._waiting.popleft()
             return error
         return self._source(request, reply)
+
+    def processor_seconds(self) -> float:
+        """Processor time that the process has taken; 0 where the system doesn't say."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except (AttributeError, OSError):
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
         """End the process. Clips that are held stay."""
@@ -293,7 +306,7 @@ class Decoder:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, *arguments],
                 pass_fds=descriptors,
-                env={**os.environ, **_ONE_THREAD},
+                env={**os.environ, **_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
