@@ -72,6 +72,11 @@ class ModelSpec(SpecModel):
         """Why nothing that this model makes may be scored; empty for a model that may be."""
         return ""
 
+    @property
+    def frame_folder_fps(self) -> float | None:
+        """Frames per second of folders of pictures, for a model whose videos lie in such; None for any other."""
+        return None
+
 
 class PromptEntry(SpecModel):
     """One prompt of a suite."""

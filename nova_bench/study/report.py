@@ -15,6 +15,7 @@ from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
@@ -65,6 +66,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
             figures=tuple(figures),
             links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
             gallery=tuple(_gallery(results, sources, progress)),
+            samples=sum(len(arm.plan.units) for arm in measured),
             metrics=tuple(
                 {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
             ),
@@ -81,7 +83,7 @@ def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Noti
     return labelled(
         {
             arm.record.label: [
-                *notices_of(arm.plan, arm.summaries, store),
+                *Places(store.root, arm.plan.units).notices(notices_of(arm.plan, arm.summaries, store)),
                 *sources.notices(arm.plan.units, arm.artifacts),
             ]
             for arm in measured
