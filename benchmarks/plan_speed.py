@@ -67,8 +67,10 @@ def main() -> None:
     """Print the median and the range for each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=5, help="processes per size")
-    repeat = parser.parse_args().repeat
-    for name, prompts in SIZES.items():
+    parser.add_argument("--miniature", action="store_true", help="20 prompts")
+    options = parser.parse_args()
+    repeat = options.repeat
+    for name, prompts in ({"miniature": 20} if options.miniature else SIZES).items():
         samples = prompts * SAMPLES_PER_PROMPT
         with tempfile.TemporaryDirectory() as folder:
             suite = write_suite(Path(folder), prompts)

@@ -15,6 +15,7 @@ from nova_bench.identity import file_digest
 from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
 from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
+from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import over_limit
 from nova_bench.video.source import FrameChunk, FrameSource, source_of
 
@@ -82,14 +83,14 @@ class Decoded:
             reference.chunks = _of_reference(reference.chunks)
         return video, reference
 
-    def changed(self) -> MediaError | None:
+    def changed(self, limits: MediaLimits) -> MediaError | None:
         """The error for a file that isn't the one that was recorded.
 
         Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
         """
         path = self.job.path
         try:
-            if file_digest(Path(path)) == self.job.artifact:
+            if with_frame_folders(file_digest, limits)(Path(path)) == self.job.artifact:
                 return None
         except OSError as error:
             return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")
@@ -179,7 +180,7 @@ class Decoding:
                     while waiting and sum(1 + each for _, each in begun) < _AHEAD:
                         begun.append(self._begin(waiting.popleft(), infos))
                 entry = Decoded(job, clip, reference, time.perf_counter() - started)
-                if isinstance(clip, Clip) and (changed := entry.changed()):
+                if isinstance(clip, Clip) and (changed := entry.changed(self._limits)):
                     entry = replace(entry, clip=changed)
                 del clip, reference
                 yield entry

@@ -15,6 +15,7 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
+from nova_bench.video.frame_folder import FOLDER_FPS
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifac
     if output.error is not None:
         return FailedUnit(unit.digest, output.error)
     if output.path is not None:
-        return _external(unit, output.path)
+        rate = {FOLDER_FPS: output.details[FOLDER_FPS]} if FOLDER_FPS in output.details else {}
+        return _external(unit, output.path, rate)
     if output.frames is None:
         return FailedUnit(unit.digest, "the model made nothing of it")
     if problem := _no_pixels(output.frames):
@@ -125,9 +127,10 @@ def _no_pixels(frames: Any) -> str | None:
     return None
 
 
-def _external(unit: Unit, path: Path) -> Artifact | FailedUnit:
+def _external(unit: Unit, path: Path, details: dict[str, Any]) -> Artifact | FailedUnit:
     try:
-        return Artifact(unit.digest, unit.content_digest, path.resolve(), path.stat().st_size, external=True)
+        size = path.stat().st_size
+        return Artifact(unit.digest, unit.content_digest, path.resolve(), size, external=True, details=details)
     except OSError as error:
         return FailedUnit(unit.digest, f"{path}: {error.strerror or error}", failure_details(error))
 

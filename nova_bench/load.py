@@ -152,6 +152,8 @@ def validate_suite(source: Source) -> Suite:
         for index, name in enumerate(data["derived"]):
             _named(lambda name=name: DERIVED.get(str(name)), ("derived", index), source)
     suite = check_section(Suite, data, (), source)
+    if (fps := suite.model.frame_folder_fps) is not None:
+        suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})
     _check_published(suite, source)
     return suite
 

@@ -21,13 +21,14 @@ class Notice:
 
     ``text`` is a whole line if ``samples`` is 0: the run as such is concerned, and ``names`` are what it speaks of
     (files, prompts). Otherwise ``text`` is true of that many samples, whose ``names`` follow it. ``part`` says which
-    part of a study or collection is concerned.
+    part of a study or collection is concerned, ``said`` how the terminal put it if the report shortens its paths.
     """
 
     text: str
     names: tuple[str, ...] = ()
     samples: int = 0
     part: str = ""
+    said: str = ""
 
     @property
     def line(self) -> str:

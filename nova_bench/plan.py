@@ -25,6 +25,7 @@ from nova_bench.prompts import suite_prompts
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import KeepSpec, PromptEntry, ReferenceSpec, ScorerUse, Suite
+from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import MediaLimits
 
 MISSING = "missing"
@@ -94,7 +95,7 @@ def make_plan(
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
-    file_digest = with_recipes(file_digest)
+    file_digest = with_frame_folders(with_recipes(file_digest), suite.media)
     model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:

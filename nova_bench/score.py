@@ -239,7 +239,8 @@ class ScoreWorker:
         report_step(", ".join(self._planned[index].info.name for index in parts))
         if parts:
             measure(list(parts.values()), *entry.sources(), self._align)
-            if any(isinstance(part.outcome, Score) for part in parts.values()) and (changed := entry.changed()):
+            scored = any(isinstance(part.outcome, Score) for part in parts.values())
+            if scored and (changed := entry.changed(self._limits)):
                 for part in parts.values():
                     part.outcome = changed
         return parts

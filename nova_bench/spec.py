@@ -72,6 +72,11 @@ class ModelSpec(SpecModel):
         """Why nothing that this model makes may be scored; empty for a model that may be."""
         return ""
 
+    @property
+    def frame_folder_fps(self) -> float | None:
+        """Frames per second of folders of pictures, for a model whose videos lie in such; None for any other."""
+        return None
+
 
 class PromptEntry(SpecModel):
     """One prompt of a suite."""
@@ -216,7 +221,8 @@ class PublishedSpec(SpecModel):
 
 
 class StatisticsSpec(SpecModel):
-    """Confidence intervals: percentile bootstrap that resamples prompts (clusters), not single samples."""
+    """Confidence intervals over prompts, not single samples: Wilson's for 0/1 metrics, else Student's t below 8 prompts
+    and the expanded percentile bootstrap from there."""
 
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of the interval."""
@@ -260,7 +266,8 @@ class ReportSpec(SpecModel):
     """What the report shows."""
 
     gallery: int = Field(default=200, ge=0, le=ranges.SAMPLES)
-    """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order."""
+    """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order. The 24
+    worst samples of each metric are shown beyond this number; 0 shows none."""
     embed_megabytes: int = Field(default=24, ge=0, le=ranges.MEGABYTES)
     """Videos up to this total are embedded in the page; beyond it they are linked."""
     contact_sheet: int | None = Field(default=None, ge=0, le=ranges.SAMPLES)

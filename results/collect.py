@@ -29,7 +29,7 @@ def copy_rows(store: Path, target: Path) -> None:
     """The store's database."""
     shutil.copy(store / "store.sqlite", target)
     with sqlite3.connect(target / "store.sqlite") as rows:
-        rows.execute("DELETE FROM file_digests")
+        rows.execute("DELETE FROM remembered_digests")
         # Where first frames and references lay matters to nobody: they are made again when they are needed.
         for run, position, record in rows.execute("SELECT run, position, record FROM run_units").fetchall():
             rows.execute(

@@ -15,15 +15,16 @@ from pydantic import Field, model_validator
 from nova_bench.errors import UserError
 from nova_bench.expectation import shorten
 from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
-from nova_bench.models.file_names import Naming, meaning, usual_naming
+from nova_bench.models.file_names import Meaning, Naming, meaning, usual_naming
 from nova_bench.notices import listed
 from nova_bench.paths import SuitePath, anchor, locate
 from nova_bench.prompts import suite_prompts
 from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
-from nova_bench.video.folder import list_media
-from nova_bench.video.formats import MEDIA_SUFFIXES
+from nova_bench.video.folder import FolderListing, list_media
+from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
+from nova_bench.video.frame_folder import FOLDER_FPS, like_frames
 
 
 class FilesSpec(ModelSpec):
@@ -48,6 +49,11 @@ class FilesSpec(ModelSpec):
     several samples; else `stem`."""
     references: SuitePath | None = None
     """Folder with a reference clip of the same relative path for each file of `folder`."""
+    layout: Literal["files", "frames"] = "files"
+    """What a video is: a file, or with `frames` a folder of numbered pictures (PNG, JPEG, ...), in the order of their
+    numbers; `folder` is then one such folder, or has several inside. References lie the same way."""
+    fps: float | None = Field(default=None, gt=0, le=1000)
+    """Frames per second of folders of frames; required with `layout: frames`."""
 
     @model_validator(mode="after")
     def _one_source(self) -> FilesSpec:
@@ -55,7 +61,14 @@ class FilesSpec(ModelSpec):
             raise ValueError("give exactly one of `manifest` and `folder`")
         if self.references is not None and self.folder is None:
             raise ValueError("`references` goes with `folder`; a manifest has a column of that kind")
+        if (self.layout == "frames") != (self.fps is not None):
+            raise ValueError("`layout: frames` and `fps` go together: folders of pictures say nothing of their rate")
         return self
+
+    @property
+    def frame_folder_fps(self) -> float | None:
+        """See ModelSpec."""
+        return self.fps
 
 
 class ManifestRow(SpecModel):
@@ -102,41 +115,74 @@ class FilesAdapter:
         references = locate(self._options.references) if self._options.references else None
         if references and not references.is_dir():
             raise UserError(f"{references}: no such folder", "correct model.references")
-        found = list_media(folder, MEDIA_SUFFIXES, without=None if references == folder else references)
+        found = self._listed(folder, without=None if references == folder else references)
         if not found.files:
-            remedy = f"known types: {' '.join(sorted(MEDIA_SUFFIXES))}"
+            remedy = f"known types: {' '.join(sorted(self._suffixes))}"
             left_out = f" among {found.summary()}" if found.left_out else ""
             raise UserError(f"{folder}: no videos or images{left_out}", remedy)
         if found.left_out:
             self._warn(f"{folder}: {found.sentence('are not scored')}", found.reasons())
-        naming = self._naming(folder, found.files)
-        partners = self._partners(folder, references, found.files) if references else {}
+        items = self._items(folder, found)
+        naming = self._naming(folder, items)
+        partners = self._partners(folder, references, items) if references else {}
         samples = []
-        for path in found.files:
-            prompt, index = meaning(path, naming)
+        for path in items:
+            prompt, index = self._meaning(folder, path, naming)
             samples.append(ExistingSample(str(folder / path), prompt, index, partners.get(path)))
         return samples
 
-    def _naming(self, folder: Path, files: Sequence[Path]) -> Naming:
+    @property
+    def _frames(self) -> bool:
+        return self._options.layout == "frames"
+
+    @property
+    def _suffixes(self) -> frozenset[str]:
+        return IMAGE_SUFFIXES if self._frames else MEDIA_SUFFIXES
+
+    def _listed(self, folder: Path, without: Path | None) -> FolderListing:
+        return list_media(folder, self._suffixes, without)
+
+    def _items(self, folder: Path, found: FolderListing) -> list[Path]:
+        """What counts as a sample: each file, or each folder that has pictures right inside."""
+        by_folder: dict[Path, list[Path]] = {}
+        for path in found.files:
+            by_folder.setdefault(path.parent, []).append(path)
+        if self._frames:
+            return sorted(by_folder)
+        series = [frames for paths in by_folder.values() if (frames := like_frames(paths))]
+        if series:
+            first, last = shorten(str(series[0][0])), shorten(str(series[0][-1]))
+            more = f", and in {len(series) - 1} more" if len(series) > 1 else ""
+            self._warn(
+                f"{folder}: pictures are named like frames of a video ({first} to {last}{more}), and each is scored by "
+                "itself; if a folder is a video: --set model.layout=frames --set model.fps=N"
+            )
+        return found.files
+
+    def _meaning(self, folder: Path, path: Path, naming: Naming) -> Meaning:
+        return meaning(Path(folder.name) if path == Path() else path, naming, suffixed=not self._frames)
+
+    def _naming(self, folder: Path, items: Sequence[Path]) -> Naming:
         if self._options.naming is not None:
             return self._options.naming
         if self._suite.prompts is not None:
             return "prompt-index"
-        naming, remark = usual_naming(files)
+        naming, remark = usual_naming(items, suffixed=not self._frames)
         if remark:
             self._warn(f"{folder}: {remark}")
         return naming
 
-    def _partners(self, folder: Path, references: Path, files: Sequence[Path]) -> dict[Path, str]:
-        """File -> its reference, whether that is there or not; what else lies among the references is reported."""
-        there = list_media(references, MEDIA_SUFFIXES, without=None if references == folder else folder)
-        known = {_any_case(path): path for path in there.files}
-        partners = {path: known.get(_any_case(path), path) for path in files}
-        alone = sorted({*there.files}.difference(partners.values()))
-        if alone or there.left_out:
+    def _partners(self, folder: Path, references: Path, items: Sequence[Path]) -> dict[Path, str]:
+        """Sample -> its reference, whether that is there or not; what else lies among the references is reported."""
+        found = self._listed(references, without=None if references == folder else folder)
+        there = sorted({path.parent for path in found.files}) if self._frames else found.files
+        known = {_any_case(path): path for path in there}
+        partners = {path: known.get(_any_case(path), path) for path in items}
+        alone = sorted({*there}.difference(partners.values()))
+        if alone or found.left_out:
             parts = [f"{len(alone)} without a sample ({listed([str(path) for path in alone])})"] if alone else []
-            parts += [there.summary()] if there.left_out else []
-            reasons = [*(f"{path}: reference without a sample" for path in alone), *there.reasons()]
+            parts += [found.summary()] if found.left_out else []
+            reasons = [*(f"{path}: reference without a sample" for path in alone), *found.reasons()]
             self._warn(f"{references}: not used as references: {', '.join(parts)}", reasons)
         return {path: str(references / partner) for path, partner in partners.items()}
 
@@ -181,13 +227,15 @@ class FilesAdapter:
         for unit in units:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and sample index")
-            elif not os.path.isfile(unit.source):
-                problem = "not a regular file" if os.path.exists(unit.source) else "no such file"
+            elif not (os.path.isdir(unit.source) if self._frames else os.path.isfile(unit.source)):
+                kind = "folder of frames" if self._frames else "regular file"
+                problem = f"not a {kind}" if os.path.exists(unit.source) else "no such file"
                 yield Output(unit, error=f"{unit.source}: {problem}")
             elif not unit.content_digest:
                 yield Output(unit, error=f"{unit.source}: couldn't be read when the run was planned")
             else:
-                yield Output(unit, path=Path(unit.source))
+                details = {FOLDER_FPS: self._options.fps} if self._frames else {}
+                yield Output(unit, path=Path(unit.source), details=details)
 
 
 def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
@@ -228,7 +276,7 @@ def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]
 
 def _any_case(path: Path) -> Path:
     """A path by which names meet whose suffixes differ in case only."""
-    return path.with_suffix(path.suffix.lower())
+    return path.with_name(path.stem + path.suffix.lower()) if path.name else path
 
 
 def _location(text: str, base: Path) -> str:

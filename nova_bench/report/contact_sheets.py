@@ -27,6 +27,7 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit], s
     if asked is None:
         asked = 0 if plan.scorers else WITHOUT_SCORERS
     units = plan.units[:asked]
+    of_all = f" of {len(plan.units)}" if len(units) < len(plan.units) else ""
     sheets = []
     for start in range(0, len(units), PER_SHEET):
         part = units[start : start + PER_SHEET]
@@ -36,7 +37,7 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit], s
         sheets.append(
             ContactSheet(
                 id=f"contact_sheet{number}",
-                title=f"Samples {start + 1} to {start + len(part)}",
+                title=f"Samples {start + 1} to {start + len(part)}{of_all}",
                 caption=f"{model_name(plan)}." + (" Frames evenly spread from first to last." if moving else ""),
                 tiles=tiles,
                 width="page",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nova_bench.aggregate import MetricSummary, SampleScore
@@ -11,6 +11,8 @@ from nova_bench.report.naming import sample_name
 from nova_bench.store import Status
 
 AT_EACH_END = 3
+WORST = 24
+"""Samples that the gallery shows as a metric's worst."""
 
 
 def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
@@ -45,6 +47,18 @@ def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
     ordered = sorted(scored, key=lambda score: score.row.value)
     count = min(AT_EACH_END, len(ordered) // 2)
     return ordered[:count], ordered[::-1][:count]
+
+
+def worst(summaries: Iterable[MetricSummary]) -> list[SampleScore]:
+    """The worst of all samples of one metric's summaries, the worst first; the lowest where no direction is better.
+
+    Equal ones stay in plan order.
+    """
+    scored = []
+    for summary in summaries:
+        sign = -1 if summary.scorer.info.higher_is_better is False else 1
+        scored += [(sign * score.row.value, score) for score in summary.samples if score.status == Status.OK]
+    return [score for _, score in sorted(scored, key=lambda entry: entry[0])[:WORST]]
 
 
 def why(details: Mapping[str, Any]) -> str:

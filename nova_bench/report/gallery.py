@@ -9,7 +9,7 @@ from nova_bench.aggregate import MetricSummary, SampleScore
 from nova_bench.models.base import Unit
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
-from nova_bench.report.extremes import ends, why
+from nova_bench.report.extremes import ends, why, worst
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Row, Status
@@ -25,13 +25,18 @@ def gallery_items(
     sources: Sources,
     progress: Progress,
 ) -> list[GalleryItem]:
-    """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit."""
+    """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit.
+
+    The worst samples of each metric, which the page offers, are among them whatever the limit, unless it is 0.
+    """
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
     failed |= {unit for unit, artifact in artifacts.items() if isinstance(artifact, FailedUnit)}
     telling = {score.unit.digest for summary in summaries for end in ends(summary) for score in end}
     by_interest = sorted(plan.units, key=lambda unit: (unit.digest not in failed, unit.digest not in telling))
-    units = by_interest[: plan.suite.report.gallery]
+    limit = plan.suite.report.gallery
+    lowest = {score.unit.digest for summary in summaries for score in worst([summary])} if limit else set()
+    units = by_interest[:limit] + [unit for unit in by_interest[limit:] if unit.digest in lowest]
     items = []
     with progress.stage("gallery", len(units)) as advance:
         for unit in units:

@@ -49,7 +49,8 @@ def page_lines(notices: Sequence[Notice]) -> tuple[str, ...]:
 
 def terminal_lines(notices: Sequence[Notice], told: Callable[[str], bool]) -> tuple[str, ...]:
     """A line for each that the terminal hasn't shown yet, the first ones of many."""
-    return _first([notice.line for notice in notices if not told(notice.text)], SHOWN_ON_TERMINAL, f"report/{FILE}")
+    lines = [notice.line for notice in notices if not told(notice.said or notice.text)]
+    return _first(lines, SHOWN_ON_TERMINAL, f"report/{FILE}")
 
 
 def _first(lines: list[str], count: int, file: str) -> tuple[str, ...]:

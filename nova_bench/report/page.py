@@ -88,7 +88,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
-    sources = Sources(store, places)
+    sources = Sources(store, plan.suite.media, places)
     rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
@@ -131,6 +131,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
             tables=tuple(tables),
             figures=tuple(figures),
             gallery=gallery,
+            samples=len(plan.units),
             metrics=gallery_metrics(summaries),
             provenance=_provenance(plan, folder),
         ),

@@ -56,7 +56,7 @@ class Places:
     def notices(self, notices: Iterable[Notice]) -> list[Notice]:
         """The same with texts and names as they are shown."""
         return [
-            replace(notice, text=self.text(notice.text), names=tuple(map(self.text, notice.names)))
+            replace(notice, text=self.text(notice.text), names=tuple(map(self.text, notice.names)), said=notice.text)
             for notice in notices
         ]
 

@@ -18,6 +18,8 @@ from nova_bench.prompt_sources.made import made_folder
 from nova_bench.regular import is_regular
 from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.video.frame_folder import with_frame_folders
+from nova_bench.video.limits import MediaLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +41,8 @@ class Sources:
     report shows the same pictures after the files were moved, deleted or changed.
     """
 
-    def __init__(self, store: Store, places: Places | None = None):
-        self._store, self._places = store, places or Places(store.root, ())
+    def __init__(self, store: Store, limits: MediaLimits, places: Places | None = None):
+        self._store, self._limits, self._places = store, limits, places or Places(store.root, ())
         self._problems: dict[tuple[Path, str], str] = {}
 
     def problem(self, artifact: Artifact) -> str:
@@ -57,7 +59,8 @@ class Sources:
                 return "" if path.stat().st_size == artifact.size else CHANGED
             if path.parent == made_folder():  # known by their recipe
                 return "" if is_regular(path) else GONE
-            return "" if self._store.file_digest(path) == artifact.sha256 else CHANGED
+            content = with_frame_folders(self._store.file_digest, self._limits)(path)
+            return "" if content == artifact.sha256 else CHANGED
         except OSError:
             return GONE
 
@@ -89,7 +92,9 @@ class Sources:
             return None
 
         def make(path: Path) -> bytes:
-            return poster_jpeg(read_clip(path, max_frames=1, allow_truncated=True).frames[0].numpy())
+            return poster_jpeg(
+                read_clip(path, max_frames=1, allow_truncated=True, limits=self._limits).frames[0].numpy()
+            )
 
         try:
             return self._preview(artifact, "poster", make)
@@ -102,14 +107,14 @@ class Sources:
         from nova_bench.video import read_clip
 
         def make(path: Path) -> bytes:
-            made = pictures_of(read_clip(path).frames.numpy())
+            made = pictures_of(read_clip(path, limits=self._limits).frames.numpy())
             return _packed([(p.frame, p.width, p.height, p.pixels) for p in made])
 
         return tuple(Picture(*fields) for fields in _unpacked(self._preview(artifact, "pictures", make)))
 
     def strip(self, artifact: Artifact | FailedUnit | None, side: int) -> Strip | None:
         """Single frames of a video, scaled to at most ``side`` pixels; None if it can't be had or read any more."""
-        strip = Strip(self._preview, artifact, side) if isinstance(artifact, Artifact) else None
+        strip = Strip(self._preview, artifact, side, self._limits) if isinstance(artifact, Artifact) else None
         return strip if strip and strip.length else None
 
     def _preview(self, artifact: Artifact, kind: str, make: Callable[[Path], bytes]) -> bytes:
@@ -129,8 +134,8 @@ class Sources:
 class Strip:
     """Single frames of one video; it is decoded once, and only if one that is asked for was never kept."""
 
-    def __init__(self, preview: Previewing, artifact: Artifact, side: int):
-        self._preview, self._artifact, self._side = preview, artifact, side
+    def __init__(self, preview: Previewing, artifact: Artifact, side: int, limits: MediaLimits):
+        self._preview, self._artifact, self._side, self._limits = preview, artifact, side, limits
 
     @cached_property
     def length(self) -> int:
@@ -162,7 +167,7 @@ class Strip:
     def _frames(self) -> np.ndarray:
         from nova_bench.video import read_clip
 
-        return read_clip(self._artifact.path, allow_truncated=True).frames.numpy()
+        return read_clip(self._artifact.path, allow_truncated=True, limits=self._limits).frames.numpy()
 
 
 def _smaller(frame: np.ndarray, side: int) -> np.ndarray:

@@ -22,6 +22,8 @@ from nova_bench.remembered import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
+from nova_bench.video.frame_folder import FOLDER_FPS, with_frame_folders
+from nova_bench.video.limits import MediaLimits
 
 DATABASE = "store.sqlite"
 BACKUP = "store.backup.sqlite"
@@ -222,11 +224,12 @@ class Store:
 
     def verify(self) -> Iterator[tuple[Path, str]]:
         """Read every artifact again; yields (path, problem) for each whose bytes are not what its digest says."""
-        query = "SELECT sha256, suffix, external FROM artifacts WHERE status = ?"
-        for sha256, suffix, external in self._all(query, [Status.OK]):
+        query = "SELECT sha256, suffix, external, details FROM artifacts WHERE status = ?"
+        for sha256, suffix, external, details in self._all(query, [Status.OK]):
+            limits = MediaLimits(folder_fps=json.loads(details).get(FOLDER_FPS))
             path = Path(external) if external else files.content_path(self._artifacts, sha256, suffix)
             try:
-                if file_digest(path) != sha256:
+                if with_frame_folders(file_digest, limits)(path) != sha256:
                     yield path, "changed since it was recorded"
             except OSError as error:
                 yield path, error.strerror or str(error)

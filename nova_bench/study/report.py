@@ -11,9 +11,11 @@ from nova_bench.models.base import Unit
 from nova_bench.notices import Notice, labelled
 from nova_bench.progress import Progress
 from nova_bench.report import Reported
+from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
@@ -24,6 +26,7 @@ from nova_bench.study.results import ArmResult, StudyResults, results_of
 from nova_bench.study.tables import metrics_table, study_gaps
 
 if TYPE_CHECKING:
+    from nova_bench.aggregate import SampleScore
     from nova_bench.render.html.gallery import GalleryItem
 
 
@@ -63,6 +66,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
             figures=tuple(figures),
             links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
             gallery=tuple(_gallery(results, sources, progress)),
+            samples=sum(len(arm.plan.units) for arm in measured),
             metrics=tuple(
                 {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
             ),
@@ -79,7 +83,7 @@ def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Noti
     return labelled(
         {
             arm.record.label: [
-                *notices_of(arm.plan, arm.summaries, store),
+                *Places(store.root, arm.plan.units).notices(notices_of(arm.plan, arm.summaries, store)),
                 *sources.notices(arm.plan.units, arm.artifacts),
             ]
             for arm in measured
@@ -92,22 +96,40 @@ def _page_of(arm: ArmResult, store: Store) -> Path:
 
 
 def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> list[GalleryItem]:
-    """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit."""
+    """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit.
+
+    Then the worst of all samples of each metric, which the page offers, as far as they aren't among these.
+    """
     measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
     samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}
     for arm, scores in measured:
         for unit in arm.plan.units:
             samples.setdefault((results.prompts[unit.prompt_id], unit.sample_index), []).append((arm, scores, unit))
-    shown = sorted(samples)[: results.record.report.gallery // max(1, len(measured))]
+    limit = results.record.report.gallery
+    count = limit // max(1, len(measured))
+    lowest = {id(score.row) for name in results.metrics for score in _worst(results, name)} if limit else set()
+    order = sorted(samples)
+    shown = [samples[key] for key in order[:count]]
+    for key in order[count:]:
+        told = [
+            (arm, scores, unit)
+            for arm, scores, unit in samples[key]
+            if any(id(score.row) in lowest for score in scores.get(unit.digest, {}).values())
+        ]
+        shown += [told] if told else []
     items = []
     with progress.stage("gallery", len(shown)) as advance:
-        for key in shown:
-            for arm, scores, unit in samples[key]:
+        for beside in shown:
+            for arm, scores, unit in beside:
                 scored = scores.get(unit.digest, {})
                 made, label = arm.artifacts.get(unit.digest), arm.record.label
                 items.append(gallery_item(unit, scored, made, sources, label, scored=bool(arm.plan.scorers)))
             advance(1)
     return items
+
+
+def _worst(results: StudyResults, metric: str) -> list[SampleScore]:
+    return worst(summary for arm in results.arms if (summary := arm.summary(metric)) is not None)
 
 
 def _facts(results: StudyResults) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ from nova_bench.selection import select
 from nova_bench.store import Artifact, FailedUnit, Status, Store
 from nova_bench.study.pooling import Pooled, difference, pooled
 from nova_bench.study.record import ArmRecord, StudyRecord
+from nova_bench.video.limits import MediaLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +169,11 @@ class StudyResults:
 
 def results_of(record: StudyRecord, store: Store) -> StudyResults:
     """Read the runs of a study's arms from the store."""
-    return StudyResults(record, tuple(_arm_result(arm, record, store) for arm in record.arms), Sources(store))
+    arms = tuple(_arm_result(arm, record, store) for arm in record.arms)
+    limits = [arm.plan.suite.media for arm in arms if arm.plan is not None]
+    # Folders of frames, if an arm has any, are read at its rate.
+    chosen = next((each for each in limits if each.folder_fps is not None), MediaLimits())
+    return StudyResults(record, arms, Sources(store, chosen))
 
 
 def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:

@@ -33,6 +33,9 @@ class MediaLimits(BaseModel):
     """Time that decoding one file may take."""
     stall_seconds: float = Field(default=60.0, gt=0)
     """Time that a decoder may take for its next frame."""
+    folder_fps: float | None = Field(default=None, gt=0, le=1000)
+    """Read a folder of numbered pictures as one video of that many frames per second; `model.layout: frames` sets it.
+    Without it, a folder is no video."""
     allow_truncated: bool = False
     """Score videos that were cut off, or are damaged, on the frames that are whole. Cut pictures always fail."""
 

@@ -58,6 +58,13 @@ def open_frames(
     raises while frames are read, and no other exception.
     """
     limits = limits or MediaLimits()
+    if limits.folder_fps is not None and Path(path).is_dir():
+        from nova_bench.video.frame_folder import open_frame_folder
+
+        with open_frame_folder(Path(path), limits) as stream:
+            stream.frames = _guarded(stream, stream.frames, limits)
+            yield stream
+        return
     path = regular_file(path, limits)
     with any_error_as_media_error(path):
         with path.open("rb") as file:

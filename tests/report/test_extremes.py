@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,29 @@ def test_a_large_run_lists_both_ends_and_shows_them_in_the_gallery(
     gallery = json.loads(page.split('type="application/json"', 1)[1].split(">", 1)[1].split("</script>", 1)[0])
     shown = {f"{item['prompt']} [{item['index']}]" if item["index"] else item["prompt"] for item in gallery["items"]}
     extreme = {row["cells"]["sample"]["value"] for row in rows}
-    assert len(extreme & shown) == min(9, len(extreme))
+    assert extreme <= shown
+
+
+@pytest.mark.parametrize("limit", [0, 9])
+def test_the_24_worst_are_the_worst_of_all_samples(
+    cli: Callable, write_suite: Callable, tmp_path: Path, limit: int
+) -> None:
+    """Whatever the limit, unless it is 0."""
+    suite = write_suite(prompts={"samples_per_prompt": 14, "entries": ["a", "b", "c"]}, report={"gallery": limit})
+    assert cli("run", suite).returncode == 0
+    (report,) = (tmp_path / "runs").glob("smoke-*/report")
+    page = (report / "index.html").read_text()
+    if not limit:
+        assert 'type="application/json"' not in page
+        return
+    gallery = json.loads(page.split('type="application/json"', 1)[1].split(">", 1)[1].split("</script>", 1)[0])
+    samples = list(csv.DictReader((report / "samples.csv").open()))
+    for index, metric in enumerate(gallery["metrics"]):
+        sign = 1 if metric["higher"] else -1
+        every = sorted(sign * float(row["value"]) for row in samples if row["metric"] == metric["title"])
+        shown = sorted(sign * item["scores"][index] for item in gallery["items"])
+        assert len(every) == 42
+        assert shown[:24] == pytest.approx(every[:24])
 
 
 def test_no_table_where_all_samples_say_the_same(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class MediaShelf:
         return self._known[path]
 
     def _place(self, path: Path, mime: str) -> dict[str, object]:
-        entry: dict[str, object] = {"kind": _kind(mime), "name": path.name}
+        entry: dict[str, object] = {"kind": "file" if path.is_dir() else _kind(mime), "name": path.name}
         try:
             size = path.stat().st_size
         except OSError:

@@ -47,9 +47,9 @@ class Report:
     """Everything a report shows. Any text may be foreign: all of it is escaped.
 
     ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown
-    before any number, ``notices`` below the numbers. ``links`` lead to further reports. ``metrics`` describes what
-    the gallery sorts by. ``provenance`` maps a heading to text, or to another mapping, e.g. checkpoint, suite
-    digest, versions, command line.
+    before any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: how many there
+    are if the gallery shows fewer. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading
+    to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
     """
 
     title: str
@@ -61,6 +61,7 @@ class Report:
     tables: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
+    samples: int = 0
     metrics: tuple[GalleryMetric, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
@@ -135,7 +136,10 @@ def _figure(spec: FigureSpec, number: int) -> dict[str, Any]:
 def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
     """What a reader must know about the samples: how many failed, and which files the page does not contain."""
     failed = sum(item.status == "failed" for item in report.gallery)
-    notes = [f"{_count(len(report.gallery), 'sample')}, {failed:,} failed."]
+    shown = _count(len(report.gallery), "sample")
+    if report.samples > len(report.gallery):
+        shown = f"{len(report.gallery):,} of {_count(report.samples, 'sample')}"
+    notes = [f"{shown}, {failed:,} failed."]
     if shelf.embedded:
         notes.append(f"{_count(shelf.embedded, 'media file')} embedded in this page.")
     if shelf.linked:
