@@ -24,7 +24,7 @@ from nova_bench.records import read_records
 from nova_bench.spec import ModelSpec, SpecModel
 from nova_bench.video.folder import FolderListing, list_media
 from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
-from nova_bench.video.frame_folder import FOLDER_FPS, like_frames
+from nova_bench.video.frame_folder import FOLDER_FPS, has_pages, like_frames
 
 
 class FilesSpec(ModelSpec):
@@ -143,12 +143,14 @@ class FilesAdapter:
         return list_media(folder, self._suffixes, without)
 
     def _items(self, folder: Path, found: FolderListing) -> list[Path]:
-        """What counts as a sample: each file, or each folder that has pictures right inside."""
+        """What counts as a sample: each file, or each folder that has pictures right inside, and each TIFF of pages."""
+        videos = [path for path in found.files if self._frames and has_pages(folder / path)]
         by_folder: dict[Path, list[Path]] = {}
         for path in found.files:
-            by_folder.setdefault(path.parent, []).append(path)
+            if path not in videos:
+                by_folder.setdefault(path.parent, []).append(path)
         if self._frames:
-            return sorted(by_folder)
+            return sorted((*by_folder, *videos))
         series = [frames for paths in by_folder.values() if (frames := like_frames(paths))]
         if series:
             first, last = shorten(str(series[0][0])), shorten(str(series[0][-1]))
@@ -160,7 +162,8 @@ class FilesAdapter:
         return found.files
 
     def _meaning(self, folder: Path, path: Path, naming: Naming) -> Meaning:
-        return meaning(Path(folder.name) if path == Path() else path, naming, suffixed=not self._frames)
+        suffixed = not self._frames or has_pages(folder / path)
+        return meaning(Path(folder.name) if path == Path() else path, naming, suffixed)
 
     def _naming(self, folder: Path, items: Sequence[Path]) -> Naming:
         if self._options.naming is not None:
@@ -227,7 +230,7 @@ class FilesAdapter:
         for unit in units:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and sample index")
-            elif not (os.path.isdir(unit.source) if self._frames else os.path.isfile(unit.source)):
+            elif not self._is_video(unit.source):
                 kind = "folder of frames" if self._frames else "regular file"
                 problem = f"not a {kind}" if os.path.exists(unit.source) else "no such file"
                 yield Output(unit, error=f"{unit.source}: {problem}")
@@ -236,6 +239,11 @@ class FilesAdapter:
             else:
                 details = {FOLDER_FPS: self._options.fps} if self._frames else {}
                 yield Output(unit, path=Path(unit.source), details=details)
+
+    def _is_video(self, source: str) -> bool:
+        if self._frames:
+            return os.path.isdir(source) or has_pages(Path(source))
+        return os.path.isfile(source)
 
 
 def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:

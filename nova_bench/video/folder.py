@@ -17,6 +17,7 @@ TYPE = "of a type that is not taken"
 BROKEN_LINK = "link to nothing"
 LOOP = "link to a folder that is searched anyway"
 UNREADABLE = "folder that can't be read"
+NO_TEXT = "name that is not UTF-8"
 SPECIAL = "neither file nor folder"
 SUFFIXES_NAMED = 5
 
@@ -98,7 +99,9 @@ def _search(
         for entry in entries:
             path = place / entry.name
             kind = _kind(entry)
-            if entry.name.startswith("."):
+            if not _is_text(entry.name):
+                listing.left_out[path] = NO_TEXT
+            elif entry.name.startswith("."):
                 listing.left_out[path] = HIDDEN
             elif kind == "folder" and entry.is_symlink():
                 linked.append(path)
@@ -110,6 +113,15 @@ def _search(
             else:
                 listing.left_out[path] = {"file": TYPE, "nothing": BROKEN_LINK}.get(kind, SPECIAL)
     return linked
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored and shown: its bytes are text in the system's encoding."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(entry: os.DirEntry) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from nova_bench.errors import MediaError
 from nova_bench.identity import digest
-from nova_bench.video.formats import IMAGE_SUFFIXES
+from nova_bench.regular import is_regular
+from nova_bench.video.formats import IMAGE_SUFFIXES, PICTURES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +29,25 @@ _LEAST_FRAMES = 3
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The pictures right inside a folder, in the order of their names' numbers. Raises OSError."""
+    """The pictures right inside a folder, in the order of their names' numbers. Raises OSError.
+
+    A TIFF of several pages is none of them: it is a video of its own.
+    """
     names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return in_order(path for path in names if not path.name.startswith(".") and not path.is_dir())
+    return in_order(p for p in names if not p.name.startswith(".") and not p.is_dir() and not has_pages(p))
+
+
+def has_pages(path: Path) -> bool:
+    """Whether a file is a TIFF of several pages."""
+    if path.suffix.lower() not in PICTURES["TIFF"] or not is_regular(path):
+        return False
+    from nova_bench.video.limits import MediaLimits
+    from nova_bench.video.read import probe
+
+    try:
+        return (probe(path, MediaLimits(folder_fps=1)).frames or 1) > 1
+    except MediaError:
+        return False  # whoever reads it learns why
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
@@ -80,18 +97,19 @@ def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream
 
 def folder_digest(folder: Path, fps: Fraction, file_digest: Callable[[Path], str]) -> str:
     """Digest of the frames' contents in order, and of their rate. Raises OSError, also if there are no frames."""
-    files = frame_files(folder)
+    files = frame_files(folder) if folder.is_dir() else [folder]
     if not files:
         raise OSError(f"{folder}: no pictures")
     return digest("frames", [str(fps), [file_digest(path) for path in files]])
 
 
 def with_frame_folders(file_digest: Callable[[Path], str], limits: MediaLimits) -> Callable[[Path], str]:
-    """``file_digest``, except that a folder is digested as a video if the ``limits`` say that it is one."""
+    """``file_digest``, except that a folder, and a TIFF of several pages, is digested as a video with a rate if the
+    ``limits`` say that it is one."""
     if limits.folder_fps is None:
         return file_digest
     fps = Fraction(str(limits.folder_fps))
-    return lambda path: folder_digest(path, fps, file_digest) if path.is_dir() else file_digest(path)
+    return lambda path: folder_digest(path, fps, file_digest) if path.is_dir() or has_pages(path) else file_digest(path)
 
 
 def numbering_notes(files: Sequence[Path]) -> list[str]:

@@ -42,7 +42,8 @@ def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Ite
     """Open a picture of the format ``name``: a still one as a video of one frame without a rate; GIF, WebP and APNG
     as the animations they are. Alpha is dropped, as ``cv2.imread`` does.
 
-    Of a JPEG with further pictures (MPO) the primary one is read, of a TIFF the first page. See
+    Of a JPEG with further pictures (MPO) the primary one is read, of a TIFF the first page, unless
+    ``limits.folder_fps`` says that pictures are frames: then its pages are those of a video. See
     :func:`nova_bench.video.stream.open_frames`.
     """
     deadline = Deadline(path, limits)
@@ -59,8 +60,8 @@ def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Ite
 def probe_picture(path: Path, name: str, limits: MediaLimits) -> MediaInfo:
     """Header of a picture. An animation's rate is the one of its first frame. Raises :class:`MediaError`."""
     with any_error_as_media_error(path), _open(path, name, limits) as image:
-        indices = _frames_of(image)
-        duration = _seconds(image) if len(indices) > 1 else 0
+        indices = _frames_of(image, limits)
+        duration = _seconds(image, limits) if len(indices) > 1 else 0
         return MediaInfo(
             path=path,
             width=image.width,
@@ -89,8 +90,7 @@ def _open(path: Path, name: str, limits: MediaLimits) -> Any:
         finally:
             Image.MAX_IMAGE_PIXELS = most
     try:
-        still = image.format not in _ANIMATED or not getattr(image, "is_animated", False)
-        check_size(path, image.width, image.height, limits, still)
+        check_size(path, image.width, image.height, limits, still=len(_frames_of(image, limits)) == 1)
     except BaseException:
         image.close()
         raise
@@ -104,15 +104,12 @@ class _Picture:
         self._path, self._image, self._limits, self._deadline = path, image, limits, deadline
         if image.mode not in _EIGHT_BIT_MODES:
             raise MediaError(f"{path}: pixel mode {image.mode} has more than 8 bits", "convert it to an 8-bit image")
-        self._indices = _frames_of(image)
+        self._indices = _frames_of(image, limits)
         self._still = len(self._indices) == 1
         self._notes = [note] if (note := mismatch(path, name)) else []
-        if image.format not in _ANIMATED and getattr(image, "n_frames", 1) > 1:
-            self._notes.append(
-                "further pages of the TIFF are left out"
-                if image.format == "TIFF"
-                else "further pictures in the file are left out"
-            )
+        if left_out := 0 if image.format in _ANIMATED else getattr(image, "n_frames", 1) - len(self._indices):
+            what = ("page", "of the TIFF") if image.format == "TIFF" else ("picture", "in the file")
+            self._notes.append(f"{left_out} further {what[0]}{'s' * (left_out > 1)} {what[1]} left out")
         check_count(path, len(self._indices), limits)
         self._cut = ends_early(path, name)
         if self._cut and (self._still or (whole and not limits.allow_truncated)):
@@ -150,7 +147,7 @@ class _Picture:
             except Exception as error:
                 self._judge(index, error)
                 break
-            duration = Fraction(0) if self._still else _seconds(self._image)
+            duration = Fraction(0) if self._still else _seconds(self._image, self._limits)
             time = None if self._still else self._total
             durations.append(duration)
             self._total += duration
@@ -189,15 +186,22 @@ class _Picture:
             raise MediaError(f"{self._path}: frame {index} is damaged: {error}", COPY_AGAIN) from error
 
 
-def _frames_of(image: Any) -> range:
+def _frames_of(image: Any, limits: MediaLimits) -> range:
     """Indices of the frames that are shown: one of a still picture, whatever else the file holds."""
-    count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+    several = image.format in _ANIMATED or _is_of_pages(image, limits)
+    count = getattr(image, "n_frames", 1) if several else 1
     # APNG: the picture for programs that know no animation is a frame only if it says so.
     first = 1 if count > 1 and image.info.get("default_image") else 0
     return range(first, count)
 
 
-def _seconds(image: Any) -> Fraction:
-    """How long the current frame is shown, exactly as stored."""
+def _is_of_pages(image: Any, limits: MediaLimits) -> bool:
+    return image.format == "TIFF" and limits.folder_fps is not None
+
+
+def _seconds(image: Any, limits: MediaLimits) -> Fraction:
+    """How long the current frame is shown, exactly as stored; pages have the rate that the limits give."""
+    if _is_of_pages(image, limits):
+        return 1 / Fraction(str(limits.folder_fps))
     seconds = Fraction((image.info.get("duration") or 0) / 1000)
     return seconds.limit_denominator(_LARGEST_DENOMINATOR)

@@ -107,11 +107,15 @@ def test_decomposed_names_are_the_same_prompt(plan: Callable[..., Planned], fold
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file system refuses such names")
-def test_a_name_that_is_not_utf8_is_told(plan: Callable[..., Planned], folder: Path) -> None:
+def test_a_name_that_is_not_utf8_costs_the_others_nothing(
+    plan: Callable[..., Planned], folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (Path(str(folder)) / "caf\udce9.mp4").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"caf\\udce9.mp4': the name is not UTF-8") as caught:
+    with pytest.raises(UserError, match="among 1 name that is not UTF-8") as caught:
         plan({"folder": "videos"})
     caught.value.message.encode()
+    put(folder, "a.mp4")
+    assert plan({"folder": "videos"}).names == [("a", 0)]
 
 
 def test_names_with_an_index(plan: Callable[..., Planned], folder: Path) -> None:

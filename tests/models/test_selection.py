@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from PIL import Image
 
 CLIPS = Path(__file__).parent.parent / "data" / "vbench_clips"
 CLIP = CLIPS / "r8_small_120x112_8fps_4f.mp4"
@@ -113,6 +114,27 @@ def test_pictures_stay_pictures_unless_frames_are_asked_for(cli: Callable, tmp_p
     again = cli("run", suite, *frames)
     assert "4 scores were there already" in again.stderr
     assert cli("report").returncode == 0
+    assert "all files are intact" in cli("store", "verify").stdout
+
+
+def test_pages_of_a_tiff_are_frames_when_asked_for(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    pages = [Image.fromarray(np.full((24, 32, 3), 100 + index, np.uint8)) for index in range(4)]
+    pages[0].save(tmp_path / "v/a cat.tif", save_all=True, append_images=pages[1:])
+    suite = _suite(tmp_path, folder="v", naming="path")
+    result = cli("run", suite, "-q")
+    assert "3 further pages of the TIFF left out: 1 sample" in result.stderr
+    shutil.rmtree(tmp_path / "runs")
+    frames = ["--set", "model.layout=frames", "--set", "model.fps=12", "--set", "scorers=[brightness,roughness]"]
+    result = cli("run", suite, "-q", *frames)
+    assert result.returncode == 0, result.stderr
+    assert "left out" not in result.stderr
+    values = {(line["prompt"], line["metric"]): float(line["value"]) for line in _samples(tmp_path)}
+    assert abs(values["a cat.tif", "brightness"] - 101.5 / 255) < 1e-12
+    again = cli("run", suite, *frames)
+    assert "2 scores were there already" in again.stderr
+    other = cli("run", suite, *frames, "--set", "model.fps=6")
+    assert "there already" not in other.stderr
     assert "all files are intact" in cli("store", "verify").stdout
 
 

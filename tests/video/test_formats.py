@@ -32,7 +32,7 @@ def test_a_second_picture_in_a_jpeg_is_left_out_with_a_note(tmp_path: Path, pict
     small = pictures[1].resize((8, 6))
     clip = read_clip(save(tmp_path / "phone.mpo", [pictures[0], small], format="MPO"))
     assert clip.frames.shape == (1, 24, 32, 3)
-    assert clip.notes == ("further pictures in the file are left out",)
+    assert clip.notes == ("1 further picture in the file left out",)
     assert probe(tmp_path / "phone.mpo").frames == 1
 
 
@@ -40,7 +40,7 @@ def test_pages_of_a_tiff_are_left_out_with_a_note(tmp_path: Path, pictures) -> N
     path = save(tmp_path / "pages.tif", [pictures[0], pictures[1].resize((8, 6))])
     clip = read_clip(path)
     assert np.array_equal(clip.frames[0], np.asarray(pictures[0]))
-    assert clip.notes == ("further pages of the TIFF are left out",)
+    assert clip.notes == ("1 further page of the TIFF left out",)
 
 
 @pytest.mark.parametrize(("suffix", "options"), [("gif", {}), ("webp", {"lossless": True}), ("apng", {}), ("png", {})])

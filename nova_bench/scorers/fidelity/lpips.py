@@ -100,7 +100,7 @@ def _means(
 LPIPS_INFO = ScorerInfo(
     name="lpips",
     summary="LPIPS (AlexNet) to a reference video, mean over frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, None),
     higher_is_better=False,
@@ -116,7 +116,7 @@ LPIPS_INFO = ScorerInfo(
 ST_LPIPS_INFO = ScorerInfo(
     name="st_lpips",
     summary="Shift-tolerant LPIPS (AlexNet) to a reference video, mean over frames; not LPIPS",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, None),
     higher_is_better=False,

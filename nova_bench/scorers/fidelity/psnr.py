@@ -63,7 +63,7 @@ def _psnr(videos: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> lis
 INFO = ScorerInfo(
     name="psnr",
     summary="Peak signal-to-noise ratio against a reference video, mean over frames",
-    version="1",
+    version="2",
     unit="dB",
     range=(0.0, None),
     higher_is_better=True,

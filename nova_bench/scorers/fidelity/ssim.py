@@ -121,7 +121,7 @@ def _halved(frame: np.ndarray) -> np.ndarray:
 SSIM_INFO = ScorerInfo(
     name="ssim",
     summary="Structural similarity to a reference video, mean over frames",
-    version="1",
+    version="2",
     unit="",
     range=(-1.0, 1.0),
     higher_is_better=True,
@@ -136,7 +136,7 @@ SSIM_INFO = ScorerInfo(
 MS_SSIM_INFO = ScorerInfo(
     name="ms_ssim",
     summary="Multi-scale structural similarity to a reference video, mean over frames",
-    version="1",
+    version="2",
     unit="",
     range=(0.0, 1.0),
     higher_is_better=True,
