@@ -17,6 +17,7 @@ from nova_bench.models.catalog import ADAPTERS
 from nova_bench.names import nearest
 from nova_bench.paths import RELATIVE_TO_SUITE, anchor, beside
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
+from nova_bench.regular import NOT_REGULAR, is_regular
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.spec import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.yaml_source import KeyPath, Origin, Source, parse, parse_assignment
@@ -82,8 +83,10 @@ def with_named_scorers(source: Source) -> Source:
 def find_suite(name: str) -> Path:
     """The file of a suite given by path or by name. SuiteError with the nearest name where there is none."""
     path = Path(name)
-    if os.path.isfile(path):
+    if is_regular(path):
         return path
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise SuiteError(f"{name}: {NOT_REGULAR}", "copy its content to a YAML file")
     suites = bundled_suites()
     if name in suites:
         return suites[name]

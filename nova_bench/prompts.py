@@ -20,7 +20,7 @@ from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_folder
 from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.records import read_records
-from nova_bench.regular import read_text
+from nova_bench.regular import read_text, why_unread
 from nova_bench.spec import PromptEntry, PromptsSpec, Suite
 
 SOURCES = ("entries", "file", "source", "shapes", "clips")
@@ -166,7 +166,9 @@ def _read(file: str) -> list[PromptEntry]:
             # Not splitlines: a prompt may hold U+2028 and other characters that Python takes for line ends.
             lines = read_text(path).split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: can't be read: {error}", "a UTF-8 text file, one prompt a line") from error
+            raise UserError(
+                f"{path}: can't be read: {why_unread(error)}", "a UTF-8 text file, one prompt a line"
+            ) from error
         entries = [PromptEntry(text=line.strip()) for line in lines if line.strip()]
     else:
         entries = [

@@ -16,7 +16,7 @@ from nova_bench.errors import UserError
 from nova_bench.expectation import expectation, shorten
 from nova_bench.json_text import parse_json
 from nova_bench.names import nearest
-from nova_bench.regular import read_text
+from nova_bench.regular import read_text, why_unread
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -33,7 +33,9 @@ def read_records(path: Path, record: type[Record]) -> list[Record]:
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: can't be read: {error}", "a UTF-8 .csv or .jsonl file is expected") from error
+        raise UserError(
+            f"{path}: can't be read: {why_unread(error)}", "a UTF-8 .csv or .jsonl file is expected"
+        ) from error
     return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]
 
 

@@ -56,6 +56,11 @@ def open_regular(path: Path | str) -> BinaryIO:
     return stream
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file couldn't be read, without its name: for a message that names it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def read_text(path: Path) -> str:
     """The text of a regular UTF-8 file, without its byte order mark. Raises OSError or UnicodeDecodeError."""
     with open_regular(path) as stream:

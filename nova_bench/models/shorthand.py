@@ -10,6 +10,7 @@ from nova_bench.errors import UserError
 from nova_bench.models.checkpoints import is_checkpoint
 from nova_bench.models.random_weights import SUFFIX, check_random_name
 from nova_bench.paths import beside
+from nova_bench.regular import NOT_REGULAR, is_regular
 
 
 def model_section(name: str) -> dict[str, Any]:
@@ -28,8 +29,10 @@ def model_section(name: str) -> dict[str, Any]:
     if path.is_dir():
         adapter = "nova" if is_checkpoint(path) else "files"
         return {"adapter": adapter, "folder": str(path.resolve()), "label": path.resolve().name}
-    if path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
+    if is_regular(path) and path.suffix.lower() in (".csv", ".jsonl"):
         return {"adapter": "files", "manifest": str(path.resolve()), "label": path.stem}
+    if path.exists() and not is_regular(path):
+        raise UserError(f"--model {name}: {NOT_REGULAR}", "name a folder, or copy its content to a manifest")
     if name in CHECKPOINTS or is_hub_id(name):
         return {"adapter": "nova", "checkpoint": name, "label": name.rpartition("/")[2]}
     raise UserError(

@@ -12,7 +12,7 @@ from nova_bench.notices import unheard
 from nova_bench.paths import locate
 from nova_bench.progress import Progress
 from nova_bench.prompt_sources.made import made_file
-from nova_bench.regular import read_text
+from nova_bench.regular import read_text, why_unread
 from nova_bench.spec import ClipPromptsSpec, PromptEntry, SamplingSpec
 from nova_bench.video.folder import list_media
 from nova_bench.video.formats import VIDEO_SUFFIXES
@@ -138,7 +138,9 @@ def _caption(path: Path) -> str:
     try:
         text = " ".join(read_text(beside).split()) if beside.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise MediaError(f"{beside}: can't be read: {error}", "a UTF-8 text file with the clip's caption") from error
+        raise MediaError(
+            f"{beside}: can't be read: {why_unread(error)}", "a UTF-8 text file with the clip's caption"
+        ) from error
     return text or path.stem
 
 

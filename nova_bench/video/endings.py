@@ -46,7 +46,7 @@ def _number(stream: BinaryIO, position: int, length: int, order: str) -> int | N
 
 def _mp4(stream: BinaryIO, size: int) -> str | None:
     """Boxes (ISO/IEC 14496-12, sec. 4.2). Bytes after the last box that are none are somebody's padding."""
-    position = 0
+    position, kind = 0, b""
     while position < size:
         stream.seek(position)
         header = stream.read(16)
@@ -62,7 +62,7 @@ def _mp4(stream: BinaryIO, size: int) -> str | None:
         if length < 8:
             return None
         position += length
-    return None
+    return "its last fragment has no pictures" if kind in (b"moof", b"sidx") else None
 
 
 def _matroska(stream: BinaryIO, size: int) -> str | None:

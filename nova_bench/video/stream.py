@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.errors import MediaError
+from nova_bench.regular import NOT_REGULAR, NotRegular, regular_status, why_unread
 from nova_bench.video.formats import HEAD
 from nova_bench.video.limits import MediaLimits, over_limit
 from nova_bench.video.orientation import Orientation
@@ -87,14 +87,13 @@ def regular_file(path: str | PathLike[str], limits: MediaLimits) -> Path:
     """
     path = Path(path)
     try:
-        status = path.stat()
+        status = regular_status(path)
+    except NotRegular as error:
+        if path.is_dir():
+            raise MediaError(f"{path}: is a folder, not a video or image", "name one file") from error
+        raise MediaError(f"{path}: is {NOT_REGULAR}", "copy its content to a file") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{path}: {reason}", "check the path and its permissions") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise MediaError(f"{path}: is a folder, not a video or image", "name one file")
-    if not stat.S_ISREG(status.st_mode):
-        raise MediaError(f"{path}: is not a regular file", "copy its content to a file")
+        raise MediaError(f"{path}: {why_unread(error)}", "check the path and its permissions") from error
     if status.st_size == 0:
         raise MediaError(f"{path}: the file is empty", COPY_AGAIN)
     if status.st_size > limits.max_megabytes * 2**20:

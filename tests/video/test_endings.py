@@ -135,6 +135,14 @@ def test_padding_after_the_last_box_is_no_cut(encode) -> None:
     assert read_clip(path).frame_count == 6
 
 
+def test_a_fragment_without_its_pictures(encode) -> None:
+    path = encode("parts.mp4", count=20, **VIDEOS["parts.mp4"])
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"mdat") - 4])
+    with pytest.raises(MediaError, match="its last fragment has no pictures"):
+        read_clip(path)
+
+
 def test_first_frames_of_a_cut_file(encode) -> None:
     """Who wants three frames need not know that the hundredth is missing."""
     path = encode("front.mp4", count=30, **{**VIDEOS["front.mp4"], "codec_options": {"g": "1"}})
