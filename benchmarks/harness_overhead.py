@@ -22,6 +22,7 @@ from nova_bench.aggregate import collect, summarise
 from nova_bench.generate import generate
 from nova_bench.plan import Plan
 from nova_bench.progress import Progress
+from nova_bench.report.places import Places
 from nova_bench.report.tables import metrics_table, samples_csv
 from nova_bench.run import record_of
 from nova_bench.score import score
@@ -70,7 +71,7 @@ def _aggregate(plan: Plan, store: Store) -> None:
     )
     assert all(summary.value == 0.5 and summary.n_ok == len(plan.units) for summary in summaries)
     metrics_table(plan, summaries)
-    samples_csv(summaries, artifacts, store.root)
+    samples_csv(summaries, artifacts, Places(store.root, plan.units))
 
 
 def floor(units: int, scorers: int, batch_size: int, root: Path, content: bytes) -> float:

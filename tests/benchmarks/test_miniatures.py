@@ -45,8 +45,9 @@ def run(script: str, *arguments: object, code: int = 0) -> str:
 
 def test_every_script_has_a_miniature() -> None:
     scripts = {path.name for path in FOLDER.glob("*.py")}
-    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    without = {name for name in scripts - PARTS if f'run("{name}"' not in tests}
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    ways = ('run("{}"', '"benchmarks" / "{}"')
+    without = {name for name in scripts - PARTS if not any(way.format(name) in tests for way in ways)}
     assert not without, f"no miniature runs {', '.join(sorted(without))}"
     for name in PARTS:
         users = [path.name for path in FOLDER.glob("*.py") if name.removesuffix(".py") in path.read_text("utf-8")]
