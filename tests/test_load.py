@@ -321,8 +321,8 @@ def test_a_base_that_is_no_regular_file(write: Write, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     top = write("name: top\nextends: pipe.yaml\n", "top.yaml")
     assert "extends: no file" in failure(top)
-    assert "no such suite" in failure(tmp_path / "pipe.yaml")
-    assert "no such suite" in failure("/dev/zero")
+    assert "not a regular file" in failure(tmp_path / "pipe.yaml")
+    assert "not a regular file" in failure("/dev/zero")
     assert "no such suite" in failure(tmp_path)
 
 

@@ -80,6 +80,17 @@ def write_rows(prompts: Iterable[tuple[str, str]], path: str | PathLike[str]) ->
     write_atomic(Path(path), text.getvalue().encode())
 
 
+_FURTHER_ARGUMENTS = {
+    "other count": 1,
+    "attribute color": 1,
+    "attribute size": 1,
+    "attribute other": 1,
+    "entity state": 1,
+    "relation spatial": 2,
+}
+"""What a tuple names besides the object it is about."""
+
+
 def answer(proposition: str, seen: Seen) -> bool:
     """Whether a video has what the ``tuple`` column of a question says, for example "attribute - color (star, red)".
 
@@ -92,6 +103,8 @@ def answer(proposition: str, seen: Seen) -> bool:
     if not match:
         raise ValueError(f"{proposition!r} is not a question's tuple")
     kind, (name, *rest) = f"{match['broad']} {match['detailed']}".strip(), match["arguments"].split(", ")
+    if len(rest) < _FURTHER_ARGUMENTS.get(kind, 0):
+        raise ValueError(f"{proposition!r} lacks an argument")
     if kind == "global":
         return name == _background((seen.background, seen.gradient))
     things = [thing for thing in seen.things if thing.shape == parse_name(name)]

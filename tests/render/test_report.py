@@ -65,7 +65,16 @@ def full_report(text: str) -> Report:
     figure = MetricIntervals(id="f", title=text, caption=text, intervals=(Interval(text, 1.0),))
     item = GalleryItem(text, 3, "failed", text, {text: None}, labels=(text,))
     return Report(
-        text, text, ((text, text),), (text,), (text,), (table,), (figure,), (item,), provenance={text: {text: text}}
+        text,
+        text,
+        ((text, text),),
+        (text,),
+        (text,),
+        (text,),
+        (table,),
+        (figure,),
+        (item,),
+        provenance={text: {text: text}},
     )
 
 

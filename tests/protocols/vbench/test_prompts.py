@@ -94,7 +94,8 @@ def test_merging_keeps_every_use_whatever_the_order(records, random) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list.json"
             path.write_text(json.dumps([{"prompt_en": text, "dimension": sorted(tags)} for text, tags in of]))
-            return {entry.text: (set(entry.tags), entry.samples) for entry in _merged(prompts.read(lambda name: path))}
+            listed = _merged(prompts.read(lambda name: path), lambda *_, **__: None)
+            return {entry.text: (set(entry.tags), entry.samples) for entry in listed}
 
     expected: dict[str, set[str]] = {}
     for text, tags in records:
