@@ -3,8 +3,10 @@
 Samples of one prompt are correlated, so prompts are the independent units ("clusters"), C of them:
 
 - 0/1 metrics, as their scorer declares: Wilson's interval with as many samples as would say as much if they were
-  independent (the number of samples over the design effect; where all are equal, the number of prompts), and Student's
-  quantile with C - 1 degrees of freedom in place of the normal one, since the design effect is estimated as well.
+  independent (the number of samples over the design effect; where all are equal, the number of prompts). The design
+  effect is an estimate: so Student's quantile with C - 1 degrees of freedom takes the place of the normal one, and the
+  fewer prompts deviate from the rest, the more the estimate is drawn towards its greatest value. Without these two,
+  coverage falls to 85 % (8 prompts) and 88 % (75 prompts of 5 samples) for a share of 0.98.
 - Other metrics below 8 prompts: Student's t with C - 1 degrees of freedom, on the linearized weighted mean.
 - From 8 prompts on: the expanded percentile interval of the cluster bootstrap.
 - Several trainings: the variance between trainings and that between prompts add up; Student's t, or Wilson's interval,
@@ -78,9 +80,10 @@ class ClusterMeans:
     ``influence`` [prompts, columns] is by how much each prompt moves the mean: (sum - mean * weight) / total weight.
     ``clusters`` counts prompts. ``trainings`` holds means [trainings, columns], an array for each independent set of
     trainings. ``draw`` gives the bootstrap's means [resamples, columns]. For the metrics alone, [metrics]: ``binary``
-    (0/1 metrics), ``samples`` (their number) and ``least`` (Kish's number of prompts, which is what correlated samples
-    say at the least). ``slopes`` [metrics, columns] is how a column rises with a metric, ``scale`` how large the means
-    of its prompts are: what differs by far less is equal.
+    (0/1 metrics), ``samples`` (their number), ``least`` (Kish's number of prompts, which is what correlated samples say
+    at the least), and ``deviating`` (prompts with a sample that isn't what most are). ``slopes`` [metrics, columns] is
+    how a column rises with a metric, ``scale`` how large the means of its prompts are: what differs by far less is
+    equal.
     """
 
     value: np.ndarray
@@ -91,6 +94,7 @@ class ClusterMeans:
     binary: np.ndarray
     samples: np.ndarray
     least: np.ndarray
+    deviating: np.ndarray
     slopes: np.ndarray
     scale: np.ndarray
 
@@ -162,8 +166,12 @@ class ClusterMeans:
 
         share = np.clip(self.value[at], 0.0, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
+            # Few prompts that deviate say little of how alike their samples are: the greatest likeness, in which a
+            # prompt counts as one sample, weighs as much as one of them.
+            alike, deviating = share * (1 - share) / (self.least[at] - 1), self.deviating[at]
+            variance = total[at] + (np.maximum(alike, prompts[at]) - prompts[at]) / (deviating + 1)
             # With one sample a prompt the variance is share (1 - share) / (prompts - 1): then this is their number.
-            count = share * (1 - share) / total[at] + 1
+            count = share * (1 - share) / variance + 1
         # Prompts that differ by chance can't make samples worth less than the prompts; trainings that differ can.
         least = np.where(total[at] > prompts[at], 1.0, self.least[at])
         count = np.clip(count, least, np.maximum(self.samples[at], least))
@@ -207,7 +215,7 @@ def cluster_means(
         totals = weights.sum(axis=1)
         means = sums.sum(axis=1) / totals
         influence = (sums - means[:, None] * weights) / totals[:, None]
-        overall = weights.sum(axis=0)
+        overall, summed = weights.sum(axis=0), sums.sum(axis=0)
         least = overall.sum(axis=0) ** 2 / (overall**2).sum(axis=0)
         largest = np.nan_to_num(np.abs(sums / weights), posinf=0.0).max(axis=(0, 1), initial=0.0)
     counts = (weights > 0).sum(axis=1)
@@ -230,6 +238,7 @@ def cluster_means(
         binary=np.zeros(metrics, dtype=bool) if binary is None else np.asarray(binary, dtype=bool),
         samples=overall.sum(axis=0),
         least=least,
+        deviating=np.minimum((summed > 0).sum(axis=0), (summed < overall).sum(axis=0)),
         slopes=slopes,
         scale=largest @ np.abs(slopes),
     )

@@ -222,6 +222,7 @@ EVEN = ScorerInfo(
     factory="nova_bench_testkit:Even",
     settings=EvenSettings,
     needs_prompt=True,
+    binary=True,
 )
 ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
 OVERALL = DerivedMetric(

@@ -6,7 +6,10 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from nova_bench.video import write_image
 
 PUBLISHED = [{"label": "Paper", "source": "Table 9", "values": {"brightness": 0.25, "speed": 3.0}}]
 
@@ -130,3 +133,28 @@ def test_a_change_of_title_shows_in_the_report_and_measures_nothing_again(cli, w
     result = cli("run", write_suite(title="Another title"))
     assert "6 samples were there already" in result.stderr
     assert "Another title" in result.stdout
+
+
+def test_each_interval_says_how_it_was_made_and_from_how_many_prompts(cli, write_suite, tmp_path):
+    assert cli("run", write_suite(scorers=["even", "roughness"])).returncode == 0
+    (tables,) = tmp_path.glob("runs/smoke-*/report/tables")
+    table = json.loads((tables / "metrics.json").read_text())
+    assert table["notes"][0] == "95 % CI: Wilson over 3 prompts (even); cluster t over 3 prompts (roughness)."
+    cells = {row["cells"]["metric"]["value"]: row["cells"]["value"] for row in table["rows"]}
+    assert [(cell["ci_method"], cell["ci_prompts"]) for cell in cells.values()] == [("Wilson", 3), ("cluster t", 3)]
+    lines = list(csv.DictReader((tables / "metrics.csv").open()))
+    assert [(line["ci_method"], line["ci_prompts"]) for line in lines] == [("Wilson", "3"), ("cluster t", "3")]
+
+
+@pytest.mark.parametrize(("prompts", "reason"), [(["a"], "one prompt"), (["a", "b", "c", "d", "e"], "all 5 equal")])
+def test_where_there_is_no_interval_the_table_says_why(cli, write_suite, tmp_path, prompts, reason):
+    write_image(tmp_path / "one.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "list.csv").write_text("path,prompt\n" + "".join(f"one.png,{name}\n" for name in prompts))
+    model = {"adapter": "files", "manifest": "list.csv"}
+    result = cli("run", write_suite(model=model, prompts=None, scorers=["brightness"]))
+    assert result.returncode == 0, result.stderr
+    assert reason in result.stdout
+    (table,) = tmp_path.glob("runs/smoke-*/report/tables/metrics.json")
+    (row,) = json.loads(table.read_text())["rows"]
+    assert "ci" not in row["cells"]["value"]
+    assert row["cells"]["value"]["ci_missing"] == reason
