@@ -77,6 +77,7 @@ def test_shapes_judge() -> None:
     assert max(shares) == 100
 
 
+@pytest.mark.slow
 def test_decode_once() -> None:
     names = ("temporal_flickering", "dynamic_degree_dis")
     out = run("decode_once.py", "--repeats", 1, *(word for name in names for word in ("--scorer", name)))

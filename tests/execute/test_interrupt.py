@@ -169,7 +169,7 @@ def _ended(command, folder, environment, numbers, wait=0.0, begun=None):
 
 
 COMMANDS = {
-    "generate": ("generate", "a red circle", "--model", "nova-tiny", "--frames", "9", "--steps", "99999"),
+    "generate": ("generate", "a red circle", "--model", "nova-tiny", "--diffusion-steps", "10000"),
     "train": ("train", "tiny", "--out", "runs"),
     "sweep": ("train", "ablations", "--out", "runs", "--workers", "2"),
     "latency": ("run", "latency", "--device", "cpu"),

@@ -25,6 +25,7 @@ FAULTS = {
     "hang_on": "a worker process hung: it finished nothing for ",
     "exit_on": "a worker process ended with exit code 7 at brightness",
 }
+HANGING = pytest.param("hang_on", marks=pytest.mark.slow)  # who hangs is waited for
 WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=25")
 
 
@@ -35,7 +36,7 @@ def _soon(monkeypatch):
     monkeypatch.setattr(processes, "TIMES_SLOWEST", 1)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
 def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault, capsys):
     def run(store, once, *assignments):
         scorers = f"[{{name: brightness, settings: {{{fault}: a, once: '{once}'}}}}, {{name: roughness}}]"
@@ -49,7 +50,7 @@ def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
+@pytest.mark.parametrize("fault", ["die_on", HANGING])
 def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
     scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
     rows = run_library("store", scorers, "execution.batch_size=6", *WORKERS)
