@@ -16,7 +16,7 @@ from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
 from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
 from nova_bench.video.frame_folder import with_frame_folders
-from nova_bench.video.limits import over_limit
+from nova_bench.video.limits import too_large_at_once
 from nova_bench.video.source import FrameChunk, FrameSource, source_of
 
 _AHEAD = 2  # files that are decoded or being decoded beyond those of the job at hand
@@ -67,8 +67,7 @@ class Decoded:
         """Why a scorer that needs all frames at once can't have them; None where it can."""
         for media in (self.clip, self.reference if needs_reference else None):
             if isinstance(media, FrameSource):
-                what = f"{media.path}: all of its frames at once need more memory"
-                return over_limit(what, "max_decoded_megabytes", limits.max_decoded_megabytes)
+                return too_large_at_once(media.path, limits)
         return None
 
     def sample(self, with_reference: bool, align: Align) -> Sample:

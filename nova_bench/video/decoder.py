@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from nova_bench.errors import MediaError
 from nova_bench.video.clip import Clip
 from nova_bench.video.decoder_process import Memory
-from nova_bench.video.limits import MediaLimits, over_limit
+from nova_bench.video.limits import MediaLimits, stalled
 from nova_bench.video.read import read_clip
 from nova_bench.video.source import FrameChunk, FrameSource
 
@@ -264,11 +264,7 @@ class Decoder:
             still, seen = (still + _SLICE_SECONDS, seen) if self._pulse[0] == seen else (0.0, self._pulse[0])
             if still > self._limits.stall_seconds + (_GRACE_SECONDS if self._ready else _START_SECONDS):
                 self._restart(skip=request)
-                raise over_limit(
-                    f"{request.path}: the decoder's next frame takes longer",
-                    "stall_seconds",
-                    self._limits.stall_seconds,
-                )
+                raise stalled(request.path, self._limits)
 
     def _died(self, request: _Request) -> None:
         """Replace a process that ended by itself; MediaError if it was the file's fault, for all that is known."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench.errors import MediaError
-from nova_bench.video.limits import MediaLimits, over_limit
+from nova_bench.video.limits import MediaLimits, too_large_at_once
 from nova_bench.video.stream import FrameStream, open_frames
 
 _BASE_BYTES = 2**30
@@ -202,11 +202,7 @@ class _Chunk:
 
     def _to_stream(self) -> None:
         if not self._streams:
-            raise over_limit(
-                f"{self._path}: all of its frames at once need more memory",
-                "max_decoded_megabytes",
-                self._limits.max_decoded_megabytes,
-            )
+            raise too_large_at_once(self._path, self._limits)
         self._capacity = self._expected = self._stream_frames
 
     def _make_room(self, count: int) -> None:

@@ -48,6 +48,17 @@ def over_limit(what: str, setting: str, value: object) -> MediaError:
     )
 
 
+def stalled(path: object, limits: MediaLimits) -> MediaError:
+    """The error for a decoder that comes to no end."""
+    return over_limit(f"{path}: the decoder's next frame takes longer", "stall_seconds", limits.stall_seconds)
+
+
+def too_large_at_once(path: object, limits: MediaLimits) -> MediaError:
+    """The error for a video whose frames are too many to be held together."""
+    what = f"{path}: all of its frames at once need more memory"
+    return over_limit(what, "max_decoded_megabytes", limits.max_decoded_megabytes)
+
+
 class Deadline:
     """The time that a decoder spends on one file; what the caller does between two frames does not count."""
 
@@ -70,12 +81,6 @@ class Deadline:
         """Raise :class:`MediaError` if the decoder took too long for the next frame, or for all of them."""
         waited = 0.0 if self._started is None else time.monotonic() - self._started
         if waited > self._limits.stall_seconds:
-            raise self.stalled()
+            raise stalled(self._path, self._limits)
         if self._spent + waited > self._limits.timeout_seconds:
             raise over_limit(f"{self._path}: decoding takes longer", "timeout_seconds", self._limits.timeout_seconds)
-
-    def stalled(self) -> MediaError:
-        """The error for a decoder that comes to no end."""
-        return over_limit(
-            f"{self._path}: the decoder's next frame takes longer", "stall_seconds", self._limits.stall_seconds
-        )

@@ -13,7 +13,7 @@ from nova_bench.errors import MediaError
 from nova_bench.video.clip import MediaInfo
 from nova_bench.video.endings import ends_early
 from nova_bench.video.formats import DEMUXERS, HEAD, PICTURES, expected_format, is_avif_sequence, mismatch
-from nova_bench.video.limits import Deadline, MediaLimits
+from nova_bench.video.limits import Deadline, MediaLimits, stalled
 from nova_bench.video.orientation import orientation_of
 from nova_bench.video.stream import (
     COPY_AGAIN,
@@ -72,7 +72,7 @@ def _opened(path: Path, limits: MediaLimits) -> Iterator[Any]:
             timeout=(min(_OPENING_SECONDS, limits.stall_seconds), limits.stall_seconds),
         )
     except av.ExitError as error:
-        raise Deadline(path, limits).stalled() from error
+        raise stalled(path, limits) from error
     except (av.FFmpegError, OSError) as error:
         raise _not_opened(path, error) from error
     with container:
@@ -200,7 +200,7 @@ class _Decoding:
             except av.EOFError:
                 frames = []
             except av.ExitError as error:
-                raise self._deadline.stalled() from error
+                raise stalled(self._path, self._limits) from error
             except av.FFmpegError:
                 self._damaged += 1
                 if packet is None:

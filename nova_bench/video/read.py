@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nova_bench.errors import MediaError
 from nova_bench.video.clip import Clip, MediaInfo
 from nova_bench.video.formats import HEAD, picture_format
-from nova_bench.video.limits import MediaLimits, over_limit
+from nova_bench.video.limits import MediaLimits, too_large_at_once
 from nova_bench.video.stream import FrameStream, any_error_as_media_error, open_frames, regular_file
 
 if TYPE_CHECKING:
@@ -119,11 +119,7 @@ class _Frames:
 
     def _check(self, count: int) -> None:
         if count > self._most:
-            raise over_limit(
-                f"{self._path}: all of its frames at once need more memory",
-                "max_decoded_megabytes",
-                self._limits.max_decoded_megabytes,
-            )
+            raise too_large_at_once(self._path, self._limits)
 
     def _resize(self, count: int) -> None:
         # The system moves pages here instead of copying them; nobody else has seen the array.
