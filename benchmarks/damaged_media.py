@@ -145,7 +145,7 @@ def _tags(content: bytearray) -> list[int]:
 
 def read_all(inbox, outbox) -> None:
     """In a helper process: read each path that comes, and say how it ended."""
-    from nova_bench.errors import MediaError
+    from nova_bench.core.errors import MediaError
     from nova_bench.video import probe, read_clip
 
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

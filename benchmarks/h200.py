@@ -37,7 +37,7 @@ def compare(checkout: Path, size: dict, device: str, pairs: int) -> dict:
 
     from benchmarks.nova_generate import VAE
     from benchmarks.nova_original import load_original
-    from nova_bench.device import describe_device
+    from nova_bench.core.device import describe_device
     from nova_bench.models.random_weights import random_pipeline
     from nova_bench.nova import NOVAPipeline
 
@@ -92,8 +92,8 @@ def _wait(device: str) -> None:
 
 def measure(store: Path, device: str, minutes: float, rehearse: bool) -> int:
     """Run the suite in ``minutes``; the exit code: 0 where all rows are there, 3 where some aren't yet."""
-    from nova_bench.kinds import Request, run_request
-    from nova_bench.progress import Progress
+    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.core.progress import Progress
 
     assignments = [f"execution.minutes={minutes:.3f}", *(_rehearsal() if rehearse else [])]
     request = Request(str(ROOT / "suites" / "latency_paper.yaml"), store, None, assignments, {"device": device})

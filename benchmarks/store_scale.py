@@ -17,11 +17,11 @@ from unittest import mock
 
 from null_parts import null_plan
 
-from nova_bench.aggregate import collect
+from nova_bench.pipeline.aggregate import collect
 from nova_bench.models.base import Unit
-from nova_bench.plan import Plan
-from nova_bench.run import record_of
-from nova_bench.score import missing_jobs
+from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.run import record_of
+from nova_bench.pipeline.score import missing_jobs
 from nova_bench.store import Artifact, Draft, Row, Status, Store
 
 BATCH = 1000

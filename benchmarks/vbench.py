@@ -104,7 +104,7 @@ class NetworkClock:
     def __init__(self, device: str):
         from torch.nn.modules import module
 
-        from nova_bench.scorers.vbench.networks.raft import RAFT
+        from nova_bench.networks.raft import RAFT
 
         self.seconds, self._depth, self._began, self._device = 0.0, 0, 0.0, device
         module.register_module_forward_pre_hook(lambda *_: self._enter())

@@ -94,8 +94,8 @@ def score(dimension: str, count: int, width: int, height: int) -> float:
 
 def compare_ways(dimension: str, count: int, width: int, height: int) -> str:
     """A table's line: processor seconds of either way, by turns, the best of three."""
-    from nova_bench.scorers.vbench.networks import amt, raft
-    from nova_bench.scorers.vbench.networks.correlation import AllPairs, Windowed
+    from nova_bench.networks import amt, raft
+    from nova_bench.networks.correlation import AllPairs, Windowed
 
     scorer, sample = prepared(dimension, count, width, height)
     seconds = {AllPairs: [], Windowed: []}

@@ -1,6 +1,6 @@
 """`python -m nova_bench`."""
 
-from nova_bench.interrupts import end_interrupted, watch_signals
+from nova_bench.core.interrupts import end_interrupted, watch_signals
 
 
 def main() -> None:

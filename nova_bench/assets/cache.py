@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
-from nova_bench.atomic import write_atomic
-from nova_bench.errors import MissingAsset, StoreError, UserError
-from nova_bench.identity import digest, file_digest
-from nova_bench.json_text import parse_json
-from nova_bench.regular import regular_status
-from nova_bench.remembered import Keep, Recall, remembered_digest
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import MissingAsset, StoreError, UserError
+from nova_bench.core.identity import digest, file_digest
+from nova_bench.core.json_text import parse_json
+from nova_bench.core.regular_files import regular_status
+from nova_bench.core.remembered_digests import Keep, Recall, remembered_digest
 
 
 class AssetState(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nova_bench.identity import digest
-from nova_bench.names import unknown_name
+from nova_bench.core.identity import digest
+from nova_bench.core.registry import unknown_name
 
 
 @dataclass(frozen=True)

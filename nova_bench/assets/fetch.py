@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, asset_folder, cache_folder, file_states, located
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
-from nova_bench.errors import MissingAsset, StoreError, UserError
+from nova_bench.core.errors import MissingAsset, StoreError, UserError
 
 Advance = Callable[[int], None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench.assets.catalog import AssetFile, HubSource
-from nova_bench.errors import MissingAsset
+from nova_bench.core.errors import MissingAsset
 
 
 def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nova_bench.assets.catalog import AssetFile, PackageSource
-from nova_bench.atomic import write_atomic
-from nova_bench.errors import MissingAsset, UserError
-from nova_bench.identity import file_digest
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import MissingAsset, UserError
+from nova_bench.core.identity import file_digest
 
 DOWNLOAD = ("-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps", "--only-binary=:all:")
 

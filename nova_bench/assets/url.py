@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from nova_bench.assets.catalog import AssetFile, UrlSource
-from nova_bench.atomic import publish
-from nova_bench.errors import MissingAsset, UserError
-from nova_bench.identity import file_digest
+from nova_bench.core.atomic_files import publish
+from nova_bench.core.errors import MissingAsset, UserError
+from nova_bench.core.identity import file_digest
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60

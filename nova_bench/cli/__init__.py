@@ -9,8 +9,8 @@ import typer
 from nova_bench import __version__
 from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code, tell
-from nova_bench.interrupts import end_interrupted, end_requested, watch_signals
-from nova_bench.standard_streams import OutputError, finish_output, prepare_streams
+from nova_bench.core.interrupts import end_interrupted, end_requested, watch_signals
+from nova_bench.core.standard_streams import OutputError, finish_output, prepare_streams
 
 app = typer.Typer(
     name="nova_bench",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nova_bench.cli import options
 from nova_bench.cli.run import show_report
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 MINIATURE = "nova-tiny"
 
@@ -22,8 +22,8 @@ def appendix(
     Without `--model` in miniature, on nova-tiny (`suites/tiny.yaml`); with one at the paper's settings
     (`suites/appendix.yaml`).
     """
-    from nova_bench.kinds import Request, run_request
-    from nova_bench.progress import Progress
+    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.core.progress import Progress
 
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}

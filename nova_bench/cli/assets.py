@@ -9,8 +9,8 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code, tell
-from nova_bench.errors import ExitCode, UserError
-from nova_bench.names import unknown_name
+from nova_bench.core.errors import ExitCode, UserError
+from nova_bench.core.registry import unknown_name
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def list_assets() -> ExitCode:
 
     from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import cache_folder, megabytes
-    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_state
+    from nova_bench.models.published import CHECKPOINTS, checkpoint_state
 
     rows = [
         [asset.name, asset_state(asset.name), megabytes(asset.size), asset.licence, asset.summary, str(asset.source)]
@@ -67,9 +67,9 @@ def fetch_assets(
 
 def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
     from nova_bench.assets import ASSETS
-    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
+    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
     from nova_bench.assets.fetch import fetch, is_offline
-    from nova_bench.progress import Progress
+    from nova_bench.core.progress import Progress
 
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
@@ -87,7 +87,7 @@ def verify_assets(names: Names = None) -> ExitCode:
     A checkpoint (or a folder that holds one) must also be complete: weights, tokenizer and all configurations.
     """
     from nova_bench.assets import ASSETS
-    from nova_bench.assets.checkpoints import CHECKPOINTS
+    from nova_bench.models.published import CHECKPOINTS
 
     code = ExitCode.PASS
     for name in names or (*ASSETS, *CHECKPOINTS):
@@ -103,8 +103,8 @@ def _verified(name: str) -> tuple[str, str]:
     """State of an asset, a checkpoint or a checkpoint's folder, and what is wrong with it or gets it."""
     from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import AssetState
-    from nova_bench.assets.checkpoints import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
-    from nova_bench.errors import MissingAsset
+    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
+    from nova_bench.core.errors import MissingAsset
 
     if name in ASSETS:
         state = asset_state(name, thorough=True)

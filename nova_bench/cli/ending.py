@@ -10,10 +10,10 @@ from pathlib import Path
 
 import typer
 
-from nova_bench.atomic import explain_os_error
-from nova_bench.errors import ExitCode, UserError
-from nova_bench.interrupts import end_requested, say_interrupted
-from nova_bench.standard_streams import escaped_streams
+from nova_bench.core.atomic_files import explain_os_error
+from nova_bench.core.errors import ExitCode, UserError
+from nova_bench.core.interrupts import end_requested, say_interrupted
+from nova_bench.core.standard_streams import escaped_streams
 
 DEBUG = "--debug"
 

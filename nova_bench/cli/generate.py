@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nova_bench import ranges
+from nova_bench.config import ranges
 from nova_bench.cli import options
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 
 def generate(
@@ -48,7 +48,7 @@ def generate(
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> ExitCode:
     """Make one image or video with a NOVA checkpoint, to look at."""
-    from nova_bench.models.one_sample import Request, make_sample
+    from nova_bench.pipeline.one_sample import Request, make_sample
 
     request = Request(
         prompt=prompt,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 
 def list_things(
@@ -20,7 +20,7 @@ def list_things(
     ] = False,
 ) -> ExitCode:
     """List suites, models and scorers; or document what a suite can say."""
-    from nova_bench import describe
+    from nova_bench.config import reference as describe
 
     if schema:
         print(describe.json_schema_text(plugins), end="")

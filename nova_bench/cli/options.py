@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nova_bench import ranges
+from nova_bench.config import ranges
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of one in suites/.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.cli import options
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from nova_bench.progress import Progress
+    from nova_bench.core.progress import Progress
     from nova_bench.render.table import Table
     from nova_bench.report import Reported
 
@@ -33,9 +33,9 @@ def run(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
-    from nova_bench.kinds import Request, run_request
-    from nova_bench.progress import Progress
-    from nova_bench.remembered import distrusting
+    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.core.progress import Progress
+    from nova_bench.core.remembered_digests import distrusting
 
     given = {
         "device": device,
@@ -72,7 +72,7 @@ def show_tables(tables: Sequence[Table]) -> None:
     from rich.console import Console
 
     from nova_bench.render.terminal import TerminalTable, plain_text
-    from nova_bench.standard_streams import styled
+    from nova_bench.core.standard_streams import styled
 
     for table in tables:
         if sys.stdout.isatty():

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from nova_bench import ranges
+from nova_bench.config import ranges
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 app = typer.Typer(
     help="The shapes world: captioned videos with known ground truth, and a judge for them.", no_args_is_help=True

@@ -10,7 +10,7 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 app = typer.Typer(
     help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
@@ -62,7 +62,7 @@ def export_run(
     """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
     from importlib import import_module
 
-    from nova_bench.names import unknown_name
+    from nova_bench.core.registry import unknown_name
     from nova_bench.store import Store
     from nova_bench.store.export import export_units
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nova_bench import ranges
+from nova_bench.config import ranges
 from nova_bench.cli import options
-from nova_bench.errors import ExitCode
+from nova_bench.core.errors import ExitCode
 
 TrainingName = Annotated[
     str, typer.Argument(metavar="TRAINING", help="A training file, or the name of one in suites/train/.")
@@ -54,8 +54,8 @@ def train(
     specs = load_trainings(training, set_ or ())
     import torch
 
-    from nova_bench.device import resolve_device
-    from nova_bench.progress import Progress
+    from nova_bench.core.device import resolve_device
+    from nova_bench.core.progress import Progress
     from nova_bench.train.sweep import copy_records, train_all
 
     if threads:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.execute import Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 

@@ -13,8 +13,8 @@ import traceback
 from enum import Enum, auto
 from multiprocessing.connection import Connection
 
-from nova_bench.batches import one_line
-from nova_bench.errors import UserError
+from nova_bench.core.batches import one_line
+from nova_bench.core.errors import UserError
 from nova_bench.execute import Work, listen_to_steps
 
 

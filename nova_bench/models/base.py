@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nova_bench.spec import ModelSpec, Suite
+from nova_bench.config.suite import ModelSpec, Suite
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,7 @@ class AdapterContext:
     file_digest: Callable[[Path], str]
     warn: Callable[..., None]
     """``warn(text, names=(), asked=False)``: what the user should know of the samples; the report lists it, too. See
-    :meth:`nova_bench.progress.Progress.notice`."""
+    :meth:`nova_bench.core.progress.Progress.notice`."""
 
 
 class ModelAdapter(Protocol):

@@ -7,8 +7,8 @@ from nova_bench.models.baselines import NovaReconstructionSpec, RepeatFirstFrame
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.nova import NovaSpec
-from nova_bench.models.prompt_remarks import notice_prompts
-from nova_bench.names import Registry
+from nova_bench.models.prompt_notices import notice_prompts
+from nova_bench.core.registry import Registry
 
 ADAPTERS = Registry(
     what="model adapter",

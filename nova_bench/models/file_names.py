@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from nova_bench.errors import UserError
-from nova_bench.notices import listed
+from nova_bench.core.errors import UserError
+from nova_bench.core.notices import listed
 
 Naming = Literal["stem", "prompt-index", "path"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nova_bench.errors import NothingMade
+from nova_bench.core.errors import NothingMade
 
 if TYPE_CHECKING:
     from torch import nn

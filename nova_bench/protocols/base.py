@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nova_bench.spec import PromptEntry
+    from nova_bench.config.suite import PromptEntry
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PromptSource:
     """A benchmark's own prompt list. ``factory`` is ``"module:function"``, imported when prompts are read.
 
     The function gets ``asset(name)``, which returns a verified local path or raises
-    :class:`nova_bench.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the metrics
+    :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the metrics
     that use it and with the number of samples that the benchmark asks for. An entry that stands there twice is merged.
     """
 

@@ -5,9 +5,9 @@ Their entry points are the groups `nova_bench.prompt_sources` and `nova_bench.de
 
 from __future__ import annotations
 
-from nova_bench.names import Registry
+from nova_bench.core.registry import Registry
 from nova_bench.protocols.base import DerivedMetric, PromptSource
-from nova_bench.protocols.vbench import prompts, scores
+from nova_bench.protocols.vbench import composite, prompts
 
 PROMPT_SOURCES = Registry(
     what="prompt source",
@@ -19,5 +19,5 @@ DERIVED = Registry(
     what="derived metric",
     group="nova_bench.derived",
     kind=DerivedMetric,
-    built_in={metric.name: metric for metric in (scores.QUALITY, scores.SEMANTIC, scores.TOTAL)},
+    built_in={metric.name: metric for metric in (composite.QUALITY, composite.SEMANTIC, composite.TOTAL)},
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from nova_bench.atomic import write_atomic
-from nova_bench.errors import UserError
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import UserError
 from nova_bench.render.csv_json import csv_table, json_table
 from nova_bench.render.files import distinct_names
 from nova_bench.render.html.fragment import html_table

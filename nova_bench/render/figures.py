@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.atomic import write_atomic
+from nova_bench.core.atomic_files import write_atomic
 from nova_bench.render.drawing import drawing
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.files import safe_name

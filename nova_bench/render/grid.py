@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.visible import visible
+from nova_bench.core.visible_text import visible
 
 DASH = "–"
 NO_REASON = "not computed: no reason was recorded"

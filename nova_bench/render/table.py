@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 
 Kind = Literal["label", "measured", "published", "interval", "count", "unit", "direction"]
 Value = float | int | str | bool | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.errors import MediaError
-from nova_bench.plan import Plan
+from nova_bench.core.errors import MediaError
+from nova_bench.pipeline.plan import Plan
 from nova_bench.report.naming import model_name, sample_name
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nova_bench.aggregate import MetricSummary, SampleScore
+from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.naming import sample_name
 from nova_bench.store import Status

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.aggregate import MetricSummary
-from nova_bench.derive import DerivedSummary
-from nova_bench.plan import Plan
+from nova_bench.pipeline.aggregate import MetricSummary
+from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.pipeline.plan import Plan
 from nova_bench.report.naming import interval_name, interval_note, methods_of, model_name
 from nova_bench.store import Status
 

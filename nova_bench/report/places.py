@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nova_bench.models.base import Unit
-from nova_bench.notices import Notice
+from nova_bench.core.notices import Notice
 from nova_bench.store import Artifact, FailedUnit, Row
 
 Key = TypeVar("Key")

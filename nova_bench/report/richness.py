@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from nova_bench.notices import Notice
+from nova_bench.core.notices import Notice
 
 PAGE = "index.html"
 

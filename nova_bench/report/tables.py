@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from nova_bench.aggregate import MetricSummary, SampleScore
-from nova_bench.derive import DerivedSummary
-from nova_bench.plan import Plan
+from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.pipeline.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
     by_unit,
@@ -25,7 +25,7 @@ from nova_bench.report.naming import (
 )
 from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
-from nova_bench.visible import visible
+from nova_bench.core.visible_text import visible
 
 SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")
 

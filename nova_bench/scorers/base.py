@@ -68,7 +68,7 @@ class ScorerInfo:
 class ScorerContext:
     """What the harness offers a scorer: the torch device, and where an asset's file lies.
 
-    ``asset(name)`` returns the verified local path or raises :class:`nova_bench.errors.MissingAsset`.
+    ``asset(name)`` returns the verified local path or raises :class:`nova_bench.core.errors.MissingAsset`.
     """
 
     device: str

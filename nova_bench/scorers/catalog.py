@@ -5,7 +5,7 @@ Needs neither torch nor OpenCV.
 
 from __future__ import annotations
 
-from nova_bench.names import Registry
+from nova_bench.core.registry import Registry
 from nova_bench.scorers import shapes
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.fidelity import lpips, psnr, ssim

@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-from nova_bench.atomic import write_atomic
-from nova_bench.errors import UserError
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import UserError
 from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.questions import write_rows
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE

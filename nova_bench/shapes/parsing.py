@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.shapes.captions import (
     COUNT_WORDS,
     STATED_MOTIONS,

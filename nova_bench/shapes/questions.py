@@ -14,8 +14,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.atomic import write_atomic
-from nova_bench.errors import UserError
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import UserError
 from nova_bench.shapes.captions import (
     COUNT_WORDS,
     Claims,

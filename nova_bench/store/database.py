@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nova_bench.atomic import disk_full, explained_os_errors, read_only
-from nova_bench.errors import StoreError
+from nova_bench.core.atomic_files import disk_full, explained_os_errors, read_only
+from nova_bench.core.errors import StoreError
 
 SCHEMA_VERSION = 1
 SCHEMA = """

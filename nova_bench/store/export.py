@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_bench.atomic import write_with
-from nova_bench.errors import UserError
-from nova_bench.identity import file_digest
+from nova_bench.core.atomic_files import write_with
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import file_digest
 from nova_bench.store.records import Artifact, FailedUnit
 
 FileName = Callable[[str, int, str], str]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nova_bench.atomic import FULL, READ_ONLY, TEMPORARY_PREFIX, explain_os_error, publish, temporary_file
-from nova_bench.batches import one_line
-from nova_bench.identity import file_digest
+from nova_bench.core.atomic_files import FULL, READ_ONLY, TEMPORARY_PREFIX, explain_os_error, publish, temporary_file
+from nova_bench.core.batches import one_line
+from nova_bench.core.identity import file_digest
 from nova_bench.store.records import Artifact, Draft, FailedUnit
 
 # Files of a batch are encoded and synced side by side: most of the time goes into waiting for the disk, and a file

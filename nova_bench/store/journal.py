@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nova_bench.json_text import parse_json
+from nova_bench.core.json_text import parse_json
 from nova_bench.store.files import content_path
 from nova_bench.store.records import Artifact
 

@@ -9,9 +9,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from nova_bench.atomic import explain_os_error
-from nova_bench.errors import StoreError
-from nova_bench.json_text import parse_json
+from nova_bench.core.atomic_files import explain_os_error
+from nova_bench.core.errors import StoreError
+from nova_bench.core.json_text import parse_json
 
 
 class WriterLock:

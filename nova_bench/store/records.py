@@ -53,7 +53,7 @@ class FailedUnit:
     unit: str
     error: str
     details: dict[str, Any] = field(default_factory=dict, compare=False)
-    """Its remedy and what it depended on (:mod:`nova_bench.failures`)."""
+    """Its remedy and what it depended on (:mod:`nova_bench.pipeline.failures`)."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from nova_bench.atomic import write_with
-from nova_bench.errors import StoreError
+from nova_bench.core.atomic_files import write_with
+from nova_bench.core.errors import StoreError
 from nova_bench.store import database, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.store import ARTIFACTS, BACKUP, DATABASE, Store

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nova_bench.atomic import write_atomic, write_with
-from nova_bench.errors import StoreError
-from nova_bench.identity import file_digest
-from nova_bench.notices import Notice
-from nova_bench.regular import open_regular
-from nova_bench.remembered import remembered_digest
+from nova_bench.core.atomic_files import write_atomic, write_with
+from nova_bench.core.errors import StoreError
+from nova_bench.core.identity import file_digest
+from nova_bench.core.notices import Notice
+from nova_bench.core.regular_files import open_regular
+from nova_bench.core.remembered_digests import remembered_digest
 from nova_bench.store import database, files, journal
 from nova_bench.store.lock import WriterLock
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.nova.building import building
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.vae import AutoencoderKLOpenSora

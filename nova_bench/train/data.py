@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nova_bench.atomic import write_with
-from nova_bench.errors import UserError
+from nova_bench.core.atomic_files import write_with
+from nova_bench.core.errors import UserError
 from nova_bench.nova.vae import Autoencoder
-from nova_bench.progress import Progress
+from nova_bench.core.progress import Progress
 from nova_bench.train.autoencoder import moments
 from nova_bench.train.optimization import Precision
 from nova_bench.train.spec import DataSpec

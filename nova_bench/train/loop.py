@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nova_bench.errors import UserError
-from nova_bench.identity import digest
-from nova_bench.progress import Progress
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import digest
+from nova_bench.core.progress import Progress
 from nova_bench.train.optimization import AveragedWeights, Optimizer, Precision
 from nova_bench.train.spec import OptimizationSpec
 from nova_bench.train.state import TrainingLog, load_state, save_state

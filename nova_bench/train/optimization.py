@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.train.spec import OptimizationSpec
 
 

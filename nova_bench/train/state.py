@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from nova_bench.atomic import write_atomic, write_with
-from nova_bench.errors import UserError
-from nova_bench.json_text import parse_json
+from nova_bench.core.atomic_files import write_atomic, write_with
+from nova_bench.core.errors import UserError
+from nova_bench.core.json_text import parse_json
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

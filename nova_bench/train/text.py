@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.nova.building import building
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.text import PHI2, PhiTextEncoder

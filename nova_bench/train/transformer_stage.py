@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.nova.building import building
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.errors import NOVAError

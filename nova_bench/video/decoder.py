@@ -26,7 +26,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video.clip import Clip
 from nova_bench.video.decoder_process import Memory
 from nova_bench.video.limits import MediaLimits, stalled

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video.limits import MediaLimits, too_large_at_once
 from nova_bench.video.stream import FrameStream, open_frames
 

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nova_bench.notices import listed
-from nova_bench.visible import visible
+from nova_bench.core.notices import listed
+from nova_bench.core.visible_text import visible
 
 HIDDEN = "hidden"
 TYPE = "of a type that is not taken"

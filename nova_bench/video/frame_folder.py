@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.errors import MediaError
-from nova_bench.identity import digest
-from nova_bench.regular import is_regular
+from nova_bench.core.errors import MediaError
+from nova_bench.core.identity import digest
+from nova_bench.core.regular_files import is_regular
 from nova_bench.video.formats import IMAGE_SUFFIXES, PICTURES
 
 if TYPE_CHECKING:

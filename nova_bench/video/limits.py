@@ -6,7 +6,7 @@ import time
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 
 
 class MediaLimits(BaseModel):

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video.clip import MediaInfo
 from nova_bench.video.endings import ends_early
 from nova_bench.video.formats import DEMUXERS, HEAD, PICTURES, expected_format, is_avif_sequence, mismatch

@@ -6,7 +6,7 @@ from fractions import Fraction
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video.clip import Clip, MediaInfo
 from nova_bench.video.formats import HEAD, picture_format
 from nova_bench.video.limits import MediaLimits, too_large_at_once

@@ -10,8 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.errors import MediaError
-from nova_bench.regular import NOT_REGULAR, NotRegular, regular_status, why_unread
+from nova_bench.core.errors import MediaError
+from nova_bench.core.regular_files import NOT_REGULAR, NotRegular, regular_status, why_unread
 from nova_bench.video.formats import HEAD
 from nova_bench.video.limits import MediaLimits, over_limit
 from nova_bench.video.orientation import Orientation

@@ -10,8 +10,8 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.atomic import publish, temporary_file
-from nova_bench.errors import MediaError
+from nova_bench.core.atomic_files import publish, temporary_file
+from nova_bench.core.errors import MediaError
 
 if TYPE_CHECKING:
     import numpy as np

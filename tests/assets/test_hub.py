@@ -23,7 +23,7 @@ CHILD = """
 import json, sys
 from nova_bench.assets import ASSETS, Asset, AssetFile, HubSource, asset_path, asset_state
 from nova_bench.assets.fetch import fetch
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 
 folder, files, command = json.loads(sys.argv[1])
 source = HubSource("somebody/a-model", "0123456789abcdef0123456789abcdef01234567", folder)

@@ -12,7 +12,7 @@ import pytest
 from nova_bench.assets import ASSETS, Asset, AssetFile, PackageSource, asset_path, asset_state
 from nova_bench.assets.cache import AssetState
 from nova_bench.assets.fetch import fetch
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.core.errors import MissingAsset, UserError
 
 FILES = {"prompts.json": b'["a cat"]', "inner/questions.csv": b"id,question\n"}
 

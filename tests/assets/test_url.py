@@ -14,7 +14,7 @@ import pytest
 from nova_bench.assets import ASSETS, AssetFile, asset_digest, asset_path, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder
 from nova_bench.assets.fetch import fetch
-from nova_bench.errors import MissingAsset, UserError
+from nova_bench.core.errors import MissingAsset, UserError
 from tests.assets.conftest import CONTENT, StandIn
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nova_bench.load import load_suite
-from nova_bench.progress import Progress
-from nova_bench.run import run_suite
+from nova_bench.config.loading import load_suite
+from nova_bench.core.progress import Progress
+from nova_bench.pipeline.run import run_suite
 from nova_bench.store import Store
 
 

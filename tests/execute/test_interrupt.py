@@ -198,7 +198,7 @@ def test_several_interrupts_while_libraries_are_imported_are_told_in_one_line(tm
 
 COMPUTING = """
 import sys, torch
-from nova_bench.interrupts import watch_signals
+from nova_bench.core.interrupts import watch_signals
 watch_signals()
 matrix = torch.randn(4000, 4000, dtype=torch.float64)
 print("begun", flush=True)
@@ -210,7 +210,7 @@ while True:
 def test_a_computation_that_python_cannot_interrupt_ends_within_seconds_and_at_a_second_one_at_once(
     tmp_path, environment
 ):
-    from nova_bench.interrupts import GRACE_SECONDS
+    from nova_bench.core.interrupts import GRACE_SECONDS
 
     once = _ended(["-c", COMPUTING], tmp_path, environment, [signal.SIGINT], 1, "begun")
     assert once[0] == 130, once[1]
@@ -224,7 +224,7 @@ def test_a_computation_that_python_cannot_interrupt_ends_within_seconds_and_at_a
 IN_THE_BACKGROUND = """
 import signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from nova_bench.interrupts import watch_signals
+from nova_bench.core.interrupts import watch_signals
 watch_signals()
 print("begun", flush=True)
 time.sleep(1)

@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nova_bench.assets import asset_digest
-from nova_bench.errors import UserError
-from nova_bench.identity import file_digest
-from nova_bench.load import load_suite
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import file_digest
+from nova_bench.config.loading import load_suite
 from nova_bench.models.base import Output, Unit
-from nova_bench.plan import make_plan
-from nova_bench.run import build_adapter
+from nova_bench.pipeline.plan import make_plan
+from nova_bench.pipeline.run import build_adapter
 
 CLIPS = Path(__file__).parent.parent / "data" / "vbench_clips"
 CLIP, OTHER_CLIP = CLIPS / "r8_small_120x112_8fps_4f.mp4", CLIPS / "r5_short_160x136_10fps_2f.mp4"

@@ -16,7 +16,7 @@ from typing import Literal
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output, Unit
 from nova_bench.protocols.base import DerivedMetric, Part, PromptSource
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
-from nova_bench.spec import ModelSpec, PromptEntry
+from nova_bench.config.suite import ModelSpec, PromptEntry
 
 
 class DriftSpec(ModelSpec):

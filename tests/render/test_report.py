@@ -24,7 +24,7 @@ from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, thinned
 from nova_bench.render.html.media import poster_jpeg
 from nova_bench.render.html.report import Report, render_report, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.visible import visible
+from nova_bench.core.visible_text import visible
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><!-- <script> ]]> \u2028 \" ' & ${x} {{ y }}"
 

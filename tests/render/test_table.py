@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.render.grid import DASH, NO_REASON, clean_text, format_number, layout
 from nova_bench.render.table import NOT_A_NUMBER, Cell, Column, Row, Table, metric_columns
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_bench.load import load_suite
+from nova_bench.config.loading import load_suite
 
 SUITES = Path(__file__).parents[2] / "suites"
 

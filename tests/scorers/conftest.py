@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from nova_bench.errors import MissingAsset
+from nova_bench.core.errors import MissingAsset
 from nova_bench.scorers.base import ScorerContext
 from nova_bench.video import Clip
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.scorers.base import Sample
 from nova_bench.scorers.fidelity.psnr import PSNR, PSNRSettings
 from nova_bench.scorers.pairing import FramePairs

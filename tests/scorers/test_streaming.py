@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.scorers.base import Sample, Score
 from nova_bench.scorers.catalog import SCORERS
 from nova_bench.scorers.streaming import Measurement, Part, measure

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.shapes import TEMPLATES, Claims, Motion, ShapesWorld, ThingClaim, caption, parse_caption, words
 from nova_bench.shapes.captions import claims, text_of
 from nova_bench.shapes.sampling import SPLITS

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.shapes import ShapesWorld
 from nova_bench.shapes.judge import see
 from nova_bench.shapes.questions import COLUMNS, answer, questions, write_rows

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_bench.errors import StoreError
+from nova_bench.core.errors import StoreError
 from nova_bench.store import Draft, FailedUnit, Row, Status, Store
 from tests import warm
 

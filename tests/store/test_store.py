@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import StoreError
+from nova_bench.core.errors import StoreError
 from nova_bench.store import Artifact, Draft, FailedUnit, Row, Status, Store
 from nova_bench.store.store import stored_run
 

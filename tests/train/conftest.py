@@ -49,7 +49,7 @@ def micro(micro_file: Path) -> Callable[..., TrainSpec]:
 def _train(spec: TrainSpec, runs: Path) -> None:
     import torch
 
-    from nova_bench.progress import Progress
+    from nova_bench.core.progress import Progress
     from nova_bench.train.run import train
 
     torch.set_num_threads(1)

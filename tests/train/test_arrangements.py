@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_bench.progress import Progress
+from nova_bench.core.progress import Progress
 from nova_bench.train.load import load_training
 from nova_bench.train.state import read_log
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nova_bench.progress import Progress
+from nova_bench.core.progress import Progress
 from nova_bench.train import measure
 from nova_bench.train.card import SAMPLES, make_card
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from nova_bench.errors import UserError
-from nova_bench.progress import Progress
+from nova_bench.core.errors import UserError
+from nova_bench.core.progress import Progress
 from nova_bench.train import data as module
 from nova_bench.train.autoencoder_stage import make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world, to_pixels

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nova_bench.errors import SuiteError, UserError
+from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.train.load import load_training
 
 
@@ -74,7 +74,7 @@ def test_pretrained_is_relative_to_its_file(tmp_path: Path, micro_file: Path) ->
     ],
 )
 def test_networks_that_cannot_be_are_one_error(micro, tmp_path: Path, assignment: str, message: str) -> None:
-    from nova_bench.progress import Progress
+    from nova_bench.core.progress import Progress
     from nova_bench.train.run import train
 
     quick = ("autoencoder.optimization.steps=1", "data.clips=2", "transformer.optimization.steps=1")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nova_bench.errors import UserError
-from nova_bench.progress import Progress
+from nova_bench.core.errors import UserError
+from nova_bench.core.progress import Progress
 from nova_bench.train import measure
 from nova_bench.train.card import make_card
 from nova_bench.train.state import read_log

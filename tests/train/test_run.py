@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_bench.errors import UserError
-from nova_bench.identity import file_digest
-from nova_bench.progress import Progress
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import file_digest
+from nova_bench.core.progress import Progress
 from nova_bench.train.state import read_log
 
 STAGES = ("autoencoder", "transformer")

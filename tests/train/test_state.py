@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.train.state import TrainingLog, load_state, read_log, save_state
 
 

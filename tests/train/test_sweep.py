@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nova_bench.errors import SuiteError
+from nova_bench.core.errors import SuiteError
 from nova_bench.train.load import load_training, load_trainings
 from nova_bench.train.record import read_record
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import MediaLimits, decode_ahead, decoder, read_clip, write_lossless
 from nova_bench.video.decoder import Decoder
 from nova_bench.video.source import FrameSource

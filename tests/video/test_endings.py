@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import MediaLimits, read_clip
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}

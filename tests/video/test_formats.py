@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import open_frames, probe, read_clip
 from nova_bench.video.formats import MEDIA_SUFFIXES
 

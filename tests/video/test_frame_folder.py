@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_bench.errors import MediaError
-from nova_bench.identity import file_digest
+from nova_bench.core.errors import MediaError
+from nova_bench.core.identity import file_digest
 from nova_bench.video import MediaLimits, read_clip
 from nova_bench.video.decoder import decode_ahead
 from nova_bench.video.frame_folder import folder_digest, in_order, like_frames, numbering_notes

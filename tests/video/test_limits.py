@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import MediaLimits, packets, probe, read_clip, stream
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import probe, read_clip, write_mp4
 
 

@@ -14,7 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.errors import MediaError
+from nova_bench.core.errors import MediaError
 from nova_bench.video import probe, read_clip, write_image, write_lossless, write_mp4
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nova_bench.render.html.media import MediaShelf
-from nova_bench.visible import visible
+from nova_bench.core.visible_text import visible
 
 SPARK_POINTS = 64
 

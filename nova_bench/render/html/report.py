@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from nova_bench.atomic import write_atomic
+from nova_bench.core.atomic_files import write_atomic
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.fragment import html_table

@@ -13,7 +13,7 @@ from nova_bench.video.source import FrameSource
 if TYPE_CHECKING:
     import numpy as np
 
-    from nova_bench.scorers.fidelity.perceptual_networks import PerceptualDistance
+    from nova_bench.networks.perceptual import PerceptualDistance
 
 _LPIPS_ASSETS = ("alexnet", "lpips-alex")
 _ST_LPIPS_ASSETS = ("stlpips-alex",)
@@ -28,8 +28,8 @@ class LPIPS(StreamingScorer):
     needs_reference = True
 
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
-        from nova_bench.scorers.fidelity.perceptual_networks import AlexNetFeatures, LinearHeads, PerceptualDistance
-        from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.networks.perceptual import AlexNetFeatures, LinearHeads, PerceptualDistance
+        from nova_bench.networks.weights import load_network
 
         trunk, heads = (context.asset(name) for name in _LPIPS_ASSETS)
         self._settings, self._device = settings, context.device
@@ -51,12 +51,12 @@ class ShiftTolerantLPIPS(StreamingScorer):
     needs_reference = True
 
     def __init__(self, settings: FidelitySettings, context: ScorerContext):
-        from nova_bench.scorers.fidelity.perceptual_networks import (
+        from nova_bench.networks.perceptual import (
             LinearHeads,
             PerceptualDistance,
             ShiftTolerantFeatures,
         )
-        from nova_bench.scorers.vbench.networks.weights import load_network
+        from nova_bench.networks.weights import load_network
 
         (path,) = (context.asset(name) for name in _ST_LPIPS_ASSETS)
         self._settings, self._device = settings, context.device
@@ -72,7 +72,7 @@ class ShiftTolerantLPIPS(StreamingScorer):
 def _means(
     video: FrameSource, distance: PerceptualDistance, settings: FidelitySettings, device: str, scorer: str
 ) -> FrameMeans:
-    from nova_bench.scorers.vbench.batching import batch_size
+    from nova_bench.networks.batching import batch_size
 
     height, width, smallest, reason = video.height, video.width, distance.trunk.smallest_side, ""
     if min(height, width) < smallest:
@@ -82,9 +82,9 @@ def _means(
         import numpy as np
         import torch
 
-        from nova_bench.scorers.vbench.batching import in_batches
-        from nova_bench.scorers.vbench.frames import to_float
-        from nova_bench.scorers.vbench.numerics import numerics
+        from nova_bench.networks.batching import in_batches
+        from nova_bench.networks.frames import to_float
+        from nova_bench.networks.numerics import numerics
 
         def of(indices: Sequence[int]) -> list[float]:
             part = slice(indices[0], indices[-1] + 1)

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ class AestheticQuality:
     """
 
     def __init__(self, settings: AestheticQualitySettings, context: ScorerContext):
-        from nova_bench.scorers.vbench.networks.aesthetic import AestheticPredictor
-        from nova_bench.scorers.vbench.networks.clip import VIT_L_14, load_image_encoder
-        from nova_bench.scorers.vbench.networks.weights import load_network
-        from nova_bench.scorers.vbench.numerics import runs_half
-        from nova_bench.scorers.vbench.sliced.layers import speed_up
+        from nova_bench.networks.aesthetic import AestheticPredictor
+        from nova_bench.networks.clip import VIT_L_14, load_image_encoder
+        from nova_bench.networks.weights import load_network
+        from nova_bench.networks.numerics import runs_half
+        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
@@ -36,9 +36,9 @@ class AestheticQuality:
         self._predictor = load_network(AestheticPredictor, predictor).to(context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.scorers.vbench.batching import per_frame
-        from nova_bench.scorers.vbench.frames import clip_input
-        from nova_bench.scorers.vbench.numerics import numerics
+        from nova_bench.networks.batching import per_frame
+        from nova_bench.networks.frames import clip_input
+        from nova_bench.networks.numerics import numerics
 
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):

@@ -22,18 +22,18 @@ class ImagingQuality:
     """
 
     def __init__(self, settings: ImagingQualitySettings, context: ScorerContext):
-        from nova_bench.scorers.vbench.networks.musiq import MUSIQ
-        from nova_bench.scorers.vbench.networks.weights import load_network
-        from nova_bench.scorers.vbench.sliced.layers import speed_up
+        from nova_bench.networks.musiq import MUSIQ
+        from nova_bench.networks.weights import load_network
+        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         self._network = speed_up(load_network(MUSIQ, context.asset(_ASSET), MUSIQ.official_keys), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.scorers.vbench.batching import per_frame
-        from nova_bench.scorers.vbench.frames import musiq_input
-        from nova_bench.scorers.vbench.networks.musiq import bytes_per_frame
-        from nova_bench.scorers.vbench.numerics import numerics
+        from nova_bench.networks.batching import per_frame
+        from nova_bench.networks.frames import musiq_input
+        from nova_bench.networks.musiq import bytes_per_frame
+        from nova_bench.networks.numerics import numerics
 
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.scorers.base import ScorerContext
-from nova_bench.scorers.vbench.batching import batch_size, in_batches
+from nova_bench.networks.batching import batch_size, in_batches
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nova_bench.scorers.vbench.networks.raft import RAFT
+    from nova_bench.networks.raft import RAFT
 
 ASSET = "raft-things"
 _MULTIPLE = 8  # of RAFT's input sides
@@ -24,9 +24,9 @@ Pair = tuple[int, int]
 
 def load_raft(context: ScorerContext) -> RAFT:
     """RAFT with the official weights, on the context's device."""
-    from nova_bench.scorers.vbench.networks.raft import RAFT
-    from nova_bench.scorers.vbench.networks.weights import load_network
-    from nova_bench.scorers.vbench.sliced.layers import speed_up
+    from nova_bench.networks.raft import RAFT
+    from nova_bench.networks.weights import load_network
+    from nova_bench.kernels.amx.layers import speed_up
 
     return speed_up(load_network(RAFT, context.asset(ASSET), RAFT.official_keys), context.device)
 
@@ -56,7 +56,7 @@ class PairMotion:
 
     def __init__(self, network: RAFT, frames: torch.Tensor, device: str, share: float):
         """``frames``: uint8 [T, H, W, 3]."""
-        from nova_bench.scorers.vbench.networks.raft import bytes_per_frame, bytes_per_pair
+        from nova_bench.networks.raft import bytes_per_frame, bytes_per_pair
 
         self._network, self._frames, self._device = network, frames, device
         height, width = (_padded(length) for length in frames.shape[1:3])
@@ -72,7 +72,7 @@ class PairMotion:
     def _score(self, pairs: Sequence[Pair]) -> list[float]:
         import torch
 
-        from nova_bench.scorers.vbench.frames import padded, to_float
+        from nova_bench.networks.frames import padded, to_float
 
         needed = sorted({frame for pair in pairs for frame in pair})
         images = padded(to_float(self._frames[needed], self._device), _MULTIPLE)

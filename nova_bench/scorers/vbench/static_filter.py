@@ -41,7 +41,7 @@ class StaticFilter:
         self._network = load_raft(context)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.scorers.vbench.numerics import numerics
+        from nova_bench.networks.numerics import numerics
 
         with numerics(self._settings.precision):
             return [self._score_one(sample.clip) for sample in batch]

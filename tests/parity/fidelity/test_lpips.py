@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nova_bench.assets import get_asset
-from nova_bench.identity import file_digest
+from nova_bench.core.identity import file_digest
 from nova_bench.scorers.base import Sample, Score, Scorer
 
 from ...scorers.conftest import clip_of

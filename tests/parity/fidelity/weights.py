@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nova_bench.scorers.base import Scorer, ScorerContext
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.scorers.fidelity.perceptual_networks import CHANNELS
+from nova_bench.networks.perceptual import CHANNELS
 
 from .cases import OFFICIAL
 

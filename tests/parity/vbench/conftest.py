@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from nova_bench.scorers.base import ScorerContext
-from nova_bench.scorers.vbench.networks.clip import CLIPImageEncoder
-from nova_bench.scorers.vbench.networks.musiq import MUSIQ
-from nova_bench.scorers.vbench.networks.raft import RAFT
-from nova_bench.scorers.vbench.networks.weights import load_network
+from nova_bench.networks.clip import CLIPImageEncoder
+from nova_bench.networks.musiq import MUSIQ
+from nova_bench.networks.raft import RAFT
+from nova_bench.networks.weights import load_network
 
 from .rule import MODULES, check_weights, make_weights
 

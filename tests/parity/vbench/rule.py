@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nova_bench.scorers.vbench.networks.aesthetic import AestheticPredictor
-from nova_bench.scorers.vbench.networks.amt import AMT
-from nova_bench.scorers.vbench.networks.clip import VIT_B_32, VIT_L_14, CLIPImageEncoder
-from nova_bench.scorers.vbench.networks.dino import DINO
-from nova_bench.scorers.vbench.networks.musiq import MUSIQ
-from nova_bench.scorers.vbench.networks.raft import RAFT
+from nova_bench.networks.aesthetic import AestheticPredictor
+from nova_bench.networks.amt import AMT
+from nova_bench.networks.clip import VIT_B_32, VIT_L_14, CLIPImageEncoder
+from nova_bench.networks.dino import DINO
+from nova_bench.networks.musiq import MUSIQ
+from nova_bench.networks.raft import RAFT
 
 FOLDER = Path(__file__).parent
 RULE = json.loads((FOLDER / "rule.json").read_text())

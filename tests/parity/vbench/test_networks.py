@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nova_bench.scorers.vbench.frames import clip_input, dino_input, musiq_input, padded, to_float
-from nova_bench.scorers.vbench.networks.correlation import all_pairs, lookup, position_grid, pyramid
-from nova_bench.scorers.vbench.networks.musiq import multiscale_patches
+from nova_bench.networks.frames import clip_input, dino_input, musiq_input, padded, to_float
+from nova_bench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.networks.musiq import multiscale_patches
 from nova_bench.video import read_clip
 
 from .tolerances import assert_close, table

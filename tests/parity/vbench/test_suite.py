@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from nova_bench.assets import ASSETS, asset_path
 from nova_bench.assets.cache import asset_folder
 from nova_bench.cli import app
-from nova_bench.manifest import read_manifest
+from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.protocols.vbench import prompts
-from nova_bench.protocols.vbench.scores import QUALITY
+from nova_bench.protocols.vbench.composite import QUALITY
 
 from .conftest import NETWORKS
 

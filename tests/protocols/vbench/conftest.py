@@ -11,7 +11,7 @@ import pytest
 
 from nova_bench.assets import asset_path
 from nova_bench.protocols.vbench import prompts
-from nova_bench.spec import PromptEntry
+from nova_bench.config.suite import PromptEntry
 
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
 

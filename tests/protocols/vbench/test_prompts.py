@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.assets import get_asset
-from nova_bench.load import load_suite
-from nova_bench.prompts import suite_prompts
+from nova_bench.config.loading import load_suite
+from nova_bench.prompts.reading import suite_prompts
 from nova_bench.protocols.vbench import prompts
-from nova_bench.spec import PromptEntry
+from nova_bench.config.suite import PromptEntry
 
 # Prompts of each dimension, as the paper's Table and the repository's prompt folder have them.
 COUNTS = {
@@ -88,7 +88,7 @@ def test_merging_keeps_every_use_whatever_the_order(records, random) -> None:
     """A prompt has all tags that any of its entries has, and the most samples that any asks for."""
     import tempfile
 
-    from nova_bench.prompts import _merged
+    from nova_bench.prompts.reading import _merged
 
     def merged(of: list) -> dict[str, tuple[set[str], int]]:
         with tempfile.TemporaryDirectory() as folder:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from nova_bench.load import load_suite
-from nova_bench.protocols.vbench.scores import QUALITY, SEMANTIC
-from nova_bench.spec import PromptEntry
+from nova_bench.config.loading import load_suite
+from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
+from nova_bench.config.suite import PromptEntry
 
 QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from nova_bench.assets import ASSETS, asset_path, asset_state
-from nova_bench.errors import UserError
-from nova_bench.identity import file_digest
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import file_digest
 from nova_bench.scorers.base import Sample, Scorer
 from nova_bench.scorers.fidelity.lpips import LPIPS_INFO, ST_LPIPS_INFO
 from nova_bench.scorers.vbench import batching

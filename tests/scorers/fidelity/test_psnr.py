@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from skimage.metrics import peak_signal_noise_ratio
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.scorers.base import Sample, Score
 from nova_bench.scorers.fidelity.psnr import PSNR, PSNRSettings
 from nova_bench.video import read_clip

@@ -11,7 +11,7 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from nova_bench.errors import UserError
+from nova_bench.core.errors import UserError
 from nova_bench.scorers.base import Sample, Score
 from nova_bench.scorers.fidelity.frames import FidelitySettings
 from nova_bench.scorers.fidelity.ssim import MSSSIM, SSIM

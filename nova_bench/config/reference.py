@@ -1,0 +1,220 @@
+"""What there is, and what a suite can say: for `nova_bench list`, and as JSON Schema for editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from nova_bench.experiments.registry import BENCHMARK, KINDS, STUDY, spec_of
+from nova_bench.config.loading import bundled_suites
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
+from nova_bench.scorers.base import ScorerInfo
+from nova_bench.scorers.catalog import SCORERS
+from nova_bench.config.suite import Suite
+from nova_bench.core.standard_streams import styled
+
+TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
+SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+
+
+def names_text() -> str:
+    """Suites, models, scorers and what benchmarks prescribe, one line each."""
+    sections = [
+        ("suites", [(name, suite_summary(path)) for name, path in sorted(bundled_suites().items())]),
+        ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
+        ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
+        ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),
+        ("derived metrics", [(metric.name, metric.summary) for metric in DERIVED.all().values()]),
+    ]
+    lines = []
+    for title, entries in sections:
+        width = max((len(name) for name, _ in entries), default=0)
+        lines += [f"{title}:", *(f"  {name:<{width}}  {summary}" for name, summary in entries), ""]
+    return "\n".join(lines).rstrip()
+
+
+def suite_summary(path: Path) -> str:
+    """Title of a suite file, read without validating it."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return "(can't be read)"
+    return str(data.get("title", "")) if isinstance(data, dict) else "(can't be read)"
+
+
+@dataclass(frozen=True)
+class FieldHelp:
+    """One key of a suite: its full name, type, default, and what it is for."""
+
+    key: str
+    type: str
+    default: str
+    text: str
+
+
+def field_sections() -> list[tuple[str, list[FieldHelp]]]:
+    """(heading, keys) for a suite, for each adapter's model section and for each scorer's settings."""
+    extends = FieldHelp(
+        "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
+    )
+    sections = [("A suite", [extends, *_fields(Suite, "")])]
+    sections += [(f"A suite with `kind: {kind}`", _fields(spec_of(kind), "")) for kind in KINDS if kind != BENCHMARK]
+    sections += [
+        (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
+        for info in ADAPTERS.all().values()
+    ]
+    sections += [
+        (f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings."))
+        for info in SCORERS.all().values()
+        if info.settings.model_fields
+    ]
+    return sections
+
+
+def fields_text() -> str:
+    """Every key with its docstring, one line each: for pipes and grep."""
+    lines = []
+    for heading, keys in field_sections():
+        lines += [f"{heading}:", *(f"  {key.key} ({key.type}, {key.default}): {key.text}" for key in keys), ""]
+    return "\n".join(lines).rstrip()
+
+
+def show_fields() -> None:
+    """Every key with its docstring, as tables on the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=styled(sys.stdout), highlight=False)
+    for heading, keys in field_sections():
+        table = Table(box=box.SIMPLE_HEAD, title=Text(heading, style="bold"), title_justify="left", pad_edge=False)
+        for title in ("key", "type", "default"):
+            table.add_column(title, overflow="fold")
+        table.add_column("what it says", ratio=1)
+        for key in keys:
+            table.add_row(Text(key.key, style="cyan"), Text(key.type), Text(key.default), Text(key.text))
+        console.print(table)
+
+
+def _fields(model: type[BaseModel], prefix: str) -> list[FieldHelp]:
+    keys = []
+    for name, field in model.model_fields.items():
+        default = "required" if field.is_required() else _short(field.get_default(call_default_factory=True))
+        text = " ".join((field.description or "").split())
+        keys.append(FieldHelp(f"{prefix}{name}", _type(field.annotation), default, text))
+        inner = _inner(field.annotation)
+        if inner is not None and inner.model_fields and inner.__name__ not in ("ModelSpec", "ScorerSettings"):
+            many = typing.get_origin(field.annotation) is tuple
+            keys += _fields(inner, f"{prefix}{name}{'.N' if many else ''}.")
+    return keys
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    candidates = [annotation, *typing.get_args(annotation)]
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+
+
+def _type(annotation: Any) -> str:
+    if isinstance(annotation, type):
+        return "mapping" if issubclass(annotation, BaseModel) else TYPES.get(annotation, annotation.__name__)
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return " | ".join(map(str, arguments))
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _type(arguments[0])
+    if typing.get_origin(annotation) is tuple:
+        return f"list of {_type(arguments[0])}"
+    if typing.get_origin(annotation) is dict:
+        return f"mapping of {_type(arguments[0])} to {_type(arguments[1])}"
+    return " | ".join(_type(part) for part in arguments if part is not type(None))
+
+
+def _short(value: Any) -> str:
+    if any(isinstance(part, BaseModel) for part in (value, *(value if isinstance(value, tuple) else ()))):
+        return "see below"
+    return "none" if value in ((), "", None) else json.dumps(value)
+
+
+def json_schema_text(plugins: bool = False) -> str:
+    """The JSON Schema as a file."""
+    return json.dumps(json_schema(plugins), indent=1, ensure_ascii=False) + "\n"
+
+
+def json_schema(plugins: bool = False) -> dict[str, Any]:
+    """JSON Schema of a suite file; a suite that extends another may leave required keys to it.
+
+    It knows what is built in, and with ``plugins`` also what installed packages offer.
+    """
+    adapters = ADAPTERS.all() if plugins else ADAPTERS.built_in
+    scorers = SCORERS.all() if plugins else SCORERS.built_in
+    schema = Suite.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = schema.setdefault("$defs", {})
+    schema["properties"]["model"] = {"anyOf": [_embedded(info.options, definitions) for info in adapters.values()]}
+    schema["properties"]["extends"] = {"type": "string", "description": "Another suite file, relative to this one."}
+    definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
+        "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PromptEntry"}]
+    }
+    sources = PROMPT_SOURCES.all() if plugins else PROMPT_SOURCES.built_in
+    derived = DERIVED.all() if plugins else DERIVED.built_in
+    definitions["PromptsSpec"]["properties"]["source"]["anyOf"] = [{"enum": [*sources]}, {"type": "null"}]
+    schema["properties"]["derived"]["items"] = {"enum": [*derived]}
+    schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
+    whole = {"required": schema.pop("required"), "properties": {"model": {"required": ["adapter"]}}}
+    definitions.pop("ModelSpec", None)
+    schema["anyOf"] = [{"required": ["extends"]}, whole]
+    del schema["$defs"]
+    kinds = {kind: _other_kind(kind, schema, definitions) for kind in KINDS if kind != BENCHMARK}
+    definitions.pop("ModelSpec", None)
+    for kind, other in kinds.items():
+        condition = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+        schema = {"if": condition, "then": other, "else": schema}
+    return {"$schema": SCHEMA_ID, "$defs": definitions, **schema}
+
+
+def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of another kind than a benchmark, whose schema is ``suite``; models are the same in all of them.
+
+    A study's base is a suite that may leave everything to what it extends, and to the study.
+    """
+    other = spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= other.pop("$defs", {})
+    properties = other["properties"]
+    properties["extends"] = suite["properties"]["extends"]
+    if "model" in properties:
+        properties["model"] = suite["properties"]["model"]
+    if kind == STUDY:
+        part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
+        properties["base"] = {**part, "description": properties["base"]["description"]}
+        definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]
+    other["anyOf"] = [{"required": ["extends"]}, {"required": other.pop("required")}]
+    return other
+
+
+def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """A scorer is a bare name, or a mapping whose settings are those of the scorer it names."""
+    use = definitions.pop("ScorerUse")
+    definitions.pop("ScorerSettings", None)
+    uses: list[dict[str, Any]] = [{"const": name, "description": info.summary} for name, info in scorers.items()]
+    for name, info in scorers.items():
+        properties = {**use["properties"], "name": {"const": name, "description": info.summary}}
+        properties["settings"] = _embedded(info.settings, definitions)
+        uses.append({**use, "title": name, "properties": properties})
+    return uses
+
+
+def _embedded(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema by reference, its definitions moved to the top."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
+    definitions.update(schema.pop("$defs", {}))
+    definitions[model.__name__] = schema
+    return {"$ref": f"#/$defs/{model.__name__}"}

@@ -1,0 +1,1 @@
+"""What every other folder may use: errors, identities, the registry, files, statistics, progress. Imports none of them."""

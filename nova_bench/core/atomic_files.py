@@ -1,0 +1,107 @@
+"""Files that are whole or not there: written beside their place, synced, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nova_bench.core.errors import StoreError
+
+TEMPORARY_PREFIX = ".writing-"
+"""Followed by the number of the writing process, so that what a killed one left can be told from work in progress."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write ``content`` to ``path``; a reader sees the old file or the new one, whole.
+
+    StoreError where the disk is full or can't be written; nothing is left behind then.
+    """
+    return write_with(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` make a file under a temporary name of the same suffix, then put it in its place."""
+    with explained_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path.parent, path.suffix) as temporary:
+            write(temporary)
+            publish(temporary, path)
+    return path
+
+
+@contextmanager
+def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+    """An empty file in ``folder`` that is gone afterwards, unless it was published. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=suffix, dir=folder)
+    os.close(handle)
+    try:
+        # mkstemp makes files private; what is published should have the rights that any other new file has.
+        os.chmod(name, 0o666 & ~_UMASK)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Sync a finished temporary file and rename it to ``path``; afterwards it survives a power cut. Raises OSError."""
+    _sync(temporary)
+    os.replace(temporary, path)
+    _sync(path.parent)
+
+
+@contextmanager
+def explained_os_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError while reading or writing ``path`` into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+
+
+def explain_os_error(error: OSError, path: Path) -> StoreError:
+    """The StoreError for an OSError while reading or writing ``path``."""
+    if error.errno in FULL:
+        return disk_full(path)
+    if error.errno in READ_ONLY:
+        return read_only(path)
+    return StoreError(f"{path}: {error.strerror or error}", "check the path and the disk")
+
+
+def disk_full(path: Path) -> StoreError:
+    """The error for a full disk."""
+    return StoreError(
+        f"{path}: the disk is full; everything finished before is kept",
+        "free some space and run the same command again: it continues",
+    )
+
+
+def read_only(path: Path) -> StoreError:
+    """The error for a place that can't be written."""
+    return StoreError(
+        f"{path}: can't be written (read-only, or not yours)",
+        "give another --store FOLDER; `plan`, `store` and `report --out FOLDER` only read the store",
+    )
+
+
+def _read_umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+# Asked for once: reading it means changing it for a moment, which threads that write files would notice.
+_UMASK = _read_umask()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Batches that shrink when memory runs out, and that one bad item can't spoil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from nova_bench.core.errors import MediaError, UserError
+from nova_bench.core.interrupts import end_requested
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def work_in_batches(
+    items: Sequence[Item],
+    size: int,
+    work: Callable[[Sequence[Item]], Sequence[Result]],
+    warn: Callable[[str], None],
+) -> Iterator[tuple[Item, Result | Exception]]:
+    """Yield (item, result) for every item, in order: :func:`batches_of_work`, flattened."""
+    for batch in batches_of_work(items, size, work, warn):
+        yield from batch
+
+
+def batches_of_work(
+    items: Sequence[Item],
+    size: int,
+    work: Callable[[Sequence[Item]], Sequence[Result]],
+    warn: Callable[[str], None],
+) -> Iterator[list[tuple[Item, Result | Exception]]]:
+    """Yield a list of (item, result) for each batch that ``work`` did, in order, of at most ``size`` items.
+
+    Out of memory halves the batch for the rest, says so and goes on. Any other error (leaving the program is one, too)
+    makes the batch go one by one, so that the error is that of the culprit alone. A UserError is about everything and
+    is raised, except a MediaError.
+    """
+    start = 0
+    while start < len(items):
+        batch = items[start : start + size]
+        try:
+            results = _checked(work(batch), batch)
+        except (Exception, SystemExit) as error:
+            if end_requested():
+                raise KeyboardInterrupt from error
+            if isinstance(error, UserError) and not isinstance(error, MediaError):
+                raise
+            if len(batch) == 1:
+                yield [(batch[0], error)]
+                start += 1
+            elif is_out_of_memory(error):
+                size = max(1, len(batch) // 2)
+                free_memory()
+                warn(f"out of memory with {len(batch)} at once; going on with {size}")
+            else:
+                for item in batch:
+                    yield from batches_of_work([item], 1, work, warn)
+                start += len(batch)
+            continue
+        yield list(zip(batch, results, strict=True))
+        start += len(batch)
+
+
+def _checked(results: Sequence[Result], batch: Sequence[Item]) -> Sequence[Result]:
+    if len(results) != len(batch):
+        raise ValueError(f"{len(results)} results for {len(batch)} samples")
+    return results
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a device or the host had no memory left."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch.OutOfMemoryError is a RuntimeError; asking by name avoids importing torch where nothing uses it.
+    name = type(error).__name__
+    return name == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
+    )
+
+
+def free_memory() -> None:
+    """Give cached device memory back, where torch is in use at all."""
+    import gc
+    import sys
+
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line for a row or a log."""
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

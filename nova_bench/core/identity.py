@@ -1,0 +1,46 @@
+"""One identity for plan and result: digests of what determines a thing, and seeds that depend on nothing else.
+
+Plan and finished result call the same functions, so a unit planned today finds the artifact made yesterday.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from nova_bench.core.remembered_digests import stamped_digest
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(kind: str, content: Any) -> str:
+    """SHA-256 (64 hex digits) of ``content`` as canonical JSON, separated by ``kind``.
+
+    ``kind`` keeps two things of the same content apart (a unit and a scorer's settings, say). Floats are written with
+    Python's shortest round-trip form; NaN and infinity are refused (ValueError), since they compare equal to nothing.
+    """
+    return hashlib.sha256(f"{kind}\0{_CANONICAL.encode(content)}".encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a regular file's bytes. Raises OSError where it can't be read, is none or changes meanwhile."""
+    return stamped_digest(path)[0]
+
+
+def prompt_id(text: str, image_digest: str = "") -> str:
+    """Identity of a prompt (16 hex digits): its text and, for image-to-video, its first frame.
+
+    Case and punctuation count: VBench has prompts that differ by case only.
+    """
+    return digest("prompt", [text, image_digest])[:16]
+
+
+def seed_for(suite_seed: int, prompt_id: str, sample_index: int) -> int:
+    """Seed of one sample, in [0, 2**63).
+
+    It depends on the suite's seed, the prompt and the sample index only: never on a position in a batch, on the
+    number of workers or on where a run was resumed.
+    """
+    return int(digest("seed", [suite_seed, prompt_id, sample_index])[:16], 16) >> 1

@@ -1,0 +1,162 @@
+"""Progress for people and for machines: bars on a terminal, one line a stage elsewhere; a log file beside the run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nova_bench.core.notices import Notice
+from nova_bench.core.standard_streams import styled
+from nova_bench.core.visible_text import visible
+
+LOGGER = logging.getLogger("nova_bench")
+# Without a handler, logging itself would print warnings a second time.
+LOGGER.addHandler(logging.NullHandler())
+LOGGER.propagate = False
+# Without a terminal, a long stage still says every so often that it lives.
+LINE_INTERVAL_SECONDS = 60.0
+
+
+class Progress:
+    """Tells how stages advance. Everything goes to standard error, so that standard output is the result alone."""
+
+    def __init__(self, quiet: bool = False):
+        self._quiet = quiet
+        self._bars = not quiet and sys.stderr.isatty() and "CI" not in os.environ
+        self.seconds: dict[str, float] = {}
+        """Wall time of each stage so far."""
+        self.notices: list[Notice] = []
+        """What the run in progress has noticed so far."""
+        self._told: set[str] = set()
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+        """A stage of ``total`` items; call the yielded function with the number of items just done.
+
+        ``unit`` is ``"bytes"`` for downloads, empty for items.
+        """
+        started = time.perf_counter()
+        if total:
+            self.log(f"{name}: {total} to do")
+        try:
+            if total == 0:
+                yield lambda count: None
+            elif self._bars:
+                with _bar(name, total, unit) as advance:
+                    yield advance
+            else:
+                yield self._lines(name, total, unit)
+        finally:
+            seconds = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+            self.log(f"{name}: ended after {seconds:.2f} s")
+
+    def _lines(self, name: str, total: int, unit: str) -> Callable[[int], None]:
+        """``stage=score done=40 total=40 seconds=12.3 rate=3.250``: at the end, and once a minute until then.
+
+        ``rate`` is per second; ``unit=bytes`` is appended where items are bytes.
+        """
+        started = spoken = time.perf_counter()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, spoken
+            done += count
+            now = time.perf_counter()
+            if not self._quiet and count and (done >= total or now - spoken > LINE_INTERVAL_SECONDS):
+                spoken = now
+                seconds = now - started
+                rate = done / seconds if seconds else 0.0
+                line = f"stage={name} done={done} total={total} seconds={seconds:.1f} rate={rate:.3f}"
+                print(f"{line} unit={unit}" if unit else line, file=sys.stderr, flush=True)
+
+        return advance
+
+    def say(self, message: str) -> None:
+        """Tell the user, unless told to be quiet; always log."""
+        self.log(message)
+        if not self._quiet:
+            print(visible(message), file=sys.stderr, flush=True)
+
+    def warn(self, message: str) -> None:
+        """Something the user should know; shown even when quiet."""
+        LOGGER.warning(message)
+        print(f"warning: {visible(message)}", file=sys.stderr, flush=True)
+
+    def notice(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
+        """Something that belongs into the report, too: warn of it once and remember it for the run in progress.
+
+        ``names`` are all that it speaks of, for `notices.csv`; the text names the first few itself. What the user
+        ``asked`` for (`--limit`) is no warning.
+        """
+        notice = Notice(visible(text), tuple(map(visible, names)))
+        if notice not in self.notices:
+            self.notices.append(notice)
+        if not self.told(notice.text):
+            self._told.add(notice.text)
+            (self.say if asked else self.warn)(text)
+
+    def told(self, text: str) -> bool:
+        """Whether a notice was shown already."""
+        return text in self._told
+
+    def log(self, message: str) -> None:
+        """To the log file only."""
+        LOGGER.info(message)
+
+
+@contextmanager
+def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich import progress
+    from rich.console import Console
+
+    amounts: tuple[progress.ProgressColumn, ...] = (
+        (progress.DownloadColumn(), progress.TransferSpeedColumn())
+        if unit == "bytes"
+        else (progress.MofNCompleteColumn(), progress.TextColumn("{task.fields[rate]}"))
+    )
+    columns = (
+        progress.TextColumn("{task.description:<9}"),
+        progress.BarColumn(),
+        *amounts,
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(file=styled(sys.stderr))) as bars:
+        task = bars.add_task(name, total=total, rate="")
+
+        def advance(count: int) -> None:
+            bars.advance(task, count)
+            speed = bars.tasks[0].speed
+            bars.update(task, rate=f"{speed:.2f}/s" if speed else "")
+
+        yield advance
+
+
+class _VisibleLines(logging.Formatter):
+    """One line an entry, with what could drive the terminal of whoever reads the log escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record)).replace("\n", "\n    ")
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Append everything that is logged to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(_VisibleLines("%(asctime)s %(levelname)s %(message)s"))
+    # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
+    logging.raiseExceptions = False
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        handler.close()

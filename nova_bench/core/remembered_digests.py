@@ -1,0 +1,109 @@
+"""Digests of files, remembered while nothing says that the file may have changed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from nova_bench.core.regular_files import open_regular, regular_status
+
+GRAIN_NS = 3 * 10**9
+"""No file system's clock is coarser: FAT counts in two seconds, older ones in one."""
+_TRIES = 3
+
+
+class Stamp(NamedTuple):
+    """What a file system says of a file's content. Only ``changed`` can't be set by whoever writes the file."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    """Nanoseconds."""
+    changed: int
+    """Nanoseconds: when content, name or rights last changed."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp in a file's status."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def __str__(self) -> str:
+        """As it is kept; numbers of inodes can be larger than a database's integers."""
+        return ":".join(map(str, self))
+
+    def settled(self, now: int) -> bool:
+        """Whether a later change must show in the stamp: the file was left alone for longer than a clock's grain.
+
+        A file changed twice within one tick has one date; so has one of the future, for all that is known.
+        """
+        return max(self.modified, self.changed) + GRAIN_NS < now
+
+
+Recall = Callable[[str], tuple[str, str] | None]
+"""Absolute path -> what was remembered of it: the stamp's text and the SHA-256."""
+Keep = Callable[[str, str, str], None]
+"""Remembers (absolute path, the stamp's text, SHA-256)."""
+
+
+class _Distrust:
+    """What `--rehash` switches on: digests remembered by earlier commands count no more."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.read_again: set[str] = set()
+
+
+_distrust = _Distrust()
+
+
+@contextmanager
+def distrusting(rehash: bool) -> Iterator[None]:
+    """Within, if ``rehash``, every file is read once more before its digest is remembered again."""
+    before = _distrust.on
+    _distrust.on = before or rehash
+    _distrust.read_again.clear()
+    try:
+        yield
+    finally:
+        _distrust.on = before
+
+
+def remembered_digest(path: Path, recall: Recall, keep: Keep) -> str:
+    """SHA-256 of a regular file: the remembered one while the file's whole stamp is what it was, else read and kept.
+
+    Raises OSError where it can't be read, is no regular file, or changes while it is read.
+    """
+    place = os.path.abspath(path)
+    stamp = str(Stamp.of(regular_status(path)))
+    if not _distrust.on or place in _distrust.read_again:
+        known = recall(place)
+        if known is not None and known[0] == stamp:
+            return known[1]
+    sha256, read = stamped_digest(path)
+    if read is not None:
+        keep(place, str(read), sha256)
+        _distrust.read_again.add(place)
+    return sha256
+
+
+def stamped_digest(path: Path) -> tuple[str, Stamp | None]:
+    """SHA-256 of a regular file as it is now, and the stamp to remember it by; None for a file too young for that.
+
+    A file that changed meanwhile is read again, a few times. Raises OSError.
+    """
+    for _ in range(_TRIES):
+        now = time.time_ns()
+        with open_regular(path) as stream:
+            before = Stamp.of(os.fstat(stream.fileno()))
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            after = Stamp.of(os.fstat(stream.fileno()))
+        if before == after == Stamp.of(regular_status(path)):
+            return sha256, before if before.settled(now) else None
+    raise OSError(errno.EBUSY, "changes while it is read", str(path))

@@ -1,0 +1,103 @@
+"""Typed records from CSV and JSONL files: manifests of videos, lists of prompts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from nova_bench.core.errors import UserError
+from nova_bench.core.messages import expectation, shorten
+from nova_bench.core.json_text import parse_json
+from nova_bench.core.registry import nearest
+from nova_bench.core.regular_files import read_text, why_unread
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def read_records(path: Path, record: type[Record]) -> list[Record]:
+    """Every line of a .csv or .jsonl file as a ``record``.
+
+    Columns whose names begin with ``x_`` are the user's own and ignored; in CSV, empty cells count as absent and
+    ``tags`` are separated by ``;``. UserError names file, line, column and the nearest valid column.
+    """
+    readers = {".csv": _csv, ".jsonl": _jsonl}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path}: neither .csv nor .jsonl", "rename it to say which of them it is")
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: can't be read: {why_unread(error)}", "a UTF-8 .csv or .jsonl file is expected"
+        ) from error
+    return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]
+
+
+def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: int) -> Record:
+    own = {key: value for key, value in fields.items() if not key.startswith("x_")}
+    try:
+        return record.model_validate(own)
+    except ValidationError as error:
+        # A column that is called otherwise is also one that lacks: its name is the mistake.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        column = str(first["loc"][0]) if first["loc"] else "record"
+        if first["type"] == "extra_forbidden":
+            message = f"unknown column {shorten(column)}{nearest(column, record.model_fields)}"
+        elif first["type"] == "missing":
+            message = f"no {column}"
+        else:
+            message = f"{column}: {expectation(first)}"
+        raise UserError(
+            f"{path}:{line}: {message}",
+            f"columns: {','.join(record.model_fields)} (commas between); your own begin with x_",
+        ) from error
+
+
+def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    # Not splitlines: JSON strings may hold U+2028 and other characters that Python takes for line ends.
+    for line, content in enumerate(text.split("\n"), 1):
+        if not content.strip():
+            continue
+        try:
+            fields = parse_json(content)
+        except ValueError as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise UserError(f"{path}:{line}: not JSON: {reason}", "one JSON object a line") from error
+        if not isinstance(fields, dict):
+            raise UserError(f"{path}:{line}: not a JSON object", "one JSON object a line")
+        yield line, fields
+
+
+def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        _check_header(path, reader.fieldnames or [])
+        for fields in reader:
+            if None in fields or None in fields.values():
+                raise UserError(
+                    f"{path}:{reader.line_num}: {len(reader.fieldnames or [])} columns expected",
+                    'quote fields that contain commas: "a cat, sleeping"',
+                )
+            row: dict[str, Any] = {key: value for key, value in fields.items() if value != ""}
+            if "tags" in row:
+                row["tags"] = tuple(tag.strip() for tag in row["tags"].split(";") if tag.strip())
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: {error}", "a UTF-8 CSV file is expected") from error
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse columns that nothing can tell apart; unknown names are told with the first line."""
+    if "" in names:
+        raise UserError(
+            f"{path}:1: column {list(names).index('') + 1} has no name",
+            "name it x_..., or leave it out (pandas: index=False)",
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"{path}:1: column {shorten(twice[0])} is there twice", "remove one of them")

@@ -1,0 +1,60 @@
+"""Collection file -> one request for each of its parts, with errors that name file and line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from nova_bench.experiments.collection.spec import Collection, Part
+from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.registry import COLLECTION, Request, kind_of
+from nova_bench.config.loading import anchor_paths, check_section, find_suite, inherit, with_assignments
+from nova_bench.models.shorthand import model_section
+from nova_bench.config.yaml_source import parse_assignment
+
+
+def load_collection(request: Request) -> tuple[Collection, list[Request | None]]:
+    """A collection and the request of each part, in order; None for a part that no suite computes.
+
+    `--model`, `--limit` and options of the execution go to the parts; `--set` changes the collection itself
+    (``parts.2.set.sampling.num_frames=9``). SuiteError with ``file:line`` or the option for everything that is
+    wrong; UserError for a `--model` that names nothing.
+    """
+    for text in request.assignments:
+        path, _ = parse_assignment(text)
+        if path[0] not in Collection.model_fields:
+            raise SuiteError(
+                f"--set {text}: a collection has no key {path[0]!r}", f"of its first part: --set parts.0.set.{text}"
+            )
+    source = with_assignments(inherit(find_suite(request.suite), ()), request.assignments)
+    data = dict(source.data)
+    if isinstance(parts := data.get("parts"), list):
+        data["parts"] = [anchor_paths(Part, part, ("parts", i), source) for i, part in enumerate(parts)]
+    collection = check_section(Collection, data, (), source)
+    for index, part in enumerate(collection.parts):
+        if part.suite is None:
+            continue
+        origin = source.origin(("parts", index, "suite"))
+        try:
+            nested = kind_of(part.suite) == COLLECTION
+        except SuiteError as error:
+            raise SuiteError(f"{origin.where}: {error.message}", error.remedy) from error
+        if nested:
+            raise SuiteError(f"{origin.where}: {part.suite} is a collection itself", "name its parts instead")
+    if request.model is not None:
+        model_section(request.model)  # a name that means nothing is told before parts without a model take hours
+    return collection, [_part_request(part, request) for part in collection.parts]
+
+
+def _part_request(part: Part, request: Request) -> Request | None:
+    if part.suite is None:
+        return None
+    model = request.model if part.takes_model and request.model is not None else part.model
+    limits = [limit for limit in (part.limit, request.limit) if limit is not None]
+    return replace(
+        request,
+        suite=part.suite,
+        model=model,
+        assignments=[f"{key}={json.dumps(value)}" for key, value in part.set.items()],
+        limit=min(limits, default=None),
+    )

@@ -1,0 +1,70 @@
+"""What a run of a collection would do, part by part. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_bench.experiments.collection.load import load_collection
+from nova_bench.core.errors import StoreError, UserError
+from nova_bench.experiments.registry import Preview, Request, preview_request
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A part that no suite computes. It was never asked for, so a plan is complete without it."""
+
+    needs: str
+    missing_assets: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """For people."""
+        return f"not computed: {self.needs}"
+
+
+@dataclass(frozen=True)
+class CollectionPreview:
+    """The parts' previews by title; in place of one, the error that prevents it."""
+
+    name: str
+    parts: tuple[tuple[str, Preview | Nothing | UserError], ...]
+
+    @property
+    def missing_assets(self) -> tuple[str, ...]:
+        """What any part lacks, each thing once."""
+        lines: dict[str, None] = {}
+        for title, part in self.parts:
+            lines |= dict.fromkeys([f"{title}: {part}"] if isinstance(part, UserError) else part.missing_assets)
+        return tuple(lines)
+
+    @property
+    def summary(self) -> str:
+        """How much there is to do, in a few words."""
+        return f"{len(self.parts)} parts"
+
+    def text(self) -> str:
+        """For people: what each part would do, one after the other."""
+        lines = []
+        for title, part in self.parts:
+            lines += [title, "=" * len(title), f"not computed: {part}" if isinstance(part, UserError) else part.text()]
+            lines.append("")
+        return "\n".join(lines).rstrip()
+
+
+def preview_collection(request: Request) -> CollectionPreview:
+    """Preview every part. Raises UserError where none can be run."""
+    collection, requests = load_collection(request)
+    parts: list[tuple[str, Preview | Nothing | UserError]] = []
+    for part, wanted in zip(collection.parts, requests, strict=True):
+        if wanted is None:
+            parts.append((part.title, Nothing(part.not_computed)))
+            continue
+        try:
+            parts.append((part.title, preview_request(wanted)))
+        except StoreError:
+            raise
+        except UserError as error:
+            parts.append((part.title, error))
+    errors = [found for _, found in parts if isinstance(found, UserError)]
+    if len(errors) == sum(wanted is not None for wanted in requests):
+        raise errors[0]
+    return CollectionPreview(collection.name, tuple(parts))

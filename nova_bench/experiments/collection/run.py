@@ -1,0 +1,50 @@
+"""Run a collection: each part as if it were alone, on one store, then the page that shows them all."""
+
+from __future__ import annotations
+
+from nova_bench.experiments.collection.load import load_collection
+from nova_bench.experiments.collection.record import CollectionRecord, PartRecord
+from nova_bench.experiments.collection.report import write_collection_report
+from nova_bench.core.errors import StoreError, UserError
+from nova_bench.experiments.registry import Request, run_request
+from nova_bench.core.progress import Progress
+from nova_bench.report import Reported
+from nova_bench.store import Store
+
+
+def run_collection(request: Request, progress: Progress) -> Reported:
+    """Run a suite of the kind "collection". A part that can't be run is reported so, and the others are run.
+
+    Raises UserError where no part can be, and whatever concerns all of them (the file, the store).
+    """
+    collection, requests = load_collection(request)
+    parts: list[PartRecord] = []
+    reports: dict[str, Reported] = {}
+    first_error: UserError | None = None
+    for part, wanted in zip(collection.parts, requests, strict=True):
+        if wanted is None:
+            stated = {"not_computed": part.not_computed, "published": part.published}
+            parts.append(PartRecord(title=part.title, run="", problem="", **stated))
+            continue
+        progress.say(f"part {part.title}")
+        try:
+            reported = run_request(wanted, progress)
+        except StoreError:
+            raise
+        except UserError as error:
+            first_error = first_error or error
+            progress.warn(f"{part.title}: not computed: {error}")
+            problem = " ".join(str(error).split())
+            parts.append(PartRecord(title=part.title, run="", problem=problem, published=part.published))
+            continue
+        reports[reported.run] = reported
+        parts.append(PartRecord(title=part.title, run=reported.run, problem="", published=part.published))
+    if not reports:
+        raise first_error
+    record = CollectionRecord(
+        name=collection.name, title=collection.title, description=collection.description, parts=tuple(parts)
+    )
+    with Store.writer(request.store) as store:
+        store.add_run(record.stored())
+        store.back_up()
+        return write_collection_report(record, reports, store, store.run_folder(record.run_name))

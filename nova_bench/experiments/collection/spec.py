@@ -1,0 +1,72 @@
+"""What a collection says: suites in turn, each with what it changes. Knows nothing of files, models or torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from nova_bench.config.paths import SuitePath
+from nova_bench.config.suite import Count, SpecModel
+
+
+class PublishedTable(SpecModel):
+    """A table that somebody published, shown as it is and labelled so."""
+
+    title: str
+    """Title of the table."""
+    source: str
+    """Where it stands."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Titles of its columns of numbers."""
+    rows: dict[str, tuple[float, ...]]
+    """Label of each row -> its numbers, one a column."""
+
+    @model_validator(mode="after")
+    def _whole_rows(self) -> PublishedTable:
+        for label, values in self.rows.items():
+            if len(values) != len(self.columns):
+                raise ValueError(f"row {label!r} has {len(values)} numbers for {len(self.columns)} columns")
+        return self
+
+
+class Part(SpecModel):
+    """One suite of a collection, or what is said of a part that no suite computes."""
+
+    title: str = Field(min_length=1)
+    """Heading of this part, for example "C. Video extrapolation"."""
+    suite: SuitePath | None = None
+    """The suite file, of any kind but a collection."""
+    not_computed: str = ""
+    """Instead of a suite: what computing this part would need."""
+    published: PublishedTable | None = None
+    """Published numbers to show with it."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Values that differ from the file: dotted key -> value, as `--set` takes them."""
+    model: str | None = None
+    """What `--model` would say for this part alone. The suite's own model where absent."""
+    takes_model: bool = True
+    """Whether the collection's `--model` replaces this part's model, too."""
+    limit: Count | None = None
+    """Only the first samples of the part's plan, as `--limit`."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Part:
+        if (self.suite is None) != bool(self.not_computed):
+            raise ValueError("give either `suite` or `not_computed`")
+        return self
+
+
+class Collection(SpecModel):
+    """Suites that are run in turn and shown on one page."""
+
+    kind: Literal["collection"]
+    """Which kind of suite this is: several suites, one after the other."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    """Short name: lower-case letters, digits, - and _. Names the report's folder."""
+    title: str
+    """Title of the report."""
+    description: str = ""
+    """What the parts are for, in a sentence or two."""
+    parts: tuple[Part, ...] = Field(min_length=1)
+    """The suites, in order."""

@@ -1,0 +1,98 @@
+"""LatencySuite -> the measurements it asks for, with their identities. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from nova_bench.core.identity import digest, file_digest
+from nova_bench.experiments.latency.spec import Change, CurveSpec, LatencySuite, Setting, changed
+from nova_bench.models.nova import checkpoint_content
+
+METHOD_VERSION = "3"
+"""Changes whenever the same run of the same code would be timed in another way."""
+
+SCORER = "latency"
+"""How the store calls these rows."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement: a whole setting, and the digest of it."""
+
+    digest: str
+    setting: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LatencyPlan:
+    """All measurements of a suite, each once, rows first.
+
+    ``identity`` covers method, code, model and the suite's `measure` section; ``machine`` digests the device and what
+    runs on it, and is empty where nobody asked yet. Both are part of every stored row's key.
+    """
+
+    suite: LatencySuite
+    points: tuple[Point, ...]
+    identity: str
+    machine: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """The same whenever the same is measured on the same machine by the same code."""
+        return digest("latency-run", [self.suite.name, [p.digest for p in self.points], self.identity, self.machine])
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.suite.name}-{self.run_id[:6]}"
+
+    def row(self, row: Change) -> Point:
+        """The measurement that a row of the table shows."""
+        return point_of(self.suite.setting, row.setting)
+
+    def curve(self, curve: CurveSpec, line: Change) -> tuple[Point, ...]:
+        """The measurements of one line of a figure, in the order of its values."""
+        return tuple(point_of(self.suite.setting, {**line.setting, curve.vary: value}) for value in curve.values)
+
+
+def point_of(setting: Setting, change: dict[str, Any]) -> Point:
+    """The measurement of ``setting`` with some fields changed."""
+    whole = changed(setting, change).model_dump(mode="json")
+    return Point(digest("latency-setting", whole), whole)
+
+
+def make_latency_plan(
+    suite: LatencySuite, digest_of: Callable[[Path], str], machine: str = "", limit: int | None = None
+) -> LatencyPlan:
+    """Lay out the measurements of a suite; with ``limit``, only the first so many."""
+    points = [point_of(suite.setting, row.setting) for row in suite.rows]
+    for curve in suite.curves:
+        for line in curve.lines:
+            points += [point_of(suite.setting, {**line.setting, curve.vary: value}) for value in curve.values]
+    distinct = tuple({point.digest: point for point in points}.values())
+    return LatencyPlan(suite, distinct[:limit], _identity(suite, digest_of), machine)
+
+
+def _identity(suite: LatencySuite, digest_of: Callable[[Path], str]) -> str:
+    model = suite.model
+    options = [model.cpu_offload, model.vae_tiling, model.extrapolation]
+    content = [METHOD_VERSION, code_digest(), checkpoint_content(model, digest_of), options]
+    return digest("latency-method", [*content, suite.measure.model_dump(mode="json", exclude={"overhead"})])
+
+
+def code_digest() -> str:
+    """Digest of the code that is timed (the NOVA library), of what times it, and of the version of torch."""
+    package = Path(__file__).parents[1]
+    files = [*sorted((package / "nova").rglob("*.py")), *(Path(__file__).with_name(f"{n}.py") for n in _TIMING)]
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = ""
+    return digest("latency-code", [[file_digest(file) for file in files], torch])
+
+
+_TIMING = ("flops", "machine", "measure", "stopwatch", "subject")

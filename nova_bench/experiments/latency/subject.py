@@ -1,0 +1,156 @@
+"""The pipeline that is timed: loaded for a precision and mode, set to a size and arrangement, called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from nova_bench.assets.cache import megabytes
+from nova_bench.core.errors import UserError
+from nova_bench.experiments.latency.machine import free_memory
+from nova_bench.experiments.latency.spec import Setting
+from nova_bench.models.nova import NovaSpec, dtype_name, explained, load_pipeline
+from nova_bench.models.random_weights import weight_bytes
+
+if TYPE_CHECKING:
+    from nova_bench.nova import NOVAConfig, NOVAPipeline, Observer
+
+SEED = 0
+GRAPHS = ("cuda_graphs", "compiled_cuda_graphs")
+COMPILED = ("compiled", "compiled_cuda_graphs")
+
+
+@dataclass(frozen=True)
+class StandInTokenizer:
+    """Gives every prompt ``count`` tokens, other ones for another prompt: how long Phi takes depends on nothing else.
+
+    So a measurement states its number of tokens exactly, for checkpoints and for random weights, which have no
+    vocabulary. The tokenizer's own time, some tens of microseconds, is not measured.
+    """
+
+    count: int
+    vocabulary: int
+
+    def __call__(self, text: str, truncation: bool, max_length: int) -> dict[str, list[int]]:
+        """Token ids of ``text``."""
+        start = crc32(text.encode())
+        return {"input_ids": [(start + 31 * i) % self.vocabulary for i in range(min(self.count, max_length))]}
+
+
+class Subject:
+    """Hands out the model ready for a setting. Loads it anew where precision or mode change, which nothing undoes."""
+
+    def __init__(self, options: NovaSpec, device: str, warn: Callable[[str], None]):
+        self.device = device
+        self._options, self._warn = options, warn
+        self._pipeline: NOVAPipeline | None = None
+        self._loaded: tuple[str, str] | None = None
+        self._own: NOVAConfig | None = None
+
+    def dtype(self, setting: Setting) -> str:
+        """Name of the precision that ``setting`` means here."""
+        return dtype_name(setting.dtype, self.device)
+
+    def pipeline(self, setting: Setting) -> NOVAPipeline:
+        """The pipeline in that setting. UserError for one that this model can't be in."""
+        wanted = (self.dtype(setting), setting.mode)
+        if wanted != self._loaded:
+            self._pipeline = self._loaded = None  # frees the memory before the next one is loaded
+            self._load(*wanted)
+        pipeline = self._pipeline
+        pipeline.transformer.config = _arranged(self._own, setting)
+        pipeline.tokenizer = StandInTokenizer(setting.prompt_tokens, pipeline.text_encoder.config["vocab_size"])
+        latent_frames(pipeline, setting.num_frames)
+        limit = pipeline.transformer.text_embed.num_tokens
+        if setting.prompt_tokens > limit:
+            raise UserError(f"prompt_tokens {setting.prompt_tokens}: this model reads {limit}", f"at most {limit}")
+        return pipeline
+
+    def _load(self, dtype: str, mode: str) -> None:
+        if mode in GRAPHS and not self.device.startswith("cuda"):
+            raise UserError(f"mode {mode!r} needs a CUDA device, not {self.device}", "mode: eager or compiled")
+        self._refuse_what_does_not_fit(dtype)
+        with explained():
+            options = self._options.model_copy(update={"dtype": dtype})
+            self._pipeline = load_pipeline(options, self.device, self._warn)
+        self._own = self._pipeline.transformer.config
+        if mode in GRAPHS:
+            self._pipeline.enable_cuda_graphs()
+        if mode in COMPILED:
+            self._pipeline.compile()
+        self._loaded = (dtype, mode)
+
+    def _refuse_what_does_not_fit(self, dtype: str) -> None:
+        """UserError before anything is made where weights of known size can't fit: the system would end the process."""
+        name, free = self._options.checkpoint, free_memory(self.device)
+        if not self._options.random_weights or free is None:
+            return
+        if (needed := weight_bytes(name, dtype)) > free:
+            raise UserError(
+                f"{name} in {dtype}: {megabytes(needed)} of weights, but {megabytes(free)} of memory are free "
+                f"({self.device})",
+                "dtype: bfloat16 takes half of float32; or a smaller model",
+            )
+
+
+def _arranged(own: NOVAConfig, setting: Setting) -> NOVAConfig:
+    """The model's configuration in another size or arrangement; the weights are the same in all of them."""
+    changes: dict[str, Any] = {}
+    if setting.temporal_autoregressive is not None:
+        changes["temporal_autoregressive"] = setting.temporal_autoregressive
+    if setting.size is not None:
+        width, height = map(int, setting.size.split("x"))
+        cell = own.image_stride * own.patch_size
+        if width % (2 * cell) or height % (2 * cell):
+            raise UserError(f"size {setting.size}: no multiple of {2 * cell}", "for example 256x256")
+        rows, columns = height // cell, width // cell
+        changes |= {"image_size": (height, width), "image_base_size": (rows, columns)}
+        changes["video_base_size"] = (own.video_base_size[0], rows // 2, columns // 2)
+    return own.with_arrangement(**changes)
+
+
+def latent_frames(pipeline: NOVAPipeline, num_frames: int) -> int:
+    """Latent frames of a video of that many frames. UserError where there is no such number.
+
+    The autoencoder decodes complete tiles only, so it may make fewer frames of them; the paper's 29 frames are 8
+    latents, of which it decodes 17.
+    """
+    stride, has_motion = pipeline.vae.temporal_stride, pipeline.transformer.config.has_motion
+    if num_frames > 1 and not has_motion:
+        raise UserError(f"num_frames {num_frames}: this model makes images", "num_frames: 1")
+    if (num_frames - 1) % stride:
+        raise UserError(f"num_frames {num_frames}: this model makes 1 + {stride}n frames", "for example 5, 29 or 33")
+    return 1 + (num_frames - 1) // stride
+
+
+def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None = None, decode: bool = True) -> None:
+    """One whole generation, prompts to bytes on the host; waits until it is done. Its videos are thrown away.
+
+    Without ``decode`` it ends at the latents, before the autoencoder.
+
+    Every sample has a prompt of its own; one random generator serves them all, as in the official scripts.
+    """
+    import torch
+
+    from nova_bench.core.stopwatch import synchronize
+    from nova_bench.nova import NotFiniteError
+
+    # Nobody looks at these videos, and a number that is not finite takes no other time.
+    with suppress(NotFiniteError):
+        pipeline(
+            [f"prompt {index}" for index in range(setting.batch_size)],
+            num_inference_steps=setting.num_inference_steps,
+            num_diffusion_steps=setting.num_diffusion_steps,
+            max_latent_length=latent_frames(pipeline, setting.num_frames),
+            guidance_scale=setting.guidance_scale,
+            generator=torch.Generator(pipeline.device).manual_seed(SEED),
+            output_type="np" if decode else "latent",
+            disable_progress_bar=True,
+            vae_batch_size=setting.vae_batch_size,
+            kv_cache=setting.kv_cache,
+            observer=observer,
+        )
+    synchronize(str(pipeline.device))

@@ -1,0 +1,155 @@
+"""Scores along the video (App. C, Figure 4): one value per autoregressive step, with an interval band."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.scorers.base import ScorerInfo
+from nova_bench.store import Status
+from nova_bench.experiments.study.pooling import Pooled, pooled
+from nova_bench.experiments.study.results import Setting, StudyResults
+from nova_bench.experiments.study.spec import CurvesSpec
+
+if TYPE_CHECKING:
+    from nova_bench.render.figure_spec import Curve, FigureSpec, Line
+
+SERIES = "per_frame"
+"""Name of the details that hold a number for each frame of a video."""
+TABLE_STEPS = 8
+
+
+def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], list[FigureSpec]]:
+    """A figure and a table for each metric that has a number per frame."""
+    from nova_bench.render.figure_spec import CurveWithBand
+
+    width = frames_per_step(results, asked)
+    tables, figures = [], []
+    for name, info in results.metrics.items():
+        if asked.metrics and name not in asked.metrics:
+            continue
+        bands = {setting.label: _band(results, setting, name, width, asked.steps) for setting in results.settings}
+        known = {label: band for label, band in bands.items() if band is not None}
+        if not known:
+            continue
+        curves = tuple(_curve(label, band) for label, band in known.items())
+        last = max(len(band.value) - 1 for band in known.values())
+        figures.append(
+            CurveWithBand(
+                id=f"steps_{name.replace('/', '_')}",
+                title=f"{name} per autoregressive step",
+                caption=_caption(results, width),
+                width="page",
+                x_label="autoregressive step",
+                y_label=f"{name} ({info.unit})" if info.unit else name,
+                curves=curves,
+                marks=_marks(results, asked, last),
+            )
+        )
+        tables.append(_table(results, name, info, bands, width))
+    return tables, figures
+
+
+def frames_per_step(results: StudyResults, asked: CurvesSpec) -> int:
+    """Frames that one autoregressive step adds: stated by the study, else by the checkpoints' autoencoder, else 1."""
+    if asked.frames_per_step is not None:
+        return asked.frames_per_step
+    return max((arm.record.frames_per_latent or 1 for arm in results.arms), default=1)
+
+
+def steps_of(frames: Sequence[float], width: int) -> list[float]:
+    """Means over the frames of each whole step. Frame 0 is given, so it belongs to none."""
+    made = frames[1:]
+    return [sum(made[start : start + width]) / width for start in range(0, len(made) - width + 1, width)]
+
+
+def _band(results: StudyResults, setting: Setting, metric: str, width: int, limit: int | None) -> Pooled | None:
+    """Value and interval of each step, and last of the mean over all steps; None where no sample has a series."""
+
+    def series(summary: MetricSummary) -> Iterable[tuple[SampleScore, list[float]]]:
+        if summary.scorer.info.name == metric:
+            for score in summary.samples:
+                details = score.row.details if score.status == Status.OK else {}
+                # With frames of the video left out, the series doesn't say which frames its numbers belong to.
+                if isinstance(frames := details.get(SERIES), list) and not details.get("frames_left_out"):
+                    yield score, steps_of(frames, width)[:limit]
+
+    summaries = [summary for arm in setting.measured for summary in arm.summaries]
+    length = max((len(steps) for summary in summaries for _, steps in series(summary)), default=0)
+    if not length:
+        return None
+
+    def points(summary: MetricSummary) -> Iterable[tuple[int, SampleScore, float]]:
+        for score, steps in series(summary):
+            yield from ((step, score, value) for step, value in enumerate(steps))
+            if len(steps) == length:
+                yield length, score, sum(steps) / length
+
+    found = pooled(*results.arrays(setting, length + 1, points), results.record.statistics)
+    return found.within([results.metrics[metric].range] * (length + 1))
+
+
+def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, ...]:
+    """Where videos are so many times as long as in training, as far as there are steps.
+
+    Step s makes latent frame s, the given one being 0: then the video is s + 1 latent frames long.
+    """
+    from nova_bench.render.figure_spec import Line
+
+    trained = sorted({arm.record.trained_latents for arm in results.arms} - {None})
+    marks = (Line(f"{times:g}x the training length", times * length - 1) for length in trained for times in asked.marks)
+    return tuple(mark for mark in marks if mark.at <= last)
+
+
+def _curve(label: str, band: Pooled) -> Curve:
+    from nova_bench.render.figure_spec import Curve
+
+    parts = (tuple(None if x != x else float(x) for x in part[:-1]) for part in (band.value, band.low, band.high))
+    return Curve(label, tuple(range(1, len(band.value))), *parts)
+
+
+def _table(results: StudyResults, name: str, info: ScorerInfo, bands: dict[str, Pooled | None], width: int) -> Table:
+    length = max(len(band.value) - 1 for band in bands.values() if band is not None)
+    count = min(TABLE_STEPS, length)
+    steps = sorted({round(1 + index * (length - 1) / max(1, count - 1)) for index in range(count)})
+    shown = {"unit": info.unit, "digits": info.digits, "higher_is_better": info.higher_is_better}
+    percent = f"{results.record.statistics.confidence * 100:g} % CI"
+    columns = [
+        Column("setting", "Setting", "label"),
+        Column("all", f"Steps 1-{length}", **shown),
+        Column("interval", percent, "interval", of="all"),
+        *(Column(f"s{step}", f"Step {step}", digits=info.digits) for step in steps),
+    ]
+    rows = []
+    for setting in results.settings:
+        band = bands[setting.label]
+        cells = {"all": _cell(setting, band, length, with_interval=True)}
+        cells |= {f"s{step}": _cell(setting, band, step - 1) for step in steps}
+        rows.append(Row({"setting": Cell(setting.label), **cells}))
+    return Table(
+        id=f"steps_{name.replace('/', '_')}",
+        title=f"{name} at chosen autoregressive steps",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        caption=_caption(results, width),
+    )
+
+
+def _cell(setting: Setting, band: Pooled | None, place: int, with_interval: bool = False) -> Cell:
+    if band is None:
+        problem = next((arm.record.problem for arm in setting.arms if arm.record.problem), "no number per frame")
+        return Cell(None, note=f"not computed: {problem}")
+    if place >= len(band.value):
+        return Cell(None, note="not computed: these videos are shorter")
+    return Cell(float(band.value[place]), **(band.cell(place) if with_interval else {}))
+
+
+def _caption(results: StudyResults, width: int) -> str:
+    frames = "one frame" if width == 1 else f"{width} frames"
+    percent = f"{results.record.statistics.confidence * 100:g} %"
+    return (
+        f"Mean over videos of the mean over a step's {frames}; the given first frame belongs to no step. "
+        f"Intervals: {percent}, as in the table of metrics."
+    )

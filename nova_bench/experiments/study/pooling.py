@@ -1,0 +1,93 @@
+"""Settings of a study from the arms they pool: means over seeds, intervals, paired differences. Pure functions.
+
+Arrays are [seeds, prompts, metrics], prompts in one order for all: ``sums`` of value * weight and ``weights`` of the
+samples of each prompt, weight 0 where a prompt has no score. A setting with one training is pooled from one seed.
+
+A mean over seeds is uncertain because there are few prompts and because there are few trainings; how both enter the
+interval is said in :mod:`nova_bench.core.intervals`. With one seed the interval speaks of prompts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nova_bench.core.intervals import ClusterMeans, Intervals, cluster_means
+from nova_bench.report.naming import interval_fields
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nova_bench.core.intervals import Add
+    from nova_bench.config.suite import StatisticsSpec
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Value and interval of every column; NaN where there is none."""
+
+    value: np.ndarray
+    intervals: Intervals
+
+    @property
+    def low(self) -> np.ndarray:
+        """Lower ends, float64 [columns]."""
+        return self.intervals.low
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper ends, float64 [columns]."""
+        return self.intervals.high
+
+    def cell(self, place: int, equal: str = "") -> dict[str, Any]:
+        """A table cell's fields about the interval of one column."""
+        found, interval = self.intervals, (float(self.low[place]), float(self.high[place]))
+        return interval_fields(interval, found.methods[place], int(found.clusters[place]), equal)
+
+    def within(self, ranges: Sequence[tuple[float | None, float | None]]) -> Pooled:
+        """With intervals cut off at the lowest and highest value of each column; None where there is none."""
+        return replace(self, intervals=self.intervals.within(ranges))
+
+
+def pooled(
+    sums: np.ndarray,
+    weights: np.ndarray,
+    statistics: StatisticsSpec,
+    binary: Sequence[bool] | None = None,
+    add: Add | None = None,
+) -> Pooled:
+    """Mean over seeds of the seeds' means. A seed that has no score of a metric is left out there.
+
+    No interval where a seed has fewer than two prompts with the metric.
+    """
+    return _pooled(cluster_means(sums, weights, statistics, binary, add), statistics)
+
+
+def difference(
+    sums: np.ndarray,
+    weights: np.ndarray,
+    other_sums: np.ndarray,
+    other_weights: np.ndarray,
+    statistics: StatisticsSpec,
+    add: Add | None = None,
+) -> tuple[Pooled, np.ndarray]:
+    """One setting minus another over the prompts that all seeds of both have, and which those are, [prompts, metrics].
+
+    Both see the same drawn prompts, so what they have in common cancels out. The seeds of the two are independent
+    trainings: each adds its variance with its own degrees of freedom.
+    """
+    here = _present(weights) & _present(other_weights)
+    mine = cluster_means(sums * here, weights * here, statistics, add=add)
+    other = cluster_means(other_sums * here, other_weights * here, statistics, add=add)
+    return _pooled(mine.minus(other), statistics), here
+
+
+def _pooled(means: ClusterMeans, statistics: StatisticsSpec) -> Pooled:
+    return Pooled(means.value, means.intervals(statistics.confidence))
+
+
+def _present(weights: np.ndarray) -> np.ndarray:
+    """Which prompts all seeds have that have the metric at all, bool [prompts, metrics]."""
+    known = weights.any(axis=1)
+    return ((weights > 0) | ~known[:, None]).all(axis=0) & known.any(axis=0)

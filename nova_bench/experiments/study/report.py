@@ -1,0 +1,158 @@
+"""From the store to a study's joint report. Needs no model and no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nova_bench.pipeline.manifest import read_manifest
+from nova_bench.models.base import Unit
+from nova_bench.core.notices import Notice, labelled
+from nova_bench.core.progress import Progress
+from nova_bench.report import Reported
+from nova_bench.report.extremes import worst
+from nova_bench.report.gallery import gallery_item, gallery_metrics
+from nova_bench.report.naming import by_unit
+from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.places import Places
+from nova_bench.report.sources import Sources
+from nova_bench.store import Artifact, Store
+from nova_bench.store.store import StoredRun
+from nova_bench.experiments.study.figures import study_figures
+from nova_bench.experiments.study.parts import added_parts
+from nova_bench.experiments.study.record import StudyRecord
+from nova_bench.experiments.study.results import ArmResult, StudyResults, results_of
+from nova_bench.experiments.study.tables import metrics_table, study_gaps
+
+if TYPE_CHECKING:
+    from nova_bench.pipeline.aggregate import SampleScore
+    from nova_bench.render.html.gallery import GalleryItem
+
+
+def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Rebuild the report of a stored study."""
+    return write_study_report(StudyRecord.model_validate(run.suite), store, folder, progress)
+
+
+def write_study_report(record: StudyRecord, store: Store, folder: Path, progress: Progress) -> Reported:
+    """Write `report/` into a study's folder: index.html, tables, figures."""
+    from nova_bench.render.export import write_tables
+    from nova_bench.render.figures import write_figure
+    from nova_bench.render.html.report import Link, Report, write_report
+
+    results = results_of(record, store)
+    sources = results.sources
+    tables, figures = added_parts(results)
+    if any(arm.plan is not None or arm.record.problem for arm in results.arms):
+        tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
+    out = folder / "report"
+    write_tables(tables, out / "tables")
+    for figure in figures:
+        write_figure(figure, out / "figures")
+    missing = study_gaps(results)
+    notices = _notices(results, store, sources)
+    write_notices(notices, out)
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    page = write_report(
+        Report(
+            title=record.title,
+            subtitle=", ".join(setting.label for setting in results.settings),
+            facts=_facts(results),
+            summary=(record.description,) if record.description else (),
+            warnings=tuple(missing),
+            notices=page_lines(notices),
+            tables=tuple(tables),
+            figures=tuple(figures),
+            links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
+            gallery=tuple(_gallery(results, sources, progress)),
+            samples=sum(len(arm.plan.units) for arm in measured),
+            metrics=tuple(
+                {metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()
+            ),
+            provenance=dict(_provenance(results, store)),
+        ),
+        out / "index.html",
+        media_budget=record.report.embed_megabytes * 2**20,
+    )
+    return Reported(record.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
+
+
+def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Notice]:
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    return labelled(
+        {
+            arm.record.label: [
+                *Places(store.root, arm.plan.units).notices(notices_of(arm.plan, arm.summaries, store)),
+                *sources.notices(arm.plan.units, arm.artifacts),
+            ]
+            for arm in measured
+        }
+    )
+
+
+def _page_of(arm: ArmResult, store: Store) -> Path:
+    return store.root / arm.plan.run_name / "report" / "index.html"
+
+
+def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> list[GalleryItem]:
+    """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit.
+
+    Then the worst of all samples of each metric, which the page offers, as far as they aren't among these.
+    """
+    measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
+    samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}
+    for arm, scores in measured:
+        for unit in arm.plan.units:
+            samples.setdefault((results.prompts[unit.prompt_id], unit.sample_index), []).append((arm, scores, unit))
+    limit = results.record.report.gallery
+    count = limit // max(1, len(measured))
+    lowest = {id(score.row) for name in results.metrics for score in _worst(results, name)} if limit else set()
+    order = sorted(samples)
+    shown = [samples[key] for key in order[:count]]
+    for key in order[count:]:
+        told = [
+            (arm, scores, unit)
+            for arm, scores, unit in samples[key]
+            if any(id(score.row) in lowest for score in scores.get(unit.digest, {}).values())
+        ]
+        shown += [told] if told else []
+    items = []
+    with progress.stage("gallery", len(shown)) as advance:
+        for beside in shown:
+            for arm, scores, unit in beside:
+                scored = scores.get(unit.digest, {})
+                made, label = arm.artifacts.get(unit.digest), arm.record.label
+                items.append(gallery_item(unit, scored, made, sources, label, scored=bool(arm.plan.scorers)))
+            advance(1)
+    return items
+
+
+def _worst(results: StudyResults, metric: str) -> list[SampleScore]:
+    return worst(summary for arm in results.arms if (summary := arm.summary(metric)) is not None)
+
+
+def _facts(results: StudyResults) -> tuple[tuple[str, str], ...]:
+    measured = sum(arm.plan is not None for arm in results.arms)
+    made = sum(isinstance(found, Artifact) for arm in results.arms for found in (arm.artifacts or {}).values())
+    return (
+        ("arms", str(measured) if measured == len(results.arms) else f"{measured} of {len(results.arms)}"),
+        ("samples", str(made)),
+        ("prompts", str(len(results.prompts))),
+        ("metrics", str(len(results.metrics))),
+    )
+
+
+def _provenance(results: StudyResults, store: Store) -> Iterator[tuple[str, Any]]:
+    yield "study", results.record.run_name
+    for arm in results.arms:
+        if arm.plan is None:
+            yield arm.record.label, "not computed"
+            continue
+        manifest = read_manifest(store.root / arm.plan.run_name)
+        facts = {"run": arm.plan.run_name, "seed": arm.plan.suite.seed, "model": manifest.get("model_digest", "")[:12]}
+        if invocations := manifest.get("invocations"):
+            last = invocations[-1]
+            device = ", ".join(f"{key} {value}" for key, value in last["device"].items())
+            facts |= {"date": last["ended"], "device": device, "nova_bench": last["nova_bench"]}
+        yield arm.record.label, facts

@@ -1,0 +1,133 @@
+"""Curves of trainings: means over seeds with Student's interval as a band."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nova_bench.render.figure_spec import Curve, CurveWithBand, FigureSpec, Line
+from nova_bench.core.statistics import student_interval
+from nova_bench.experiments.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks, final, largest_outputs
+from nova_bench.train.record import TrainingRecord
+
+if TYPE_CHECKING:
+    from nova_bench.experiments.study.training import Trainings
+
+Series = tuple[Sequence[float], np.ndarray]
+"""x, and y of one training."""
+
+
+def training_figures(trainings: Sequence[Trainings], points: int, confidence: float) -> list[FigureSpec]:
+    """Losses, their difference, gradient norms, largest outputs over training, and outputs over depth."""
+
+    def binned(values: Callable[[TrainingRecord], np.ndarray | None], middle: Callable = np.mean) -> Callable:
+        return lambda record: None if (found := values(record)) is None else in_bins(found, points, middle)
+
+    asked = [
+        ("loss_t2i", "Training loss of first frames", "loss", binned(lambda record: _loss(record, "loss_t2i"))),
+        ("loss_i2i", "Training loss of later frames", "loss", binned(lambda record: _loss(record, "loss_i2i"))),
+        ("drift", "Loss of later minus loss of first frames", "difference of losses", binned(_drift)),
+        ("grad_norm", "Gradient norm", "log2 of the norm", binned(_norms, np.median)),
+        ("largest_output", "Largest block output during training", "log2 of the largest magnitude", _largest),
+    ]
+    figures: list[FigureSpec] = []
+    for name, title, y_label, series in asked:
+        curves = _curves(trainings, series, confidence)
+        if curves:
+            figures.append(
+                CurveWithBand(
+                    id=f"training_{name}",
+                    title=title,
+                    caption=_caption(confidence),
+                    width="page",
+                    x_label="step",
+                    y_label=y_label,
+                    curves=curves,
+                )
+            )
+    if depth := _depth(trainings, confidence):
+        figures.append(depth)
+    return figures
+
+
+def in_bins(values: np.ndarray, points: int, middle: Callable = np.mean) -> Series:
+    """Values of steps 1, 2, ... in ``points`` stretches as equal as can be: their last steps and their means."""
+    edges = np.linspace(0, len(values), min(points, len(values)) + 1).round().astype(int)
+    parts = [values[start:stop] for start, stop in pairwise(edges)]
+    return edges[1:].tolist(), np.array([middle(part) for part in parts])
+
+
+def _loss(record: TrainingRecord, name: str) -> np.ndarray | None:
+    return np.array(record.losses[name]) if name in record.losses else None
+
+
+def _drift(record: TrainingRecord) -> np.ndarray | None:
+    first, later = (_loss(record, name) for name in ("loss_t2i", "loss_i2i"))
+    return None if first is None or later is None else later - first
+
+
+def _norms(record: TrainingRecord) -> np.ndarray:
+    return np.log2(record.grad_norm)
+
+
+def _largest(record: TrainingRecord) -> Series | None:
+    return (record.recorded_steps, np.log2(largest_outputs(record))) if record.blocks else None
+
+
+def _curves(
+    trainings: Sequence[Trainings], series: Callable[[TrainingRecord], Series | None], confidence: float
+) -> tuple[Curve, ...]:
+    curves = []
+    for each in trainings:
+        found = [one for record in each.records.values() if (one := series(record)) is not None]
+        if found:
+            # Trainings of different lengths are compared as far as all of them go.
+            length = min(len(x) for x, _ in found)
+            curves.append(
+                _curve(each.label, found[0][0][:length], np.array([y[:length] for _, y in found]), confidence)
+            )
+    return tuple(curves)
+
+
+def _curve(label: str, x: Sequence[float], values: np.ndarray, confidence: float) -> Curve:
+    mean, low, high = (part.tolist() for part in student_interval(values, confidence))
+    band = (None, None) if len(values) < 2 else (tuple(low), tuple(high))
+    return Curve(label, tuple(x), tuple(mean), *band)
+
+
+def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand | None:
+    """The paper's Figure of App. B: how large outputs are, block after block, through both encoders."""
+
+    def series(record: TrainingRecord) -> Series | None:
+        names = blocks_by_depth(record.blocks)
+        outputs = [final(tuple(np.log2(record.blocks[name].max))) for name in names]
+        return (range(1, len(names) + 1), np.array(outputs)) if names else None
+
+    curves = _curves(trainings, series, confidence)
+    if not curves:
+        return None
+    borders = {len(encoder_blocks(record.blocks, TEMPORAL)) for each in trainings for record in each.records.values()}
+    marks = tuple(Line("spatial encoder", border + 0.5) for border in sorted(borders))
+    return CurveWithBand(
+        id="training_depth",
+        title="Largest output of each block at the end of training",
+        caption=(
+            "Temporal blocks, then spatial ones. Mean of log2 over the last tenth of the recorded steps. "
+            f"{_caption(confidence)}"
+        ),
+        width="page",
+        x_label="block",
+        y_label="log2 of the largest magnitude",
+        curves=curves,
+        marks=marks,
+    )
+
+
+def _caption(confidence: float) -> str:
+    return (
+        f"Mean over trainings; bands: Student's {confidence * 100:g} % interval of the mean over trainings, none for a "
+        "single one."
+    )

@@ -1,0 +1,1 @@
+"""Fast matrix products for networks of any kind. Stands alone."""

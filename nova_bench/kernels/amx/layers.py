@@ -1,0 +1,285 @@
+"""Linear layers and convolutions whose float32 products are sums of exact int8 products.
+
+Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
+(for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
+summed, exactly in int32 over up to 384 channels, and those sums in float32. What is left out and what rounding to 23
+bits costs is about as much as float32 products lose by rounding their sums (up to four times that where one channel is
+a hundred times larger than the others). The scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8
+units Ootomo et al., arXiv 2306.11975. AMX does int8 products more than thirty times as fast as the CPU's float32 units
+do theirs, so six of them, with all that goes with them, are still about three times as fast. A row's result does not
+depend on the other rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.kernels.amx.library import CHUNK, library
+
+_LANES = 64
+_TILE = 16
+_SLACK = 16  # the kernel reads 16 rows at a time
+_SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
+_FEW = 4  # channels of an image
+_WIDEST = 1024  # channels that a group norm of ours takes
+
+
+def speed_up(network: nn.Module, device: str) -> nn.Module:
+    """Move a float32 network to ``device``; where that is a CPU with AMX, its larger layers become sliced ones."""
+    if device == "cpu" and library() is not None:
+        _replace(network)
+    return network.to(device)
+
+
+def _replace(module: nn.Module) -> None:
+    """Also of the parts inside. An activation that is listed after a linear layer is taken to follow it."""
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, SlicedLinear) and (activation := _activation(child)):
+            before.weights.activation = activation
+            setattr(module, name, nn.Identity())
+        if (sliced := _sliced(child)) is not None:
+            setattr(module, name, sliced)
+        else:
+            _replace(child)
+        before = getattr(module, name)
+
+
+def _activation(module: nn.Module) -> int:
+    """The kernel's number of an activation; 0 of anything else."""
+    if isinstance(module, nn.GELU) and module.approximate == "none":
+        return 2
+    return 1 if isinstance(module, nn.SiLU) else 0
+
+
+def _sliced(layer: nn.Module) -> nn.Module | None:
+    """The sliced layer that does the same, if there is one and it is faster."""
+    plain = type(layer).forward
+    if plain not in (nn.Linear.forward, nn.Conv2d.forward):
+        return None
+    outputs, inputs = layer.weight.shape[:2]
+    if layer.weight.dtype != torch.float32 or outputs < _SMALLEST:
+        return None
+    if plain is nn.Linear.forward:
+        return SlicedLinear(layer) if inputs >= _SMALLEST else None
+    if {*layer.dilation, layer.groups} != {1} or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return None
+    if inputs <= _FEW and layer.stride[0] == layer.stride[1] > 1:
+        return SlicedStem(layer)
+    return SlicedConv2d(layer) if inputs >= _SMALLEST and set(layer.stride) == {1} else None
+
+
+def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Uninitialised memory, in large pages where it is large: what PyTorch gets is often new to the process."""
+    tensor = torch.empty(shape, dtype=dtype)
+    library().sliced_large_pages(tensor.data_ptr(), tensor.nbytes)
+    return tensor
+
+
+def _room(rows: int, channels: int) -> Tensor:
+    """For digits: int8 [planes of 64 channels, 3, rows and what the kernel reads past them, 64]."""
+    # Planes an odd number of cache lines apart don't compete for the same places of the cache.
+    return _empty(-(-channels // _LANES), 3, (rows + _SLACK) | 1, _LANES, dtype=torch.int8)
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _check(x: Tensor) -> None:
+    """The kernel reads memory as it is told: anything else than float32 on the CPU would be misread."""
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
+
+
+class Weights:
+    """Weights [outputs, taps, channels] as the kernel wants them."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        outputs, taps, channels = weight.shape
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, channels + -channels % _LANES, dtype=torch.float32)
+        padded[:outputs, :, :channels] = weight
+        digits, scales = _row_digits(padded.flatten(1))
+        steps = digits[:, :, : len(padded)].reshape(-1, 3, len(padded) // _TILE, _TILE, _TILE, 4)
+        self.digits = _empty(steps.numel(), dtype=torch.int8)
+        place = 0
+        for chunk in steps.split(CHUNK):
+            # [panels of 16 outputs, steps, 3, 16 fours of channels, 16 outputs, 4]
+            self.digits[place : place + chunk.numel()] = chunk.permute(2, 0, 1, 4, 3, 5).flatten()
+            place += chunk.numel()
+        self.scales, self.bias = scales, None if bias is None else bias.contiguous()
+        self.outputs, self.taps, self.channels = outputs, taps, channels
+        self.activation = 0
+
+    def times(
+        self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor, blocks: int = 1
+    ) -> Tensor:
+        """Digits [planes, 3, pixels and slack, 64] of images -> [images, height, width, outputs].
+
+        ``sizes``: height and width of the images, and of what is wanted of them. With more than one block, of 64
+        outputs each, the result is [blocks, images, height, width, 64].
+        """
+        pixels = len(scales) * sizes[2] * sizes[3]
+        steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
+        shape = (len(scales), *sizes[2:], self.outputs // blocks)
+        out = _empty(*(shape if blocks == 1 else (blocks, *shape)))
+        library().sliced_product(
+            *(digits.data_ptr(), digits.stride(1), self.channels, len(scales) * sizes[0] * sizes[1]),
+            *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
+            *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
+            torch.get_num_threads(),
+        )
+        return out
+
+
+def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
+    """float32 [rows, channels] -> digits int8 [planes, 3, rows and slack, 64], scales [rows]."""
+    _check(x)
+    digits, scales = _room(*x.shape), torch.empty(len(x), dtype=torch.float32)
+    library().sliced_rows(
+        *(x.data_ptr(), *x.shape, digits.data_ptr(), digits.stride(1), scales.data_ptr(), torch.get_num_threads())
+    )
+    return digits, scales
+
+
+class SlicedLinear(nn.Module):
+    """A linear layer on float32 [..., in] -> [..., out]."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self.weights = Weights(layer.weight.detach()[:, None], None if layer.bias is None else layer.bias.detach())
+        self.offsets, self.out_features = torch.zeros(1, dtype=torch.int64), layer.out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._times(x, 1).view(*x.shape[:-1], -1)
+
+    def by_head(self, x: Tensor) -> Tensor:
+        """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""
+        heads = self.out_features // _LANES
+        return self._times(x, heads).view(heads, *x.shape[:-1], _LANES)
+
+    def _times(self, x: Tensor, blocks: int) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
+        return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
+
+
+def attention(layers: Sequence[nn.Module], x: Tensor, heads: int, wanted: int | None = None) -> Tensor:
+    """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
+
+    ``layers`` give query, key and value, or one layer gives all three side by side.
+    """
+    width = sum(layer.out_features for layer in layers) // 3
+    if width == heads * _LANES and all(isinstance(layer, SlicedLinear) for layer in layers):
+        return _sliced_attention([layer.by_head(x) for layer in layers], wanted)
+    parts = [layer(x) for layer in layers]
+    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+    return mixed.transpose(1, 2).reshape(len(x), -1, width)
+
+
+def _sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
+    """[heads, N, tokens, 64] of query, key and value, each or all in one -> [N, ``wanted`` or all tokens, width]."""
+    query, key, value = by_head if len(by_head) == 3 else by_head[0].chunk(3)
+    heads, images, tokens, _ = query.shape
+    wanted, threads = min(wanted or tokens, tokens), torch.get_num_threads()
+    out = _empty(images, wanted, heads * _LANES)
+    memory = torch.empty(library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
+    library().sliced_attention(
+        *(query.data_ptr(), key.data_ptr(), value.data_ptr(), heads, images, tokens, wanted),
+        *(out.data_ptr(), memory.data_ptr(), threads),
+    )
+    return out
+
+
+class SlicedConv2d(nn.Module):
+    """A convolution of stride 1 on float32 [N, in, H, W] -> [N, out, H', W'], channels last.
+
+    Images with their border are one long list of pixels: a tap of the kernel is the same list some pixels further on.
+    What would reach past a line's end is computed too, and left out.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.kernel, self.padding = layer.kernel_size, layer.padding
+        weight = layer.weight.detach().flatten(2).transpose(1, 2)
+        self.weights = Weights(weight, None if layer.bias is None else layer.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.stride(1) != 1:
+            x = x.contiguous(memory_format=torch.channels_last)
+        down, across = self.padding
+        height, width = x.shape[2:]
+        rows, columns = height + 2 * down, width + 2 * across
+        taps = [row * columns + column for row in range(self.kernel[0]) for column in range(self.kernel[1])]
+        digits, scales = _image_digits(x, down, across, taps[-1])
+        sizes = (rows, columns, rows - self.kernel[0] + 1, columns - self.kernel[1] + 1)
+        return self.weights.times(digits, scales, sizes, torch.tensor(taps)).permute(0, 3, 1, 2)
+
+
+def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:
+    """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
+    _check(x)
+    count, channels, height, width = x.shape
+    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, channels)
+    scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
+    library().sliced_images(
+        *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
+        *(digits.data_ptr(), digits.stride(1), scales.data_ptr(), tops.data_ptr(), torch.get_num_threads()),
+    )
+    return digits, scales
+
+
+class SlicedStem(nn.Module):
+    """A convolution with a stride on images of few channels, float32 [N, in, H, W] -> [N, out, H', W'], channels last.
+
+    The pixels of each square of ``stride`` become channels, and those of the squares side by side in a window one long
+    line of memory. What is left is a convolution with stride 1 and a kernel one square wide.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.kernel, self.padding, self.stride = layer.kernel_size, layer.padding, layer.stride[0]
+        self.squares = [-(-size // self.stride) for size in self.kernel]
+        outputs, inputs = layer.weight.shape[:2]
+        down, across = (squares * self.stride for squares in self.squares)
+        weight = F.pad(layer.weight.detach(), (0, across - self.kernel[1], 0, down - self.kernel[0]))
+        weight = weight.view(outputs, inputs, self.squares[0], self.stride, self.squares[1], self.stride)
+        weight = weight.permute(0, 4, 3, 5, 1, 2).reshape(outputs, -1, self.squares[0], 1)
+        plain = nn.Conv2d(weight.shape[1], outputs, (self.squares[0], 1), device="meta")
+        plain.weight, plain.bias = nn.Parameter(weight), layer.bias
+        self.convolution = SlicedConv2d(plain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, channels, *lengths = x.shape
+        sizes = [
+            (length + 2 * padding - kernel) // self.stride + 1
+            for length, padding, kernel in zip(lengths, self.padding, self.kernel, strict=True)
+        ]
+        rows, columns = (size - 1 + squares for size, squares in zip(sizes, self.squares, strict=True))
+        (down, across), (height, width) = self.padding, lengths
+        after = (columns * self.stride - width - across, rows * self.stride - height - down)
+        x = F.pad(x, (across, after[0], down, after[1])).view(count, channels, rows, self.stride, columns, self.stride)
+        squares = x.permute(0, 2, 4, 3, 5, 1).contiguous()
+        line = squares[0, 0, 0].numel()
+        shape = (count, self.squares[1] * line, rows, sizes[1])
+        return self.convolution(squares.as_strided(shape, (rows * columns * line, 1, columns * line, line)))
+
+
+def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu: bool = True) -> Tensor:
+    """Group norm of x [N, C, H, W], plus ``added``, then ReLU if ``relu``; ``x`` may be overwritten."""
+    maps = [x] if added is None else [x, added]
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _TILE == 0 and x.shape[1] <= _WIDEST
+    if not fits or library() is None or not all(m.is_contiguous(memory_format=torch.channels_last) for m in maps):
+        x = norm(x)
+        x = x if added is None else x + added
+        return F.relu_(x) if relu else x
+    library().sliced_group_norm(
+        *(x.data_ptr(), len(x), x.shape[2] * x.shape[3], x.shape[1], norm.num_groups, norm.weight.data_ptr()),
+        *(norm.bias.data_ptr(), norm.eps, _pointer(added), int(relu), x.data_ptr(), torch.get_num_threads()),
+    )
+    return x

@@ -1,0 +1,10 @@
+"""Who computes the float32 products of VBench's networks: results agree within their tolerances, not bit by bit."""
+
+from __future__ import annotations
+
+
+def describe_products(device: str) -> str:
+    """For a manifest: what :func:`speed_up` makes of a network on ``device`` in this environment."""
+    from nova_bench.kernels.amx.library import library
+
+    return "AMX (compiled here)" if device == "cpu" and library() is not None else "PyTorch"

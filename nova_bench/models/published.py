@@ -1,0 +1,196 @@
+"""The NOVA checkpoints with names, and any other repository of the hub in their layout: fetch, find, verify.
+
+nova-tiny comes with nova_bench. Files of the others stay in the hub's own cache (HF_HOME), which names each by the
+digest the hub states for it: SHA-256 for large files, git's blob hash for small ones. So what lies there can be
+verified without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.models.completeness import Incomplete, checkpoint_files, refuse_incomplete
+from nova_bench.core.errors import MissingAsset, UserError
+from nova_bench.core.messages import shorten
+from nova_bench.core.identity import file_digest
+from nova_bench.core.registry import nearest
+from nova_bench.core.regular_files import open_regular
+
+FILES = ("*.json", "*.safetensors", "*.txt")
+"""What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+
+SHIPPED = Path(__file__).parents[1] / "checkpoints"
+"""Folder of the checkpoints that come with nova_bench."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint. ``size`` is about what its files take, in bytes: parameters times two to four.
+
+    ``folder`` is where one that comes with nova_bench lies; it has no ``repo_id``.
+    """
+
+    name: str
+    repo_id: str
+    summary: str
+    size: float
+    revision: str = "main"
+    licence: str = "Apache-2.0"
+    folder: Path | None = None
+
+
+CHECKPOINTS: dict[str, Checkpoint] = {
+    checkpoint.name: checkpoint
+    for checkpoint in (
+        Checkpoint(
+            "nova-tiny", "", "small NOVA of the shapes world, video, 17x64x64", 16e6, folder=SHIPPED / "nova-tiny"
+        ),
+        Checkpoint("nova-0.6b-t2v", "BAAI/nova-d48w1024-osp480", "NOVA 0.6B, video, 33x480x768", 8e9),
+        Checkpoint("nova-0.6b-t2i-512", "BAAI/nova-d48w1024-sd512", "NOVA 0.6B, images, 512x512", 8e9),
+        Checkpoint("nova-0.3b-t2i", "BAAI/nova-d48w768-sdxl1024", "NOVA 0.3B, images, 1024x1024", 7e9),
+        Checkpoint("nova-0.6b-t2i", "BAAI/nova-d48w1024-sdxl1024", "NOVA 0.6B, images, 1024x1024", 8e9),
+        Checkpoint("nova-1.4b-t2i", "BAAI/nova-d48w1536-sdxl1024", "NOVA 1.4B, images, 1024x1024", 10e9),
+    )
+}
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` can be a repository of the hub (``owner/name``). What is written as a path is none: ``./x``."""
+    return bool(_HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|[.-](/|$)|\.git$", name)
+
+
+def get_checkpoint(name: str) -> Checkpoint:
+    """A published checkpoint by name, or any hub id (``owner/name``) as one. UserError with the nearest name else."""
+    if name in CHECKPOINTS:
+        return CHECKPOINTS[name]
+    if is_hub_id(name):
+        known = next((found for found in CHECKPOINTS.values() if name == found.repo_id), None)
+        return known or Checkpoint(name, name, "a checkpoint of the hub", 0.0, licence="see its page")
+    remedy = f"owner/name, or one of: {', '.join(CHECKPOINTS)}"
+    if "/" in name or name.startswith(("~", ".")):
+        remedy = f"a folder is given as model.folder; model.checkpoint is {remedy}"
+    raise UserError(f"{name}: no such checkpoint{nearest(name, CHECKPOINTS)}", remedy)
+
+
+def checkpoint_path(name: str, revision: str | None = None) -> Path:
+    """The checkpoint's folder, in nova_bench or in the hub's cache; never touches the network.
+
+    MissingAsset with the command that fetches it. A snapshot that lacks files is refused when it is used.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    checkpoint = get_checkpoint(name)
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    try:
+        folder = snapshot_download(
+            checkpoint.repo_id,
+            revision=revision or checkpoint.revision,
+            local_files_only=True,
+            allow_patterns=list(FILES),
+        )
+    except LocalEntryNotFoundError as error:
+        raise MissingAsset(f"{missing_text(name)} isn't on this machine", fetch_command(name)) from error
+    except ValueError as error:  # a revision that no folder can be called
+        raise UserError(f"{name}: revision {shorten(revision)}: {error}", "a branch, tag or commit") from error
+    return Path(folder)
+
+
+def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
+    """Download what lacks of a checkpoint and verify all of it; return its folder. Files that came whole are kept.
+
+    The hub's library shows its own progress. MissingAsset where it can't be had; UserError where it came damaged.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    checkpoint = get_checkpoint(name)
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    try:
+        folder = Path(
+            snapshot_download(checkpoint.repo_id, revision=revision or checkpoint.revision, allow_patterns=list(FILES))
+        )
+    except GatedRepoError as error:
+        raise MissingAsset(
+            f"{checkpoint.repo_id}: access to this repository must be asked for",
+            f"accept its terms at https://huggingface.co/{checkpoint.repo_id}, then: hf auth login",
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise MissingAsset(
+            f"{checkpoint.repo_id}: the hub can't be reached, or has no such checkpoint",
+            "check the name, the network and HF_ENDPOINT, and run the same command: it continues",
+        ) from error
+    except HfHubHTTPError as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise MissingAsset(f"{checkpoint.repo_id}: {reason}", "check the name, HF_ENDPOINT and HF_TOKEN") from error
+    if not (folder / "model_index.json").is_file():
+        raise UserError(f"{checkpoint.repo_id}: holds no model_index.json", "a checkpoint in NOVA's layout is expected")
+    refuse_incomplete(folder, "ask the repository's authors, or fetch another revision (--revision)")
+    for path in damaged_files(folder):
+        raise UserError(f"{path}: is damaged", f"delete it, then {fetch_command(name)}")
+    return folder
+
+
+def checkpoint_state(name: str, thorough: bool = False) -> AssetState:
+    """Whether a checkpoint is in the hub's cache; ``thorough`` reads every byte."""
+    try:
+        folder = checkpoint_path(name)
+    except MissingAsset:
+        return AssetState.MISSING
+    return AssetState.DAMAGED if thorough and checkpoint_problem(folder) else AssetState.HERE
+
+
+def checkpoint_problem(folder: Path) -> str:
+    """Why a checkpoint can't be used as it lies there; empty if it is complete and undamaged. Reads every byte."""
+    try:
+        refuse_incomplete(folder)
+        damaged = next(damaged_files(folder), None)
+    except Incomplete as error:
+        return error.message
+    except OSError as error:
+        return f"{error.filename or folder}: {error.strerror or error}"
+    return f"{damaged}: its bytes are not those that were published" if damaged else ""
+
+
+def damaged_files(folder: Path) -> Iterator[Path]:
+    """Files of a snapshot whose bytes are not those that the cache's name for them states.
+
+    A cache without links (some file systems can't make them) states no digests; there nothing can be found.
+    """
+    for path in checkpoint_files(folder):
+        stated = path.resolve().name
+        if re.fullmatch(r"[0-9a-f]{64}", stated):
+            actual = file_digest(path)
+        elif re.fullmatch(r"[0-9a-f]{40}", stated):
+            actual = _git_digest(path)
+        else:
+            continue
+        if actual != stated:
+            yield path
+
+
+def missing_text(name: str) -> str:
+    """What is missing, with its size: ``the checkpoint nova-0.6b-t2v (about 8.0 GB)``."""
+    size = get_checkpoint(name).size
+    return f"the checkpoint {name}" + (f" (about {megabytes(size)})" if size else "")
+
+
+def fetch_command(name: str) -> str:
+    """The command that fetches a checkpoint."""
+    return f"python -m nova_bench assets fetch {name}"
+
+
+def _git_digest(path: Path) -> str:
+    with open_regular(path) as stream:
+        content = stream.read()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

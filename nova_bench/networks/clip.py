@@ -1,0 +1,154 @@
+"""The image half of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.networks.weights import load_network
+from nova_bench.kernels.amx.layers import attention
+
+RESOLUTION = 224
+_HEAD = 64  # channels per attention head
+_QUICK = 1.702  # of QuickGELU
+
+
+@dataclass(frozen=True)
+class CLIPConfig:
+    """Sizes of one published image encoder."""
+
+    patch: int
+    width: int
+    depth: int
+    features: int
+
+    def bytes_per_frame(self, height: int, width: int) -> float:
+        """Memory for one frame of that size: activations of one block, the frame, and what is resampled from it."""
+        tokens = (RESOLUTION // self.patch) ** 2 + 1
+        longer = max(height, width) / min(height, width)
+        return 4 * (tokens * self.width * 16 + 3 * (height * width + 3 * longer * RESOLUTION**2))
+
+
+VIT_B_32 = CLIPConfig(patch=32, width=768, depth=12, features=512)
+VIT_L_14 = CLIPConfig(patch=14, width=1024, depth=24, features=768)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm in float32 whatever the input's type, as CLIP does in half precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
+class QuickGELU(nn.Module):
+    """CLIP's approximation of GELU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(_QUICK * x)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.zeros(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+
+    def settle(self) -> None:
+        """Make a layer of the two parameters that official files hold by names of their own."""
+        self.in_proj = nn.Linear(*self.in_proj_weight.shape[::-1], device="meta")
+        self.in_proj.weight, self.in_proj.bias = self.in_proj_weight, self.in_proj_bias
+        del self.in_proj_weight, self.in_proj_bias
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        return self.out_proj(attention([self.in_proj], x, x.shape[-1] // _HEAD, wanted))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.attn = Attention(width)
+        self.ln_1 = LayerNorm(width)
+        layers = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(OrderedDict(layers))
+        self.ln_2 = LayerNorm(width)
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        x = x[:, :wanted] + self.attn(self.ln_1(x), wanted)
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """The blocks, under their official name."""
+
+    def __init__(self, width: int, depth: int):
+        super().__init__()
+        self.resblocks = nn.Sequential(*(Block(width) for _ in range(depth)))
+
+
+class CLIPImageEncoder(nn.Module):
+    """[N, 3, 224, 224], normalized with CLIP's mean and deviation -> features [N, features], not normalized."""
+
+    def __init__(self, config: CLIPConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.conv1 = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.positional_embedding = nn.Parameter(torch.zeros((RESOLUTION // config.patch) ** 2 + 1, width))
+        self.ln_pre = LayerNorm(width)
+        self.transformer = Transformer(width, config.depth)
+        self.ln_post = LayerNorm(width)
+        self.proj = nn.Parameter(torch.zeros(width, config.features))
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """What enters the first block: [N, 1 + patches, width]."""
+        patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)
+        classes = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        x = torch.cat([classes, patches], dim=1)
+        return self.ln_pre(x + self.positional_embedding.to(x.dtype))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.tokens(images)
+        *blocks, last = self.transformer.resblocks
+        for block in blocks:
+            x = block(x)
+        return self.ln_post(last(x, wanted=1)[:, 0]) @ self.proj
+
+    def half_precision(self) -> CLIPImageEncoder:
+        """Convolution, linear layers and projection in float16; norms and embeddings stay float32: CLIP on CUDA."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.half()
+        self.proj.data = self.proj.data.half()
+        return self
+
+    def fold_activation(self) -> CLIPImageEncoder:
+        """For float32: x * sigmoid(1.702 x) is SiLU of 1.702 x over 1.702, and both factors can go into weights."""
+        for block in self.transformer.resblocks:
+            block.mlp.gelu = nn.SiLU(inplace=True)
+            for parameter in block.mlp.c_fc.parameters():
+                parameter.data *= _QUICK
+            block.mlp.c_proj.weight.data /= _QUICK
+        return self
+
+    @staticmethod
+    def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """An official file's tensors by this module's keys: the image half, as float32."""
+        prefix = "visual."
+        return {key.removeprefix(prefix): value.float() for key, value in state.items() if key.startswith(prefix)}
+
+
+def load_image_encoder(config: CLIPConfig, path: Path, half: bool) -> CLIPImageEncoder:
+    """The image half of an official file, in float32 or in CLIP's float16."""
+    network = load_network(lambda: CLIPImageEncoder(config), path, CLIPImageEncoder.official_keys)
+    return network.half_precision() if half else network.fold_activation()

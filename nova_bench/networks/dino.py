@@ -1,0 +1,107 @@
+"""DINO's ViT-B/16 (Caron et al., ICCV 2021, arXiv 2104.14294): the class token's final features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.kernels.amx.layers import attention
+
+WIDTH = 768
+PATCH = 16
+_HEADS = 12
+_DEPTH = 12
+_GRID = 14  # positions per side that the weights hold
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention on [N, tokens, WIDTH]; of the result the first ``wanted`` tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+        self.proj = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        return self.proj(attention([self.qkv], x, _HEADS, wanted))
+
+
+class MLP(nn.Module):
+    """Two layers with exact GELU."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(WIDTH, 4 * WIDTH)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block; of the result the first ``wanted`` tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(WIDTH, eps=1e-6)
+        self.attn = Attention()
+        self.norm2 = nn.LayerNorm(WIDTH, eps=1e-6)
+        self.mlp = MLP()
+
+    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        x = x[:, :wanted] + self.attn(self.norm1(x), wanted)
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchEmbedding(nn.Module):
+    """[N, 3, H, W] -> [N, (H // 16) * (W // 16), WIDTH]."""
+
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Conv2d(3, WIDTH, PATCH, stride=PATCH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class DINO(nn.Module):
+    """[N, 3, H, W], normalized with ImageNet's mean and deviation -> [N, 768]."""
+
+    def __init__(self):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + _GRID**2, WIDTH))
+        self.patch_embed = PatchEmbedding()
+        self.blocks = nn.ModuleList(Block() for _ in range(_DEPTH))
+        self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
+
+    def positions(self, height: int, width: int) -> Tensor:
+        """Position embedding for an image of that size: [1, 1 + tokens, WIDTH].
+
+        As in DINO's own code the grid is resampled by the factor (rows + 0.1) / 14, not to the size: later
+        implementations that pass the size sample elsewhere, and give embeddings that differ by some percent.
+        """
+        rows, columns = height // PATCH, width // PATCH
+        if (rows, columns) == (_GRID, _GRID) and height == width:
+            return self.pos_embed
+        grid = self.pos_embed[:, 1:].view(1, _GRID, _GRID, WIDTH).permute(0, 3, 1, 2)
+        factors = ((rows + 0.1) / _GRID, (columns + 0.1) / _GRID)
+        resampled = F.interpolate(grid, scale_factor=factors, mode="bicubic")
+        if resampled.shape[-2:] != (rows, columns):
+            raise ValueError(f"{height} x {width}: {tuple(resampled.shape[-2:])} positions, not {(rows, columns)}")
+        return torch.cat([self.pos_embed[:, :1], resampled.flatten(2).transpose(1, 2)], dim=1)
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """What enters the first block: [N, 1 + tokens, WIDTH]."""
+        patches = self.patch_embed(images)
+        classes = self.cls_token.expand(len(images), -1, -1)
+        return torch.cat([classes, patches], dim=1) + self.positions(*images.shape[-2:])
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.tokens(images)
+        *blocks, last = self.blocks
+        for block in blocks:
+            x = block(x)
+        return self.norm(last(x, wanted=1)[:, 0])

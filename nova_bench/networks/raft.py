@@ -1,0 +1,235 @@
+"""RAFT optical flow (Teed and Deng, ECCV 2020, arXiv 2003.12039), the large model, for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.networks.correlation import bytes_kept, correlation, position_grid
+from nova_bench.networks.norm import InstanceNorm
+
+ITERATIONS = 20
+STRIDE = 8
+_HIDDEN = _CONTEXT = 128
+_FEATURES = 256
+_RADIUS = 4
+
+
+def bytes_per_frame(height: int, width: int) -> float:
+    """Memory to encode one frame of that size, at half resolution."""
+    return 4 * height * width * 100
+
+
+def bytes_per_pair(device: str, height: int, width: int) -> float:
+    """Memory for one pair of frames of that size: correlation, lookups and updates, and an encoder."""
+    coarse = height // STRIDE, width // STRIDE
+    return bytes_kept(device, *coarse, ITERATIONS) + 4 * coarse[0] * coarse[1] * 6000 + bytes_per_frame(height, width)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with a shortcut, which is strided and normalized too where ``stride`` is 2."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: type[nn.Module]):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norm1, self.norm2 = norm(outputs), norm(outputs)
+        self.downsample = None
+        if stride != 1:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), norm(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm1(self.conv1(x)).relu_()
+        y = self.norm2(self.conv2(y)).relu_()
+        return y.add_(x if self.downsample is None else self.downsample(x)).relu_()
+
+
+class Encoder(nn.Module):
+    """[N, 3, H, W] -> [N, outputs, H / 8, W / 8]."""
+
+    def __init__(self, outputs: int, norm: type[nn.Module]):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
+        self.norm1 = norm(64)
+        self.layer1 = nn.Sequential(ResidualBlock(64, 64, 1, norm), ResidualBlock(64, 64, 1, norm))
+        self.layer2 = nn.Sequential(ResidualBlock(64, 96, 2, norm), ResidualBlock(96, 96, 1, norm))
+        self.layer3 = nn.Sequential(ResidualBlock(96, 128, 2, norm), ResidualBlock(128, 128, 1, norm))
+        self.conv2 = nn.Conv2d(128, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm1(self.conv1(x.contiguous(memory_format=torch.channels_last))).relu_()
+        return self.conv2(self.layer3(self.layer2(self.layer1(x))))
+
+
+class MotionEncoder(nn.Module):
+    """Correlation samples and flow -> 128 channels, the last two of them the flow itself."""
+
+    def __init__(self, samples: int):
+        super().__init__()
+        self.convc1 = nn.Conv2d(samples, 256, 1)
+        self.convc2 = nn.Conv2d(256, 192, 3, padding=1)
+        self.convf1 = nn.Conv2d(2, 128, 7, padding=3)
+        self.convf2 = nn.Conv2d(128, 64, 3, padding=1)
+        self.conv = nn.Conv2d(256, 126, 3, padding=1)
+
+    def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
+        # Channels last as the rest: of mixed layouts all that follows would be walked with strides, and copied.
+        flow = flow.contiguous(memory_format=torch.channels_last)
+        samples = self.convc2(self.convc1(samples).relu_()).relu_()
+        motion = self.convf2(self.convf1(flow).relu_()).relu_()
+        return torch.cat([self.conv(torch.cat([samples, motion], dim=1)).relu_(), flow], dim=1)
+
+
+class HalfGRU(nn.Module):
+    """One half of the convolutional GRU, along rows (1 x 5) or along columns (5 x 1).
+
+    Its input is [context, motion]; the context stays the same through all iterations, so its share of the gates z and
+    r and of the candidate is computed once and added. Sums in another order than officially: float32 noise only.
+    """
+
+    def __init__(self, kernel: tuple[int, int]):
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.context = nn.Conv2d(_CONTEXT, 3 * _HIDDEN, kernel, padding=padding)
+        self.gates = nn.Conv2d(2 * _HIDDEN, 2 * _HIDDEN, kernel, padding=padding, bias=False)
+        self.candidate = nn.Conv2d(2 * _HIDDEN, _HIDDEN, kernel, padding=padding, bias=False)
+
+    def forward(self, inputs: Tensor, reset: Tensor, share: Tensor) -> None:
+        """Replace the hidden state in ``inputs``, [hidden, motion]; ``share`` is ``self.context`` of the context.
+
+        ``reset`` has the shape of ``inputs`` and holds the same motion; its first half is overwritten.
+        """
+        hidden = inputs[:, :_HIDDEN]
+        of_gates, of_candidate = share.split([2 * _HIDDEN, _HIDDEN], dim=1)
+        z, r = self.gates(inputs).add_(of_gates).sigmoid_().chunk(2, dim=1)
+        torch.mul(r, hidden, out=reset[:, :_HIDDEN])
+        candidate = self.candidate(reset).add_(of_candidate).tanh_()
+        hidden.add_(candidate.sub_(hidden).mul_(z))
+
+
+class SeparableGRU(nn.Module):
+    """A convolutional GRU in two halves. Official files hold its convolutions of [hidden, context, motion] by gate."""
+
+    def __init__(self):
+        super().__init__()
+        channels = 2 * _HIDDEN + _CONTEXT
+        for half, kernel, padding in ((1, (1, 5), (0, 2)), (2, (5, 1), (2, 0))):
+            for gate in "zrq":
+                self.add_module(f"conv{gate}{half}", nn.Conv2d(channels, _HIDDEN, kernel, padding=padding))
+
+    def settle(self) -> None:
+        """Take the official convolutions apart, into what is constant and what is not."""
+        for half in "12":
+            convs = [self._modules.pop(f"conv{gate}{half}") for gate in "zrq"]
+            z, r, q = (conv.weight.data.split([_HIDDEN, _CONTEXT, _HIDDEN], dim=1) for conv in convs)
+            parts = HalfGRU(convs[0].kernel_size)
+            state = {
+                "context.weight": torch.cat([z[1], r[1], q[1]]),
+                "context.bias": torch.cat([conv.bias.data for conv in convs]),
+                "gates.weight": torch.cat([torch.cat([gate[0], gate[2]], dim=1) for gate in (z, r)]),
+                "candidate.weight": torch.cat([q[0], q[2]], dim=1),
+            }
+            parts.load_state_dict(state, assign=True)
+            self.add_module(f"half{half}", parts)
+
+    def context_shares(self, context: Tensor) -> list[Tensor]:
+        """What the context adds in each half."""
+        return [half.context(context) for half in (self.half1, self.half2)]
+
+    def forward(self, hidden: Tensor, motion: Tensor, shares: list[Tensor]) -> Tensor:
+        inputs = torch.cat([hidden, motion], dim=1)
+        reset = inputs.clone()
+        for half, share in zip((self.half1, self.half2), shares, strict=True):
+            half(inputs, reset, share)
+        return inputs[:, :_HIDDEN]
+
+
+class FlowHead(nn.Module):
+    """Hidden state -> change of the flow, [N, 2, h, w]."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(_HIDDEN, 256, 3, padding=1)
+        self.conv2 = nn.Conv2d(256, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(self.conv1(x).relu_())
+
+
+class UpdateBlock(nn.Module):
+    """The recurrent part. ``mask`` gives the weights that upsample the flow."""
+
+    def __init__(self, samples: int):
+        super().__init__()
+        self.encoder = MotionEncoder(samples)
+        self.gru = SeparableGRU()
+        self.flow_head = FlowHead()
+        self.mask = nn.Sequential(nn.Conv2d(_HIDDEN, 256, 3, padding=1), nn.ReLU(), nn.Conv2d(256, 9 * STRIDE**2, 1))
+
+
+class RAFT(nn.Module):
+    """RAFT in three steps, so that each frame is encoded once, in however many pairs it takes part.
+
+    Frames are float32 [N, 3, H, W] in 0-255, sides multiples of 8. Unlike the official code the flow is upsampled
+    after the last iteration only; the others are never used.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.fnet = Encoder(_FEATURES, InstanceNorm)
+        self.cnet = Encoder(_HIDDEN + _CONTEXT, nn.BatchNorm2d)
+        self.update_block = UpdateBlock(4 * (2 * _RADIUS + 1) ** 2)
+
+    def features(self, frames: Tensor) -> Tensor:
+        """What is matched: [N, 256, H / 8, W / 8]."""
+        return self.fnet(2 * (frames / 255.0) - 1.0)
+
+    def context(self, frames: Tensor) -> Tensor:
+        """First hidden state and context of a pair's first frame, before their activations: [N, 256, H / 8, W / 8]."""
+        return self.cnet(2 * (frames / 255.0) - 1.0)
+
+    def low_resolution(
+        self, first: Tensor, second: Tensor, context: Tensor, iterations: int = ITERATIONS
+    ) -> tuple[Tensor, Tensor]:
+        """Flow [N, 2, H / 8, W / 8] in units of 8 pixels, and the hidden state it was read from."""
+        batch, _, height, width = first.shape
+        correlated = correlation(first, second, iterations)
+        hidden, constant = context.split([_HIDDEN, _CONTEXT], dim=1)
+        hidden, shares = torch.tanh(hidden), self.update_block.gru.context_shares(F.relu(constant))
+        start = position_grid(batch, height, width, first.device)
+        positions = start
+        for _ in range(iterations):
+            motion = self.update_block.encoder(positions - start, correlated.samples(positions, _RADIUS))
+            hidden = self.update_block.gru(hidden, motion, shares)
+            positions = positions + self.update_block.flow_head(hidden)
+        return positions - start, hidden
+
+    def flow(self, first: Tensor, second: Tensor, context: Tensor, iterations: int = ITERATIONS) -> Tensor:
+        """Flow in pixels, [N, 2, H, W] (x, y), from features of both frames and the context of the first."""
+        low, hidden = self.low_resolution(first, second, context, iterations)
+        return _upsample(low, 0.25 * self.update_block.mask(hidden))
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Flow [N, 2, H, W] in pixels from ``first`` to ``second``."""
+        return self.flow(self.features(first), self.features(second), self.context(first))
+
+    @staticmethod
+    def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """An official file's tensors by this module's keys.
+
+        Files of data-parallel training prefix them with ``module.``, and list the shortcut's norm under two names.
+        """
+        named = {key.removeprefix("module."): value for key, value in state.items()}
+        return {key: value for key, value in named.items() if ".norm3." not in key}
+
+
+def _upsample(flow: Tensor, mask: Tensor) -> Tensor:
+    """Each fine position is a convex combination of its coarse 3 x 3 neighbourhood (equation 6.3 of the paper)."""
+    batch, _, height, width = flow.shape
+    weights = mask.view(batch, 1, 9, STRIDE, STRIDE, height, width).softmax(dim=2)
+    neighbours = F.unfold(STRIDE * flow, 3, padding=1).view(batch, 2, 9, 1, 1, height, width)
+    fine = (weights * neighbours).sum(dim=2)
+    return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, STRIDE * height, STRIDE * width)

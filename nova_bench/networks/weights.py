@@ -1,0 +1,162 @@
+"""Official weight files into modules, without running anything that a file may hold."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.core.errors import UserError
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def load_network(
+    make: Callable[[], Module],
+    path: Path,
+    keys: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict,
+    entry: str | None = None,
+) -> Module:
+    """``make()`` with the weights of ``path``, in float32 on the CPU, ready for inference.
+
+    ``keys`` turns the file's names into the module's; ``entry`` is the key that holds the state dict, in files that
+    hold more. Every weight must be there, of the right shape, and nothing else: UserError names file and key.
+    """
+    state = keys(read_state_dict(path, entry))
+    with torch.device("meta"):  # no time for weights that are replaced at once
+        module = make()
+    expected = module.state_dict()
+    for key, tensor in expected.items():
+        if key not in state:
+            raise _wrong(path, f"lacks {key}")
+        if state[key].shape != tensor.shape:
+            raise _wrong(path, f"{key} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
+    if unknown := [key for key in state if key not in expected]:
+        raise _wrong(path, f"{unknown[0]} is no weight of {type(module).__name__}")
+    module.load_state_dict(state, assign=True)
+    settle(module)
+    return module.float().eval().requires_grad_(False)
+
+
+def settle(module: nn.Module) -> None:
+    """Let parts that hold weights as official files do rearrange them for use: those with a method ``settle``."""
+    for part in list(module.modules()):
+        if hasattr(part, "settle"):
+            part.settle()
+
+
+def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
+    """Tensors by name, of a file that ``torch.save`` or TorchScript wrote; only tensors and plain containers are read.
+
+    OpenAI publishes CLIP as TorchScript archives. Such an archive is code and weights: here the weights alone are
+    read, through an unpickler that knows tensors and nothing else, so that a file can't run anything whether or not
+    its digest was checked. UserError where the file is neither.
+    """
+    try:
+        if _is_torchscript(path):
+            state = _TorchScriptWeights(path).state_dict()
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise _wrong(path, f"can't be read as weights: {reason}") from error
+    if entry is not None:
+        if not isinstance(state, Mapping) or entry not in state:
+            raise _wrong(path, f"lacks {entry}")
+        state = state[entry]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise _wrong(path, "holds no state dict")
+    return dict(state)
+
+
+def _wrong(path: Path, what: str) -> UserError:
+    return UserError(f"{path}: {what}", "use the official file: python -m nova_bench assets fetch")
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+class _ScriptObject:
+    """Stands for an object of a TorchScript class: only its attributes are of interest."""
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        self.__dict__.update(attributes)
+
+    def tensors(self, prefix: str = "") -> dict[str, Tensor]:
+        """Its tensors and those of its submodules, by state-dict name."""
+        found: dict[str, Tensor] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                found[prefix + name] = value
+            elif isinstance(value, _ScriptObject):
+                found.update(value.tensors(f"{prefix}{name}."))
+        return found
+
+
+class _TorchScriptWeights(pickle.Unpickler):
+    """Reads `data.pkl` of a TorchScript archive with tensors, ordered dicts and script objects, and refuses the rest.
+
+    Format: torch/csrc/jit/docs/serialization.md of the PyTorch repository.
+    """
+
+    def __init__(self, path: Path):
+        self._archive = zipfile.ZipFile(path)
+        data = next(name for name in self._archive.namelist() if name.endswith("/data.pkl"))
+        self._root = data.removesuffix("data.pkl")
+        self._storages: dict[str, Tensor] = {}
+        super().__init__(self._archive.open(data))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        with self._archive:
+            script = self.load()
+        if not isinstance(script, _ScriptObject):
+            raise pickle.UnpicklingError("no module inside")
+        return script.tensors()
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("__torch__"):
+            return _ScriptObject
+        if module == "torch.jit._pickle":  # typed lists, which are no weights
+            return _as_it_is
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        _, dtype, key, _, count = pid
+        if key not in self._storages:
+            data = bytearray(self._archive.read(f"{self._root}data/{key}"))
+            self._storages[key] = torch.frombuffer(data, dtype=dtype, count=count)
+        return self._storages[key]
+
+
+def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    return storage.as_strided(size, stride, offset)
+
+
+def _as_it_is(values: list[Any]) -> list[Any]:
+    return values
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch", "FloatStorage"): torch.float32,
+    ("torch", "HalfStorage"): torch.float16,
+    ("torch", "BFloat16Storage"): torch.bfloat16,
+    ("torch", "DoubleStorage"): torch.float64,
+    ("torch", "LongStorage"): torch.int64,
+    ("torch", "IntStorage"): torch.int32,
+    ("torch", "BoolStorage"): torch.bool,
+    ("torch", "ByteStorage"): torch.uint8,
+}

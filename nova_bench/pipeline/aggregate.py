@@ -1,0 +1,128 @@
+"""Rows -> one summary per metric: value, counts, confidence interval. Pure functions of what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nova_bench.core.intervals import Method, cluster_means
+from nova_bench.models.base import Unit
+from nova_bench.pipeline.plan import PlannedScorer
+from nova_bench.config.suite import StatisticsSpec
+from nova_bench.store import Artifact, FailedUnit, Row, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class SampleScore:
+    """What one metric says of one sample: a row, or the reason why there is none."""
+
+    unit: Unit
+    row: Row | None
+    problem: str = ""
+
+    @property
+    def status(self) -> Status | None:
+        """Status of the row; FAILED where the sample itself could not be made; None where nothing was tried yet."""
+        if self.row is not None:
+            return self.row.status
+        return Status.FAILED if self.problem else None
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """One metric over a run.
+
+    ``value`` is the mean (or the weighted mean, where the metric is defined so) over the samples that are ok; None
+    without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet); samples that the metric's
+    `keep` left out are not among them. ``method`` is how the interval was made from ``n_prompts`` prompts, or why
+    there is none. ``sums`` of value * weight and ``weights`` are of each prompt of the run, in one order for all its
+    metrics: [prompts].
+    """
+
+    scorer: PlannedScorer
+    value: float | None
+    interval: tuple[float, float] | None
+    n_requested: int
+    n_ok: int
+    n_failed: int
+    n_not_measurable: int
+    samples: tuple[SampleScore, ...]
+    method: Method
+    n_prompts: int
+    sums: np.ndarray = field(compare=False, repr=False)
+    weights: np.ndarray = field(compare=False, repr=False)
+
+    @property
+    def n_missing(self) -> int:
+        """Samples that were not scored yet."""
+        return self.n_requested - self.n_ok - self.n_failed - self.n_not_measurable
+
+
+def collect(
+    units: Sequence[Unit],
+    scorer: PlannedScorer,
+    artifacts: Mapping[str, Artifact | FailedUnit],
+    rows: Mapping[tuple[str, str, str], Row],
+) -> tuple[SampleScore, ...]:
+    """What ``scorer`` says of each unit that it applies to, in plan order."""
+    scores = []
+    for unit in units:
+        if not scorer.applies_to(unit):
+            continue
+        artifact = artifacts.get(unit.digest)
+        if isinstance(artifact, Artifact):
+            row = rows.get((artifact.sha256, scorer.identity, scorer.inputs(unit)))
+            scores.append(SampleScore(unit, row))
+        else:
+            scores.append(SampleScore(unit, None, artifact.error if artifact else ""))
+    return tuple(scores)
+
+
+def summarise(
+    scorers: Sequence[PlannedScorer], samples: Sequence[tuple[SampleScore, ...]], statistics: StatisticsSpec
+) -> list[MetricSummary]:
+    """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
+
+    How intervals are made is said in :mod:`nova_bench.core.intervals`; they end where a metric's values do.
+    """
+    import numpy as np
+
+    prompts = {unit.prompt_id: None for scores in samples for unit in (score.unit for score in scores)}
+    position = {prompt: index for index, prompt in enumerate(prompts)}
+    sums = np.zeros((len(position), len(scorers)))
+    weights = np.zeros_like(sums)
+    for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):
+        weighted = scorer.info.average == "weighted"
+        for score in scores:
+            if score.status == Status.OK:
+                weight = score.row.weight if weighted else 1.0
+                sums[position[score.unit.prompt_id], metric] += score.row.value * weight
+                weights[position[score.unit.prompt_id], metric] += weight
+    infos = [scorer.info for scorer in scorers]
+    means = cluster_means(sums[None], weights[None], statistics, [info.binary for info in infos])
+    intervals = means.intervals(statistics.confidence).within([info.range for info in infos])
+    summaries = []
+    for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):
+        counted = [score.status for score in scores]
+        value, low, high = (float(part[metric]) for part in (means.value, intervals.low, intervals.high))
+        summaries.append(
+            MetricSummary(
+                scorer=scorer,
+                value=None if value != value else value,
+                interval=None if low != low else (low, high),
+                n_requested=len(scores),
+                n_ok=counted.count(Status.OK),
+                n_failed=counted.count(Status.FAILED),
+                n_not_measurable=counted.count(Status.NOT_MEASURABLE),
+                samples=scores,
+                method=intervals.methods[metric],
+                n_prompts=int(intervals.clusters[metric]),
+                sums=sums[:, metric],
+                weights=weights[:, metric],
+            )
+        )
+    return summaries

@@ -1,0 +1,147 @@
+"""Units whose artifact is missing -> videos and images, persisted before anything is scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nova_bench.core.batches import batches_of_work, one_line
+from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
+from nova_bench.models.base import ModelAdapter, Output, Unit
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.pipeline.plan import Plan
+from nova_bench.core.progress import Progress
+from nova_bench.store import Artifact, Draft, FailedUnit, Store
+from nova_bench.video.frame_folder import FOLDER_FPS
+
+
+@dataclass(frozen=True)
+class GenerateSummary:
+    """What the stage did."""
+
+    made: int
+    failed: int
+    already_there: int
+    passed_over: frozenset[str]
+    """Digests of units that failed before and would fail again."""
+
+
+def generate(
+    plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress, failures: Failures | None = None
+) -> GenerateSummary:
+    """Make every unit that the store lacks; one that failed is tried again only when what it depends on has changed.
+
+    Each finished batch is in the store before the next one begins. StoreError where the store can't take it.
+    TooManyFailures ends it when ``failures`` allows no more.
+    """
+    failures = failures or Failures(progress)
+    cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)
+    there = store.artifacts(unit.digest for unit in plan.units)
+    hopeless = frozenset(
+        unit
+        for unit, found in there.items()
+        if isinstance(found, FailedUnit) and found.details.get(CAUSE) == cause and not plan.suite.execution.retry_failed
+    )
+    missing = [
+        unit for unit in plan.units if not isinstance(there.get(unit.digest), Artifact) and unit.digest not in hopeless
+    ]
+    made = 0
+    started = time.perf_counter()
+    with progress.stage("generate", len(missing)) as advance:
+        for batch in batches_of_work(missing, plan.suite.execution.batch_size, _worker(adapter), progress.warn):
+            results = store.add_units([_entry(unit, output, plan, cause) for unit, output in batch])
+            for (unit, _), result in zip(batch, results, strict=True):
+                if isinstance(result, FailedUnit):
+                    names = (unit.source, unit.image, unit.reference, unit.prompt)
+                    failures.add("generate", unit.digest, result.error, names)
+                else:
+                    made += 1
+            advance(len(batch))
+            failures.check()
+    if made:
+        store.add_timing("generate", adapter.digest(), plan.suite.execution.device, made, time.perf_counter() - started)
+    return GenerateSummary(made, len(missing) - made, len(plan.units) - len(missing) - len(hopeless), hopeless)
+
+
+def _worker(adapter: ModelAdapter) -> Callable[[Sequence[Unit]], Sequence[Output]]:
+    def work(units: Sequence[Unit]) -> Sequence[Output]:
+        started = time.perf_counter()
+        outputs = {output.unit.digest: output for output in adapter.generate(units)}
+        seconds = (time.perf_counter() - started) / len(units)
+        return [_timed(outputs.get(unit.digest) or Output(unit), seconds) for unit in units]
+
+    return work
+
+
+def _timed(output: Output, seconds: float) -> Output:
+    return Output(output.unit, output.frames, output.path, output.error, {"seconds": seconds, **output.details})
+
+
+def _entry(unit: Unit, output: Output | Exception, plan: Plan, cause: str) -> Draft | Artifact | FailedUnit:
+    """What the store is given for one output; what a failure depends on is kept with it."""
+
+    def failure(error: Exception) -> dict[str, Any]:
+        return with_cause(failure_details(error), cause)
+
+    entry = _made(unit, output, plan)
+    if isinstance(entry, FailedUnit):
+        return replace(entry, details=with_cause(entry.details, cause))
+    return replace(entry, failure=failure) if isinstance(entry, Draft) else entry
+
+
+def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifact | FailedUnit:
+    if isinstance(output, Exception):
+        return FailedUnit(unit.digest, one_line(output), failure_details(output))
+    if output.error is not None:
+        return FailedUnit(unit.digest, output.error)
+    if output.path is not None:
+        rate = {FOLDER_FPS: output.details[FOLDER_FPS]} if FOLDER_FPS in output.details else {}
+        return _external(unit, output.path, rate)
+    if output.frames is None:
+        return FailedUnit(unit.digest, "the model made nothing of it")
+    if problem := _no_pixels(output.frames):
+        return FailedUnit(unit.digest, problem)
+    suffix, write = _writer(output, plan)
+    return Draft(unit.digest, suffix, write, output.details["seconds"], output.details)
+
+
+def _no_pixels(frames: Any) -> str | None:
+    """Why frames are no uint8 [T, H, W, 3]; None where they are. Numbers of another type are never cast to bytes."""
+    import torch
+
+    if not hasattr(frames, "dtype"):
+        return f"the model made a {type(frames).__name__}, not a tensor of pixels"
+    shape, dtype = list(frames.shape), str(frames.dtype).removeprefix("torch.")
+    if dtype != "uint8":
+        finite = bool(torch.as_tensor(frames).isfinite().all())
+        return f"the model made {dtype} pixels, not uint8: " + (
+            "it must scale them to 0..255 and round"
+            if finite
+            else "some are not finite (NaN or infinity), as half precision often causes; try float32 or bfloat16"
+        )
+    if len(shape) != 4 or shape[-1] != 3 or 0 in shape:
+        return f"the model made pixels of shape {shape}, not [frames, height, width, 3]"
+    return None
+
+
+def _external(unit: Unit, path: Path, details: dict[str, Any]) -> Artifact | FailedUnit:
+    try:
+        size = path.stat().st_size
+        return Artifact(unit.digest, unit.content_digest, path.resolve(), size, external=True, details=details)
+    except OSError as error:
+        return FailedUnit(unit.digest, f"{path}: {error.strerror or error}", failure_details(error))
+
+
+def _writer(output: Output, plan: Plan) -> tuple[str, Callable[[Path], object]]:
+    """File type and writing function for the frames of an output: PNG for images, h264 or FFV1 for videos."""
+    from nova_bench.video import write_image, write_lossless, write_mp4
+
+    frames, fps = output.frames, plan.suite.sampling.fps
+    if len(frames) == 1:
+        return ".png", lambda path: write_image(path, frames[0])
+    if plan.suite.sampling.lossless:
+        return ".mkv", lambda path: write_lossless(path, frames, fps)
+    return ".mp4", lambda path: write_mp4(path, frames, fps)

@@ -1,0 +1,261 @@
+"""Suite -> Plan: the units of work with their digests and seeds, and the scorers with their identities.
+
+Planning reads prompts and manifests, needs no torch and touches no device; it backs both `plan` and `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from nova_bench.core.errors import UserError
+from nova_bench.core.messages import shorten
+from nova_bench.core.identity import digest, prompt_id, seed_for
+from nova_bench.pipeline.limit import limited
+from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.core.registry import nearest
+from nova_bench.core.notices import unheard
+from nova_bench.config.paths import locate
+from nova_bench.prompts.recipes import with_recipes
+from nova_bench.prompts.reading import suite_prompts
+from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.scorers.catalog import SCORERS
+from nova_bench.config.suite import KeepSpec, PromptEntry, ReferenceSpec, ScorerUse, Suite
+from nova_bench.video.frame_folder import with_frame_folders
+from nova_bench.video.limits import MediaLimits
+
+MISSING = "missing"
+"""Stands for the content digest of a file that can't be read."""
+MOST_UNITS = 1_000_000
+"""More samples than this in one suite are a mistake."""
+
+
+@dataclass(frozen=True)
+class PlannedScorer:
+    """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
+
+    ``keep`` decides which of its rows count, not what they say; ``optional`` whether a run lacks it without its assets.
+    """
+
+    info: ScorerInfo
+    settings: ScorerSettings
+    tags: frozenset[str]
+    identity: str
+    keep: KeepSpec | None = None
+    optional: bool = False
+
+    def applies_to(self, unit: Unit) -> bool:
+        """Whether this scorer scores that unit."""
+        return not self.tags or not self.tags.isdisjoint(unit.tags)
+
+    def inputs(self, unit: Unit) -> str:
+        """Digest of what else than the artifact a row of this scorer depends on; empty where nothing else does."""
+        parts = []
+        if self.info.needs_reference:
+            parts.append(["reference", unit.reference_digest])
+        if self.info.needs_prompt:
+            parts.append(["prompt", unit.prompt])
+        return digest("inputs", parts) if parts else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do. ``run_id`` is the same whenever the same work is planned.
+
+    ``model`` is the digest of what makes the videos; a plan rebuilt from the store, for a report, has none.
+    """
+
+    suite: Suite
+    units: tuple[Unit, ...]
+    scorers: tuple[PlannedScorer, ...]
+    run_id: str
+    model: str = ""
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder: the suite's name and six digits of the run's identity."""
+        return f"{self.suite.name}-{self.run_id[:6]}"
+
+
+def make_plan(
+    suite: Suite,
+    adapter: ModelAdapter,
+    file_digest: Callable[[Path], str],
+    asset_digest: Callable[[str], str],
+    limit: int | None = None,
+    notice: Callable[..., None] = unheard,
+) -> Plan:
+    """Lay out all the work of a suite; with ``limit``, only so many units (:func:`nova_bench.pipeline.limit.limited`).
+
+    ``notice(text, names)`` hears what is left out of it.
+
+    UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
+    """
+    file_digest = with_frame_folders(with_recipes(file_digest), suite.media)
+    model = adapter.digest()
+    existing = adapter.existing()
+    if existing is not None:
+        if limit is not None:  # a few files to look at are files that are there
+            existing = sorted(existing, key=lambda sample: sample.path is None)
+        _notice_limit(len(existing), limit, notice)
+        existing = limited(existing, limit, suite.scorers, lambda sample: sample.tags)
+        units = [_existing_unit(sample, suite, model, file_digest) for sample in existing]
+    else:
+        units = _generated_units(suite, model, file_digest, limit, notice)
+    _refuse_same_units(units, suite)
+    scorers = tuple(plan_scorer(use, asset_digest, suite.reference, suite.media) for use in suite.scorers)
+    _refuse_twice(scorers, suite)
+    _check_keepers(scorers, suite)
+    run_id = digest(
+        "run",
+        [
+            suite.name,
+            [[unit.digest, sorted(unit.tags)] for unit in units],
+            [[s.identity, sorted(s.tags), *([s.keep.model_dump()] if s.keep else [])] for s in scorers],
+        ],
+    )
+    return Plan(suite, tuple(units), scorers, run_id, model)
+
+
+def plan_scorer(
+    use: ScorerUse, asset_digest: Callable[[str], str], reference: ReferenceSpec, media: MediaLimits
+) -> PlannedScorer:
+    """A scorer's identity from its use in a suite. Limits decide no number, but whether cut files count does."""
+    info = SCORERS.get(use.name)
+    # Only what differs from the default enters, so that scores from before the option existed keep their identity.
+    alignment = reference.model_dump(exclude_defaults=True) if info.needs_reference else {}
+    identity = digest(
+        "scorer",
+        [
+            info.name,
+            info.version,
+            {name: asset_digest(name) for name in info.assets},
+            use.settings.model_dump(mode="json"),
+            *([alignment] if alignment else []),
+            *(["truncated videos allowed"] if media.allow_truncated else []),
+        ],
+    )
+    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional)
+
+
+def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
+    names = [scorer.info.name for scorer in scorers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"suite {suite.name}: scorer {twice[0]!r} is there twice", "keep one use of it")
+
+
+def _check_keepers(scorers: Sequence[PlannedScorer], suite: Suite) -> None:
+    free = [scorer.info.name for scorer in scorers if scorer.keep is None]
+    for scorer in scorers:
+        if scorer.keep and scorer.keep.scorer not in free:
+            raise UserError(
+                f"suite {suite.name}: {scorer.info.name} keeps what {scorer.keep.scorer!r} gives 1, which is no scorer "
+                f"of the suite without `keep`{nearest(scorer.keep.scorer, free)}",
+                "add it to the scorers, with the same tags",
+            )
+
+
+def _existing_unit(
+    sample: ExistingSample, suite: Suite, adapter_digest: str, file_digest: Callable[[Path], str]
+) -> Unit:
+    content = _digest_or_missing(sample.path, file_digest) if sample.path else MISSING
+    identity = prompt_id(sample.prompt)
+    known = content if content != MISSING else [MISSING, sample.path]
+    return Unit(
+        digest=digest("unit", [adapter_digest, known, sample.prompt, sample.sample_index]),
+        prompt_id=identity,
+        prompt=sample.prompt,
+        model_text=sample.prompt,
+        sample_index=sample.sample_index,
+        seed=seed_for(suite.seed, identity, sample.sample_index),
+        tags=sample.tags,
+        source=sample.path,
+        content_digest="" if content == MISSING else content,
+        reference=sample.reference,
+        reference_digest=_digest_or_missing(sample.reference, file_digest) if sample.reference else "",
+    )
+
+
+def _generated_units(
+    suite: Suite,
+    adapter_digest: str,
+    file_digest: Callable[[Path], str],
+    limit: int | None,
+    notice: Callable[..., None],
+) -> list[Unit]:
+    # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds. What a
+    # suite leaves to the model doesn't enter, so that a setting that nova_bench learns later changes no digest.
+    shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
+    entries = suite_prompts(suite, file_digest, notice)
+    uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference
+    count = sum(entry.samples for entry in entries)
+    _notice_limit(count, limit, notice)
+    if limit is None and count > MOST_UNITS:
+        raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
+    most = MOST_UNITS if limit is None else limit
+    samples = [(entry, index) for entry in entries for index in range(min(entry.samples, most))]
+    units: list[Unit] = []
+    for entry, group in groupby(limited(samples, limit, suite.scorers, lambda s: s[0].tags), key=itemgetter(0)):
+        image_digest = _first_frame_digest(entry, file_digest)
+        identity = prompt_id(entry.text, image_digest)
+        reference = str(locate(entry.reference)) if entry.reference else None
+        reference_digest = _digest_or_missing(reference, file_digest) if reference else ""
+        text = entry.model_text or entry.text
+        for _, index in group:
+            seed = seed_for(suite.seed, identity, index)
+            content = [shared, text, image_digest, seed, *([reference_digest] if uses_reference else [])]
+            units.append(
+                Unit(
+                    digest=digest("unit", content),
+                    prompt_id=identity,
+                    prompt=entry.text,
+                    model_text=text,
+                    sample_index=index,
+                    seed=seed,
+                    tags=entry.tags,
+                    image=str(locate(entry.image)) if entry.image else None,
+                    reference=reference,
+                    reference_digest=reference_digest,
+                )
+            )
+    return units
+
+
+def _notice_limit(count: int, limit: int | None, notice: Callable[..., None]) -> None:
+    if limit is not None and limit < count:
+        notice(f"limited to {limit} of {count} samples (--limit)", asked=True)
+
+
+def _refuse_same_units(units: Sequence[Unit], suite: Suite) -> None:
+    seen: set[str] = set()
+    for unit in units:
+        if unit.digest in seen:
+            raise UserError(
+                f"suite {suite.name}: prompt {shorten(unit.prompt)}, sample {unit.sample_index} is planned twice",
+                "keep one of them",
+            )
+        seen.add(unit.digest)
+
+
+def _first_frame_digest(entry: PromptEntry, file_digest: Callable[[Path], str]) -> str:
+    if entry.image is None:
+        return ""
+    try:
+        return file_digest(locate(entry.image))
+    except OSError as error:
+        raise UserError(
+            f"prompt {shorten(entry.text)}: first frame {entry.image} can't be read: {error.strerror or error}",
+            "correct `image` of that prompt",
+        ) from error
+
+
+def _digest_or_missing(path: str, file_digest: Callable[[Path], str]) -> str:
+    try:
+        return file_digest(Path(path))
+    except OSError:
+        return MISSING

@@ -1,0 +1,213 @@
+"""What a run would do, without doing it: counts, missing assets, disk and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from nova_bench.pipeline.aggregate import collect
+from nova_bench.assets import asset_digest, asset_state, get_asset
+from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.core.identity import file_digest
+from nova_bench.experiments.registry import Request
+from nova_bench.models.base import Unit
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
+from nova_bench.core.progress import Progress
+from nova_bench.pipeline.run import build_adapter, requested_suite
+from nova_bench.pipeline.sample_filter import needed
+from nova_bench.config.suite import Suite
+from nova_bench.store import Artifact, Row, Status, Store
+
+# h264 at the default quality stays below this on natural video; used only until the store has videos to measure.
+BITS_PER_PIXEL = 0.15
+
+
+@dataclass(frozen=True)
+class ScorerPreview:
+    """How far one scorer is. ``seconds`` is what the missing rows will take, as far as the store's timings tell."""
+
+    name: str
+    done: int
+    missing: int
+    needs: tuple[str, ...]
+    seconds: float | None
+    at_least: bool = False
+    """Whether verdicts to come decide if there is more to do."""
+    failed: int = 0
+    """How many of the missing failed before: they are tried again when something changed, or with --retry-failed."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do."""
+
+    plan: Plan
+    units_done: int
+    units_failed: int
+    scorers: tuple[ScorerPreview, ...]
+    missing_assets: tuple[str, ...]
+    disk_bytes: float | None
+    generate_seconds: float | None
+    decode_seconds: float | None
+
+    @property
+    def unscored(self) -> int:
+        """Samples that no scorer applies to."""
+        return sum(not any(scorer.applies_to(unit) for scorer in self.plan.scorers) for unit in self.plan.units)
+
+    @property
+    def seconds(self) -> float | None:
+        """All that is left to do; None where a part of it was never timed."""
+        parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
+        return None if None in parts else sum(parts)
+
+    @property
+    def summary(self) -> str:
+        """How much there is to do, in a few words."""
+        return f"{len(self.plan.units)} samples, {len(self.scorers)} scorers"
+
+    def text(self) -> str:
+        """For people: a table of the work, then one line each for assets, disk and time."""
+        from tabulate import tabulate
+
+        units = len(self.plan.units)
+        prompts = len({unit.prompt_id for unit in self.plan.units})
+        unmade = units - self.units_done
+        failed = f" ({self.units_failed} failed before)" if self.units_failed else ""
+        rows = [["samples", self.units_done, f"{unmade}{failed}", duration(self.generate_seconds), ""]]
+        for scorer in self.scorers:
+            needs = ", ".join(scorer.needs)
+            missing = f"{scorer.missing} or more" if scorer.at_least and scorer.missing else scorer.missing
+            missing = f"{missing} ({scorer.failed} failed before)" if scorer.failed else missing
+            rows.append([scorer.name, scorer.done, missing, duration(scorer.seconds), needs])
+        lines = [
+            f"run {self.plan.run_name}: samples: {units}, prompts: {prompts}, scorers: {len(self.scorers)}",
+            "",
+            tabulate(rows, ["", "done", "missing", "time left", "needs"]),
+            "",
+        ]
+        if self.unscored and self.scorers:
+            lines.append(
+                f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
+            )
+        lines += [f"asset missing: {name}" for name in self.missing_assets] or ["assets: none missing"]
+        lines.append(f"disk: {self._disk()}")
+        if self.seconds is None:
+            lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
+        else:
+            lines.append(f"time: {duration(self.seconds)}, at the speed of earlier runs")
+        return "\n".join(lines)
+
+    def _disk(self) -> str:
+        if self.disk_bytes is None:
+            return "unknown; set sampling.num_frames, height and width for an estimate"
+        if any(unit.source for unit in self.plan.units):
+            return "none; the files stay where they are"
+        return f"about {megabytes(self.disk_bytes)} for the missing samples" if self.disk_bytes else "no more is needed"
+
+
+def preview_benchmark(request: Request) -> Preview:
+    """What a run of a suite of the kind "benchmark" would do."""
+    return preview_suite(requested_suite(request), request.store, request.limit)
+
+
+def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
+    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing."""
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
+        digest: Callable[[Path], str] = store.file_digest if store else file_digest
+        notice = Progress().notice
+        adapter = build_adapter(suite, digest, notice)
+        plan = make_plan(suite, adapter, digest, asset_digest, limit, notice)
+        return _compare(plan, store, adapter.digest())
+
+
+def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
+    artifacts = store.artifacts(unit.digest for unit in plan.units) if store else {}
+    rows = store.rows(scorer.identity for scorer in plan.scorers) if store else {}
+    speeds = _Speeds(store, plan.suite.execution.device)
+    unscored: set[str] = set()
+    here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
+    scorers, assets = [], set()
+    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    for scorer in plan.scorers:
+        asked = must_see.get(scorer.info.name)
+        applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
+        states = {unit.digest: _state(unit, scorer, here, rows) for unit in applies}
+        left = [unit for unit, state in states.items() if state in (None, Status.FAILED)]
+        failed = list(states.values()).count(Status.FAILED)
+        absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        if scorer.optional and absent:  # it will be left out
+            left, failed, absent = [], 0, tuple(f"{title} (optional)" for title in absent)
+        else:
+            assets.update(scorer.info.assets)
+        unscored.update(left)
+        seconds = speeds.seconds("score", scorer.info.name, len(left))
+        done = len(applies) - len(left)
+        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None, failed))
+    missing_units = len(plan.units) - len(here)
+    return Preview(
+        plan,
+        len(here),
+        len(artifacts) - len(here),
+        tuple(scorers),
+        (
+            *(ADAPTERS.get(plan.suite.model.adapter).missing(plan.suite.model) if missing_units else ()),
+            *(_describe(name) for name in sorted(assets) if asset_state(name) != AssetState.HERE),
+        ),
+        _disk(plan, store, here, missing_units),
+        speeds.seconds("generate", adapter_digest, missing_units),
+        speeds.seconds("score", "decode", len(unscored)),
+    )
+
+
+def _state(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: dict[tuple, Row]) -> Status | None:
+    """How scoring a unit ended; None where it didn't happen yet."""
+    if unit.digest not in here:
+        return None
+    row = rows.get((here[unit.digest].sha256, scorer.identity, scorer.inputs(unit)))
+    return None if row is None else row.status
+
+
+class _Speeds:
+    """Seconds per item as the store measured them, on the suite's device or, where that is `auto`, on the slowest."""
+
+    def __init__(self, store: Store | None, device: str):
+        self._known: dict[tuple[str, str], float] = {}
+        for (stage, what, where), value in (store.seconds_per_item() if store else {}).items():
+            if device in ("auto", where):
+                self._known[stage, what] = max(value, self._known.get((stage, what), 0.0))
+
+    def seconds(self, stage: str, what: str, count: int) -> float | None:
+        """Time for ``count`` items; None where none was ever timed."""
+        if count == 0:
+            return 0.0
+        speed = self._known.get((stage, what))
+        return None if speed is None else speed * count
+
+
+def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int) -> float | None:
+    """Bytes that ``count`` missing samples will take: like this plan's own samples, else by the number of pixels."""
+    if not count or any(unit.source for unit in plan.units):
+        return 0.0
+    if here:
+        return count * sum(artifact.size for artifact in here.values()) / len(here)
+    sampling = plan.suite.sampling
+    if sampling.num_frames and sampling.height and sampling.width:
+        return count * sampling.num_frames * sampling.height * sampling.width * BITS_PER_PIXEL / 8
+    mean = store.mean_artifact_size() if store else None
+    return None if mean is None else count * mean
+
+
+def _describe(name: str) -> str:
+    asset = get_asset(name)
+    return f"{asset.title} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
+
+
+def duration(seconds: float | None) -> str:
+    """0:01:23, or a question mark where nothing was ever timed."""
+    return "?" if seconds is None else str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,148 @@
+"""One run from suite to report: plan, generate, score, aggregate, render. The store is the only state between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nova_bench.assets import asset_digest, asset_path
+from nova_bench.core.device import resolve_device
+from nova_bench.pipeline.subset import only_dimensions
+from nova_bench.core.errors import MissingAsset
+from nova_bench.pipeline.failures import Failures, TooManyFailures
+from nova_bench.pipeline.generate import generate
+from nova_bench.experiments.registry import Request
+from nova_bench.config.loading import load_suite
+from nova_bench.pipeline.manifest import plan_content, write_manifest
+from nova_bench.models.base import AdapterContext, ModelAdapter
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.models.shorthand import model_section
+from nova_bench.core.notices import unheard
+from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
+from nova_bench.core.progress import Progress, log_to
+from nova_bench.prompts.reading import make_prompt_files
+from nova_bench.report import Reported, write_run_report
+from nova_bench.pipeline.score import score
+from nova_bench.config.suite import Suite
+from nova_bench.store import Store
+from nova_bench.store.store import stored_run
+
+
+def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[..., None]) -> ModelAdapter:
+    """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
+    context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
+    return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
+
+
+def requested_suite(request: Request, notice: Callable[..., None] = unheard) -> Suite:
+    """The suite with everything that the command line changes; ``notice`` hears what that leaves out."""
+    model = model_section(request.model) if request.model else None
+    suite = load_suite(request.suite, request.assignments, model, request.options)
+    return only_dimensions(suite, request.dimensions, notice)
+
+
+def run_benchmark(request: Request, progress: Progress) -> Reported:
+    """Run a suite of the kind "benchmark": one model, scored."""
+    return run_suite(requested_suite(request, progress.notice), request.store, request.limit, progress)
+
+
+def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Reported:
+    """Run a suite on the store at ``root`` and write its report; what is there already is not done again.
+
+    Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
+    """
+    with Store.writer(root) as store:
+        plan, folder = measure_suite(suite, store, limit, progress)
+        with progress.stage("report", 0):
+            return write_run_report(plan, store, folder, progress)
+
+
+def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
+    """Plan, generate and score a suite; return the plan and the run's folder, with manifest and log."""
+    try:
+        return _measure(suite, store, limit, progress)
+    finally:
+        progress.notices.clear()
+
+
+def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
+    started = datetime.now(UTC)
+    execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
+    suite = suite.model_copy(update={"execution": execution})
+    adapter = build_adapter(suite, store.file_digest, progress.notice)
+    with progress.stage("plan", 0):
+        plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
+    folder = store.run_folder(plan.run_name)
+    with log_to(folder / "run.log"):
+        progress.say(
+            f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
+        )
+        store.add_run(record_of(plan))
+        prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
+        ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, progress.notice)
+        store.set_notices(plan.run_id, progress.notices)
+        progress.notices.clear()
+        try:
+            try:
+                _work(plan, adapter, store, progress)
+            except TooManyFailures as stop:
+                progress.warn(str(stop))
+            finally:
+                store.add_notices(plan.run_id, progress.notices)
+            store.back_up()
+        finally:
+            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
+    return plan, folder
+
+
+def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
+    """Generate and score what the store lacks. TooManyFailures where the suite allows no more of them."""
+    make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
+    failures = Failures(progress, plan.suite.execution.max_failures)
+    try:
+        generated = generate(plan, adapter, store, progress, failures)
+        if generated.already_there:
+            progress.say(f"{generated.already_there} samples were there already")
+        scored = score(plan, _computable(plan, progress), store, progress, failures)
+        if scored.already_there:
+            progress.say(f"{scored.already_there} scores were there already")
+    finally:
+        failures.log_counts()
+    if passed_over := len(generated.passed_over) + len(scored.passed_over):
+        progress.say(
+            f"{passed_over} samples that failed before were not tried again: their files, the limits and the code are "
+            "what they were (--retry-failed tries them)"
+        )
+
+
+def record_of(plan: Plan):
+    """The plan as the store keeps it: enough to rebuild every table without the model."""
+    scorers = [
+        {
+            "name": scorer.info.name,
+            "identity": scorer.identity,
+            "tags": sorted(scorer.tags),
+            "keep": scorer.keep.model_dump() if scorer.keep else None,
+            "optional": scorer.optional,
+            "settings": scorer.settings.model_dump(mode="json"),
+        }
+        for scorer in plan.scorers
+    ]
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, plan.units)
+
+
+def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
+    """The scorers whose assets are here; the others are named, with what they need."""
+    ready: list[PlannedScorer] = []
+    waiting: dict[str, list[str]] = {}
+    for scorer in plan.scorers:
+        try:
+            for name in scorer.info.assets:
+                asset_path(name)
+            ready.append(scorer)
+        except MissingAsset as missing:
+            waiting.setdefault(str(missing), []).append(scorer.info.name)
+    for needs, names in waiting.items():
+        progress.warn(f"{', '.join(names)}: not computed: {needs}")
+    return ready

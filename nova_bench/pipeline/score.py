@@ -1,0 +1,290 @@
+"""(artifact, scorer) pairs whose rows are missing -> rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from nova_bench.pipeline.aggregate import collect
+from nova_bench.assets import asset_path
+from nova_bench.core.batches import one_line, work_in_batches
+from nova_bench.pipeline.completion import complete
+from nova_bench.pipeline.decoding import Decoded, Decoding, Job
+from nova_bench.execute import LostWorker, make_executor, report_step
+from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
+from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.core.progress import Progress
+from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
+from nova_bench.scorers.streaming import Part, measure
+from nova_bench.pipeline.sample_filter import needed
+from nova_bench.config.suite import ExecutionSpec
+from nova_bench.store import Artifact, Row, Status, Store
+from nova_bench.video.limits import MediaLimits
+
+NO_REFERENCE = "no reference clip was given"
+
+
+@dataclass
+class ScoredBatch:
+    """Rows of one batch, with where its time went."""
+
+    jobs: int
+    rows: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What the stage did."""
+
+    rows: int
+    failed: int
+    already_there: int
+    passed_over: frozenset[str]
+    """Digests of artifacts that failed before and would fail again."""
+
+
+def score(
+    plan: Plan,
+    scorers: Sequence[PlannedScorer],
+    store: Store,
+    progress: Progress,
+    failures: Failures | None = None,
+) -> ScoreSummary:
+    """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
+
+    Rows of a batch are in the store before the next one begins; failed rows are tried again only when something they
+    depend on has changed. Where the verdicts of a scorer decide which samples it must still see, these are scored in
+    further rounds. TooManyFailures ends it when ``failures`` allows no more.
+    """
+    failures = failures or Failures(progress)
+    causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
+    hopeless = set() if plan.suite.execution.retry_failed else _hopeless(store, causes)
+    execution = plan.suite.execution
+    worker = ScoreWorker(tuple(scorers), execution, plan.suite.reference.align, plan.suite.media)
+    jobs, already_there = missing_jobs(plan, scorers, store, hopeless)
+    total = failed = 0
+    tried: set[tuple[str, int, str]] = set()
+    with closing(worker):
+        while True:
+            rows = _run_jobs(jobs, worker, plan, store, progress, causes, failures)
+            total, failed = total + len(rows), failed + rows.count(Status.FAILED)
+            tried.update((job.artifact, *want) for job in jobs for want in job.wants)
+            if not jobs or all(scorer.keep is None for scorer in plan.scorers):
+                return ScoreSummary(
+                    total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless}
+                )
+            jobs = _untried(missing_jobs(plan, scorers, store, hopeless)[0], tried)
+
+
+def _hopeless(store: Store, causes: Mapping[str, str]) -> set[tuple[str, str, str]]:
+    """Keys of failed rows that would fail again: what they depended on is what it was."""
+    details = store.failure_details(causes)
+    return {key for key, known in details.items() if known.get(CAUSE) == causes[key[1]]}
+
+
+def _artifacts(plan: Plan, store: Store) -> frozenset[str]:
+    found = store.artifacts(unit.digest for unit in plan.units).values()
+    return frozenset(artifact.sha256 for artifact in found if isinstance(artifact, Artifact))
+
+
+def _run_jobs(
+    jobs: Sequence[Job],
+    worker: ScoreWorker,
+    plan: Plan,
+    store: Store,
+    progress: Progress,
+    causes: Mapping[str, str],
+    failures: Failures,
+) -> list[Status]:
+    """Score jobs and store their rows; the rows' states."""
+    execution = plan.suite.execution
+    names = {job.artifact: (job.path, job.reference, job.prompt) for job in jobs}
+    warned: set[str] = set()
+
+    def warn(text: str) -> None:
+        (progress.log if text in warned else progress.warn)(text)
+        warned.add(text)
+
+    states: list[Status] = []
+    decoded, decode_seconds = 0, 0.0
+    batches = make_executor(execution).map(worker, jobs, worker.lose, warn)
+    with progress.stage("score", len(jobs)) as advance, closing(batches):
+        for batch in batches:
+            store.add_rows(
+                replace(row, details=with_cause(row.details, causes[row.identity]))
+                if row.status == Status.FAILED
+                else row
+                for row in batch.rows
+            )
+            for warning in batch.warnings:
+                warn(warning)
+            for row in batch.rows:
+                states.append(row.status)
+                if row.status == Status.FAILED:
+                    failures.add(f"score: {row.scorer}", row.artifact, row.message, names[row.artifact])
+            decoded, decode_seconds = decoded + batch.jobs, decode_seconds + batch.decode_seconds
+            _add_scorer_timings(batch, execution.device, store)
+            advance(batch.jobs)
+            failures.check()
+    if decoded:
+        store.add_timing("score", "decode", execution.device, decoded, decode_seconds)
+    return states
+
+
+def missing_jobs(
+    plan: Plan,
+    scorers: Sequence[PlannedScorer],
+    store: Store,
+    hopeless: Collection[tuple[str, str, str]] = frozenset(),
+) -> tuple[list[Job], int]:
+    """Jobs for all rows that are missing or failed and needed as far as is known, and how many are there already.
+
+    ``hopeless`` are keys of failed rows that get no job.
+    """
+    artifacts = store.artifacts(unit.digest for unit in plan.units)
+    rows = store.rows(scorer.identity for scorer in scorers)
+    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
+    paths, already_there = {}, 0
+    for unit in plan.units:
+        artifact = artifacts.get(unit.digest)
+        if not isinstance(artifact, Artifact):
+            continue
+        for index, scorer in enumerate(scorers):
+            if not scorer.applies_to(unit) or unit.digest not in must_see.get(scorer.info.name, (unit.digest,)):
+                continue
+            inputs = scorer.inputs(unit)
+            row = rows.get((artifact.sha256, scorer.identity, inputs))
+            if row is not None and row.status != Status.FAILED:
+                already_there += 1
+                continue
+            if row is not None and row.key in hopeless:
+                continue
+            key = (artifact.sha256, unit.prompt, unit.reference)
+            jobs.setdefault(key, {})[index, inputs] = None
+            paths[artifact.sha256] = str(artifact.path)
+    return [
+        Job(artifact, paths[artifact], prompt, reference, tuple(wants))
+        for (artifact, prompt, reference), wants in jobs.items()
+    ], already_there
+
+
+def _untried(jobs: Sequence[Job], tried: set[tuple[str, int, str]]) -> list[Job]:
+    left = (replace(job, wants=tuple(want for want in job.wants if (job.artifact, *want) not in tried)) for job in jobs)
+    return [job for job in left if job.wants]
+
+
+def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
+    totals: dict[str, tuple[int, float]] = {}
+    for row in batch.rows:
+        items, seconds = totals.get(row.scorer, (0, 0.0))
+        totals[row.scorer] = items + 1, seconds + row.seconds
+    for name, (items, seconds) in totals.items():
+        store.add_timing("score", name, device, items, seconds)
+
+
+class ScoreWorker:
+    """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
+
+    def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align, limits: MediaLimits):
+        self._planned, self._device, self._align = scorers, execution.device, align
+        self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
+        self._limits, self._decoding = limits, Decoding(limits)
+        self._built: dict[int, Scorer] = {}
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits)}
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoding.close()
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
+        """Yield one batch of rows after another; decoding runs ahead of scoring in processes of its own."""
+        infos = [planned.info for planned in self._planned]
+        for batch in self._decoding.batches(jobs, infos, self._batch_size, self._batch_bytes):
+            result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
+            if self._decoding.problem:
+                result.warnings.append(self._decoding.problem)
+            streamed = {}
+            if batch[0].streams:
+                streamed = self._measured(batch[0])
+            for index in range(len(self._planned)):
+                result.rows += self._score(index, batch, streamed, result.warnings)
+            batch.clear()  # no decoded video lives on while the next ones are waited for
+            yield result
+
+    def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
+        """The failed rows of a job that no worker survives."""
+        rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
+        return ScoredBatch(1, rows)
+
+    def _row(self, job: Job, index: int, inputs: str) -> Row:
+        """The row of a scorer for a job, with nothing in it yet."""
+        planned = self._planned[index]
+        return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
+
+    def _measured(self, entry: Decoded) -> dict[int, Part]:
+        """Lead the frames of a stream through all scorers that go from frame to frame: each one's part, by index."""
+        parts = {}
+        for index, _ in entry.job.wants:
+            info = self._planned[index].info
+            compares = info.needs_reference
+            if info.streams and not (compares and entry.job.reference is None) and entry.problem(compares) is None:
+                parts[index] = Part(self._scorer(index).begin, compares)
+        report_step(", ".join(self._planned[index].info.name for index in parts))
+        if parts:
+            measure(list(parts.values()), *entry.sources(), self._align)
+            scored = any(isinstance(part.outcome, Score) for part in parts.values())
+            if scored and (changed := entry.changed(self._limits)):
+                for part in parts.values():
+                    part.outcome = changed
+        return parts
+
+    def _score(
+        self, index: int, batch: list[Decoded], streamed: Mapping[int, Part], warnings: list[str]
+    ) -> Iterable[Row]:
+        """Rows of one scorer for the jobs of a batch that want it; ``streamed``: what is scored already."""
+        planned = self._planned[index]
+        info = planned.info
+        ready: list[tuple[Decoded, Row]] = []
+        for entry in batch:
+            for wanted, inputs in entry.job.wants:
+                if wanted != index:
+                    continue
+                row = self._row(entry.job, index, inputs)
+                if info.needs_reference and entry.job.reference is None:
+                    yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
+                elif (problem := entry.problem(info.needs_reference)) is not None:
+                    yield replace(row, message=one_line(problem), details=failure_details(problem, "decode"))
+                elif (part := streamed.get(index)) is not None:
+                    yield complete(replace(row, seconds=part.seconds), entry.noted(part.outcome, info))
+                elif (error := entry.not_whole(info.needs_reference, self._limits)) is not None:
+                    yield complete(row, error)
+                else:
+                    ready.append((entry, row))
+        if not ready:
+            return
+        report_step(info.name)
+        scorer = self._scorer(index)
+
+        def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
+            report_step(info.name)
+            return scorer.score([entry.sample(info.needs_reference, self._align) for entry, _ in part])
+
+        started = time.perf_counter()
+        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
+        seconds = (time.perf_counter() - started) / len(ready)
+        for (entry, row), outcome in outcomes:
+            yield complete(replace(row, seconds=seconds), entry.noted(outcome, info))
+
+    def _scorer(self, index: int) -> Scorer:
+        if index not in self._built:
+            planned = self._planned[index]
+            context = ScorerContext(self._device, asset_path)
+            self._built[index] = planned.info.build(planned.settings, context)
+        return self._built[index]

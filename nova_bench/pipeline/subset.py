@@ -1,0 +1,54 @@
+"""`--dims a,b`: a suite with only some of its scorers, and only the prompts that these score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nova_bench.pipeline.composite import leaf_metrics
+from nova_bench.core.errors import UserError
+from nova_bench.core.registry import nearest
+from nova_bench.core.notices import unheard
+from nova_bench.protocols.catalog import DERIVED
+from nova_bench.config.suite import PublishedSpec, Suite
+
+
+def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:
+    """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
+
+    Final scores that rest on other scorers, and published numbers of what isn't measured then, are left out too. The
+    whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of the
+    suite has. ``notice(text, names)`` hears which scorers are left out.
+    """
+    if not names:
+        return suite
+    uses = {use.name: use for use in suite.scorers}
+    for name in names:
+        if name not in uses:
+            raise UserError(
+                f"--dims: suite {suite.name} has no scorer {name!r}{nearest(name, uses)}", f"it has: {', '.join(uses)}"
+            )
+    wanted = {*names, *(uses[name].keep.scorer for name in names if uses[name].keep)}
+    scorers = tuple(use for use in suite.scorers if use.name in wanted)
+    if left_out := [name for name in uses if name not in wanted]:
+        chosen = ", ".join(use.name for use in scorers)
+        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {chosen}", left_out, asked=True)
+    derived = tuple(name for name in suite.derived if wanted.issuperset(leaf_metrics(DERIVED.get(name), DERIVED.all())))
+    changes: dict[str, object] = {"scorers": scorers, "derived": derived}
+    changes["published"] = _published(suite.published, {*wanted, *derived})
+    if suite.prompts and all(use.tags for use in scorers):
+        tags = dict.fromkeys(tag for use in scorers for tag in use.tags)
+        chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
+        if not chosen:
+            raise UserError(
+                f"--dims: prompts.tags of suite {suite.name} has none of {', '.join(tags)}", "leave prompts.tags out"
+            )
+        changes["prompts"] = suite.prompts.model_copy(update={"tags": chosen})
+    return suite.model_copy(update=changes)
+
+
+def _published(columns: Sequence[PublishedSpec], names: set[str]) -> tuple[PublishedSpec, ...]:
+    """Published numbers of these metrics; a column that has none of them is left out."""
+    kept = ({name: value for name, value in column.values.items() if name in names} for column in columns)
+    return tuple(
+        column.model_copy(update={"values": values}) for column, values in zip(columns, kept, strict=True) if values
+    )

@@ -1,0 +1,164 @@
+"""Prompts from a folder or manifest of clips: caption, first frame, and the clip as reference, cut to one format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nova_bench.core.errors import MediaError, UserError
+from nova_bench.models.base import ExistingSample
+from nova_bench.core.notices import unheard
+from nova_bench.config.paths import locate
+from nova_bench.core.progress import Progress
+from nova_bench.prompts.recipes import made_file
+from nova_bench.core.regular_files import read_text, why_unread
+from nova_bench.config.suite import ClipPromptsSpec, PromptEntry, SamplingSpec
+from nova_bench.video.folder import list_media
+from nova_bench.video.formats import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VERSION = "1"
+"""Changes whenever the same clip and format give other pixels."""
+
+
+class ClipPrompts:
+    """What ``prompts.clips`` of a suite stands for."""
+
+    def __init__(
+        self,
+        spec: ClipPromptsSpec,
+        sampling: SamplingSpec,
+        file_digest: Callable[[Path], str],
+        notice: Callable[..., None] = unheard,
+    ):
+        self._spec, self._sampling, self._digest, self._notice = spec, sampling, file_digest, notice
+
+    def entries(self) -> list[PromptEntry]:
+        """One prompt per clip. UserError where there are none, or where some are too short."""
+        listed = list(self._listed())
+        self._refuse_short([path for _, path in listed])
+        return [entry for entry, _ in listed]
+
+    def _listed(self) -> Iterator[tuple[PromptEntry, Path]]:
+        format_ = [VERSION, self._sampling.height, self._sampling.width, self._spec.every]
+        for sample in self._samples():
+            path = Path(sample.path)
+            try:
+                recipe = ["clip", self._digest(path), *format_]
+            except OSError as error:
+                raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.clips") from error
+            entry = PromptEntry(
+                text=sample.prompt,
+                tags=sample.tags,
+                image=made_file(recipe, ".png"),
+                reference=made_file([*recipe, self._frames], ".mkv"),
+            )
+            yield entry, path
+
+    @property
+    def _frames(self) -> int:
+        frames = self._spec.num_frames or self._sampling.num_frames
+        if frames is None:
+            raise UserError("prompts.clips: how many frames of each clip?", "set sampling.num_frames")
+        return frames
+
+    @property
+    def _needed(self) -> int:
+        return 1 + (self._frames - 1) * self._spec.every
+
+    def _samples(self) -> list[ExistingSample]:
+        from nova_bench.models.files import read_manifest
+
+        if self._spec.manifest is not None:
+            where = locate(self._spec.manifest)
+            samples = read_manifest(where, self._notice)
+        else:
+            where = locate(self._spec.folder)
+            if not where.is_dir():
+                raise UserError(f"{where}: no such folder", "correct prompts.clips.folder")
+            samples = self._scan(where)
+        if not samples:
+            raise UserError(f"{where}: no clips", f"known types: {' '.join(sorted(VIDEO_SUFFIXES))}")
+        chosen = samples[: self._spec.count]
+        if len(chosen) < len(samples):
+            self._notice(f"{where}: the first {len(chosen)} of {len(samples)} clips (prompts.clips.count)", asked=True)
+        return chosen
+
+    def _scan(self, folder: Path) -> list[ExistingSample]:
+        found = list_media(folder, VIDEO_SUFFIXES)
+        captions = {path.with_suffix(".txt") for path in found.files}
+        found.left_out = {path: reason for path, reason in found.left_out.items() if path not in captions}
+        if found.left_out:
+            self._notice(f"{folder}: {found.sentence('are no clips')}", found.reasons())
+        return [ExistingSample(str(folder / path), _caption(folder / path)) for path in found.files]
+
+    def _refuse_short(self, paths: Collection[Path]) -> None:
+        from nova_bench.video import probe
+
+        known = [(path, probe(path).frames) for path in paths]
+        short = [(path, frames) for path, frames in known if frames is not None and frames < self._needed]
+        if short:
+            raise self._too_short(*short[0], f"{len(short)} of {len(known)} clips are too short: ")
+
+    def _too_short(self, path: Path, frames: int, before: str = "") -> UserError:
+        every = f" (every {self._spec.every} frames, {self._frames} times)" if self._spec.every > 1 else ""
+        return UserError(
+            f"{before}{path} has {frames} frames, {self._needed} are needed{every}",
+            "leave such clips out, or set a smaller sampling.num_frames",
+        )
+
+    def make(self, wanted: Collection[str], progress: Progress) -> None:
+        """Decode, cut and write those files that are in ``wanted``. UserError for a clip that is too short."""
+        from nova_bench.video import read_clip, write_image, write_lossless
+
+        left = set(wanted)
+        with progress.stage("prompts", len(left)) as advance:
+            for entry, path in self._listed():
+                mine = left & {entry.image, entry.reference}
+                if not mine:
+                    continue
+                clip = read_clip(path, max_frames=self._needed, allow_truncated=True)
+                if clip.frame_count < self._needed:
+                    raise self._too_short(path, clip.frame_count)
+                frames = cut(clip.frames.numpy()[:: self._spec.every], self._sampling.height, self._sampling.width)
+                if entry.image in mine:
+                    write_image(entry.image, frames[0])
+                if entry.reference in mine:
+                    write_lossless(entry.reference, frames, self._sampling.fps)
+                left -= mine
+                advance(len(mine))
+
+
+def _caption(path: Path) -> str:
+    """The text of ``NAME.txt`` beside ``NAME.mp4``; the name itself where there is none."""
+    beside = path.with_suffix(".txt")
+    try:
+        text = " ".join(read_text(beside).split()) if beside.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise MediaError(
+            f"{beside}: can't be read: {why_unread(error)}", "a UTF-8 text file with the clip's caption"
+        ) from error
+    return text or path.stem
+
+
+def cut(frames: np.ndarray, height: int | None, width: int | None) -> np.ndarray:
+    """Frames [T, H, W, 3] at another size: the largest middle part of its shape, then resampled.
+
+    Areas are averaged where pixels get fewer and interpolated cubically where they get more. A side that is None stays.
+    """
+    import cv2
+    import numpy as np
+
+    have = frames.shape[1:3]
+    want = (height or have[0], width or have[1])
+    if want == have:
+        return frames
+    scale = max(want[0] / have[0], want[1] / have[1])
+    sides = [min(side, round(part / scale)) for side, part in zip(have, want, strict=True)]
+    top, left = ((side - part) // 2 for side, part in zip(have, sides, strict=True))
+    middle = frames[:, top : top + sides[0], left : left + sides[1]]
+    method = cv2.INTER_AREA if scale <= 1 else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(frame, (want[1], want[0]), interpolation=method) for frame in middle])

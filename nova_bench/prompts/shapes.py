@@ -1,0 +1,78 @@
+"""Prompts from the shapes world, with first frames and reference clips in the size that a suite asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from nova_bench.core.progress import Progress
+from nova_bench.prompts.recipes import made_file
+from nova_bench.shapes.export import different_clips, tags
+from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
+from nova_bench.shapes.world import VERSION, ShapesClip
+from nova_bench.config.suite import PromptEntry, SamplingSpec, ShapesPromptsSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class ShapesPrompts:
+    """What ``prompts.shapes`` of a suite stands for."""
+
+    def __init__(self, spec: ShapesPromptsSpec, sampling: SamplingSpec):
+        self._spec = spec
+        self._frames = spec.num_frames or sampling.num_frames or CAPTION_FRAMES
+        self._size = (sampling.height or int(SIDE), sampling.width or int(SIDE))
+
+    def entries(self) -> list[PromptEntry]:
+        """One prompt per clip. UserError where the split has fewer different captions."""
+        return [entry for entry, _ in self._listed()]
+
+    def _listed(self) -> Iterator[tuple[PromptEntry, ShapesClip]]:
+        spec = self._spec
+        side = max(32, min(self._size))
+        chosen = different_clips(spec.split, spec.count, spec.seed, spec.captions, self._frames, side, spec.moving)
+        for index, clip in chosen:
+            text = clip.caption if spec.captions == "short" else clip.dense_caption
+            recipe = ["shapes", VERSION, spec.split, spec.seed, index, *self._size]
+            files = {}
+            if spec.images:
+                files = {"image": made_file(recipe, ".png"), "reference": made_file([*recipe, self._frames], ".mkv")}
+            yield PromptEntry(text=text, tags=tags(text), **files), clip
+
+    def make(self, wanted: Collection[str], progress: Progress) -> None:
+        """Draw and write those files that are in ``wanted``."""
+        from nova_bench.video import write_image, write_lossless
+
+        left = set(wanted)
+        with progress.stage("prompts", len(left)) as advance:
+            for entry, clip in self._listed():
+                mine = left & {entry.image, entry.reference}
+                if mine:
+                    frames = filled(clip.frames, self._size)
+                    if entry.image in mine:
+                        write_image(entry.image, frames[0])
+                    if entry.reference in mine:
+                        write_lossless(entry.reference, frames, FPS)
+                    left -= mine
+                    advance(len(mine))
+                if not left:
+                    break
+
+
+def filled(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Square frames [T, S, S, 3] in the middle of a picture of ``size`` (height, width) whose rest is their edges.
+
+    Nothing of the shapes world ever reaches the edge, so that only background is continued. Where ``size`` is smaller
+    than the frames, they are cut on both sides.
+    """
+    import numpy as np
+
+    pads = [(0, 0)]
+    for axis, wanted in enumerate(size, start=1):
+        room = wanted - frames.shape[axis]
+        if room < 0:
+            start = -room // 2
+            frames = frames.take(range(start, start + wanted), axis=axis)
+        pads.append((max(room, 0) // 2, max(room, 0) - max(room, 0) // 2))
+    return np.pad(frames, [*pads, (0, 0)], mode="edge")

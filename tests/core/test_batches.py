@@ -1,0 +1,101 @@
+"""Batches that shrink when memory runs out, and that one bad item can't spoil."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_bench.core.batches import batches_of_work, is_out_of_memory, one_line, work_in_batches
+from nova_bench.core.errors import MediaError, StoreError, UserError
+
+
+class OutOfMemoryError(RuntimeError):
+    """Bears the name of torch's."""
+
+
+@given(
+    count=st.integers(0, 40),
+    size=st.integers(1, 12),
+    memory=st.integers(1, 12),
+    bad=st.sets(st.integers(0, 39)),
+)
+def test_every_item_once_in_order_and_only_the_bad_ones_fail(count, size, memory, bad):
+    seen, warnings = [], []
+
+    def work(batch):
+        if len(batch) > memory:
+            raise OutOfMemoryError("CUDA out of memory")
+        seen.append(len(batch))
+        for item in batch:
+            if item in bad:
+                raise ValueError(f"bad {item}")
+        return [item * item for item in batch]
+
+    results = list(work_in_batches(range(count), size, work, warnings.append))
+    assert [item for item, _ in results] == list(range(count))
+    for item, result in results:
+        assert str(result) == f"bad {item}" if item in bad else result == item * item
+    assert max(seen, default=0) <= min(size, memory)
+    assert len(warnings) <= 4, "12 -> 6 -> 3 -> 1 and never again"
+    assert bool(warnings) == (min(size, count) > memory)
+
+
+def test_batches_come_as_they_were_worked():
+    batches = list(batches_of_work("abcde", 2, lambda batch: [item.upper() for item in batch], pytest.fail))
+    assert batches == [[("a", "A"), ("b", "B")], [("c", "C"), ("d", "D")], [("e", "E")]]
+
+
+def test_one_item_too_large_for_memory_fails_alone():
+    def work(batch):
+        raise MemoryError
+
+    ((item, error),) = work_in_batches(["x"], 4, work, pytest.fail)
+    assert item == "x"
+    assert isinstance(error, MemoryError)
+
+
+def test_an_error_of_the_user_stops_everything():
+    def work(batch):
+        raise StoreError("full", "free space")
+
+    with pytest.raises(UserError, match="full"):
+        list(work_in_batches([1, 2], 2, work, pytest.fail))
+
+
+def test_an_error_of_one_video_is_its_own():
+    def work(batch):
+        if 2 in batch:
+            raise MediaError("of another size")
+        return batch
+
+    (_, first), (_, second), (_, third) = work_in_batches([1, 2, 3], 3, work, pytest.fail)
+    assert (first, one_line(second), third) == (1, "of another size", 3)
+
+
+def test_a_wrong_number_of_results_is_an_error_of_those_items():
+    results = list(work_in_batches([1, 2, 3], 2, lambda batch: [0] if len(batch) == 1 else [0, 0, 0], pytest.fail))
+    assert results == [(1, 0), (2, 0), (3, 0)]
+    ((_, error),) = work_in_batches([1], 2, lambda batch: [], pytest.fail)
+    assert one_line(error) == "ValueError: 0 results for 1 samples"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (OutOfMemoryError("anything"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("shapes differ"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_which_errors_mean_memory(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+def test_errors_in_one_line():
+    assert one_line(ValueError("two\n  lines")) == "ValueError: two lines"
+    assert one_line(KeyError()) == "KeyError"
+    assert one_line(UserError("what", "remedy")) == "what (remedy)"

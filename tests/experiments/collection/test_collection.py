@@ -1,0 +1,135 @@
+"""Collections through the command line: several suites, one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nova_bench.experiments.collection.load import load_collection
+from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.registry import Request
+
+
+@pytest.fixture
+def collection(tmp_path: Path, write_suite: Callable[..., Path]) -> Path:
+    """Two ways to run one suite, and a part that can't be run."""
+    write_suite("smoke.yaml")
+    parts = [
+        {"title": "A. All <of> it", "suite": "smoke.yaml"},
+        {"title": "B. Less", "suite": "smoke.yaml", "set": {"scorers": ["brightness"]}, "limit": 2},
+        {"title": "C. Nothing", "suite": "smoke.yaml", "set": {"scorers": ["brightnes"]}},
+    ]
+    path = tmp_path / "both.yaml"
+    path.write_text(yaml.safe_dump({"kind": "collection", "name": "both", "title": "Both", "parts": parts}))
+    return path
+
+
+def test_parts_are_run_in_turn_and_shown_on_one_page(cli, collection: Path, tmp_path: Path) -> None:
+    result = cli("run", collection)
+    assert result.returncode == 3, result.stderr
+    assert "incomplete: C. Nothing: not computed" in result.stderr
+    assert "did you mean 'brightness'" in result.stderr
+    page = Path(result.stdout.splitlines()[-1].removeprefix("report: "))
+    text = (tmp_path / page).read_text()
+    assert text.lstrip().startswith("<!doctype html>")
+    assert text.index("A. All &lt;of&gt; it</h2>") < text.index("B. Less</h2>") < text.index("C. Nothing</h2>")
+    folder = (tmp_path / page).parent / "tables"
+    alone = json.loads((folder / "a-all-of-it" / "metrics.json").read_text())
+    less = json.loads((folder / "b-less" / "metrics.json").read_text())
+    assert len(alone["rows"]) == 2
+    assert len(less["rows"]) == 1
+    assert not (folder / "c-nothing").exists()
+
+
+def test_a_part_alone_finds_what_the_collection_made(cli, collection: Path) -> None:
+    assert cli("run", collection).returncode == 3
+    alone = cli("run", "smoke.yaml")
+    assert alone.returncode == 0
+    assert "6 samples were there already" in alone.stderr
+    assert "12 scores were there already" in alone.stderr
+
+
+def test_the_page_is_rebuilt_from_the_store(cli, collection: Path, tmp_path: Path) -> None:
+    first = cli("run", collection)
+    page = tmp_path / first.stdout.splitlines()[-1].removeprefix("report: ")
+    before = page.read_text()
+    page.unlink()
+    (tmp_path / "smoke.yaml").unlink()
+    again = cli("report")
+    assert again.returncode == 3, again.stderr
+    assert page.read_text() == before
+
+
+def test_plan_shows_every_part_and_what_is_wrong_with_it(cli, collection: Path) -> None:
+    result = cli("plan", collection)
+    assert result.returncode == 3
+    assert result.stdout.count("run smoke-") == 2
+    assert "not computed: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"parts": [{"title": "A", "suite": "nosuch.yaml"}]}, r"both.yaml:\d+: .*no such suite"),
+        ({"parts": [{"title": "A", "suite": "both.yaml"}]}, "is a collection itself"),
+        ({"parts": [{"titel": "A", "suite": "smoke.yaml"}]}, "did you mean 'title'"),
+        ({"parts": []}, "parts"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_place(collection: Path, tmp_path: Path, change: dict, problem: str) -> None:
+    collection.write_text(yaml.safe_dump({**yaml.safe_load(collection.read_text()), **change}))
+    with pytest.raises(SuiteError, match=problem):
+        load_collection(Request(str(collection), tmp_path))
+
+
+def test_options_reach_the_parts(collection: Path, tmp_path: Path) -> None:
+    request = Request(str(collection), tmp_path, model="nova-tiny", assignments=["parts.1.takes_model=false"], limit=5)
+    _, parts = load_collection(request)
+    assert [part.model for part in parts] == ["nova-tiny", None, "nova-tiny"]
+    assert [part.limit for part in parts] == [5, 2, 5]
+    with pytest.raises(SuiteError, match=r"parts\.0\.set\.seed=1"):
+        load_collection(Request(str(collection), tmp_path, assignments=["seed=1"]))
+
+
+def test_a_model_that_is_none_is_told_before_any_part_runs(cli, collection: Path, tmp_path: Path) -> None:
+    for command in ("run", "plan"):
+        result = cli(command, collection, "--model", "nosuch", "--set", "parts.0.takes_model=false")
+        assert result.returncode == 2
+        assert result.stderr.startswith("error: --model nosuch: no such folder, manifest or checkpoint")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:
+    write_suite("smoke.yaml")
+    table = {"title": "Table 3", "source": "a paper", "columns": ["Overall"], "rows": {"NOVA": [82.25]}}
+    parts = [
+        {"title": "A", "suite": "smoke.yaml"},
+        {"title": "F", "not_computed": "it needs a judge", "published": table},
+    ]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"kind": "collection", "name": "two", "title": "Two", "parts": parts}))
+    result = cli("run", path)
+    assert result.returncode == 0, result.stderr
+    page = tmp_path / result.stdout.splitlines()[-1].removeprefix("report: ")
+    text = page.read_text()
+    assert "not computed: it needs a judge" in text
+    assert "82.25" in text[text.index("Table 3 (published)") :]
+    stored = json.loads((page.parent / "tables" / "f" / "published.json").read_text())
+    assert stored["columns"][1]["source"] == "a paper"
+    planned = cli("plan", path)
+    assert planned.returncode == 0
+    assert planned.stdout.endswith("F\n=\nnot computed: it needs a judge\n")
+    page.unlink()
+    assert cli("report", page.parent.parent.name).returncode == 0
+    assert "not computed: it needs a judge" in page.read_text()
+
+
+def test_a_part_is_a_suite_or_says_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    path.write_text("kind: collection\nname: none\ntitle: None\nparts:\n  - {title: A}\n")
+    with pytest.raises(SuiteError, match=r"none.yaml:5: parts.0: give either `suite` or `not_computed`"):
+        load_collection(Request(str(path), tmp_path))

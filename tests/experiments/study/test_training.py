@@ -1,0 +1,334 @@
+"""What studies show of trainings, of generation times and of blocks: records in, tables and figures out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import t
+
+from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.table import Cell, Table
+from nova_bench.config.suite import ReportSpec, StatisticsSpec
+from nova_bench.core.statistics import student_interval
+from nova_bench.experiments.study.record import ArmRecord, StudyRecord
+from nova_bench.experiments.study.results import ArmResult, StudyResults
+from nova_bench.experiments.study.spec import TrainingSpec
+from nova_bench.experiments.study.training import training_part
+from nova_bench.experiments.study.training_figures import in_bins
+from nova_bench.train.record import TrainingRecord
+
+PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
+STEPS = 40
+LEVELS = (("low", 0.5), ("high", 0.7))
+BASE = {
+    "model": {"adapter": "drift"},
+    "prompts": {"entries": ["a cat", "a dog", "a house"]},
+    "sampling": {"num_frames": 3, "height": 16, "width": 16},
+    "scorers": ["brightness"],
+    "statistics": {"resamples": 200},
+}
+
+
+def record_of(name: str, seed: int, level: float) -> TrainingRecord:
+    """A record whose final losses, norms and magnitudes are known: ``level``, and a little of the seed."""
+    end = level + 0.01 * seed
+    return TrainingRecord(
+        name=f"{name}-s{seed}",
+        title=name,
+        seed=seed,
+        transformer={},
+        seconds=1.0,
+        device="cpu",
+        nova_bench="0",
+        losses={
+            "loss_t2i": tuple(2.0 if step < STEPS - 4 else end for step in range(STEPS)),
+            "loss_i2i": tuple(3.0 if step < STEPS - 4 else 2 * end for step in range(STEPS)),
+        },
+        grad_norm=tuple(float(step) for step in range(1, STEPS + 1)),
+        recorded_steps=(1, 21),
+        blocks={
+            f"{encoder}.blocks.{i}": {"rms": (1.0, level * (i + 1)), "max": (4.0, 8.0 * (i + 1))}
+            for encoder, depth in (("video_encoder", 2), ("image_encoder", 3), ("image_decoder", 9))
+            for i in range(depth)
+        },
+    )
+
+
+@pytest.fixture
+def write_study(tmp_path):
+    """A study of two settings with three seeds each and records of all but one training."""
+
+    def write(**keys):
+        (tmp_path / "records").mkdir(exist_ok=True)
+        for name, level in LEVELS:
+            for seed in (1, 2, 3):
+                if (name, seed) != ("high", 3):
+                    text = record_of(name, seed, level).model_dump_json()
+                    (tmp_path / "records" / f"{name}-{seed}.json").write_text(text)
+        arms = [
+            {
+                "label": name,
+                "seeds": [1, 2, 3],
+                "training": f"records/{name}-{{seed}}.json",
+                "set": {"model.checkpoint": f"{name}{{seed}}"},
+            }
+            for name in ("low", "high")
+        ]
+        study = {"kind": "study", "name": "pair", "title": "A pair", "base": BASE, "arms": arms, "training": {}, **keys}
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(study, sort_keys=False))
+        return path
+
+    return write
+
+
+def report_of(tmp_path: Path) -> Path:
+    (table,) = (tmp_path / "runs").glob("pair-*/report/tables/study.json")
+    return table.parents[1]
+
+
+def rows_of(tmp_path: Path, table: str) -> list[dict]:
+    rows = json.loads((report_of(tmp_path) / "tables" / f"{table}.json").read_text())["rows"]
+    return [row["cells"] for row in rows]
+
+
+def training_table(arms: list[ArmRecord]) -> tuple[dict[tuple[str, str], Cell], dict[str, FigureSpec]]:
+    """(measure title, setting) -> cells of the training table, and the figures by id, of arms without videos."""
+    record = StudyRecord(
+        name="pair",
+        title="A pair",
+        description="",
+        reference=arms[0].setting,
+        arms=tuple(arms),
+        published=(),
+        statistics=StatisticsSpec(),
+        report=ReportSpec(),
+        training=TrainingSpec(points=10),
+    )
+    results = StudyResults(record, tuple(ArmResult(arm) for arm in arms))
+    (table,), figures = training_part(results, record.training)
+    assert Table.from_json(table.to_json()) == table
+    return {(row.group, row.cells["setting"].value): row.cells for row in table.rows}, {
+        figure.id: figure for figure in figures
+    }
+
+
+def arm(setting: str, seed: int, training: TrainingRecord | None, problem: str = "") -> ArmRecord:
+    label = f"{setting}, seed {seed}"
+    shared = {"run": "", "problem": "absent", "published": None, "training_problem": problem}
+    return ArmRecord(label=label, setting=setting, seed=seed, training=training, **shared)
+
+
+def test_numbers_of_trainings_are_means_over_seeds_with_paired_differences():
+    arms = [arm(name, seed, record_of(name, seed, level)) for name, level in LEVELS for seed in (1, 2, 3)]
+    arms[-1] = arm("high", 3, None, "needs the record")
+    cells, _ = training_table(arms)
+    low, high = cells["loss, first frames", "low"], cells["loss, first frames", "high"]
+    assert low["value"].value == pytest.approx(0.52)
+    reach = t.ppf(0.975, 2) * 0.01 / 3**0.5
+    assert low["value"].ci == pytest.approx((0.52 - reach, 0.52 + reach))
+    assert high["trainings"].value == "2 (seeds 1, 2)"
+    # Paired: seeds 1 and 2 differ by 0.2 each, exactly.
+    assert high["difference"].value == pytest.approx(0.2)
+    assert (high["difference"].ci, high["difference"].ci_missing) == (None, "all 2 equal")
+    assert cells["later minus first frames", "low"]["value"].value == pytest.approx(0.52)
+    assert cells["gradient norm, median", "low"]["value"].value == pytest.approx((STEPS + 1) / 2)
+    assert cells["largest block output", "low"]["value"].value == 24.0
+    assert cells["growth over temporal blocks", "low"]["value"].value == pytest.approx(2.0)
+    assert cells["growth over spatial blocks", "high"]["value"].value == pytest.approx(3.0)
+
+
+def test_a_single_training_has_no_interval_and_none_says_why():
+    arms = [arm("low", 1, record_of("low", 1, 0.5)), arm("high", 1, None, "needs the record: make it so")]
+    cells, figures = training_table(arms)
+    assert cells["loss, first frames", "low"]["value"].ci is None
+    assert cells["loss, first frames", "high"]["value"].value is None
+    assert cells["loss, first frames", "high"]["value"].note == "not computed: needs the record: make it so"
+    assert [curve.label for curve in figures["training_loss_t2i"].curves] == ["low"]
+    assert figures["training_loss_t2i"].curves[0].low is None
+
+
+def test_curves_of_trainings_are_those_of_the_records():
+    _, figures = training_table([arm("low", seed, record_of("low", seed, 0.5)) for seed in (1, 2)])
+    assert set(figures) == {
+        f"training_{name}" for name in ("loss_t2i", "loss_i2i", "drift", "grad_norm", "largest_output", "depth")
+    }
+    (loss,) = figures["training_loss_t2i"].curves
+    assert loss.x == tuple(range(4, STEPS + 1, 4))
+    assert loss.y == pytest.approx((*[2.0] * 9, 0.515))
+    assert loss.low[-1] < 0.515 < loss.high[-1]
+    (depth,) = figures["training_depth"].curves
+    assert depth.x == (1, 2, 3, 4, 5)
+    assert depth.y == pytest.approx([np.log2(8 * i) for i in (1, 2, 1, 2, 3)])
+    assert figures["training_depth"].marks[0].at == 2.5
+    (largest,) = figures["training_largest_output"].curves
+    assert (largest.x, largest.y) == ((1, 21), pytest.approx((2.0, np.log2(24))))
+
+
+def test_seeds_of_an_entry_are_arms_of_one_setting(cli, write_study, tmp_path):
+    arms = [
+        {
+            "label": "low",
+            "seeds": [1, 4],
+            "training": "records/low-{seed}.json",
+            "set": {"model.checkpoint": "low{seed}"},
+        }
+    ]
+    result = cli("run", write_study(arms=arms))
+    assert result.returncode == 3, result.stderr
+    assert "low, seed 4: training not shown: needs the record of a training" in result.stderr
+    manifests = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*/manifest.json")]
+    assert {suite["name"]: suite["model"]["checkpoint"] for suite in manifests} == {
+        "pair-low-seed-1": "low1",
+        "pair-low-seed-4": "low4",
+    }
+    (row,) = rows_of(tmp_path, "study")
+    assert row["value"]["n_ok"] == 6
+    assert row["seeds"]["value"] == "2 (seeds 1, 4)"
+    assert rows_of(tmp_path, "training")[0]["trainings"]["value"] == "1 (seed 1)"
+
+
+def test_records_are_shown_without_checkpoints_and_outlive_their_files(cli, write_study, tmp_path):
+    path = write_study(base={**BASE, "model": {"adapter": "nova", "folder": "no/such", "made_by": "make it so"}})
+    text = path.read_text().replace("model.checkpoint", "model.label")
+    path.write_text(text)
+    result = cli("run", path)
+    assert result.returncode == 3, result.stderr
+    assert "no/such: no such folder (make it so)" in result.stderr
+    assert "high-3.json: no such file (make it so)" in result.stderr
+    before = [row["value"]["value"] for row in rows_of(tmp_path, "training") if "value" in row["value"]]
+    assert before
+    assert "missing: the checkpoint" in cli("plan", path).stdout
+    for record in (tmp_path / "records").iterdir():
+        record.unlink()
+    table = report_of(tmp_path) / "tables" / "training.json"
+    stored = table.read_bytes()
+    table.unlink()
+    assert cli("report").returncode == 3
+    assert table.read_bytes() == stored
+
+
+def test_without_checkpoints_and_records_the_first_error_is_told(cli, write_study, tmp_path):
+    path = write_study(
+        base={**BASE, "model": {"adapter": "nova", "folder": "none", "made_by": "make it so"}},
+        arms=[{"label": "A", "training": "gone.json"}],
+    )
+    result = cli("run", path)
+    assert result.returncode == 3
+    assert "none: no such folder (make it so)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ([{"label": "A", "seeds": [1], "seed": 2}], "give either `seed` or `seeds`"),
+        ([{"label": "A", "seeds": [1]}, {"label": "A, seed 1"}], "two arms have the label 'A, seed 1'"),
+        ([{"label": "A", "seeds": [1, 1]}], "two arms have the label 'A, seed 1'"),
+    ],
+)
+def test_a_mistake_about_seeds_is_told(cli, write_study, arms, message):
+    result = cli("run", write_study(arms=arms))
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "study.yaml:" in result.stderr
+
+
+def test_a_damaged_record_is_one_line(cli, write_study, tmp_path):
+    path = write_study(arms=[{"label": "A", "training": "records/low-1.json"}])
+    (tmp_path / "records" / "low-1.json").write_text('{"name": 3')
+    result = cli("run", path)
+    assert "low-1.json: not the record of a training" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_overview_has_a_row_per_setting_and_per_published_one(cli, write_study, tmp_path):
+    columns = [{"metric": "brightness"}, {"metric": "seconds"}, {"metric": "vbench_total", "note": "not these prompts"}]
+    published = {"label": "Paper", "source": "a paper, Table 2", "values": {"vbench_total": 0.75, "seconds": 12}}
+    arms = [
+        {"label": "slow", "set": {"model.seconds": 0.05}, "published": published},
+        {"label": "fast", "set": {"model.checkpoint": "b"}},
+        {"label": "once", "group": "uneven", "set": {"model.checkpoint": "c"}},
+        {"label": "again", "group": "uneven", "set": {"model.checkpoint": "d", "model.seconds": 0.05}},
+    ]
+    path = write_study(arms=arms, training=None, overview={"title": "Table 2", "columns": columns})
+    assert cli("run", path).returncode == 0
+    slow, fast, uneven, paper = rows_of(tmp_path, "overview")
+    metric = {row["setting"]["value"]: row["value"] for row in rows_of(tmp_path, "study")}
+    assert slow["c0"]["value"] == metric["slow"]["value"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs" / "store.sqlite")) as database:
+        seconds = dict(
+            database.execute(
+                "SELECT runs.name, avg(seconds) FROM runs JOIN run_units USING (run) JOIN artifacts USING (unit) "
+                "GROUP BY run"
+            )
+        )
+    measured = {name.rsplit("-", 1)[0]: value for name, value in seconds.items()}
+    assert slow["c1"]["value"] == pytest.approx(measured["pair-slow"])
+    assert fast["c1"]["value"] == pytest.approx(measured["pair-fast"])
+    assert measured["pair-slow"] >= 0.05
+    assert uneven["c1"]["ci"][0] == 0.0
+    assert fast["c2"] == {"note": "not computed: not these prompts"}
+    assert paper["setting"]["value"] == "Paper (published)"
+    assert paper["c1"] == {"value": 12, "published": True, "source": "a paper, Table 2"}
+    assert "c0" not in paper
+
+
+def arch() -> list[str]:
+    return json.loads((PIPELINE / "transformer" / "config.json").read_text())["arch"]
+
+
+def test_block_outputs_are_shown_per_step_and_per_block(cli, write_study, tmp_path):
+    base = {
+        **BASE,
+        "model": {"adapter": "nova", "folder": str(PIPELINE), "block_outputs": True},
+        "sampling": {"num_frames": 5, "num_inference_steps": 2, "num_diffusion_steps": 2},
+        "scorers": ["temporal_flickering"],
+    }
+    arms = [{"label": "A"}, {"label": "no blocks", "model": {"adapter": "drift"}}]
+    path = write_study(base=base, arms=arms, training=None, block_outputs={})
+    result = cli("run", path)
+    assert result.returncode == 0, result.stderr
+    (row,) = rows_of(tmp_path, "generation_block_outputs")
+    assert row["growth"]["value"] > 0
+    assert row["growth"]["ci"][0] <= row["growth"]["value"] <= row["growth"]["ci"][1]
+    curve = (report_of(tmp_path) / "figures" / "generation_largest_output.csv").read_text().splitlines()[1:]
+    levels = [2 ** float(line.split(",")[3]) for line in curve]
+    assert levels == pytest.approx([row["first"]["value"], row["last"]["value"]])
+    depth = json.loads((report_of(tmp_path) / "figures" / "generation_depth.json").read_text())
+    (blocks,) = depth["curves"]
+    temporal, spatial = (int(re.search(r"_d(\d+)", name)[1]) for name in arch()[:2])
+    assert len(blocks["y"]) == temporal + spatial
+    assert depth["marks"] == [{"label": "spatial encoder", "at": temporal + 0.5}]
+    assert None not in blocks["y"]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 80))
+def test_bins_hold_every_step_once(steps, points):
+    ends, sums = in_bins(np.arange(1, steps + 1), points, np.sum)
+    assert ends[-1] == steps
+    assert len(ends) == min(points, steps)
+    assert sums.sum() == steps * (steps + 1) // 2
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8))
+def test_students_interval_is_that_of_scipy(values):
+    mean, low, high = (float(x) for x in student_interval(np.array(values), 0.9))
+    spread = np.std(values, ddof=1) / len(values) ** 0.5
+    assert mean == pytest.approx(np.mean(values), abs=1e-9)
+    if len(set(values)) == 1:
+        assert np.isnan([low, high]).all()
+        return
+    expected = t.interval(0.9, len(values) - 1, loc=np.mean(values), scale=spread) if spread else (mean, mean)
+    assert (low, high) == pytest.approx(expected, abs=1e-6)
+    assert np.isnan(student_interval(np.array(values[:1]), 0.9)[1])

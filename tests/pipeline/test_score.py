@@ -1,0 +1,173 @@
+"""Scoring holds no more decoded video than it works on, whatever the length of a video."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from nova_bench.pipeline import decoding
+from nova_bench.config.loading import load_suite
+from nova_bench.core.progress import Progress
+from nova_bench.pipeline.run import measure_suite
+from nova_bench.store import Status, Store
+from nova_bench.video import Clip
+from nova_bench.video.decoder import Decoder
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_batch_is_gone_before_the_next_large_video_is_decoded(
+    size: int, write_suite: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: set[Path] = set()
+    most: list[int] = []
+    put, get = Decoder.put, Decoder.get
+
+    def counting(decoder: Decoder, *args: object, **kwargs: object) -> None:
+        most.append(len(alive))
+        put(decoder, *args, **kwargs)
+
+    def remembering(decoder: Decoder) -> Clip:
+        clip = get(decoder)
+        alive.add(clip.path)
+        weakref.finalize(clip, alive.discard, clip.path)
+        return clip
+
+    monkeypatch.setattr(Decoder, "put", counting)
+    monkeypatch.setattr(Decoder, "get", remembering)
+    monkeypatch.setattr(decoding, "ALONE_BYTES", -1)
+    suite = load_suite(str(write_suite()), [f"execution.batch_size={size}", "execution.device=cpu"])
+    with Store.writer(tmp_path / "store") as store:
+        measure_suite(suite, store, None, Progress(quiet=True))
+    assert most == [index % size for index in range(6)]
+
+
+def encode(path: Path, count: int, height: int, width: int, fps: int = 24, shift: int = 1) -> Path:
+    """A moving texture, in little time: MJPEG of a few pictures over and over."""
+    noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    texture = noise.repeat(8, axis=0).repeat(8, axis=1)
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mjpeg", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        packets = []
+        for index in range(4):
+            frame = av.VideoFrame.from_ndarray(np.roll(texture, shift * index, axis=1), format="rgb24")
+            packets += [bytes(packet) for packet in stream.encode(frame)]
+        packets += [bytes(packet) for packet in stream.encode(None)]
+        for index in range(count):
+            packet = av.Packet(packets[index % len(packets)])
+            packet.stream, packet.pts, packet.dts, packet.duration = stream, index, index, 1
+            packet.time_base, packet.is_keyframe = 1 / stream.codec_context.rate, True
+            output.mux(packet)
+    return path
+
+
+def score(folder: Path, suite: str, *assignments: str) -> dict[str, tuple[Status, float | None, str, dict]]:
+    """Scorer -> what its row says, of a suite with one sample."""
+    loaded = load_suite(suite, [*assignments, "execution.device=cpu"])
+    with Store.writer(folder) as store:
+        plan, _ = measure_suite(loaded, store, None, Progress(quiet=True))
+        rows = store.rows((scorer.identity for scorer in plan.scorers), details=True)
+    return {row.scorer: (row.status, row.value, row.message, row.details) for row in rows.values()}
+
+
+@pytest.fixture
+def pair_suite(write_suite: Callable, tmp_path: Path) -> Callable[..., str]:
+    """A suite with one video and its reference."""
+
+    def write(video: Path, reference: Path, scorers: list) -> str:
+        (tmp_path / "list.csv").write_text(f"path,reference\n{video},{reference}\n")
+        model = {"adapter": "files", "manifest": str(tmp_path / "list.csv")}
+        return str(write_suite(model=model, prompts=None, sampling={}, scorers=scorers))
+
+    return write
+
+
+STREAMING = ["temporal_flickering", "dynamic_degree_dis", "psnr", "ssim"]
+
+
+@pytest.fixture
+def long_pair(tmp_path: Path) -> tuple[Path, Path]:
+    """96 and 192 frames of 24 KiB: with small slots, a stream."""
+    return encode(tmp_path / "v.mkv", 96, 64, 128), encode(tmp_path / "r.mkv", 192, 64, 128, fps=48, shift=2)
+
+
+@pytest.fixture
+def small_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nova_bench.video.decoder.WHOLE_BYTES", 2**18)
+    monkeypatch.setattr("nova_bench.video.decoder._CHUNK_BYTES", 2**17)
+
+
+def test_streamed_scores_are_those_of_whole_clips(long_pair, pair_suite, small_slots, tmp_path, monkeypatch) -> None:
+    suite = pair_suite(*long_pair, STREAMING)
+    streamed = score(tmp_path / "streamed", suite)
+    monkeypatch.undo()
+    assert streamed == score(tmp_path / "whole", suite)
+    assert {status for status, *_ in streamed.values()} == {Status.OK}
+    assert streamed["psnr"][3]["notes"] == ["reference at 2x the video's frame rate: every second frame of it compared"]
+
+
+def test_what_needs_all_frames_says_its_limit_and_the_others_are_scored(
+    long_pair, pair_suite, small_slots, tmp_path
+) -> None:
+    rows = score(
+        tmp_path / "store",
+        pair_suite(*long_pair, ["brightness", *STREAMING]),
+        "media.max_decoded_megabytes=1",
+    )
+    status, _, message, _ = rows.pop("brightness")
+    assert status == Status.FAILED
+    assert "--set media.max_decoded_megabytes=N" in message
+    assert {status for status, *_ in rows.values()} == {Status.OK}
+
+
+def test_one_decode_serves_whole_clips_and_streams(long_pair, pair_suite, small_slots, tmp_path, monkeypatch) -> None:
+    asked: list[str] = []
+    put = Decoder.put
+    monkeypatch.setattr(Decoder, "put", lambda self, path, **how: asked.append(path.name) or put(self, path, **how))
+    rows = score(tmp_path / "store", pair_suite(*long_pair, ["brightness", *STREAMING]))
+    assert {status for status, *_ in rows.values()} == {Status.OK}
+    assert asked == ["v.mkv", "r.mkv"]
+
+
+@pytest.mark.parametrize("cut", ["v.mkv", "r.mkv"])
+def test_a_cut_found_at_the_end_discards_what_was_scored(long_pair, pair_suite, small_slots, tmp_path, cut) -> None:
+    broken = tmp_path / cut
+    data = bytearray(broken.read_bytes())
+    data[-len(data) // 4 :] = bytes(len(data) // 4 + 1)[: len(data) // 4 or None]
+    broken.write_bytes(data)
+    rows = score(tmp_path / "store", pair_suite(*long_pair, STREAMING))
+    failed = {name for name, (status, *_) in rows.items() if status == Status.FAILED}
+    assert failed == set(STREAMING if cut == "v.mkv" else ["psnr", "ssim"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, environment, write_suite) -> None:
+    """82 and 330 MiB of frames, and the peak of all processes is the same to within a few chunks."""
+    command = [sys.executable, "-c", _MEASURE, str(tmp_path)]
+    peaks = []
+    for count in (1500, 6000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        encode(folder / "v.mkv", count, 120, 160)
+        done = subprocess.run([*command, str(count)], env=environment, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-2000:]
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    assert peaks[1] < peaks[0] + 60
+    assert peaks[1] < 1000
+
+
+_MEASURE = """
+import resource, subprocess, sys
+folder, count = sys.argv[1:]
+done = subprocess.run([sys.executable, "-m", "nova_bench", "run", "clips", "-q", "--model", f"{folder}/{count}",
+    "--store", f"{folder}/store{count}", "--set", "scorers=[temporal_flickering]"], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
