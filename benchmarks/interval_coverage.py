@@ -1,7 +1,7 @@
 """How often the reports' 95 % intervals hold the true mean: python benchmarks/interval_coverage.py [--out FOLDER]
 
-Draws scores of C prompts from distributions with a known mean, asks `nova_bench.core.intervals` (what every report asks) for
-the interval, and counts how often the mean lies inside. Scores are normal, gamma (skewness 1, 2 and 4) or 0/1;
+Draws scores of C prompts from distributions with a known mean, asks `nova_bench.core.intervals` (as every report
+does) for the interval, and counts how often the mean lies inside. Scores are normal, gamma (skewness 1, 2 and 4) or 0/1;
 one sample of each prompt, or five, independent or with a correlation of 0.5 within a prompt; also one to five of each
 prompt, and three trainings. Beside it stands the plain percentile bootstrap. Everything follows from the seed.
 
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nova_bench.core.intervals import Method, cluster_means
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.core.intervals import Method, cluster_means
 
 PROMPTS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50, 72, 100, 200, 500)
 MANY_PROMPTS = tuple(sorted({*range(2, 61), *range(65, 101, 5), *range(110, 201, 10), 250, 300, 350, 400, 450, 500}))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_bench.experiments.registry import report_run
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.registry import report_run
 from nova_bench.render import figures
 from nova_bench.store import Store
 

@@ -22,8 +22,8 @@ def appendix(
     Without `--model` in miniature, on nova-tiny (`suites/tiny.yaml`); with one at the paper's settings
     (`suites/appendix.yaml`).
     """
-    from nova_bench.experiments.registry import Request, run_request
     from nova_bench.core.progress import Progress
+    from nova_bench.experiments.registry import Request, run_request
 
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}

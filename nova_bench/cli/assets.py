@@ -67,9 +67,9 @@ def fetch_assets(
 
 def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
     from nova_bench.assets import ASSETS
-    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
     from nova_bench.assets.fetch import fetch, is_offline
     from nova_bench.core.progress import Progress
+    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
 
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
@@ -103,8 +103,8 @@ def _verified(name: str) -> tuple[str, str]:
     """State of an asset, a checkpoint or a checkpoint's folder, and what is wrong with it or gets it."""
     from nova_bench.assets import ASSETS, asset_state
     from nova_bench.assets.cache import AssetState
-    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
     from nova_bench.core.errors import MissingAsset
+    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
 
     if name in ASSETS:
         state = asset_state(name, thorough=True)

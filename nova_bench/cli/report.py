@@ -25,8 +25,8 @@ def report(
 ) -> ExitCode:
     """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
     from nova_bench.core.errors import UserError
-    from nova_bench.experiments.registry import report_run
     from nova_bench.core.progress import Progress
+    from nova_bench.experiments.registry import report_run
     from nova_bench.store import Store
 
     progress = Progress(quiet)

@@ -33,9 +33,9 @@ def run(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
-    from nova_bench.experiments.registry import Request, run_request
     from nova_bench.core.progress import Progress
     from nova_bench.core.remembered_digests import distrusting
+    from nova_bench.experiments.registry import Request, run_request
 
     given = {
         "device": device,
@@ -71,8 +71,8 @@ def show_tables(tables: Sequence[Table]) -> None:
     """Print tables to standard output: as wide as the terminal and with colour there, plainly into a pipe."""
     from rich.console import Console
 
-    from nova_bench.render.terminal import TerminalTable, plain_text
     from nova_bench.core.standard_streams import styled
+    from nova_bench.render.terminal import TerminalTable, plain_text
 
     for table in tables:
         if sys.stdout.isatty():

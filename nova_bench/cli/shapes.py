@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.config import ranges
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
+from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
 
 app = typer.Typer(

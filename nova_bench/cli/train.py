@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.config import ranges
 from nova_bench.cli import options
+from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
 
 TrainingName = Annotated[

@@ -11,16 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from nova_bench.core.errors import SuiteError, UserError
-from nova_bench.core.messages import expectation, shorten
-from nova_bench.models.catalog import ADAPTERS
-from nova_bench.core.registry import nearest
 from nova_bench.config.paths import RELATIVE_TO_SUITE, anchor, beside
-from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
-from nova_bench.core.regular_files import NOT_REGULAR, is_regular
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.config.suite import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.config.yaml_source import KeyPath, Origin, Source, parse, parse_assignment
+from nova_bench.core.errors import SuiteError, UserError
+from nova_bench.core.messages import expectation, shorten
+from nova_bench.core.registry import nearest
+from nova_bench.core.regular_files import NOT_REGULAR, is_regular
+from nova_bench.models.catalog import ADAPTERS
+from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
+from nova_bench.scorers.catalog import SCORERS
 
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
@@ -96,7 +96,7 @@ def find_suite(name: str) -> Path:
 
 def bundled_suites() -> dict[str, Path]:
     """Suites by name: `suites/*.yaml` of the working directory and of the source tree nova_bench runs from."""
-    folders = [Path(__file__).parent.parent / "suites", Path.cwd() / "suites"]
+    folders = [Path(__file__).parents[2] / "suites", Path.cwd() / "suites"]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from nova_bench.experiments.registry import BENCHMARK, KINDS, STUDY, spec_of
 from nova_bench.config.loading import bundled_suites
+from nova_bench.config.suite import Suite
+from nova_bench.core.standard_streams import styled
+from nova_bench.experiments.registry import BENCHMARK, KINDS, STUDY, spec_of
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.config.suite import Suite
-from nova_bench.core.standard_streams import styled
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from nova_bench.config import ranges
-from nova_bench.core.errors import UserError
 from nova_bench.config.paths import SuitePath
+from nova_bench.core.errors import UserError
 from nova_bench.scorers.base import ScorerSettings
 from nova_bench.video.limits import MediaLimits
 

@@ -1,1 +1,1 @@
-"""What every other folder may use: errors, identities, the registry, files, statistics, progress. Imports none of them."""
+"""What every other folder may use: errors, identities, names, files, statistics, progress. It imports none of them."""

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from nova_bench.core.errors import UserError
-from nova_bench.core.messages import expectation, shorten
 from nova_bench.core.json_text import parse_json
+from nova_bench.core.messages import expectation, shorten
 from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import read_text, why_unread
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from nova_bench.core.errors import UserError
 from nova_bench.config.suite import ExecutionSpec
+from nova_bench.core.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

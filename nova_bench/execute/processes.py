@@ -18,10 +18,10 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 
 from nova_bench.core.errors import UserError
+from nova_bench.core.interrupts import held_back
 from nova_bench.execute import Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
-from nova_bench.core.interrupts import held_back
 
 STOPPED_SECONDS = 5.0
 """A worker that somebody stopped (SIGSTOP) for so long is replaced."""

@@ -1,1 +1,1 @@
-"""The kinds of suite: a benchmark of one model, a study of several arms, a latency measurement, a collection of suites."""
+"""The four kinds of suite: benchmark (one model), study (several arms), latency, and collection (several suites)."""

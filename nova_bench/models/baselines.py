@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nova_bench.config.suite import ModelSpec
 from nova_bench.core.errors import MissingAsset
 from nova_bench.core.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import files_digest, locate_checkpoint
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION, CheckpointSpec, dtype_name, explained, first_frame
-from nova_bench.config.suite import ModelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from nova_bench.core.registry import Registry
 from nova_bench.models.base import AdapterInfo
 from nova_bench.models.baselines import NovaReconstructionSpec, RepeatFirstFrameSpec
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.nova import NovaSpec
 from nova_bench.models.prompt_notices import notice_prompts
-from nova_bench.core.registry import Registry
 
 ADAPTERS = Registry(
     what="model adapter",

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.models.published import checkpoint_path, fetch_command, missing_text
-from nova_bench.models.completeness import checkpoint_files, refuse_incomplete
+from nova_bench.config.paths import locate
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.core.json_text import parse_json
-from nova_bench.config.paths import locate
 from nova_bench.core.regular_files import read_text
+from nova_bench.models.completeness import checkpoint_files, refuse_incomplete
+from nova_bench.models.published import checkpoint_path, fetch_command, missing_text
 
 if TYPE_CHECKING:
     from nova_bench.models.nova import CheckpointSpec

@@ -12,16 +12,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from nova_bench.config.paths import SuitePath, anchor, locate
+from nova_bench.config.suite import ModelSpec, SpecModel
 from nova_bench.core.errors import UserError
 from nova_bench.core.messages import shorten
+from nova_bench.core.notices import listed
+from nova_bench.core.tabular import read_records
 from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
 from nova_bench.models.file_names import Meaning, Naming, meaning, usual_naming
-from nova_bench.core.notices import listed
-from nova_bench.config.paths import SuitePath, anchor, locate
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.protocols.catalog import PROMPT_SOURCES
-from nova_bench.core.tabular import read_records
-from nova_bench.config.suite import ModelSpec, SpecModel
 from nova_bench.video.folder import FolderListing, list_media
 from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
 from nova_bench.video.frame_folder import FOLDER_FPS, has_pages, like_frames

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
+from nova_bench.config.paths import SuitePath
+from nova_bench.config.suite import BatchSize, ModelSpec, SamplingSpec
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
 from nova_bench.models.base import AdapterContext, Output, Unit
 from nova_bench.models.checkpoints import files_digest, locate_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
-from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import BatchSize, ModelSpec, SamplingSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.errors import MissingAsset
 from nova_bench.core.messages import shorten
-from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.core.notices import NAMED
+from nova_bench.models.checkpoints import locate_checkpoint
 
 if TYPE_CHECKING:
     from nova_bench.models.nova import CheckpointSpec

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, megabytes
-from nova_bench.models.completeness import Incomplete, checkpoint_files, refuse_incomplete
 from nova_bench.core.errors import MissingAsset, UserError
-from nova_bench.core.messages import shorten
 from nova_bench.core.identity import file_digest
+from nova_bench.core.messages import shorten
 from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import open_regular
+from nova_bench.models.completeness import Incomplete, checkpoint_files, refuse_incomplete
 
 FILES = ("*.json", "*.safetensors", "*.txt")
 """What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nova_bench.models.published import CHECKPOINTS
 from nova_bench.core.errors import UserError
 from nova_bench.core.registry import nearest
+from nova_bench.models.published import CHECKPOINTS
 
 if TYPE_CHECKING:
     import torch

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nova_bench.models.published import CHECKPOINTS, is_hub_id
-from nova_bench.core.errors import UserError
-from nova_bench.models.checkpoints import is_checkpoint
-from nova_bench.models.random_weights import SUFFIX, check_random_name
 from nova_bench.config.paths import beside
+from nova_bench.core.errors import UserError
 from nova_bench.core.regular_files import NOT_REGULAR, is_regular
+from nova_bench.models.checkpoints import is_checkpoint
+from nova_bench.models.published import CHECKPOINTS, is_hub_id
+from nova_bench.models.random_weights import SUFFIX, check_random_name
 
 
 def model_section(name: str) -> dict[str, Any]:

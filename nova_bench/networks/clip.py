@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nova_bench.networks.weights import load_network
 from nova_bench.kernels.amx.layers import attention
+from nova_bench.networks.weights import load_network
 
 RESOLUTION = 224
 _HEAD = 64  # channels per attention head

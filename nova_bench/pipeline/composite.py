@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nova_bench.pipeline.aggregate import MetricSummary
-from nova_bench.core.intervals import Intervals, Method, cluster_means
-from nova_bench.protocols.base import DerivedMetric, Number
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.core.intervals import Intervals, Method, cluster_means
+from nova_bench.pipeline.aggregate import MetricSummary
+from nova_bench.protocols.base import DerivedMetric, Number
 from nova_bench.store import Status
 
 

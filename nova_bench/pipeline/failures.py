@@ -17,11 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.config.suite import Suite
 from nova_bench.core.batches import is_out_of_memory
 from nova_bench.core.errors import FileChanged, UserError
-from nova_bench.execute import LostWorker
 from nova_bench.core.identity import digest, file_digest
-from nova_bench.config.suite import Suite
+from nova_bench.execute import LostWorker
 
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress

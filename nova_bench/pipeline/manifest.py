@@ -18,8 +18,8 @@ from nova_bench.assets.cache import AssetState
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.device import describe_device
 from nova_bench.core.json_text import parse_json
-from nova_bench.pipeline.plan import Plan
 from nova_bench.kernels.products import describe_products
+from nova_bench.pipeline.plan import Plan
 
 MANIFEST = "manifest.json"
 
@@ -84,7 +84,7 @@ def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> di
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "command": ["python", "-m", "nova_bench", *sys.argv[1:]],
         "nova_bench": __version__,
-        "git": git_state(Path(__file__).parent.parent),
+        "git": git_state(Path(__file__).parents[2]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(device),

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from nova_bench.pipeline.aggregate import collect
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.config.suite import Suite
 from nova_bench.core.identity import file_digest
+from nova_bench.core.progress import Progress
 from nova_bench.experiments.registry import Request
 from nova_bench.models.base import Unit
 from nova_bench.models.catalog import ADAPTERS
+from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
-from nova_bench.core.progress import Progress
 from nova_bench.pipeline.run import build_adapter, requested_suite
 from nova_bench.pipeline.sample_filter import needed
-from nova_bench.config.suite import Suite
 from nova_bench.store import Artifact, Row, Status, Store
 
 # h264 at the default quality stays below this on natural video; used only until the store has videos to measure.

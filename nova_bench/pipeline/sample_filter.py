@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from nova_bench.config.suite import KeepSpec
 from nova_bench.pipeline.aggregate import SampleScore
 from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.config.suite import KeepSpec
 from nova_bench.store import Status
 
 Scores = tuple[SampleScore, ...]

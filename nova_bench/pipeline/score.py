@@ -7,19 +7,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from nova_bench.pipeline.aggregate import collect
 from nova_bench.assets import asset_path
+from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.batches import one_line, work_in_batches
+from nova_bench.core.progress import Progress
+from nova_bench.execute import LostWorker, make_executor, report_step
+from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
-from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.pipeline.plan import Plan, PlannedScorer
-from nova_bench.core.progress import Progress
+from nova_bench.pipeline.sample_filter import needed
 from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
 from nova_bench.scorers.streaming import Part, measure
-from nova_bench.pipeline.sample_filter import needed
-from nova_bench.config.suite import ExecutionSpec
 from nova_bench.store import Artifact, Row, Status, Store
 from nova_bench.video.limits import MediaLimits
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nova_bench.pipeline.composite import leaf_metrics
-from nova_bench.core.errors import UserError
-from nova_bench.core.registry import nearest
-from nova_bench.core.notices import unheard
-from nova_bench.protocols.catalog import DERIVED
 from nova_bench.config.suite import PublishedSpec, Suite
+from nova_bench.core.errors import UserError
+from nova_bench.core.notices import unheard
+from nova_bench.core.registry import nearest
+from nova_bench.pipeline.composite import leaf_metrics
+from nova_bench.protocols.catalog import DERIVED
 
 
 def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nova_bench.core.errors import MediaError, UserError
-from nova_bench.models.base import ExistingSample
-from nova_bench.core.notices import unheard
 from nova_bench.config.paths import locate
-from nova_bench.core.progress import Progress
-from nova_bench.prompts.recipes import made_file
-from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.config.suite import ClipPromptsSpec, PromptEntry, SamplingSpec
+from nova_bench.core.errors import MediaError, UserError
+from nova_bench.core.notices import unheard
+from nova_bench.core.progress import Progress
+from nova_bench.core.regular_files import read_text, why_unread
+from nova_bench.models.base import ExistingSample
+from nova_bench.prompts.recipes import made_file
 from nova_bench.video.folder import list_media
 from nova_bench.video.formats import VIDEO_SUFFIXES
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nova_bench.core.errors import UserError
-from nova_bench.core.messages import expectation
 from nova_bench.core.json_text import parse_json
+from nova_bench.core.messages import expectation
 from nova_bench.core.notices import listed, unheard
-from nova_bench.core.tabular import read_records
 from nova_bench.core.regular_files import read_text
+from nova_bench.core.tabular import read_records
 
 _REMEDY = "each record has `prompt` and `dense_prompt`"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from nova_bench.config.suite import PromptEntry, SamplingSpec, ShapesPromptsSpec
 from nova_bench.core.progress import Progress
 from nova_bench.prompts.recipes import made_file
 from nova_bench.shapes.export import different_clips, tags
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
 from nova_bench.shapes.world import VERSION, ShapesClip
-from nova_bench.config.suite import PromptEntry, SamplingSpec, ShapesPromptsSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,9 @@ class PromptSource:
     """A benchmark's own prompt list. ``factory`` is ``"module:function"``, imported when prompts are read.
 
     The function gets ``asset(name)``, which returns a verified local path or raises
-    :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the metrics
-    that use it and with the number of samples that the benchmark asks for. An entry that stands there twice is merged.
+    :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the
+    metrics that use it and with the number of samples that the benchmark asks for. An entry that stands there twice is
+    merged.
     """
 
     name: str

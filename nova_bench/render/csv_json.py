@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
+from nova_bench.core.visible_text import visible
 from nova_bench.render.grid import shown
 from nova_bench.render.table import Cell, Column, Table, Value
-from nova_bench.core.visible_text import visible
 
 VALUE_FIELDS = (
     "column",

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.core.visible_text import visible
+from nova_bench.render.table import Cell, Column, Row, Table
 
 DASH = "–"
 NO_REASON = "not computed: no reason was recorded"

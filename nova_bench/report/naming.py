@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.assets import asset_path
-from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.errors import MissingAsset
-from nova_bench.core.messages import shorten
-from nova_bench.pipeline.failures import kind_of
 from nova_bench.core.intervals import Method
+from nova_bench.core.messages import shorten
 from nova_bench.models.base import Unit
+from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.pipeline.failures import kind_of
 from nova_bench.pipeline.plan import Plan
 from nova_bench.report.places import Places
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.config.suite import StatisticsSpec
 from nova_bench.store import Artifact, FailedUnit, Status
 
 FAILURES = "failures.csv"

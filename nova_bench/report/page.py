@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_bench.pipeline.aggregate import collect, summarise
+from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.core.atomic_files import write_atomic
-from nova_bench.pipeline.composite import derive
 from nova_bench.core.errors import ExitCode
-from nova_bench.pipeline.manifest import read_manifest
-from nova_bench.models.base import Unit
 from nova_bench.core.notices import Notice
-from nova_bench.pipeline.plan import Plan, PlannedScorer
 from nova_bench.core.progress import Progress
+from nova_bench.models.base import Unit
+from nova_bench.pipeline.aggregate import collect, summarise
+from nova_bench.pipeline.composite import derive
+from nova_bench.pipeline.manifest import read_manifest
+from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.pipeline.sample_filter import select
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
@@ -30,8 +32,6 @@ from nova_bench.report.richness import PAGE, Shown, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
-from nova_bench.pipeline.sample_filter import select
-from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.composite import DerivedSummary
 from nova_bench.pipeline.plan import Plan
@@ -25,7 +26,6 @@ from nova_bench.report.naming import (
 )
 from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
-from nova_bench.core.visible_text import visible
 
 SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from nova_bench.config.paths import locate
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.device import describe_device, resolve_device
-from nova_bench.nova.pipeline import NOVAPipeline
-from nova_bench.config.paths import locate
 from nova_bench.core.progress import Progress
+from nova_bench.nova.pipeline import NOVAPipeline
 from nova_bench.train.data import open_world
 from nova_bench.train.measure import SAMPLING, measure
 from nova_bench.train.spec import TrainSpec

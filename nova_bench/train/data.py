@@ -13,8 +13,8 @@ from torch import Tensor
 
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.errors import UserError
-from nova_bench.nova.vae import Autoencoder
 from nova_bench.core.progress import Progress
+from nova_bench.nova.vae import Autoencoder
 from nova_bench.train.autoencoder import moments
 from nova_bench.train.optimization import Precision
 from nova_bench.train.spec import DataSpec

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nova_bench.core.errors import SuiteError
 from nova_bench.config.loading import anchor_paths, check_section, inherit, named_file, with_assignments
+from nova_bench.config.yaml_source import Source, parse_assignment
+from nova_bench.core.errors import SuiteError
 from nova_bench.core.registry import nearest
 from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
-from nova_bench.config.yaml_source import Source, parse_assignment
 
 _REMEDY = "nova_bench/train/spec.py documents every key"
 

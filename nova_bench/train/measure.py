@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from nova_bench.core.intervals import cluster_means
-from nova_bench.nova.output import to_uint8
-from nova_bench.core.progress import Progress
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.core.intervals import cluster_means
+from nova_bench.core.progress import Progress
+from nova_bench.nova.output import to_uint8
 from nova_bench.train.data import open_world, to_pixels
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.transformer_stage import UNSTATED_FLOW
@@ -37,9 +37,9 @@ def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) ->
     and from above (``autoencoder``: its copies of the clips; ``truth``: the clips).
 
     ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (intervals as
-    :mod:`nova_bench.core.intervals` makes them), of clips in which something moves: of the video made from a clip's first
-    frame and caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the autoencoder's
-    copy.
+    :mod:`nova_bench.core.intervals` makes them), of clips in which something moves: of the video made from a clip's
+    first frame and caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the
+    autoencoder's copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]

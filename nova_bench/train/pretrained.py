@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from nova_bench.config.paths import locate
 from nova_bench.core.errors import UserError
 from nova_bench.nova.errors import NOVAError
-from nova_bench.config.paths import locate
 
 
 def begin_with(folder: str, parts: Mapping[str, nn.Module]) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
+from nova_bench.config.paths import locate
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import digest
+from nova_bench.core.progress import Progress, log_to
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.pipeline import NOVAPipeline
 from nova_bench.nova.schedulers import load_scheduler
 from nova_bench.nova.vae import Autoencoder, AutoencoderKLOpenSora, load_vae
-from nova_bench.config.paths import locate
-from nova_bench.core.progress import Progress, log_to
 from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
 from nova_bench.train.loop import train_stage

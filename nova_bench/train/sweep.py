@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.core.atomic_files import write_with
+from nova_bench.core.progress import Progress
 from nova_bench.execute import Executor, InlineExecutor, LostWorker
 from nova_bench.execute.processes import ProcessExecutor
-from nova_bench.core.progress import Progress
 from nova_bench.train.record import RECORD
 from nova_bench.train.run import Trained, encode_shared_clips, train
 from nova_bench.train.spec import TrainSpec

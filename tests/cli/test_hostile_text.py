@@ -16,18 +16,18 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.prompts.dense import read_dense_prompts
+from nova_bench.config.suite import PromptEntry
 from nova_bench.core.errors import UserError
+from nova_bench.core.tabular import read_records
+from nova_bench.core.visible_text import visible
 from nova_bench.experiments.registry import Request, preview_request
 from nova_bench.models.files import read_manifest
-from nova_bench.core.tabular import read_records
+from nova_bench.prompts.dense import read_dense_prompts
 from nova_bench.shapes.judge import see
 from nova_bench.shapes.questions import answer, write_rows
-from nova_bench.config.suite import PromptEntry
 from nova_bench.train.load import load_trainings
-from nova_bench.core.visible_text import visible
 
-SUITES = Path(__file__).parents[1] / "suites"
+SUITES = Path(__file__).parents[2] / "suites"
 VALID = {
     "whole.yaml": {
         "name": "whole",

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.core.errors import SuiteError
-from nova_bench.experiments.registry import BENCHMARK, kind_of
 from nova_bench.config.loading import bundled_suites, load_suite
 from nova_bench.config.suite import Suite
 from nova_bench.config.yaml_source import parse, parse_assignment
+from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.registry import BENCHMARK, kind_of
 
 WHOLE = """\
     name: whole

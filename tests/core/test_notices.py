@@ -11,7 +11,7 @@ import yaml
 
 from nova_bench.core.notices import NAMED, Notice, labelled, of_samples
 
-CLIP = Path(__file__).parent / "data" / "vbench_clips" / "r8_small_120x112_8fps_4f.mp4"
+CLIP = Path(__file__).parents[1] / "data" / "vbench_clips" / "r8_small_120x112_8fps_4f.mp4"
 STRANGER = "1 of 3 files left out"
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from nova_bench.core.regular_files import NotRegular, is_regular, open_regular, regular_status
 
-CHECKPOINT = Path(__file__).parents[1] / "nova_bench" / "checkpoints" / "nova-tiny"
+CHECKPOINT = Path(__file__).parents[2] / "nova_bench" / "checkpoints" / "nova-tiny"
 
 
 def make(kind: str, path: Path) -> Path:

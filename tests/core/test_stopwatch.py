@@ -7,8 +7,8 @@ import time
 import pytest
 import torch
 
-from nova_bench.experiments.latency.spec import Setting
 from nova_bench.core.stopwatch import CudaStopwatch, HostStopwatch, cost_of_a_region, make_stopwatch
+from nova_bench.experiments.latency.spec import Setting
 from nova_bench.experiments.latency.subject import StandInTokenizer, generate
 from nova_bench.nova import NOVAPipeline
 from tests.nova.small import CONFIG, VIDEO_VAE, pipeline

@@ -6,10 +6,10 @@ import importlib.util
 
 import pytest
 
+from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
 from nova_bench.execute import InlineExecutor, make_executor
 from nova_bench.execute.processes import ProcessExecutor
-from nova_bench.config.suite import ExecutionSpec
 from nova_bench.store import Status
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nova_bench.networks import correlation
 from nova_bench.kernels.amx.layers import (
     SlicedConv2d,
     SlicedLinear,
@@ -22,6 +21,7 @@ from nova_bench.kernels.amx.layers import (
     speed_up,
 )
 from nova_bench.kernels.amx.library import OFF, library
+from nova_bench.networks import correlation
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
 SIZES = st.integers(48, 200)

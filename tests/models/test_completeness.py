@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nova_bench.models.published import SHIPPED
 from nova_bench.models.completeness import Incomplete, checkpoint_files, refuse_incomplete
+from nova_bench.models.published import SHIPPED
 
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_bench.models.published import CHECKPOINTS, get_checkpoint
 from nova_bench.core.errors import UserError
+from nova_bench.models.published import CHECKPOINTS, get_checkpoint
 from nova_bench.nova.published import PUBLISHED
 from tests.assets.conftest import StandIn
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nova_bench.models.published import CHECKPOINTS
 from nova_bench.core.errors import UserError
 from nova_bench.experiments.latency import subject
 from nova_bench.experiments.latency.spec import Setting
 from nova_bench.models.nova import NovaSpec
+from nova_bench.models.published import CHECKPOINTS
 from nova_bench.models.random_weights import PARAMETERS, RANDOM_NAMES, random_pipeline, weight_bytes
 
 

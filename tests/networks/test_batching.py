@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nova_bench.scorers.vbench import batching
+from nova_bench.networks import batching
 from nova_bench.networks.batching import batch_size, in_batches, per_frame
 
-from ..conftest import clip_of
+from ..scorers.conftest import clip_of
 
 
 def numbered(count: int, height: int, width: int, first: int) -> np.ndarray:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.pipeline.aggregate import SampleScore, summarise
-from nova_bench.pipeline.composite import derive, leaf_metrics
+from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import Method
 from nova_bench.models.base import Unit
+from nova_bench.pipeline.aggregate import SampleScore, summarise
+from nova_bench.pipeline.composite import derive, leaf_metrics
 from nova_bench.pipeline.plan import PlannedScorer
 from nova_bench.protocols.base import DerivedMetric, Part
 from nova_bench.scorers.base import ScorerInfo, ScorerSettings
-from nova_bench.config.suite import StatisticsSpec
 from nova_bench.store import Row, Status
 
 STATISTICS = StatisticsSpec(resamples=300)

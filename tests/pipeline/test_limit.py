@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.pipeline.limit import limited
 from nova_bench.config.suite import ScorerUse
+from nova_bench.pipeline.limit import limited
 
 TAGS = st.sets(st.sampled_from("abcd")).map(tuple)
 

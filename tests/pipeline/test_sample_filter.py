@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nova_bench.pipeline.aggregate import SampleScore, collect
 from nova_bench.config.loading import load_suite
-from nova_bench.models.base import Unit
-from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.core.progress import Progress
-from nova_bench.pipeline.run import measure_suite
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
-from nova_bench.pipeline.sample_filter import needed, select
 from nova_bench.config.suite import KeepSpec
+from nova_bench.core.progress import Progress
+from nova_bench.models.base import Unit
+from nova_bench.pipeline.aggregate import SampleScore, collect
+from nova_bench.pipeline.plan import PlannedScorer
+from nova_bench.pipeline.run import measure_suite
+from nova_bench.pipeline.sample_filter import needed, select
+from nova_bench.scorers.base import ScorerInfo, ScorerSettings
 from nova_bench.store import Row, Status, Store
 
 

@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 
-from nova_bench.pipeline import decoding
 from nova_bench.config.loading import load_suite
 from nova_bench.core.progress import Progress
+from nova_bench.pipeline import decoding
 from nova_bench.pipeline.run import measure_suite
 from nova_bench.store import Status, Store
 from nova_bench.video import Clip

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from nova_bench.config.suite import ModelSpec, PromptEntry
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output, Unit
 from nova_bench.protocols.base import DerivedMetric, Part, PromptSource
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
-from nova_bench.config.suite import ModelSpec, PromptEntry
 
 
 class DriftSpec(ModelSpec):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nova_bench.core.errors import UserError
 from nova_bench.config.loading import load_suite
-from nova_bench.prompts.reading import suite_prompts
 from nova_bench.config.suite import PromptEntry
+from nova_bench.core.errors import UserError
+from nova_bench.prompts.reading import suite_prompts
 
 
 @pytest.fixture

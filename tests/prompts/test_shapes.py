@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nova_bench.config.suite import SamplingSpec, ShapesPromptsSpec
 from nova_bench.core.progress import Progress
 from nova_bench.prompts.shapes import ShapesPrompts, filled
 from nova_bench.shapes.world import ShapesWorld
-from nova_bench.config.suite import SamplingSpec, ShapesPromptsSpec
 
 
 def source(height=None, width=None, **keys):

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
+from nova_bench.core.visible_text import visible
 from nova_bench.render.export import FORMATS, render_table, write_tables
 from nova_bench.render.files import safe_name
 from nova_bench.render.grid import clean_text
 from nova_bench.render.latex import escape_latex
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.render.terminal import plain_text
-from nova_bench.core.visible_text import visible
 
 NASTY = r"100% of $x_1$ & {a} #1 ~ ^ \cmd | <b>&amp; `q` *s* [l](u) -- '' " + '"Käse" 雨 🎬 č ł αβ'
 NOTE = "not computed: needs raft-things.pth (nova_bench assets fetch raft-things)"

@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nova_bench.core.visible_text import visible
 from nova_bench.render.figure_spec import BarStack, Interval, MetricIntervals, Part
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, thinned
 from nova_bench.render.html.media import poster_jpeg
 from nova_bench.render.html.report import Report, render_report, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.core.visible_text import visible
 
 HOSTILE = "<img src=x onerror=alert(1)> </script><!-- <script> ]]> \u2028 \" ' & ${x} {{ y }}"
 

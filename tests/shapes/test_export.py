@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_bench.core.errors import UserError
 from nova_bench.config.loading import load_suite
+from nova_bench.core.errors import UserError
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.shapes import Scene, ShapesWorld, parse_caption
 from nova_bench.shapes.export import different_clips, export

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from nova_bench.experiments.collection.spec import Collection, Part
-from nova_bench.core.errors import SuiteError
-from nova_bench.experiments.registry import COLLECTION, Request, kind_of
 from nova_bench.config.loading import anchor_paths, check_section, find_suite, inherit, with_assignments
-from nova_bench.models.shorthand import model_section
 from nova_bench.config.yaml_source import parse_assignment
+from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.collection.spec import Collection, Part
+from nova_bench.experiments.registry import COLLECTION, Request, kind_of
+from nova_bench.models.shorthand import model_section
 
 
 def load_collection(request: Request) -> tuple[Collection, list[Request | None]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nova_bench.experiments.collection.spec import PublishedTable
-from nova_bench.core.identity import digest
 from nova_bench.config.suite import SpecModel
+from nova_bench.core.identity import digest
+from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.store.store import StoredRun, stored_run
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from nova_bench.core.notices import labelled
+from nova_bench.core.progress import Progress
 from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.registry import report_run
-from nova_bench.core.notices import labelled
-from nova_bench.core.progress import Progress
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report import Reported
 from nova_bench.report.notices import page_lines, write_notices

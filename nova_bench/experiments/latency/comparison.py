@@ -8,11 +8,11 @@ from statistics import median
 from typing import Any
 
 from nova_bench.core.identity import digest
+from nova_bench.core.statistics import median_interval
 from nova_bench.experiments.latency.plan import LatencyPlan, Point
 from nova_bench.experiments.latency.spec import Change, OverheadSpec
 from nova_bench.experiments.latency.store import Measured
 from nova_bench.experiments.latency.summary import COST_LIMIT
-from nova_bench.core.statistics import median_interval
 
 COMPARISON_VERSION = "1"
 """Changes whenever the same comparison would be made in another way."""

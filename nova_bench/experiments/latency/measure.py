@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.atomic_files import write_with
+from nova_bench.core.stopwatch import cost_of_a_region, make_stopwatch
 from nova_bench.experiments.latency import machine
 from nova_bench.experiments.latency.flops import flops_per_video
 from nova_bench.experiments.latency.spec import MeasureSpec, Setting, TraceSpec
-from nova_bench.core.stopwatch import cost_of_a_region, make_stopwatch
 from nova_bench.experiments.latency.subject import Subject, generate, latent_frames
 from nova_bench.nova.observe import Observer
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from nova_bench.core.stopwatch import make_stopwatch
 from nova_bench.experiments.latency.comparison import Comparison
 from nova_bench.experiments.latency.measure import resolved_setting
 from nova_bench.experiments.latency.spec import OverheadSpec, Setting
-from nova_bench.core.stopwatch import make_stopwatch
 from nova_bench.experiments.latency.subject import Subject, generate
 
 LOOK_EVERY = 10

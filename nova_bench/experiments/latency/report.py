@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.progress import Progress
 from nova_bench.experiments.latency.comparison import Comparison, comparison_point, heaviest_row
 from nova_bench.experiments.latency.figures import latency_figures
 from nova_bench.experiments.latency.plan import LatencyPlan, Point
@@ -21,7 +22,6 @@ from nova_bench.experiments.latency.tables import (
     why_missing,
 )
 from nova_bench.models.nova import NovaSpec
-from nova_bench.core.progress import Progress
 from nova_bench.report import Reported
 from nova_bench.report.page import last_invocation
 from nova_bench.store import Store

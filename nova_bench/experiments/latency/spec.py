@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from nova_bench.config import ranges
+from nova_bench.config.suite import BatchSize, Count, Frames, ModelSpec, SpecModel, Steps
 from nova_bench.core.messages import expectation
 from nova_bench.core.registry import nearest
-from nova_bench.config.suite import BatchSize, Count, Frames, ModelSpec, SpecModel, Steps
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 Mode = Literal["eager", "cuda_graphs", "compiled", "compiled_cuda_graphs"]

@@ -6,14 +6,22 @@ import csv
 import io
 from collections.abc import Sequence
 
+from nova_bench.core.visible_text import visible
 from nova_bench.experiments.latency.comparison import CONFIDENCE, Comparison
 from nova_bench.experiments.latency.naming import AXES, CLOCKS, PART_TITLES, setting_text
 from nova_bench.experiments.latency.plan import LatencyPlan
 from nova_bench.experiments.latency.spec import Change
 from nova_bench.experiments.latency.store import Measured
-from nova_bench.experiments.latency.summary import ALL_PARTS, CLOSURE_LIMIT, COST_LIMIT, GENERATION, PARTS, Times, coverage
+from nova_bench.experiments.latency.summary import (
+    ALL_PARTS,
+    CLOSURE_LIMIT,
+    COST_LIMIT,
+    GENERATION,
+    PARTS,
+    Times,
+    coverage,
+)
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.core.visible_text import visible
 
 RANDOM_NOTE = (
     "The weights are random: how long a network takes does not depend on their values, and no quality is shown."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.store import Artifact
 from nova_bench.experiments.study.pooling import Pooled, pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import BlockOutputsSpec
 from nova_bench.experiments.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.store import Artifact
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import Curve, FigureSpec

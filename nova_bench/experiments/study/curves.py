@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from nova_bench.experiments.study.pooling import Pooled, pooled
+from nova_bench.experiments.study.results import Setting, StudyResults
+from nova_bench.experiments.study.spec import CurvesSpec
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
-from nova_bench.experiments.study.pooling import Pooled, pooled
-from nova_bench.experiments.study.results import Setting, StudyResults
-from nova_bench.experiments.study.spec import CurvesSpec
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import Curve, FigureSpec, Line

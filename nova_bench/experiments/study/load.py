@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_bench.pipeline.subset import only_dimensions
-from nova_bench.core.errors import SuiteError
-from nova_bench.experiments.registry import Request
 from nova_bench.config.loading import (
     check_section,
     find_suite,
@@ -22,13 +19,16 @@ from nova_bench.config.loading import (
     with_named_scorers,
     with_options,
 )
-from nova_bench.models.shorthand import model_section
-from nova_bench.core.registry import nearest
 from nova_bench.config.paths import anchor
 from nova_bench.config.suite import Suite
+from nova_bench.config.yaml_source import Source, key_path, parse_assignment
+from nova_bench.core.errors import SuiteError
+from nova_bench.core.registry import nearest
+from nova_bench.experiments.registry import Request
 from nova_bench.experiments.study.seeds import each_seed
 from nova_bench.experiments.study.spec import Arm, Study
-from nova_bench.config.yaml_source import Source, key_path, parse_assignment
+from nova_bench.models.shorthand import model_section
+from nova_bench.pipeline.subset import only_dimensions
 
 CHOOSES_A_MODEL = ("checkpoint", "folder", "manifest")
 """Keys of a model section that say which model it is; an arm that sets one has a model of its own."""

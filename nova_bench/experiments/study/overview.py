@@ -6,12 +6,12 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.core.statistics import student_interval
-from nova_bench.store import Artifact
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import OverviewSpec
 from nova_bench.experiments.study.tables import value_cell
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.store import Artifact
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec

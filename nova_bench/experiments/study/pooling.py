@@ -19,8 +19,8 @@ from nova_bench.report.naming import interval_fields
 if TYPE_CHECKING:
     import numpy as np
 
-    from nova_bench.core.intervals import Add
     from nova_bench.config.suite import StatisticsSpec
+    from nova_bench.core.intervals import Add
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
 from nova_bench.experiments.registry import Request
-from nova_bench.pipeline.preview import Preview, duration, preview_suite
 from nova_bench.experiments.study.load import load_study
+from nova_bench.pipeline.preview import Preview, duration, preview_suite
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nova_bench.experiments.study.pooling import Pooled, difference, pooled
+from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, collect, summarise
 from nova_bench.pipeline.composite import DerivedSummary, combined, derive, leaf_metrics
 from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.sample_filter import select
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
 from nova_bench.report.page import plan_of
 from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
-from nova_bench.pipeline.sample_filter import select
 from nova_bench.store import Artifact, FailedUnit, Status, Store
-from nova_bench.experiments.study.pooling import Pooled, difference, pooled
-from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.video.limits import MediaLimits
 
 if TYPE_CHECKING:

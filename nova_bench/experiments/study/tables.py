@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from nova_bench.core.intervals import Method
-from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.naming import gaps, interval_note, why_missing
 from nova_bench.experiments.study.pooling import Pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.report.naming import gaps, interval_note, why_missing
 
 
 def metrics_table(results: StudyResults) -> Table:

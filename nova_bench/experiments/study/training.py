@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.core.statistics import student_interval
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import TrainingSpec
 from nova_bench.experiments.study.training_measures import MEASURES, NOTES, Measure
+from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nova_bench.render.figure_spec import Curve, CurveWithBand, FigureSpec, Line
 from nova_bench.core.statistics import student_interval
-from nova_bench.experiments.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks, final, largest_outputs
+from nova_bench.experiments.study.training_measures import (
+    TEMPORAL,
+    blocks_by_depth,
+    encoder_blocks,
+    final,
+    largest_outputs,
+)
+from nova_bench.render.figure_spec import Curve, CurveWithBand, FigureSpec, Line
 from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:

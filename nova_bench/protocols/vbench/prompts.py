@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from nova_bench.config.suite import PromptEntry
 from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
-from nova_bench.protocols.base import PromptSource
 from nova_bench.core.regular_files import read_text
-from nova_bench.config.suite import PromptEntry
+from nova_bench.protocols.base import PromptSource
 
 _ASSET = "vbench-prompts"
 _SAMPLES = 5

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nova_bench.render.html.media import MediaShelf
 from nova_bench.core.visible_text import visible
+from nova_bench.render.html.media import MediaShelf
 
 SPARK_POINTS = 64
 

@@ -23,11 +23,11 @@ class AestheticQuality:
     """
 
     def __init__(self, settings: AestheticQualitySettings, context: ScorerContext):
+        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.aesthetic import AestheticPredictor
         from nova_bench.networks.clip import VIT_L_14, load_image_encoder
-        from nova_bench.networks.weights import load_network
         from nova_bench.networks.numerics import runs_half
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.networks.weights import load_network
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)

@@ -22,9 +22,9 @@ class BackgroundConsistency:
     """
 
     def __init__(self, settings: BackgroundConsistencySettings, context: ScorerContext):
+        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.clip import VIT_B_32, load_image_encoder
         from nova_bench.networks.numerics import runs_half
-        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
@@ -32,9 +32,9 @@ class BackgroundConsistency:
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.networks.batching import per_frame
-        from nova_bench.scorers.vbench.consistency import consistency
         from nova_bench.networks.frames import clip_input
         from nova_bench.networks.numerics import numerics
+        from nova_bench.scorers.vbench.consistency import consistency
 
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):

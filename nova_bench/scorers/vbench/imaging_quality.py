@@ -22,9 +22,9 @@ class ImagingQuality:
     """
 
     def __init__(self, settings: ImagingQualitySettings, context: ScorerContext):
+        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.musiq import MUSIQ
         from nova_bench.networks.weights import load_network
-        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         self._network = speed_up(load_network(MUSIQ, context.asset(_ASSET), MUSIQ.official_keys), context.device)

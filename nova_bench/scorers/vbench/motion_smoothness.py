@@ -30,9 +30,9 @@ class MotionSmoothness:
     """
 
     def __init__(self, settings: MotionSmoothnessSettings, context: ScorerContext):
+        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.amt import AMT
         from nova_bench.networks.weights import load_network
-        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         self._network = speed_up(load_network(AMT, context.asset(_ASSET), entry="state_dict"), context.device)
@@ -44,8 +44,8 @@ class MotionSmoothness:
             return [self._score_one(sample.clip) for sample in batch]
 
     def _score_one(self, clip: Clip) -> Score:
-        from nova_bench.networks.batching import batch_size, in_batches
         from nova_bench.networks.amt import MULTIPLE, SMALLEST_SIDE, bytes_per_pair
+        from nova_bench.networks.batching import batch_size, in_batches
 
         count, height, width = clip.frames.shape[:3]
         if count < 3:
@@ -63,8 +63,8 @@ class MotionSmoothness:
         """Mean absolute difference between each of these frames and its interpolation, in levels."""
         import torch
 
-        from nova_bench.networks.frames import padded, padding, to_float
         from nova_bench.networks.amt import MULTIPLE
+        from nova_bench.networks.frames import padded, padding, to_float
 
         middles = list(middles)
         around = sorted({frame + step for frame in middles for step in (-1, 1)})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.scorers.base import ScorerContext
 from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.scorers.base import ScorerContext
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +24,9 @@ Pair = tuple[int, int]
 
 def load_raft(context: ScorerContext) -> RAFT:
     """RAFT with the official weights, on the context's device."""
+    from nova_bench.kernels.amx.layers import speed_up
     from nova_bench.networks.raft import RAFT
     from nova_bench.networks.weights import load_network
-    from nova_bench.kernels.amx.layers import speed_up
 
     return speed_up(load_network(RAFT, context.asset(ASSET), RAFT.official_keys), context.device)
 

@@ -21,18 +21,18 @@ class SubjectConsistency:
     """
 
     def __init__(self, settings: SubjectConsistencySettings, context: ScorerContext):
+        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.dino import DINO
         from nova_bench.networks.weights import load_network
-        from nova_bench.kernels.amx.layers import speed_up
 
         self._settings, self._device = settings, context.device
         self._network = speed_up(load_network(DINO, context.asset(_ASSET)), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         from nova_bench.networks.batching import per_frame
-        from nova_bench.scorers.vbench.consistency import consistency
         from nova_bench.networks.frames import dino_input
         from nova_bench.networks.numerics import numerics
+        from nova_bench.scorers.vbench.consistency import consistency
 
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):

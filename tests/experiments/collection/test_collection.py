@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nova_bench.experiments.collection.load import load_collection
 from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.collection.load import load_collection
 from nova_bench.experiments.registry import Request
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from nova_bench.render.table import Table
 
-PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
+PIPELINE = Path(__file__).parents[2] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
 PUBLISHED = {"label": "NOVA 0.6B", "source": "a paper", "values": {"temporal": 0.03, "total": 12}}
 CURVE = {
     "id": "frames",
@@ -156,8 +156,8 @@ def test_a_checkpoint_at_another_size(cli, write_latency, tmp_path):
 )
 def test_a_mistake_is_one_line_with_a_remedy(write_latency, tmp_path, monkeypatch, arguments, problem):
     from nova_bench.core.errors import UserError
-    from nova_bench.experiments.registry import Request, run_request
     from nova_bench.core.progress import Progress
+    from nova_bench.experiments.registry import Request, run_request
 
     monkeypatch.chdir(tmp_path)
     model = arguments[1] if arguments[0] == "--model" else None

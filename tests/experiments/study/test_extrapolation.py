@@ -15,7 +15,7 @@ import pytest
 
 from tests import warm
 
-PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
+PIPELINE = Path(__file__).parents[2] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
 SMALL = [
     "--model", PIPELINE, "--limit", 2, "--set", "prompts.shapes.count=3",
     *("--set", "sampling.height=64", "--set", "sampling.width=96", "--set", "sampling.num_frames=17"),

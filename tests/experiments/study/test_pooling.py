@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import t, ttest_ind
 
-from nova_bench.core.intervals import Method
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.core.intervals import Method
 from nova_bench.core.statistics import percentile_interval, resampled_means
 from nova_bench.experiments.study.pooling import difference, pooled
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-from nova_bench.experiments.registry import STUDY, Request, kind_of
 from nova_bench.config.loading import bundled_suites
+from nova_bench.experiments.registry import STUDY, Request, kind_of
 from nova_bench.experiments.study.load import load_study
 from nova_bench.video import write_mp4
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BASE = {
     "model": {"adapter": "drift"},
     "prompts": {"samples_per_prompt": 2, "entries": ["a cat", "a dog", "a house"]},

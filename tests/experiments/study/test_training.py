@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.table import Cell, Table
 from nova_bench.config.suite import ReportSpec, StatisticsSpec
 from nova_bench.core.statistics import student_interval
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
@@ -24,9 +22,11 @@ from nova_bench.experiments.study.results import ArmResult, StudyResults
 from nova_bench.experiments.study.spec import TrainingSpec
 from nova_bench.experiments.study.training import training_part
 from nova_bench.experiments.study.training_figures import in_bins
+from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.table import Cell, Table
 from nova_bench.train.record import TrainingRecord
 
-PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
+PIPELINE = Path(__file__).parents[2] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
 STEPS = 40
 LEVELS = (("low", 0.5), ("high", 0.7))
 BASE = {

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from nova_bench.scorers.base import ScorerContext
 from nova_bench.networks.clip import CLIPImageEncoder
 from nova_bench.networks.musiq import MUSIQ
 from nova_bench.networks.raft import RAFT
 from nova_bench.networks.weights import load_network
+from nova_bench.scorers.base import ScorerContext
 
 from .rule import MODULES, check_weights, make_weights
 

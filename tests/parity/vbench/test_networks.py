@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nova_bench.networks.frames import clip_input, dino_input, musiq_input, padded, to_float
 from nova_bench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.networks.frames import clip_input, dino_input, musiq_input, padded, to_float
 from nova_bench.networks.musiq import multiscale_patches
 from nova_bench.video import read_clip
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nova_bench.assets import asset_path
-from nova_bench.protocols.vbench import prompts
 from nova_bench.config.suite import PromptEntry
+from nova_bench.protocols.vbench import prompts
 
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nova_bench.config.suite import ModelSpec, ScorerUse, Suite
 from nova_bench.models.base import AdapterContext
 from nova_bench.models.files import FilesAdapter, FilesSpec
 from nova_bench.protocols.vbench.file_names import file_name
-from nova_bench.config.suite import ModelSpec, ScorerUse, Suite
 
 PROMPTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=120)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from nova_bench.assets import get_asset
 from nova_bench.config.loading import load_suite
+from nova_bench.config.suite import PromptEntry
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.protocols.vbench import prompts
-from nova_bench.config.suite import PromptEntry
 
 # Prompts of each dimension, as the paper's Table and the repository's prompt folder have them.
 COUNTS = {

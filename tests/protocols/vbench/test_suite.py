@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nova_bench.config.loading import load_suite
-from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
 from nova_bench.config.suite import PromptEntry
+from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
 
 QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
 

@@ -12,9 +12,9 @@ import torch
 from nova_bench.assets import ASSETS, asset_path, asset_state
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
+from nova_bench.networks import batching
 from nova_bench.scorers.base import Sample, Scorer
 from nova_bench.scorers.fidelity.lpips import LPIPS_INFO, ST_LPIPS_INFO
-from nova_bench.scorers.vbench import batching
 
 from ...parity.fidelity.weights import official_files, scorer
 from ..conftest import clip_of, shifting_texture
