@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from tests import warm
+from tests.http_stand_in import server, url_asset  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "tests" / "plugin"

@@ -134,7 +134,7 @@ def _code() -> str:
     """Digest of this package's sources and of the versions of what they rest on."""
     from nova_bench.pipeline.manifest import package_versions
 
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     sources = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):
         sources.update(f"{path.relative_to(folder)}\0{file_digest(path)}\n".encode())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nova_bench.assets import HubSource
-from tests.assets.conftest import CONTENT, StandIn
+from tests.http_stand_in import CONTENT, StandIn
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b"{}", "unet/weights.bin": CONTENT}

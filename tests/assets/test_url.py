@@ -15,7 +15,7 @@ from nova_bench.assets import ASSETS, AssetFile, asset_digest, asset_path, asset
 from nova_bench.assets.cache import AssetState, cache_folder
 from nova_bench.assets.fetch import fetch
 from nova_bench.core.errors import MissingAsset, UserError
-from tests.assets.conftest import CONTENT, StandIn
+from tests.http_stand_in import CONTENT, StandIn
 
 
 def here() -> Path:

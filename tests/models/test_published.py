@@ -13,7 +13,7 @@ import pytest
 from nova_bench.core.errors import UserError
 from nova_bench.models.published import CHECKPOINTS, get_checkpoint
 from nova_bench.nova.published import PUBLISHED
-from tests.assets.conftest import StandIn
+from tests.http_stand_in import StandIn
 
 PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2i_abs" / "pipeline"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
