@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.scorers.base import Sample, Scorer, ScorerContext
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.video import Clip, read_clip, write_lossless, write_mp4
 from nova_bench.video.decoder import Decoder
 

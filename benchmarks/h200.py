@@ -93,7 +93,8 @@ def _wait(device: str) -> None:
 def measure(store: Path, device: str, minutes: float, rehearse: bool) -> int:
     """Run the suite in ``minutes``; the exit code: 0 where all rows are there, 3 where some aren't yet."""
     from nova_bench.core.progress import Progress
-    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.experiments.base import Request
+    from nova_bench.experiments.registry import run_request
 
     assignments = [f"execution.minutes={minutes:.3f}", *(_rehearsal() if rehearse else [])]
     request = Request(str(ROOT / "suites" / "latency_paper.yaml"), store, None, assignments, {"device": device})

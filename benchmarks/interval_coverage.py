@@ -2,8 +2,8 @@
 
 Draws scores of C prompts from distributions with a known mean, asks `nova_bench.core.intervals` (as every report
 does) for the interval, and counts how often the mean lies inside. Scores are normal, gamma (skewness 1, 2 and 4) or
-0/1; one sample of each prompt, or five, independent or with a correlation of 0.5 within a prompt; also one to five of each
-prompt, and three trainings. Beside it stands the plain percentile bootstrap. Everything follows from the seed.
+0/1; one sample of each prompt, or five, independent or with a correlation of 0.5 within a prompt; also one to five of
+each prompt, and three trainings. Beside it stands the plain percentile bootstrap. Everything follows from the seed.
 
 Writes coverage.csv and coverage.png, and says whether what the documentation promises holds (exit code 1
 where it doesn't). `--miniature` takes seconds.

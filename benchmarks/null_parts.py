@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nova_bench.config.catalog import ADAPTERS, SCORERS
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import ExecutionSpec, ModelSpec, PromptEntry, PromptsSpec, SamplingSpec, ScorerUse, Suite
-from nova_bench.models.base import AdapterInfo, Output, Unit
-from nova_bench.models.catalog import ADAPTERS
+from nova_bench.config.units import Unit
+from nova_bench.models.base import AdapterInfo, Output
 from nova_bench.pipeline.plan import Plan, make_plan
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
-from nova_bench.scorers.catalog import SCORERS
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 
 
 class NullSpec(ModelSpec):

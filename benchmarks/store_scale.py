@@ -17,7 +17,7 @@ from unittest import mock
 
 from null_parts import null_plan
 
-from nova_bench.models.base import Unit
+from nova_bench.config.units import Unit
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.run import record_of

@@ -79,8 +79,8 @@ def enlarge_flow(folder: Path) -> None:
 def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> Callable[[], list[float | None]]:
     """What scores the videos with our scorer; its network is loaded already."""
     sys.path.insert(0, str(ROOT))
+    from nova_bench.config.catalog import SCORERS
     from nova_bench.scorers.base import Sample, ScorerContext
-    from nova_bench.scorers.catalog import SCORERS
     from nova_bench.video import decode_ahead, read_clip
 
     read_clip(videos[0], 1)  # the decoder's import is no part of the work
@@ -142,8 +142,8 @@ class NetworkClock:
 def run_our_set(dimensions: Sequence[str], videos: list[str], weights: Path, device: str) -> Callable[[], dict]:
     """What scores the videos in all dimensions, decoding each once, and tells where the time went."""
     sys.path.insert(0, str(ROOT))
+    from nova_bench.config.catalog import SCORERS
     from nova_bench.scorers.base import Sample, ScorerContext
-    from nova_bench.scorers.catalog import SCORERS
     from nova_bench.video import decode_ahead, read_clip
 
     read_clip(videos[0], 1)

@@ -62,8 +62,8 @@ def prepared(dimension: str, count: int, width: int, height: int):
 
     import torch
 
+    from nova_bench.config.catalog import SCORERS
     from nova_bench.scorers.base import Sample, ScorerContext
-    from nova_bench.scorers.catalog import SCORERS
     from nova_bench.video import Clip
     from tests.parity.vbench.rule import make_weights
 

@@ -23,7 +23,8 @@ def appendix(
     (`suites/appendix.yaml`).
     """
     from nova_bench.core.progress import Progress
-    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.experiments.base import Request
+    from nova_bench.experiments.registry import run_request
 
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}

@@ -13,7 +13,8 @@ from nova_bench.assets.cache import AssetState, cache_folder, megabytes
 from nova_bench.config.loading import bundled_suites
 from nova_bench.core.device import describe_device, resolve_device
 from nova_bench.core.errors import UserError
-from nova_bench.experiments.registry import Request, preview_request
+from nova_bench.experiments.base import Request
+from nova_bench.experiments.registry import preview_request
 from nova_bench.models.published import CHECKPOINTS, checkpoint_state, fetch_command
 from nova_bench.pipeline.manifest import package_versions
 

@@ -18,7 +18,8 @@ def plan(
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
     from nova_bench.core.remembered_digests import distrusting
-    from nova_bench.experiments.registry import Request, preview_request
+    from nova_bench.experiments.base import Request
+    from nova_bench.experiments.registry import preview_request
 
     dimensions, media = options.names(dims), options.media(allow_truncated)
     request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)

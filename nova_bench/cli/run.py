@@ -35,7 +35,8 @@ def run(
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
     from nova_bench.core.progress import Progress
     from nova_bench.core.remembered_digests import distrusting
-    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.experiments.base import Request
+    from nova_bench.experiments.registry import run_request
 
     given = {
         "device": device,

@@ -47,9 +47,6 @@ def verify_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCod
     return ExitCode.INCOMPLETE if damaged else ExitCode.PASS
 
 
-LAYOUTS = {"vbench": "nova_bench.protocols.vbench.file_names"}
-
-
 @app.command("export")
 @ends_with_code
 def export_run(
@@ -60,19 +57,15 @@ def export_run(
     copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
     """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
-    from importlib import import_module
-
-    from nova_bench.core.registry import unknown_name
+    from nova_bench.config.catalog import FILE_NAMES
     from nova_bench.store import Store
     from nova_bench.store.export import export_units
 
-    if layout not in LAYOUTS:
-        raise unknown_name("layout", layout, LAYOUTS)
+    names = FILE_NAMES.get(layout)
     with Store.reader(folder) as store:
         units = store.run(Path(run).name).units
         artifacts = store.artifacts(unit["digest"] for unit in units)
-        file_name = import_module(LAYOUTS[layout]).file_name
-        exported = list(export_units(units, artifacts, target, file_name, copy))
+        exported = list(export_units(units, artifacts, target, names.file_name, copy))
     left_out = [sample for sample in exported if sample.path is None]
     for sample in left_out:
         print(f"left out: {sample.prompt!r} sample {sample.sample_index}: {sample.problem}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from nova_bench.config.catalog import ADAPTERS, COMPOSITES, PROMPT_SOURCES, SCORERS
 from nova_bench.config.paths import RELATIVE_TO_SUITE, anchor, beside
 from nova_bench.config.suite import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
 from nova_bench.config.yaml_source import KeyPath, Origin, Source, parse, parse_assignment
@@ -18,9 +19,6 @@ from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.messages import expectation, shorten
 from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import NOT_REGULAR, is_regular
-from nova_bench.models.catalog import ADAPTERS
-from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
-from nova_bench.scorers.catalog import SCORERS
 
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
@@ -150,7 +148,7 @@ def validate_suite(source: Source) -> Suite:
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
     if isinstance(data.get("derived"), list):
         for index, name in enumerate(data["derived"]):
-            _named(lambda name=name: DERIVED.get(str(name)), ("derived", index), source)
+            _named(lambda name=name: COMPOSITES.get(str(name)), ("derived", index), source)
     suite = check_section(Suite, data, (), source)
     if (fps := suite.model.frame_folder_fps) is not None:
         suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})

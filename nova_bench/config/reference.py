@@ -8,21 +8,21 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
+from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
 from nova_bench.config.loading import bundled_suites
 from nova_bench.config.suite import Suite
 from nova_bench.core.standard_streams import styled
-from nova_bench.experiments.registry import BENCHMARK, KINDS, STUDY, spec_of
-from nova_bench.models.catalog import ADAPTERS
-from nova_bench.protocols.catalog import DERIVED, PROMPT_SOURCES
 from nova_bench.scorers.base import ScorerInfo
-from nova_bench.scorers.catalog import SCORERS
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
+OTHER_KINDS = ("study", "collection", "latency")
+"""Built-in kinds of suite beside the benchmark, whose keys are those of a suite that states no kind."""
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -33,7 +33,7 @@ def names_text() -> str:
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
         ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
         ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),
-        ("derived metrics", [(metric.name, metric.summary) for metric in DERIVED.all().values()]),
+        ("derived metrics", [(metric.name, metric.summary) for metric in COMPOSITES.all().values()]),
     ]
     lines = []
     for title, entries in sections:
@@ -67,7 +67,7 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
         "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
-    sections += [(f"A suite with `kind: {kind}`", _fields(spec_of(kind), "")) for kind in KINDS if kind != BENCHMARK]
+    sections += [(f"A suite with `kind: {kind}`", _fields(_spec_of(kind), "")) for kind in OTHER_KINDS]
     sections += [
         (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
         for info in ADAPTERS.all().values()
@@ -155,8 +155,8 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
 
     It knows what is built in, and with ``plugins`` also what installed packages offer.
     """
-    adapters = ADAPTERS.all() if plugins else ADAPTERS.built_in
-    scorers = SCORERS.all() if plugins else SCORERS.built_in
+    adapters = ADAPTERS.all() if plugins else ADAPTERS.own()
+    scorers = SCORERS.all() if plugins else SCORERS.own()
     schema = Suite.model_json_schema(ref_template="#/$defs/{model}")
     definitions = schema.setdefault("$defs", {})
     schema["properties"]["model"] = {"anyOf": [_embedded(info.options, definitions) for info in adapters.values()]}
@@ -164,8 +164,8 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     definitions["PromptsSpec"]["properties"]["entries"]["items"] = {
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PromptEntry"}]
     }
-    sources = PROMPT_SOURCES.all() if plugins else PROMPT_SOURCES.built_in
-    derived = DERIVED.all() if plugins else DERIVED.built_in
+    sources = PROMPT_SOURCES.names() if plugins else PROMPT_SOURCES.built_in
+    derived = COMPOSITES.names() if plugins else COMPOSITES.built_in
     definitions["PromptsSpec"]["properties"]["source"]["anyOf"] = [{"enum": [*sources]}, {"type": "null"}]
     schema["properties"]["derived"]["items"] = {"enum": [*derived]}
     schema["properties"]["scorers"]["items"] = {"anyOf": _scorer_uses(scorers, definitions)}
@@ -173,7 +173,7 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     definitions.pop("ModelSpec", None)
     schema["anyOf"] = [{"required": ["extends"]}, whole]
     del schema["$defs"]
-    kinds = {kind: _other_kind(kind, schema, definitions) for kind in KINDS if kind != BENCHMARK}
+    kinds = {kind: _other_kind(kind, schema, definitions) for kind in OTHER_KINDS}
     definitions.pop("ModelSpec", None)
     for kind, other in kinds.items():
         condition = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
@@ -181,18 +181,22 @@ def json_schema(plugins: bool = False) -> dict[str, Any]:
     return {"$schema": SCHEMA_ID, "$defs": definitions, **schema}
 
 
+def _spec_of(kind: str) -> type[BaseModel]:
+    return resolve_name(EXPERIMENTS.get(kind).spec)
+
+
 def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of another kind than a benchmark, whose schema is ``suite``; models are the same in all of them.
 
     A study's base is a suite that may leave everything to what it extends, and to the study.
     """
-    other = spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
+    other = _spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
     definitions |= other.pop("$defs", {})
     properties = other["properties"]
     properties["extends"] = suite["properties"]["extends"]
     if "model" in properties:
         properties["model"] = suite["properties"]["model"]
-    if kind == STUDY:
+    if kind == "study":
         part = {key: value for key, value in suite.items() if key not in ("anyOf", "description", "title")}
         properties["base"] = {**part, "description": properties["base"]["description"]}
         definitions["Arm"]["properties"]["model"] = suite["properties"]["model"]

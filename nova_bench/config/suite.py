@@ -2,61 +2,15 @@
 
 from __future__ import annotations
 
-import typing
-from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from nova_bench.config import ranges
+from nova_bench.config.fields import Align, BatchSize, Count, Frames, ScorerSettings, Seed, Side, SpecModel, Steps
 from nova_bench.config.paths import SuitePath
 from nova_bench.core.errors import UserError
-from nova_bench.scorers.base import ScorerSettings
 from nova_bench.video.limits import MediaLimits
-
-
-class SpecModel(BaseModel):
-    """Base of everything a suite can say: frozen, unknown keys are errors, every field has a docstring."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _strict(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
-        if isinstance(value, bool) and _takes_numbers(cls.model_fields[info.field_name].annotation):
-            raise ValueError("expected a number")
-        if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise ValueError("expected a number of at most 64 bits")
-        if not _is_unicode(value):
-            raise ValueError("expected text in valid Unicode")
-        return value
-
-
-@cache
-def _takes_numbers(annotation: Any) -> bool:
-    """Whether a field of that type takes a number and no truth value."""
-    parts = typing.get_args(annotation) if typing.get_origin(annotation) in (Annotated, Union, UnionType) else ()
-    kinds = {part for part in (*parts, annotation) if isinstance(part, type)}
-    return (int in kinds or float in kinds or any(map(_takes_numbers, parts))) and bool not in kinds
-
-
-def _is_unicode(value: Any) -> bool:
-    """Whether all text in a value can be written as UTF-8: no half of a surrogate pair."""
-    if isinstance(value, str):
-        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, dict):
-        return all(_is_unicode(part) for item in value.items() for part in item)
-    return not isinstance(value, list | tuple) or all(map(_is_unicode, value))
-
-
-Seed = Annotated[int, Field(ge=0, le=ranges.SEED)]
-Frames = Annotated[int, Field(ge=1, le=ranges.FRAMES)]
-Side = Annotated[int, Field(ge=1, le=ranges.SIDE)]
-Steps = Annotated[int, Field(ge=1, le=ranges.STEPS)]
-Count = Annotated[int, Field(ge=1, le=ranges.SAMPLES)]
-BatchSize = Annotated[int, Field(ge=1, le=ranges.BATCH)]
 
 
 class ModelSpec(SpecModel):
@@ -257,7 +211,7 @@ class ExecutionSpec(SpecModel):
 class ReferenceSpec(SpecModel):
     """How a video meets its reference, for scorers that compare the two."""
 
-    align: Literal["time", "index"] = "time"
+    align: Align = "time"
     """time: frames that are shown at the same time are compared, so one frame rate may be a multiple of the other;
     index: the n-th frames are, whatever the frame rates."""
 

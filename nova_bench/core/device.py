@@ -28,6 +28,14 @@ def resolve_device(wanted: str) -> str:
     return wanted
 
 
+def free_cuda_bytes(device: str) -> int:
+    """What can still be allocated on a CUDA device."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
 def describe_device(device: str) -> dict[str, str]:
     """Name, memory and driver of a device, for manifests and `doctor`."""
     if not device.startswith("cuda"):

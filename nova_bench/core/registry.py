@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import resolve_name
 from typing import Generic, TypeVar
 
 from nova_bench.core.errors import UserError
@@ -19,14 +20,15 @@ Info = TypeVar("Info")
 class Registry(Generic[Info]):
     """Things of one kind by name: ``built_in`` ones, and those under the entry-point ``group`` of other packages.
 
-    An entry point is named like the thing and points to its description, an instance of ``kind``; it is imported only
-    when it is asked for. Other packages can't take a built-in name.
+    Both are named like the thing and point to its description as ``"module:attribute"``, an instance of the class that
+    ``kind`` names in the same way. Nothing is imported before it is asked for, so a registry draws no import. Other
+    packages can't take a built-in name.
     """
 
     what: str
     group: str
-    kind: type[Info]
-    built_in: Mapping[str, Info] = field(default_factory=dict)
+    kind: str
+    built_in: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _offered(self) -> dict[str, EntryPoint]:
@@ -34,16 +36,24 @@ class Registry(Generic[Info]):
         return {name: point for name, point in sorted(found.items()) if name not in self.built_in}
 
     def get(self, name: str) -> Info:
-        """The thing called ``name``. UserError with the nearest name where there is none, or where it is unusable."""
+        """The thing called ``name``. UserError with the nearest name if there is none, or if it is unusable."""
         if name in self.built_in:
-            return self.built_in[name]
+            return resolve_name(self.built_in[name])
         if name in self._offered:
             return self._load(self._offered[name])
-        raise unknown_name(self.what, name, [*self.built_in, *self._offered])
+        raise unknown_name(self.what, name, self.names())
+
+    def names(self) -> list[str]:
+        """Every name, built-in ones first; imports nothing."""
+        return [*self.built_in, *self._offered]
+
+    def own(self) -> dict[str, Info]:
+        """The built-in things by name."""
+        return {name: self.get(name) for name in self.built_in}
 
     def all(self) -> dict[str, Info]:
         """Everything by name. A third party's thing that is unusable is left out with a warning."""
-        things = dict(self.built_in)
+        things = self.own()
         for name, point in self._offered.items():
             try:
                 things[name] = self._load(point)
@@ -58,8 +68,9 @@ class Registry(Generic[Info]):
             thing = point.load()
         except Exception as error:
             raise UserError(f"{self.what} {point.name!r} of {package} can't be imported: {error}", remedy) from error
-        if not isinstance(thing, self.kind) or thing.name != point.name:
-            raise UserError(f"{self.what} {point.name!r} of {package} is no {self.kind.__name__} of that name", remedy)
+        kind = resolve_name(self.kind)
+        if not isinstance(thing, kind) or thing.name != point.name:
+            raise UserError(f"{self.what} {point.name!r} of {package} is no {kind.__name__} of that name", remedy)
         return thing
 
 

@@ -6,11 +6,9 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from nova_bench.nova.observe import Observer
-
 
 class Stopwatch(Protocol):
-    """An observer that adds up the time of each region."""
+    """Adds up the time of each region: an observer in the sense of :class:`nova_bench.nova.Observer`."""
 
     entered: int
     """Regions entered so far."""
@@ -25,7 +23,7 @@ class Stopwatch(Protocol):
         """Seconds of each part so far."""
 
 
-class HostStopwatch(Observer):
+class HostStopwatch(Stopwatch):
     """For a device that has finished when a call returns: `time.perf_counter` at the borders of each region."""
 
     def __init__(self) -> None:
@@ -58,7 +56,7 @@ class _HostSpan:
         self._seconds[self._name] = self._seconds.get(self._name, 0.0) + spent
 
 
-class CudaStopwatch(Observer):
+class CudaStopwatch(Stopwatch):
     """For a GPU: an event at each border, on the stream that works. Nothing waits until the seconds are asked for.
 
     A part's time runs from when the GPU reaches its first kernel to when it leaves its last, so where the GPU waits

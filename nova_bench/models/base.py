@@ -4,53 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nova_bench.config.suite import ModelSpec, Suite
+from nova_bench.config.units import ExistingSample, Unit
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One sample to make: everything that determines it, and the digest of all that.
-
-    ``digest`` covers the adapter's own digest, the sampling settings, the prompt as given to the model, the first
-    frame, the sample index and the seed; the reference too, where the adapter makes samples from it. Tags and labels
-    are for scoring and don't enter it.
-    """
-
-    digest: str
-    prompt_id: str
-    prompt: str
-    model_text: str
-    sample_index: int
-    seed: int
-    tags: tuple[str, ...] = ()
-    source: str | None = None
-    """File that already holds this sample (`files` adapter)."""
-    content_digest: str = ""
-    """SHA-256 of that file's bytes; empty where there is no such file."""
-    image: str | None = None
-    """First frame (image-to-video)."""
-    reference: str | None = None
-    """Ground truth, for scorers that need one."""
-    reference_digest: str = ""
-    """SHA-256 of the reference's bytes; empty without one, ``missing`` where it can't be read."""
-
-
-@dataclass(frozen=True)
-class ExistingSample:
-    """A video or image that somebody else generated; ``path`` None where one that the suite asks for isn't there."""
-
-    path: str | None
-    prompt: str
-    sample_index: int = 0
-    reference: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,5 +86,4 @@ class AdapterInfo:
 
     def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
         """Import the implementation and construct it."""
-        module, _, attribute = self.factory.partition(":")
-        return getattr(import_module(module), attribute)(options, context)
+        return resolve_name(self.factory)(options, context)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nova_bench.config.suite import ModelSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import MissingAsset
 from nova_bench.core.identity import digest
-from nova_bench.models.base import AdapterContext, Output, Unit
-from nova_bench.models.checkpoints import files_digest, locate_checkpoint
+from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.models.checkpoints import files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION, CheckpointSpec, dtype_name, explained, first_frame
 
@@ -123,3 +124,21 @@ class NovaReconstruction:
             if self._options.vae_tiling:
                 self._vae.enable_tiling()
         return self._vae
+
+
+RECONSTRUCTION = AdapterInfo(
+    name="nova_reconstruction",
+    summary="a ceiling: each prompt's reference clip, encoded and decoded by a NOVA checkpoint's autoencoder",
+    options=NovaReconstructionSpec,
+    factory=f"{__name__}:NovaReconstruction",
+    missing=missing_checkpoint,
+    uses_reference=True,
+)
+
+
+REPEAT_FIRST_FRAME = AdapterInfo(
+    name="repeat_first_frame",
+    summary="a baseline: each prompt's first frame, repeated",
+    options=RepeatFirstFrameSpec,
+    factory=f"{__name__}:RepeatFirstFrame",
+)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import shlex
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from nova_bench.config.catalog import PROMPT_SOURCES
 from nova_bench.config.paths import SuitePath, anchor, locate
-from nova_bench.config.suite import ModelSpec, SpecModel
+from nova_bench.config.suite import ModelSpec
+from nova_bench.config.units import ExistingSample, Unit
 from nova_bench.core.errors import UserError
 from nova_bench.core.messages import shorten
 from nova_bench.core.notices import listed
-from nova_bench.core.tabular import read_records
-from nova_bench.models.base import AdapterContext, ExistingSample, Output, Unit
-from nova_bench.models.file_names import Meaning, Naming, meaning, usual_naming
+from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.prompts.file_names import Meaning, Naming, meaning, usual_naming
+from nova_bench.prompts.media_manifest import read_manifest
 from nova_bench.prompts.reading import suite_prompts
-from nova_bench.protocols.catalog import PROMPT_SOURCES
 from nova_bench.video.folder import FolderListing, list_media
 from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
 from nova_bench.video.frame_folder import FOLDER_FPS, has_pages, like_frames
@@ -69,21 +69,6 @@ class FilesSpec(ModelSpec):
     def frame_folder_fps(self) -> float | None:
         """See ModelSpec."""
         return self.fps
-
-
-class ManifestRow(SpecModel):
-    """One line of a manifest."""
-
-    path: SuitePath = Field(min_length=1)
-    """The video or image."""
-    prompt: str = ""
-    """The prompt it was made from; the file's stem where empty."""
-    sample_index: int = Field(default=0, ge=0)
-    """Index among the samples of that prompt."""
-    reference: SuitePath | None = None
-    """Ground-truth clip."""
-    tags: tuple[str, ...] = ()
-    """Tags that scorers can select by."""
 
 
 class FilesAdapter:
@@ -259,29 +244,6 @@ def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
             )
 
 
-def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]:
-    """Read a CSV or JSONL manifest. UserError names file, line and the nearest valid column."""
-    rows = read_records(path, ManifestRow)
-    samples = [
-        ExistingSample(
-            _location(row.path, path.parent),
-            row.prompt or Path(row.path).stem,
-            row.sample_index,
-            _location(row.reference, path.parent) if row.reference else None,
-            row.tags,
-        )
-        for row in rows
-    ]
-    counts = Counter(sample.path for sample in samples)
-    if again := [name for name, count in counts.items() if count > 1]:
-        warn(f"{path}: {len(again)} files have several rows and count once for each ({listed(again)})", again)
-    if not any(row.prompt for row in rows):
-        _, remark = usual_naming([Path(row.path) for row in rows])
-        if remark:
-            warn(f"{path}: no prompts, so each name is one; if names are PROMPT-INDEX, state prompt and sample_index")
-    return samples
-
-
 def _any_case(path: Path) -> Path:
     """A path by which names meet whose suffixes differ in case only."""
     return path.with_name(path.stem + path.suffix.lower()) if path.name else path
@@ -289,3 +251,11 @@ def _any_case(path: Path) -> Path:
 
 def _location(text: str, base: Path) -> str:
     return str(locate(anchor(text, base)))
+
+
+INFO = AdapterInfo(
+    name="files",
+    summary="videos or images that any model made: a folder, or a CSV/JSONL manifest",
+    options=FilesSpec,
+    factory=f"{__name__}:FilesAdapter",
+)

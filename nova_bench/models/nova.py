@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
+from nova_bench.config.fields import BatchSize
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import BatchSize, ModelSpec, SamplingSpec
+from nova_bench.config.suite import ModelSpec, SamplingSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
-from nova_bench.models.base import AdapterContext, Output, Unit
-from nova_bench.models.checkpoints import files_digest, locate_checkpoint
+from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.models.checkpoints import files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
+from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
 
 if TYPE_CHECKING:
@@ -323,3 +326,13 @@ def explained() -> Iterator[None]:
         yield
     except NOVAError as error:
         raise UserError(str(error), "correct the checkpoint or the settings that this names") from error
+
+
+INFO = AdapterInfo(
+    name="nova",
+    summary="a NOVA checkpoint in the published layout: text-to-image, text-to-video, image-to-video",
+    options=NovaSpec,
+    factory=f"{__name__}:NovaAdapter",
+    missing=missing_checkpoint,
+    prompt_notices=notice_prompts,
+)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from nova_bench.core.batches import work_in_batches
+from nova_bench.core.device import free_cuda_bytes
+from nova_bench.networks.frames import gather
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +29,6 @@ def batch_size(device: str, bytes_per_item: float) -> int:
     """How many items of that need to take at once: at least 1."""
     budget = free_cuda_bytes(device) * _CUDA_SHARE if device.startswith("cuda") else _CPU_BYTES
     return max(1, min(_MOST, int(budget / bytes_per_item)))
-
-
-def free_cuda_bytes(device: str) -> int:
-    """What can still be allocated on a CUDA device."""
-    import torch
-
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def in_batches(
@@ -57,8 +51,6 @@ def per_frame(
 
     Frames of clips of one size share batches. ``bytes_per_frame`` estimates memory from height and width.
     """
-    from nova_bench.networks.frames import gather
-
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
         groups[tuple(clip.frames.shape[1:3])].append(index)

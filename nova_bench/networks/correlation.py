@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nova_bench.core.device import free_cuda_bytes
 from nova_bench.kernels.amx.library import library
-from nova_bench.networks.batching import free_cuda_bytes
 
 LEVELS = 4
 _TILE = 16  # positions along each side of a tile of :class:`Windowed`

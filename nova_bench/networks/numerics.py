@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
-from nova_bench.scorers.vbench.settings import Precision
+Precision = Literal["official", "float32"]
+"""Arithmetic on CUDA: as the official code runs, or float32 throughout."""
 
 
 @contextmanager

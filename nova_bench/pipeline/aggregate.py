@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.intervals import Method, cluster_means
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.plan import PlannedScorer
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import Intervals, Method, cluster_means
 from nova_bench.pipeline.aggregate import MetricSummary
-from nova_bench.protocols.base import DerivedMetric, Number
+from nova_bench.protocols.base import Composite, Number
 from nova_bench.store import Status
 
 
 @dataclass(frozen=True)
-class DerivedSummary:
+class CompositeSummary:
     """A derived metric over a run.
 
     ``value`` is None where a part has none; ``needs`` then names the metrics that lack, derived parts spelled out.
@@ -22,7 +22,7 @@ class DerivedSummary:
     counts are those of the different samples behind it; ``incomplete`` names the parts that some of their samples lack.
     """
 
-    metric: DerivedMetric
+    metric: Composite
     value: float | None
     interval: tuple[float, float] | None
     needs: tuple[str, ...]
@@ -33,23 +33,23 @@ class DerivedSummary:
     n_prompts: int = 0
 
 
-def derive(
-    metrics: Sequence[DerivedMetric],
+def composite_scores(
+    metrics: Sequence[Composite],
     summaries: Sequence[MetricSummary],
     statistics: StatisticsSpec,
-    known: Mapping[str, DerivedMetric],
-) -> list[DerivedSummary]:
+    known: Mapping[str, Composite],
+) -> list[CompositeSummary]:
     """One summary per derived metric, from the summaries of one run; ``known``: every derived metric by name."""
     measured = {summary.scorer.info.name: summary for summary in summaries}
     return [_derived(metric, measured, known, statistics) for metric in metrics]
 
 
 def _derived(
-    metric: DerivedMetric,
+    metric: Composite,
     measured: Mapping[str, MetricSummary],
-    known: Mapping[str, DerivedMetric],
+    known: Mapping[str, Composite],
     statistics: StatisticsSpec,
-) -> DerivedSummary:
+) -> CompositeSummary:
     leaves = leaf_metrics(metric, known)
     used = [measured[name] for name in leaves if name in measured]
     needs = tuple(name for name in leaves if name not in measured or measured[name].value is None)
@@ -63,7 +63,7 @@ def _derived(
         method, prompts = found.methods[-1], int(found.clusters[-1])
     counted = {score.unit.digest: score.status for summary in used for score in summary.samples}
     ok = {score.unit.digest for summary in used for score in summary.samples if score.status == Status.OK}
-    return DerivedSummary(
+    return CompositeSummary(
         metric=metric,
         value=value,
         interval=interval,
@@ -77,9 +77,9 @@ def _derived(
 
 
 def _interval_of(
-    metric: DerivedMetric,
+    metric: Composite,
     leaves: Sequence[MetricSummary],
-    known: Mapping[str, DerivedMetric],
+    known: Mapping[str, Composite],
     statistics: StatisticsSpec,
 ) -> Intervals:
     """Intervals of the leaves and, last, of the metric."""
@@ -94,13 +94,13 @@ def _interval_of(
     return cluster_means(sums[None], weights[None], statistics, binary, add).intervals(statistics.confidence)
 
 
-def combined(metric: DerivedMetric, leaves: Mapping[str, Number], known: Mapping[str, DerivedMetric]) -> Number:
+def combined(metric: Composite, leaves: Mapping[str, Number], known: Mapping[str, Composite]) -> Number:
     """The metric's value from those of all its :func:`leaf_metrics`, derived parts computed on the way."""
     inner = {part.metric: combined(known[part.metric], leaves, known) for part in metric.parts if part.metric in known}
     return metric.value({**leaves, **inner})
 
 
-def leaf_metrics(metric: DerivedMetric, known: Mapping[str, DerivedMetric]) -> tuple[str, ...]:
+def leaf_metrics(metric: Composite, known: Mapping[str, Composite]) -> tuple[str, ...]:
     """The measured metrics that ``metric`` rests on, in order, each once."""
     leaves: dict[str, None] = {}
     for part in metric.parts:

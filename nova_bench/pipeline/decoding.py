@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nova_bench.config.fields import Align
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
 from nova_bench.execute import report_step
-from nova_bench.scorers.base import Align, Sample, Score, ScorerInfo
+from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
 from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
 from nova_bench.video.frame_folder import with_frame_folders

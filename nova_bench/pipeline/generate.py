@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nova_bench.config.catalog import ADAPTERS
+from nova_bench.config.units import Unit
 from nova_bench.core.batches import batches_of_work, one_line
 from nova_bench.core.progress import Progress
-from nova_bench.models.base import ModelAdapter, Output, Unit
-from nova_bench.models.catalog import ADAPTERS
+from nova_bench.models.base import ModelAdapter, Output
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.pipeline.plan import Plan
 from nova_bench.store import Artifact, Draft, FailedUnit, Store

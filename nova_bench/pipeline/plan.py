@@ -11,20 +11,21 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from nova_bench.config.catalog import ADAPTERS, SCORERS
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.paths import locate
 from nova_bench.config.suite import KeepSpec, PromptEntry, ReferenceSpec, ScorerUse, Suite
+from nova_bench.config.units import ExistingSample, Unit
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import digest, prompt_id, seed_for
 from nova_bench.core.messages import shorten
 from nova_bench.core.notices import unheard
 from nova_bench.core.registry import nearest
-from nova_bench.models.base import ExistingSample, ModelAdapter, Unit
-from nova_bench.models.catalog import ADAPTERS
+from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.limit import limited
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.prompts.recipes import with_recipes
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
-from nova_bench.scorers.catalog import SCORERS
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import MediaLimits
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
+from nova_bench.config.units import Unit
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
-from nova_bench.experiments.registry import Request
-from nova_bench.models.base import Unit
-from nova_bench.models.catalog import ADAPTERS
+from nova_bench.experiments.base import Request
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.run import build_adapter, requested_suite
-from nova_bench.pipeline.sample_filter import needed
+from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.store import Artifact, Row, Status, Store
 
 # h264 at the default quality stays below this on natural video; used only until the store has videos to measure.
@@ -133,7 +133,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
     scorers, assets = [], set()
-    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     for scorer in plan.scorers:
         asked = must_see.get(scorer.info.name)
         applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]

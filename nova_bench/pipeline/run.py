@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_path
+from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import Suite
 from nova_bench.core.device import resolve_device
 from nova_bench.core.errors import MissingAsset
 from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress, log_to
-from nova_bench.experiments.registry import Request
+from nova_bench.experiments.base import Request
 from nova_bench.models.base import AdapterContext, ModelAdapter
-from nova_bench.models.catalog import ADAPTERS
 from nova_bench.models.shorthand import model_section
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.manifest import plan_content, write_manifest
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.score import score
-from nova_bench.pipeline.subset import only_dimensions
+from nova_bench.pipeline.subset import suite_subset
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.report import Reported, write_run_report
 from nova_bench.store import Store
@@ -39,7 +39,7 @@ def requested_suite(request: Request, notice: Callable[..., None] = unheard) -> 
     """The suite with everything that the command line changes; ``notice`` hears what that leaves out."""
     model = model_section(request.model) if request.model else None
     suite = load_suite(request.suite, request.assignments, model, request.options)
-    return only_dimensions(suite, request.dimensions, notice)
+    return suite_subset(suite, request.dimensions, notice)
 
 
 def run_benchmark(request: Request, progress: Progress) -> Reported:

@@ -13,16 +13,18 @@ from nova_bench.store import Status
 Scores = tuple[SampleScore, ...]
 
 
-def select(scorers: Sequence[PlannedScorer], samples: Sequence[Scores]) -> tuple[list[PlannedScorer], list[Scores]]:
+def filter_samples(
+    scorers: Sequence[PlannedScorer], samples: Sequence[Scores]
+) -> tuple[list[PlannedScorer], list[Scores]]:
     """Scorers with their ``samples``, without those that a scorer's `keep` leaves out; pure.
 
     A scorer with `keep` is followed by itself on all of its samples, under a name that says so. A sample on which the
     deciding scorer failed, or hasn't been yet, stays with that as its own state: whether it counts is not known, and
     the metric is then as incomplete as the decision. A deciding scorer has only the samples that it must see
-    (:func:`needed`), whatever else the store holds.
+    (:func:`required_units`), whatever else the store holds.
     """
     scores_of = {scorer.info.name: scores for scorer, scores in zip(scorers, samples, strict=True)}
-    must_see = needed(scorers, lambda scorer: scores_of[scorer.info.name])
+    must_see = required_units(scorers, lambda scorer: scores_of[scorer.info.name])
     chosen: list[tuple[PlannedScorer, Scores]] = []
     for scorer, scores in zip(scorers, samples, strict=True):
         if scorer.keep is not None:
@@ -36,7 +38,7 @@ def select(scorers: Sequence[PlannedScorer], samples: Sequence[Scores]) -> tuple
     return [scorer for scorer, _ in chosen], [scores for _, scores in chosen]
 
 
-def needed(
+def required_units(
     scorers: Sequence[PlannedScorer], scores_of: Callable[[PlannedScorer], Scores]
 ) -> Mapping[str, frozenset[str]]:
     """Digests of the units that a deciding scorer must see, by its name; no entry for one that must see all.

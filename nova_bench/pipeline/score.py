@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from nova_bench.assets import asset_path
+from nova_bench.config.fields import Align
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.batches import one_line, work_in_batches
 from nova_bench.core.progress import Progress
@@ -17,8 +18,8 @@ from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.pipeline.plan import Plan, PlannedScorer
-from nova_bench.pipeline.sample_filter import needed
-from nova_bench.scorers.base import Align, Score, Scorer, ScorerContext
+from nova_bench.pipeline.sample_filter import required_units
+from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.scorers.streaming import Part, measure
 from nova_bench.store import Artifact, Row, Status, Store
 from nova_bench.video.limits import MediaLimits
@@ -147,7 +148,7 @@ def missing_jobs(
     """
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in scorers)
-    must_see = needed(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
     paths, already_there = {}, 0
     for unit in plan.units:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nova_bench.config.catalog import COMPOSITES
 from nova_bench.config.suite import PublishedSpec, Suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.registry import nearest
 from nova_bench.pipeline.composite import leaf_metrics
-from nova_bench.protocols.catalog import DERIVED
 
 
-def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:
+def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:
     """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
 
     Final scores that rest on other scorers, and published numbers of what isn't measured then, are left out too. The
@@ -32,7 +32,9 @@ def only_dimensions(suite: Suite, names: Sequence[str], notice: Callable[..., No
     if left_out := [name for name in uses if name not in wanted]:
         chosen = ", ".join(use.name for use in scorers)
         notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {chosen}", left_out, asked=True)
-    derived = tuple(name for name in suite.derived if wanted.issuperset(leaf_metrics(DERIVED.get(name), DERIVED.all())))
+    derived = tuple(
+        name for name in suite.derived if wanted.issuperset(leaf_metrics(COMPOSITES.get(name), COMPOSITES.all()))
+    )
     changes: dict[str, object] = {"scorers": scorers, "derived": derived}
     changes["published"] = _published(suite.published, {*wanted, *derived})
     if suite.prompts and all(use.tags for use in scorers):

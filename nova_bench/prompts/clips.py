@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from nova_bench.config.paths import locate
 from nova_bench.config.suite import ClipPromptsSpec, PromptEntry, SamplingSpec
+from nova_bench.config.units import ExistingSample
 from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress
 from nova_bench.core.regular_files import read_text, why_unread
-from nova_bench.models.base import ExistingSample
+from nova_bench.prompts.media_manifest import read_manifest
 from nova_bench.prompts.recipes import made_file
 from nova_bench.video.folder import list_media
 from nova_bench.video.formats import VIDEO_SUFFIXES
@@ -70,8 +71,6 @@ class ClipPrompts:
         return 1 + (self._frames - 1) * self._spec.every
 
     def _samples(self) -> list[ExistingSample]:
-        from nova_bench.models.files import read_manifest
-
         if self._spec.manifest is not None:
             where = locate(self._spec.manifest)
             samples = read_manifest(where, self._notice)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from nova_bench.assets import asset_path
+from nova_bench.config.catalog import PROMPT_SOURCES
 from nova_bench.config.paths import anchor, locate
 from nova_bench.config.suite import PromptEntry, PromptsSpec, Suite
+from nova_bench.config.units import Unit
 from nova_bench.core.atomic_files import explained_os_errors
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
@@ -18,10 +20,8 @@ from nova_bench.core.progress import Progress
 from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.core.tabular import read_records
-from nova_bench.models.base import Unit
 from nova_bench.prompts.dense import read_dense_prompts
 from nova_bench.prompts.recipes import made_folder
-from nova_bench.protocols.catalog import PROMPT_SOURCES
 
 SOURCES = ("entries", "file", "source", "shapes", "clips")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -31,12 +31,23 @@ class PromptSource:
 
     def read(self, asset: Callable[[str], Path]) -> Sequence[PromptEntry]:
         """All prompts. MissingAsset or UserError where the list isn't here or can't be read."""
-        module, _, function = self.factory.partition(":")
-        return getattr(import_module(module), function)(asset)
+        return resolve_name(self.factory)(asset)
+
+
+@dataclass(frozen=True)
+class FileNames:
+    """How a benchmark's own tools expect files to be called: ``file_name(prompt, index, suffix)``.
+
+    It raises ValueError, with the reason, for a sample that no file can be called after.
+    """
+
+    name: str
+    summary: str
+    file_name: Callable[[str, int, str], str]
 
 
 class Number(Protocol):
-    """What :meth:`DerivedMetric.value` computes with: floats, or arrays with one number per bootstrap resample."""
+    """What :meth:`Composite.value` computes with: floats, or arrays with one number per bootstrap resample."""
 
     def __sub__(self, other: float) -> Number: ...
     def __mul__(self, other: float) -> Number: ...
@@ -53,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class DerivedMetric:
+class Composite:
     """The weighted mean of normalized metrics; a part may be derived itself.
 
     ``range`` is that of values whose parts lie between ``low`` and ``high``; nothing is clipped. Linear in its parts,

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
+from nova_bench.config.units import Unit
 from nova_bench.core.visible_text import visible
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.report.naming import sample_file
 from nova_bench.report.places import Places

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.plan import Plan
 from nova_bench.report.extremes import ends, why, worst

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_bench.assets import asset_path
+from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import MissingAsset
 from nova_bench.core.intervals import Method
 from nova_bench.core.messages import shorten
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
-from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.failures import kind_of
 from nova_bench.pipeline.plan import Plan
 from nova_bench.report.places import Places
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.store import Artifact, FailedUnit, Status
 
 FAILURES = "failures.csv"
@@ -76,7 +76,7 @@ def interval_note(
 
 
 def methods_of(
-    summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary]
+    summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary]
 ) -> Iterator[tuple[str, Method, int]]:
     """Name, method and number of prompts of each metric's and final score's interval."""
     for summary in summaries:

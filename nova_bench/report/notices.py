@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nova_bench.config.units import Unit
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.notices import Notice, notices_csv, of_samples
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.plan import Plan
 from nova_bench.report.naming import sample_name

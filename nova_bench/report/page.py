@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_bench.config.catalog import COMPOSITES, SCORERS
 from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
+from nova_bench.config.units import Unit
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.notices import Notice
 from nova_bench.core.progress import Progress
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import collect, summarise
-from nova_bench.pipeline.composite import derive
+from nova_bench.pipeline.composite import composite_scores
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.pipeline.plan import Plan, PlannedScorer
-from nova_bench.pipeline.sample_filter import select
-from nova_bench.protocols.catalog import DERIVED
+from nova_bench.pipeline.sample_filter import filter_samples
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
@@ -31,7 +31,6 @@ from nova_bench.report.places import Places, shown_command
 from nova_bench.report.richness import PAGE, Shown, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
@@ -91,8 +90,10 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     sources = Sources(store, plan.suite.media, places)
     rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(*select(plan.scorers, samples), plan.suite.statistics)
-    final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, DERIVED.all())
+    summaries = summarise(*filter_samples(plan.scorers, samples), plan.suite.statistics)
+    final = composite_scores(
+        [COMPOSITES.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, COMPOSITES.all()
+    )
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from nova_bench.config.units import Unit
 from nova_bench.core.notices import Notice
-from nova_bench.models.base import Unit
 from nova_bench.store import Artifact, FailedUnit, Row
 
 Key = TypeVar("Key")

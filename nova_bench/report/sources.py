@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError
 from nova_bench.core.identity import digest
 from nova_bench.core.notices import Notice, of_samples
 from nova_bench.core.regular_files import is_regular
-from nova_bench.models.base import Unit
 from nova_bench.prompts.recipes import made_folder
 from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store

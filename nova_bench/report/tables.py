@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
-from nova_bench.pipeline.composite import DerivedSummary
+from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
@@ -30,7 +30,7 @@ from nova_bench.store import Artifact, FailedUnit, Status
 SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")
 
 
-def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[DerivedSummary] = ()) -> Table:
+def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary] = ()) -> Table:
     """One row per metric, then one per final score: value, interval, counts, and the published numbers beside."""
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
@@ -94,7 +94,7 @@ def _value_cell(summary: MetricSummary) -> Cell:
     )
 
 
-def _final_cell(score: DerivedSummary) -> Cell:
+def _final_cell(score: CompositeSummary) -> Cell:
     metric = score.metric
     if score.value is None:
         return Cell(note=f"not computed: needs {', '.join(score.needs)}", higher_is_better=metric.higher_is_better)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from nova_bench.config.fields import Align, ScorerSettings
 
 if TYPE_CHECKING:
     from nova_bench.video import Clip
-
-Align = Literal["time", "index"]
-
-
-class ScorerSettings(BaseModel):
-    """Settings of a scorer. Subclasses add documented fields; every field is part of the scorer's identity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -60,8 +52,7 @@ class ScorerInfo:
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""
-        module, _, attribute = self.factory.partition(":")
-        return getattr(import_module(module), attribute)(settings, context)
+        return resolve_name(self.factory)(settings, context)
 
 
 @dataclass(frozen=True)

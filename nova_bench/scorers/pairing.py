@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from nova_bench.config.fields import Align
 from nova_bench.core.errors import MediaError
-from nova_bench.scorers.base import Align
 from nova_bench.video.source import FrameChunk, FrameSource
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nova_bench.config.fields import Align
 from nova_bench.core.errors import MediaError, UserError
-from nova_bench.scorers.base import Align, Sample, Score
+from nova_bench.scorers.base import Sample, Score
 from nova_bench.scorers.pairing import FramePairs
 from nova_bench.video.source import FrameSource, source_of
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nova_bench import __version__
-from nova_bench.config.suite import SpecModel
+from nova_bench.config.fields import SpecModel
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.train.spec import TrainSpec

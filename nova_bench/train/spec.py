@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nova_bench.config import ranges
+from nova_bench.config.fields import BatchSize, Count, Frames, Seed, SpecModel, Steps
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import BatchSize, Count, Frames, Seed, SpecModel, Steps
 
 
 class DataSpec(SpecModel):

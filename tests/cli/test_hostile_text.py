@@ -20,9 +20,10 @@ from nova_bench.config.suite import PromptEntry
 from nova_bench.core.errors import UserError
 from nova_bench.core.tabular import read_records
 from nova_bench.core.visible_text import visible
-from nova_bench.experiments.registry import Request, preview_request
-from nova_bench.models.files import read_manifest
+from nova_bench.experiments.base import Request
+from nova_bench.experiments.registry import preview_request
 from nova_bench.prompts.dense import read_dense_prompts
+from nova_bench.prompts.media_manifest import read_manifest
 from nova_bench.shapes.judge import see
 from nova_bench.shapes.questions import answer, write_rows
 from nova_bench.train.load import load_trainings

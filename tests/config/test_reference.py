@@ -11,10 +11,9 @@ import jsonschema
 import pytest
 import yaml
 
+from nova_bench.config.catalog import ADAPTERS, SCORERS
 from nova_bench.config.loading import bundled_suites
 from nova_bench.config.reference import field_sections, fields_text, json_schema, json_schema_text
-from nova_bench.models.catalog import ADAPTERS
-from nova_bench.scorers.catalog import SCORERS
 
 SCHEMA_FILE = Path(__file__).parents[2] / "suites" / "suite.schema.json"
 WHOLE = {

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import Method, cluster_means
 from nova_bench.scorers.base import ScorerInfo
-from nova_bench.scorers.catalog import SCORERS
 
 STATISTICS = StatisticsSpec(resamples=1000)
 

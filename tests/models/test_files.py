@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from nova_bench.assets import asset_digest
 from nova_bench.config.loading import load_suite
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
-from nova_bench.models.base import Output, Unit
+from nova_bench.models.base import Output
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.run import build_adapter
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import StatisticsSpec
-from nova_bench.models.base import Unit
+from nova_bench.config.units import Unit
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 STATISTICS = StatisticsSpec(resamples=100)

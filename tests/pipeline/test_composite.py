@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import StatisticsSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.intervals import Method
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import SampleScore, summarise
-from nova_bench.pipeline.composite import derive, leaf_metrics
+from nova_bench.pipeline.composite import composite_scores, leaf_metrics
 from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.protocols.base import DerivedMetric, Part
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.protocols.base import Composite, Part
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Row, Status
 
 STATISTICS = StatisticsSpec(resamples=300)
-MEAN = DerivedMetric("mean", "", (Part("x", 0.0, 2.0, weight=1.0), Part("y", 1.0, 3.0, weight=3.0)), "")
-OUTER = DerivedMetric("outer", "", (Part("mean", weight=4.0), Part("z")), "")
+MEAN = Composite("mean", "", (Part("x", 0.0, 2.0, weight=1.0), Part("y", 1.0, 3.0, weight=3.0)), "")
+OUTER = Composite("outer", "", (Part("mean", weight=4.0), Part("z")), "")
 KNOWN = {"mean": MEAN, "outer": OUTER}
 
 
@@ -45,7 +46,7 @@ def summaries(binary: str = "", **values: list[float]):
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(1, 3), st.floats(0, 1)), min_size=2, max_size=9))
 def test_it_is_the_weighted_mean_of_normalized_means(rows) -> None:
     x, y, z = (list(column) for column in zip(*rows, strict=True))
-    mean, outer = derive([MEAN, OUTER], summaries(x=x, y=y, z=z), STATISTICS, KNOWN)
+    mean, outer = composite_scores([MEAN, OUTER], summaries(x=x, y=y, z=z), STATISTICS, KNOWN)
     inner = (np.mean(x) / 2 + 3 * (np.mean(y) - 1) / 2) / 4
     assert mean.value == pytest.approx(inner)
     assert outer.value == pytest.approx((4 * inner + np.mean(z)) / 5)
@@ -61,51 +62,51 @@ def test_it_is_the_weighted_mean_of_normalized_means(rows) -> None:
 def test_intervals_know_that_parts_vary_together() -> None:
     """y falls exactly as x rises: their sum is certain, though each of them is not."""
     x = [0.0, 2.0, 0.5, 1.5, 1.0, 0.2]
-    same = DerivedMetric("same", "", (Part("x", 0.0, 2.0), Part("y", 0.0, 2.0)), "")
+    same = Composite("same", "", (Part("x", 0.0, 2.0), Part("y", 0.0, 2.0)), "")
     opposed = summaries(x=x, y=[2 - value for value in x])
     assert opposed[0].interval[1] - opposed[0].interval[0] > 0.2
-    (score,) = derive([same], opposed, STATISTICS, {"same": same})
+    (score,) = composite_scores([same], opposed, STATISTICS, {"same": same})
     assert score.value == pytest.approx(0.5)
     assert (score.interval, score.method) == (None, Method.EQUAL)  # no spread says nothing of other prompts
 
 
 def test_of_one_part_it_has_that_parts_interval() -> None:
-    single = DerivedMetric("single", "", (Part("x", 0.0, 2.0),), "")
+    single = Composite("single", "", (Part("x", 0.0, 2.0),), "")
     (x,) = summaries(x=[0.1, 0.7, 1.9, 1.2])
-    (score,) = derive([single], [x], STATISTICS, {"single": single})
+    (score,) = composite_scores([single], [x], STATISTICS, {"single": single})
     assert score.interval == pytest.approx((x.interval[0] / 2, x.interval[1] / 2))
 
 
 def test_a_part_of_zeros_and_ones_that_are_all_one_is_not_taken_for_certain() -> None:
     """Ten of ten: the composite reaches down by as much as the part's own interval does, and not up."""
     x = [0.1 * index for index in range(10)]
-    both = DerivedMetric("both", "", (Part("x"), Part("moved")), "")
+    both = Composite("both", "", (Part("x"), Part("moved")), "")
     moved = [1.0] * 10
     certain, uncertain = summaries(x=x, moved=moved), summaries(x=x, moved=moved, binary="moved")
-    (narrow,), (wide,) = (derive([both], found, STATISTICS, {"both": both}) for found in (certain, uncertain))
+    (narrow,), (wide,) = (composite_scores([both], found, STATISTICS, {"both": both}) for found in (certain, uncertain))
     assert wide.interval[1] == narrow.interval[1]
     below = wide.value - narrow.interval[0], (1 - uncertain[1].interval[0]) / 2
     assert wide.value - wide.interval[0] == pytest.approx(np.hypot(*below))
-    alone = DerivedMetric("alone", "", (Part("moved", 0.0, 2.0),), "")
-    (score,) = derive([alone], uncertain, STATISTICS, {"alone": alone})
+    alone = Composite("alone", "", (Part("moved", 0.0, 2.0),), "")
+    (score,) = composite_scores([alone], uncertain, STATISTICS, {"alone": alone})
     assert score.interval == pytest.approx((uncertain[1].interval[0] / 2, 0.5))
 
 
 def test_the_part_with_the_fewest_prompts_decides_on_the_method() -> None:
     x, y = [0.1 * index for index in range(20)], [1.0, 3.0, 2.0, 2.5]
-    mean, *_ = derive([MEAN], summaries(x=x, y=y), STATISTICS, KNOWN)
+    mean, *_ = composite_scores([MEAN], summaries(x=x, y=y), STATISTICS, KNOWN)
     assert (mean.method, mean.n_prompts) == (Method.T, 4)
 
 
 def test_without_a_part_there_is_no_number_but_the_names_of_what_lacks() -> None:
-    mean, outer = derive([MEAN, OUTER], summaries(x=[1.0, 2.0], z=[0.0, 1.0]), STATISTICS, KNOWN)
+    mean, outer = composite_scores([MEAN, OUTER], summaries(x=[1.0, 2.0], z=[0.0, 1.0]), STATISTICS, KNOWN)
     assert (mean.value, mean.interval, mean.needs) == (None, None, ("y",))
     assert (outer.value, outer.interval, outer.needs) == (None, None, ("y",))
     assert leaf_metrics(OUTER, KNOWN) == ("x", "y", "z")
 
 
 def test_one_prompt_has_a_value_and_no_interval() -> None:
-    (score,) = derive([MEAN], summaries(x=[1.0], y=[2.0]), STATISTICS, KNOWN)
+    (score,) = composite_scores([MEAN], summaries(x=[1.0], y=[2.0]), STATISTICS, KNOWN)
     assert (score.value, score.interval) == (0.5, None)
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.loading import load_suite
 from nova_bench.core.errors import StoreError
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import AdapterContext, Output
-from nova_bench.models.catalog import ADAPTERS
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.store import Artifact, FailedUnit, Store

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import KeepSpec
+from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.aggregate import SampleScore, collect
 from nova_bench.pipeline.plan import PlannedScorer
 from nova_bench.pipeline.run import measure_suite
-from nova_bench.pipeline.sample_filter import needed, select
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.pipeline.sample_filter import filter_samples, required_units
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Row, Status, Store
 
 
@@ -41,7 +42,7 @@ def kept(verdicts: list, first: int | None = None) -> list[SampleScore]:
     scores = tuple(score(prompt, index, "metric", 0.5) for prompt, index, *_ in verdicts)
     decider = tuple(score(prompt, index, "static", *rest) for prompt, index, *rest in verdicts)
     scorers = [scorer("metric", KeepSpec(scorer="static", first=first)), scorer("static")]
-    chosen, samples = select(scorers, [scores, decider])
+    chosen, samples = filter_samples(scorers, [scores, decider])
     assert [one.info.name for one in chosen] == ["metric", "metric (all samples)", "static"]
     assert samples[1] == scores
     assert all(one in decider for one in samples[2])
@@ -105,12 +106,12 @@ def test_asking_in_rounds_ends_where_full_knowledge_would(verdicts, first) -> No
     known: dict[str, SampleScore] = {}
     while True:
         scores = tuple(known.get(v.unit.digest) or SampleScore(v.unit, None) for v in truth)
-        asked = needed(scorers, lambda _, scores=scores: scores)["static"]
+        asked = required_units(scorers, lambda _, scores=scores: scores)["static"]
         assert known.keys() <= asked
         if asked == known.keys():
             break
         known = {v.unit.digest: v for v in truth if v.unit.digest in asked}
-    assert asked == needed(scorers, lambda _: tuple(truth))["static"]
+    assert asked == required_units(scorers, lambda _: tuple(truth))["static"]
     assert kept([(p, i, value, "broken") for p, i, value in verdicts], first) == kept(
         [(p, i, value, "broken") for p, i, value in verdicts if f"{p}-{i}" in asked], first
     )
@@ -120,7 +121,7 @@ def test_who_decides_for_all_samples_must_see_all() -> None:
     scores = (score("p", 0, "static", 1.0), score("p", 1, "static", 1.0))
     for keeps in ([KeepSpec(scorer="static")], [KeepSpec(scorer="static", first=1), KeepSpec(scorer="static")], []):
         scorers = [*(scorer(f"metric{i}", keep) for i, keep in enumerate(keeps)), scorer("static")]
-        assert not needed(scorers, lambda _: scores)
+        assert not required_units(scorers, lambda _: scores)
 
 
 # Through the command line --------------------------------------------------------------------------------------------
@@ -168,7 +169,8 @@ def test_what_is_asked_does_not_depend_on_how_it_runs(write_suite: Callable, tmp
             rows = opened.rows(scorer.identity for scorer in plan.scorers)
         samples = [collect(plan.units, one, artifacts, rows) for one in plan.scorers]
         chosen = [
-            [(score.unit.digest, score.row.value) for score in scores] for scores in select(plan.scorers, samples)[1]
+            [(score.unit.digest, score.row.value) for score in scores]
+            for scores in filter_samples(plan.scorers, samples)[1]
         ]
         return {row.artifact: row.value for row in rows.values() if row.scorer == "even"}, chosen
 

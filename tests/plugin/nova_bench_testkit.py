@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import ModelSpec, PromptEntry
-from nova_bench.models.base import AdapterContext, AdapterInfo, Output, Unit
-from nova_bench.protocols.base import DerivedMetric, Part, PromptSource
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.config.units import Unit
+from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.protocols.base import Composite, Part, PromptSource
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 
 
 class DriftSpec(ModelSpec):
@@ -225,7 +227,7 @@ EVEN = ScorerInfo(
     binary=True,
 )
 ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
-OVERALL = DerivedMetric(
+OVERALL = Composite(
     name="overall",
     summary="brightness, and roughness as a share of 255 levels at a third of the weight",
     parts=(Part("brightness", weight=3.0), Part("roughness", 0.0, 255.0)),

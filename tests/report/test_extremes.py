@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import StatisticsSpec
-from nova_bench.models.base import Unit
+from nova_bench.config.units import Unit
 from nova_bench.pipeline.aggregate import SampleScore, summarise
 from nova_bench.pipeline.plan import PlannedScorer
 from nova_bench.report.extremes import ends, why
-from nova_bench.scorers.base import ScorerInfo, ScorerSettings
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Row, Status
 from nova_bench.video import write_image
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.scorers.base import Sample, Score, ScorerContext
-from nova_bench.scorers.catalog import SCORERS
 
 from .conftest import clip_of, shifting_texture
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.core.errors import MediaError
 from nova_bench.scorers.base import Sample, Score
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.scorers.streaming import Measurement, Part, measure
 from nova_bench.video import Clip
 from nova_bench.video.source import source_of

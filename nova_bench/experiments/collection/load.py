@@ -8,8 +8,9 @@ from dataclasses import replace
 from nova_bench.config.loading import anchor_paths, check_section, find_suite, inherit, with_assignments
 from nova_bench.config.yaml_source import parse_assignment
 from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.collection.spec import Collection, Part
-from nova_bench.experiments.registry import COLLECTION, Request, kind_of
+from nova_bench.experiments.registry import kind_of
 from nova_bench.models.shorthand import model_section
 
 
@@ -36,7 +37,7 @@ def load_collection(request: Request) -> tuple[Collection, list[Request | None]]
             continue
         origin = source.origin(("parts", index, "suite"))
         try:
-            nested = kind_of(part.suite) == COLLECTION
+            nested = kind_of(part.suite) == "collection"
         except SuiteError as error:
             raise SuiteError(f"{origin.where}: {error.message}", error.remedy) from error
         if nested:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
+from nova_bench.experiments.base import Preview, Request
 from nova_bench.experiments.collection.load import load_collection
-from nova_bench.experiments.registry import Preview, Request, preview_request
+from nova_bench.experiments.registry import preview_request
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nova_bench.config.suite import SpecModel
+from nova_bench.config.fields import SpecModel
 from nova_bench.core.identity import digest
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.store.store import StoredRun, stored_run

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from nova_bench.core.errors import StoreError, UserError
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.collection.load import load_collection
 from nova_bench.experiments.collection.record import CollectionRecord, PartRecord
 from nova_bench.experiments.collection.report import write_collection_report
-from nova_bench.experiments.registry import Request, run_request
+from nova_bench.experiments.registry import run_request
 from nova_bench.report import Reported
 from nova_bench.store import Store
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from nova_bench.config.fields import Count, SpecModel
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import Count, SpecModel
 
 
 class PublishedTable(SpecModel):

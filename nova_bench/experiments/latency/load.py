@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nova_bench.config.loading import check_section, model_options, requested_source
 from nova_bench.core.errors import UserError
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.spec import LatencyExecution, LatencySuite
-from nova_bench.experiments.registry import Request
 from nova_bench.models.nova import NovaSpec
 from nova_bench.models.shorthand import model_section
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from nova_bench.assets.cache import megabytes
 from nova_bench.core.identity import file_digest
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.load import load_latency
 from nova_bench.experiments.latency.plan import LatencyPlan, make_latency_plan
 from nova_bench.experiments.latency.spec import LatencySuite, changed
 from nova_bench.experiments.latency.store import measured_points
-from nova_bench.experiments.registry import Request
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.random_weights import PARAMETERS, weight_bytes
 from nova_bench.store import Store

@@ -13,6 +13,7 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.device import resolve_device
 from nova_bench.core.identity import digest
 from nova_bench.core.progress import Progress, log_to
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.comparison import Comparison, comparison_point, heaviest_row
 from nova_bench.experiments.latency.estimate import COMPILE_SECONDS
 from nova_bench.experiments.latency.load import load_latency
@@ -20,7 +21,6 @@ from nova_bench.experiments.latency.plan import METHOD_VERSION, SCORER, LatencyP
 from nova_bench.experiments.latency.report import write_latency_report
 from nova_bench.experiments.latency.spec import Setting
 from nova_bench.experiments.latency.store import Measured, comparison_of, measured_points
-from nova_bench.experiments.registry import Request
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.pipeline.manifest import write_manifest
 from nova_bench.render.files import safe_name

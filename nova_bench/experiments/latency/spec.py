@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from nova_bench.config import ranges
-from nova_bench.config.suite import BatchSize, Count, Frames, ModelSpec, SpecModel, Steps
+from nova_bench.config.fields import BatchSize, Count, Frames, SpecModel, Steps
+from nova_bench.config.suite import ModelSpec
 from nova_bench.core.messages import expectation
 from nova_bench.core.registry import nearest
 

@@ -1,1 +1,11 @@
 """Suites of the kind `study`: several models or settings measured alike, on one store, in one joint report."""
+
+from nova_bench.experiments.base import Experiment
+
+EXPERIMENT = Experiment(
+    name="study",
+    spec=f"{__name__}.spec:Study",
+    run=f"{__name__}.run:run_study",
+    preview=f"{__name__}.preview:preview_study",
+    report=f"{__name__}.report:report_study",
+)

@@ -24,11 +24,11 @@ from nova_bench.config.suite import Suite
 from nova_bench.config.yaml_source import Source, key_path, parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.core.registry import nearest
-from nova_bench.experiments.registry import Request
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.seeds import each_seed
 from nova_bench.experiments.study.spec import Arm, Study
 from nova_bench.models.shorthand import model_section
-from nova_bench.pipeline.subset import only_dimensions
+from nova_bench.pipeline.subset import suite_subset
 
 CHOOSES_A_MODEL = ("checkpoint", "folder", "manifest")
 """Keys of a model section that say which model it is; an arm that sets one has a model of its own."""
@@ -99,7 +99,7 @@ def _arm_suite(
         "title": f"{study.title}: {arm.label}",
     }.items():
         suite = suite.with_value((key,), value, origin.where, origin.base)
-    return only_dimensions(validate_suite(with_named_scorers(suite)), request.dimensions)
+    return suite_subset(validate_suite(with_named_scorers(suite)), request.dimensions)
 
 
 def _is_of_study(assignment: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from nova_bench.experiments.study.results import StudyResults
@@ -29,8 +29,7 @@ def added_parts(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:
     figures: list[FigureSpec] = []
     for key, path in PARTS.items():
         if (asked := getattr(results.record, key)) is not None:
-            module, _, function = path.partition(":")
-            more_tables, more_figures = getattr(import_module(module), function)(results, asked)
+            more_tables, more_figures = resolve_name(path)(results, asked)
             tables += more_tables
             figures += more_figures
     return tables, figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
-from nova_bench.experiments.registry import Request
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.load import load_study
 from nova_bench.pipeline.preview import Preview, duration, preview_suite
 

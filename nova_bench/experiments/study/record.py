@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from nova_bench.config.suite import PublishedSpec, ReportSpec, SpecModel, StatisticsSpec
+from nova_bench.config.fields import SpecModel
+from nova_bench.config.suite import PublishedSpec, ReportSpec, StatisticsSpec
 from nova_bench.core.identity import digest
 from nova_bench.experiments.study.spec import BlockOutputsSpec, CurvesSpec, OverviewSpec, StripsSpec, TrainingSpec
 from nova_bench.store.store import StoredRun, stored_run

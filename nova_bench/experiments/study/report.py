@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.config.units import Unit
 from nova_bench.core.notices import Notice, labelled
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.study.figures import study_figures
@@ -13,7 +14,6 @@ from nova_bench.experiments.study.parts import added_parts
 from nova_bench.experiments.study.record import StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults, results_of
 from nova_bench.experiments.study.tables import metrics_table, study_gaps
-from nova_bench.models.base import Unit
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.report import Reported
 from nova_bench.report.extremes import worst

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nova_bench.config.catalog import COMPOSITES
 from nova_bench.experiments.study.pooling import Pooled, difference, pooled
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, collect, summarise
-from nova_bench.pipeline.composite import DerivedSummary, combined, derive, leaf_metrics
+from nova_bench.pipeline.composite import CompositeSummary, combined, composite_scores, leaf_metrics
 from nova_bench.pipeline.plan import Plan
-from nova_bench.pipeline.sample_filter import select
-from nova_bench.protocols.base import DerivedMetric
-from nova_bench.protocols.catalog import DERIVED
+from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.protocols.base import Composite
 from nova_bench.report.page import plan_of
 from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
@@ -34,13 +34,13 @@ class ArmResult:
     plan: Plan | None = None
     artifacts: dict[str, Artifact | FailedUnit] | None = None
     summaries: tuple[MetricSummary, ...] = ()
-    final: tuple[DerivedSummary, ...] = ()
+    final: tuple[CompositeSummary, ...] = ()
 
     def summary(self, metric: str) -> MetricSummary | None:
         """What a metric says of this arm."""
         return next((summary for summary in self.summaries if summary.scorer.info.name == metric), None)
 
-    def final_score(self, name: str) -> DerivedSummary | None:
+    def final_score(self, name: str) -> CompositeSummary | None:
         """What a derived metric says of this arm."""
         return next((score for score in self.final if score.metric.name == name), None)
 
@@ -84,18 +84,18 @@ class StudyResults:
         return {s.scorer.info.name: s.scorer.info for arm in self.arms for s in arm.summaries}
 
     @cached_property
-    def derived(self) -> dict[str, DerivedMetric]:
+    def derived(self) -> dict[str, Composite]:
         """Every derived metric of any arm, in the arms' order."""
         return {score.metric.name: score.metric for arm in self.arms for score in arm.final}
 
     @cached_property
-    def columns(self) -> dict[str, ScorerInfo | DerivedMetric]:
+    def columns(self) -> dict[str, ScorerInfo | Composite]:
         """What is pooled and compared, in the order of the pools: all of ``metrics``, then all of ``derived``."""
         return {**self.metrics, **self.derived}
 
     def leaves(self, column: str) -> tuple[str, ...]:
         """The metrics behind a column: those of a derived one, or itself."""
-        return leaf_metrics(self.derived[column], DERIVED.all()) if column in self.derived else (column,)
+        return leaf_metrics(self.derived[column], COMPOSITES.all()) if column in self.derived else (column,)
 
     @cached_property
     def prompts(self) -> dict[str, int]:
@@ -130,7 +130,7 @@ class StudyResults:
         known = {name: means[..., index] for index, name in enumerate(self.metrics)}
         nowhere = np.full(means.shape[:-1], np.nan)
         added = [
-            combined(metric, {leaf: known.get(leaf, nowhere) for leaf in self.leaves(name)}, DERIVED.all())
+            combined(metric, {leaf: known.get(leaf, nowhere) for leaf in self.leaves(name)}, COMPOSITES.all())
             for name, metric in self.derived.items()
         ]
         return np.concatenate([means, *(values[..., None] for values in added)], axis=-1)
@@ -184,6 +184,8 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
     rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(*select(plan.scorers, samples), record.statistics)
-    final = derive([DERIVED.get(name) for name in plan.suite.derived], summaries, record.statistics, DERIVED.all())
+    summaries = summarise(*filter_samples(plan.scorers, samples), record.statistics)
+    final = composite_scores(
+        [COMPOSITES.get(name) for name in plan.suite.derived], summaries, record.statistics, COMPOSITES.all()
+    )
     return ArmResult(arm, plan, artifacts, tuple(summaries), tuple(final))

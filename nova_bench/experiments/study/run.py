@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from nova_bench.assets import asset_digest
+from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
 from nova_bench.core.device import resolve_device
 from nova_bench.core.errors import MissingAsset, StoreError, UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress
-from nova_bench.experiments.registry import Request
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.diagram import diagram_record
 from nova_bench.experiments.study.load import LoadedStudy, load_study
 from nova_bench.experiments.study.record import ArmRecord, DiagramRecord, StudyRecord
 from nova_bench.experiments.study.report import write_study_report
 from nova_bench.experiments.study.spec import Arm, DiagramSpec
-from nova_bench.models.catalog import ADAPTERS
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.run import build_adapter, measure_suite
 from nova_bench.report import Reported, write_run_report

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nova_bench.config import ranges
+from nova_bench.config.fields import Frames, Seed, SpecModel
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import Frames, PublishedSpec, Seed, SpecModel
+from nova_bench.config.suite import PublishedSpec
 
 
 class Arm(SpecModel):

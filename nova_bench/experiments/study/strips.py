@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nova_bench.config.units import Unit
 from nova_bench.experiments.study.curves import frames_per_step
 from nova_bench.experiments.study.results import ArmResult, StudyResults
 from nova_bench.experiments.study.spec import CurvesSpec, StripsSpec
-from nova_bench.models.base import Unit
 from nova_bench.report.naming import sample_name
 from nova_bench.report.sources import Strip
 from nova_bench.store import Artifact, FailedUnit

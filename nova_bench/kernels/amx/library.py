@@ -17,8 +17,6 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from nova_bench.core.atomic_files import publish
-
 OFF = "NOVA_BENCH_SLICED"
 """Environment variable: ``0`` leaves all products to PyTorch."""
 CHUNK = 6
@@ -89,7 +87,7 @@ def _compiled(compiler: str) -> Path:
         if not _is_ours(path):
             with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as folder:
                 _compile(compiler, Path(folder, path.name))
-                publish(Path(folder, path.name), path)
+                os.replace(Path(folder, path.name), path)
     except OSError:
         # Nothing that others could have put there is ever loaded: this process makes a copy of its own.
         folder = tempfile.mkdtemp(prefix="nova_bench-")

@@ -6,11 +6,11 @@ Min and Max of each dimension and the weights are those of the official reposito
 
 from __future__ import annotations
 
-from nova_bench.protocols.base import DerivedMetric, Part
+from nova_bench.protocols.base import Composite, Part
 
 _SOURCE = "VBench 1.0 (arXiv 2311.17982), scripts/constant.py and scripts/cal_final_score.py"
 
-QUALITY = DerivedMetric(
+QUALITY = Composite(
     name="vbench_quality",
     summary="VBench quality score: weighted mean of the seven normalized quality dimensions",
     parts=(
@@ -24,7 +24,7 @@ QUALITY = DerivedMetric(
     ),
     source=_SOURCE,
 )
-SEMANTIC = DerivedMetric(
+SEMANTIC = Composite(
     name="vbench_semantic",
     summary="VBench semantic score: mean of the nine normalized semantic dimensions",
     parts=(
@@ -40,7 +40,7 @@ SEMANTIC = DerivedMetric(
     ),
     source=_SOURCE,
 )
-TOTAL = DerivedMetric(
+TOTAL = Composite(
     name="vbench_total",
     summary="VBench total score: (4 quality + semantic) / 5",
     parts=(Part(QUALITY.name, weight=4.0), Part(SEMANTIC.name)),

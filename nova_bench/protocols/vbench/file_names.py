@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from nova_bench.protocols.base import FileNames
+
 MOST_BYTES = 255
 """Of a file name, on every common file system."""
 
@@ -21,3 +23,6 @@ def file_name(prompt: str, index: int, suffix: str) -> str:
     if PurePosixPath(name).suffix != suffix:
         raise ValueError("the name would be read as another one")
     return name
+
+
+FILE_NAMES = FileNames(name="vbench", summary="{prompt}-{index}.mp4", file_name=file_name)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from nova_bench.scorers.base import Score, ScorerSettings
+from nova_bench.config.fields import ScorerSettings
+from nova_bench.scorers.base import Score
 from nova_bench.scorers.pairing import FramePairs
 from nova_bench.scorers.streaming import Measurement
 

@@ -8,8 +8,9 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.core.errors import UserError
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 
 if TYPE_CHECKING:
     from nova_bench.shapes.captions import Claims

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nova_bench.scorers.base import ScorerSettings
-
-Precision = Literal["official", "float32"]
+from nova_bench.config.fields import ScorerSettings
+from nova_bench.networks.numerics import Precision
 
 
 class NetworkSettings(ScorerSettings):

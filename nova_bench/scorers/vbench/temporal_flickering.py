@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.scorers.base import Score, ScorerContext, ScorerInfo, ScorerSettings
+from nova_bench.config.fields import ScorerSettings
+from nova_bench.scorers.base import Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.pairing import FramePairs
 from nova_bench.scorers.streaming import Measurement, StreamingScorer
 from nova_bench.video.source import FrameSource

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from nova_bench.core.errors import SuiteError
+from nova_bench.experiments.base import Request
 from nova_bench.experiments.collection.load import load_collection
-from nova_bench.experiments.registry import Request
 
 
 @pytest.fixture

@@ -157,7 +157,8 @@ def test_a_checkpoint_at_another_size(cli, write_latency, tmp_path):
 def test_a_mistake_is_one_line_with_a_remedy(write_latency, tmp_path, monkeypatch, arguments, problem):
     from nova_bench.core.errors import UserError
     from nova_bench.core.progress import Progress
-    from nova_bench.experiments.registry import Request, run_request
+    from nova_bench.experiments.base import Request
+    from nova_bench.experiments.registry import run_request
 
     monkeypatch.chdir(tmp_path)
     model = arguments[1] if arguments[0] == "--model" else None

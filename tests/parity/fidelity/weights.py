@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.networks.perceptual import CHANNELS
 from nova_bench.scorers.base import Scorer, ScorerContext
-from nova_bench.scorers.catalog import SCORERS
 
 from .cases import OFFICIAL
 

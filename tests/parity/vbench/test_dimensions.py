@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.scorers.base import Sample, Score, ScorerContext
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.video import read_clip
 
 from .tolerances import assert_close

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nova_bench.shapes.judge
+from nova_bench.config.catalog import SCORERS
 from nova_bench.scorers.base import Sample, Score, ScorerContext
-from nova_bench.scorers.catalog import SCORERS
 from nova_bench.scorers.shapes import INFOS
 from nova_bench.scorers.shapes.reading import _READINGS
 from nova_bench.shapes import Motion, Scene, ShapesWorld, Thing, caption

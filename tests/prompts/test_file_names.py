@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_bench.models.file_names import meaning, usual_naming
+from nova_bench.prompts.file_names import meaning, usual_naming
 
 
 def naming(*names: str) -> tuple[str, str]:

@@ -1,0 +1,100 @@
+"""Everything that goes by a name, in one list: built in here, or offered by installed packages as entry points.
+
+A name points to its description as ``"module:attribute"``, which is imported when it is asked for. So this list draws
+no import, and a new scorer, model, benchmark or kind of suite is one line here. The group of entry points that adds
+to each registry is its second argument.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nova_bench.core.registry import Registry
+
+if TYPE_CHECKING:
+    from nova_bench.experiments.base import Experiment
+    from nova_bench.models.base import AdapterInfo
+    from nova_bench.protocols.base import Composite, FileNames, PromptSource
+    from nova_bench.scorers.base import ScorerInfo
+
+_SCORERS = "nova_bench.scorers"
+_VBENCH = "nova_bench.protocols.vbench"
+_EXPERIMENTS = "nova_bench.experiments"
+
+ADAPTERS: Registry[AdapterInfo] = Registry(
+    "model adapter",
+    "nova_bench.models",
+    "nova_bench.models.base:AdapterInfo",
+    {
+        "files": "nova_bench.models.files:INFO",
+        "nova": "nova_bench.models.nova:INFO",
+        "nova_reconstruction": "nova_bench.models.baselines:RECONSTRUCTION",
+        "repeat_first_frame": "nova_bench.models.baselines:REPEAT_FIRST_FRAME",
+    },
+)
+
+SCORERS: Registry[ScorerInfo] = Registry(
+    "scorer",
+    "nova_bench.scorers",
+    "nova_bench.scorers.base:ScorerInfo",
+    {
+        "subject_consistency": f"{_SCORERS}.vbench.subject_consistency:INFO",
+        "background_consistency": f"{_SCORERS}.vbench.background_consistency:INFO",
+        "temporal_flickering": f"{_SCORERS}.vbench.temporal_flickering:INFO",
+        "motion_smoothness": f"{_SCORERS}.vbench.motion_smoothness:INFO",
+        "dynamic_degree": f"{_SCORERS}.vbench.dynamic_degree:INFO",
+        "aesthetic_quality": f"{_SCORERS}.vbench.aesthetic_quality:INFO",
+        "imaging_quality": f"{_SCORERS}.vbench.imaging_quality:INFO",
+        "static_filter": f"{_SCORERS}.vbench.static_filter:INFO",
+        "dynamic_degree_dis": f"{_SCORERS}.flow.dynamic_degree_dis:INFO",
+        "psnr": f"{_SCORERS}.fidelity.psnr:INFO",
+        "ssim": f"{_SCORERS}.fidelity.ssim:SSIM_INFO",
+        "ms_ssim": f"{_SCORERS}.fidelity.ssim:MS_SSIM_INFO",
+        "lpips": f"{_SCORERS}.fidelity.lpips:LPIPS_INFO",
+        "st_lpips": f"{_SCORERS}.fidelity.lpips:ST_LPIPS_INFO",
+        "shapes/object_class": f"{_SCORERS}.shapes.objects:OBJECT_CLASS",
+        "shapes/multiple_objects": f"{_SCORERS}.shapes.objects:MULTIPLE_OBJECTS",
+        "shapes/color": f"{_SCORERS}.shapes.objects:COLOR",
+        "shapes/count": f"{_SCORERS}.shapes.objects:COUNT",
+        "shapes/spatial_relationship": f"{_SCORERS}.shapes.layout:SPATIAL_RELATIONSHIP",
+        "shapes/motion": f"{_SCORERS}.shapes.motion:MOTION",
+        "shapes/all": f"{_SCORERS}.shapes.everything:ALL",
+    },
+)
+
+PROMPT_SOURCES: Registry[PromptSource] = Registry(
+    "prompt source",
+    "nova_bench.prompt_sources",
+    "nova_bench.protocols.base:PromptSource",
+    {"vbench": f"{_VBENCH}.prompts:SOURCE"},
+)
+
+COMPOSITES: Registry[Composite] = Registry(
+    "composite score",
+    "nova_bench.composites",
+    "nova_bench.protocols.base:Composite",
+    {
+        "vbench_quality": f"{_VBENCH}.composite:QUALITY",
+        "vbench_semantic": f"{_VBENCH}.composite:SEMANTIC",
+        "vbench_total": f"{_VBENCH}.composite:TOTAL",
+    },
+)
+
+FILE_NAMES: Registry[FileNames] = Registry(
+    "layout",
+    "nova_bench.file_names",
+    "nova_bench.protocols.base:FileNames",
+    {"vbench": f"{_VBENCH}.file_names:FILE_NAMES"},
+)
+
+EXPERIMENTS: Registry[Experiment] = Registry(
+    "kind of suite",
+    "nova_bench.experiments",
+    "nova_bench.experiments.base:Experiment",
+    {
+        "benchmark": f"{_EXPERIMENTS}.benchmark:EXPERIMENT",
+        "study": f"{_EXPERIMENTS}.study:EXPERIMENT",
+        "collection": f"{_EXPERIMENTS}.collection:EXPERIMENT",
+        "latency": f"{_EXPERIMENTS}.latency:EXPERIMENT",
+    },
+)

@@ -1,0 +1,58 @@
+"""Lists of videos or images that exist already: CSV or JSONL, a file a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from nova_bench.config.fields import SpecModel
+from nova_bench.config.paths import SuitePath, anchor, locate
+from nova_bench.config.units import ExistingSample
+from nova_bench.core.notices import listed
+from nova_bench.core.tabular import read_records
+from nova_bench.prompts.file_names import usual_naming
+
+
+class ManifestRow(SpecModel):
+    """One line of a manifest."""
+
+    path: SuitePath = Field(min_length=1)
+    """The video or image."""
+    prompt: str = ""
+    """The prompt it was made from; the file's stem where empty."""
+    sample_index: int = Field(default=0, ge=0)
+    """Index among the samples of that prompt."""
+    reference: SuitePath | None = None
+    """Ground-truth clip."""
+    tags: tuple[str, ...] = ()
+    """Tags that scorers can select by."""
+
+
+def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]:
+    """Read a CSV or JSONL manifest. UserError names file, line and the nearest valid column."""
+    rows = read_records(path, ManifestRow)
+    samples = [
+        ExistingSample(
+            _location(row.path, path.parent),
+            row.prompt or Path(row.path).stem,
+            row.sample_index,
+            _location(row.reference, path.parent) if row.reference else None,
+            row.tags,
+        )
+        for row in rows
+    ]
+    counts = Counter(sample.path for sample in samples)
+    if again := [name for name, count in counts.items() if count > 1]:
+        warn(f"{path}: {len(again)} files have several rows and count once for each ({listed(again)})", again)
+    if not any(row.prompt for row in rows):
+        _, remark = usual_naming([Path(row.path) for row in rows])
+        if remark:
+            warn(f"{path}: no prompts, so each name is one; if names are PROMPT-INDEX, state prompt and sample_index")
+    return samples
+
+
+def _location(text: str, base: Path) -> str:
+    return str(locate(anchor(text, base)))
