@@ -12,7 +12,7 @@ from nova_bench.core.errors import ExitCode
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
     from nova_bench.render.table import Table
-    from nova_bench.report import Reported
+    from nova_bench.report.reported import Reported
 
 
 def run(

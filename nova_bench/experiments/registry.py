@@ -14,7 +14,7 @@ from nova_bench.experiments.base import Preview, Request
 
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
-    from nova_bench.report import Reported
+    from nova_bench.report.reported import Reported
     from nova_bench.store import Store
     from nova_bench.store.store import StoredRun
 

@@ -15,10 +15,9 @@ from nova_bench.config.suite import Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
-from nova_bench.experiments.base import Request
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
-from nova_bench.pipeline.run import build_adapter, requested_suite
+from nova_bench.pipeline.run import build_adapter
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -108,11 +107,6 @@ class Preview:
         if any(unit.source for unit in self.plan.units):
             return "none; the files stay where they are"
         return f"about {megabytes(self.disk_bytes)} for the missing samples" if self.disk_bytes else "no more is needed"
-
-
-def preview_benchmark(request: Request) -> Preview:
-    """What a run of a suite of the kind "benchmark" would do."""
-    return preview_suite(requested_suite(request), request.store, request.limit)
 
 
 def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:

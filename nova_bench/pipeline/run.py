@@ -1,4 +1,4 @@
-"""One run from suite to report: plan, generate, score, aggregate, render. The store is the only state between them."""
+"""From a suite to its scores in the store: plan, generate, score."""
 
 from __future__ import annotations
 
@@ -8,54 +8,25 @@ from pathlib import Path
 
 from nova_bench.assets import asset_digest, asset_path
 from nova_bench.config.catalog import ADAPTERS
-from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import Suite
 from nova_bench.core.device import resolve_device
 from nova_bench.core.errors import MissingAsset
-from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress, log_to
-from nova_bench.experiments.base import Request
 from nova_bench.models.base import AdapterContext, ModelAdapter
-from nova_bench.models.shorthand import model_section
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.manifest import plan_content, write_manifest
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
+from nova_bench.pipeline.record import record_of
 from nova_bench.pipeline.score import score
-from nova_bench.pipeline.subset import suite_subset
 from nova_bench.prompts.reading import make_prompt_files
-from nova_bench.report import Reported, write_run_report
 from nova_bench.store import Store
-from nova_bench.store.store import stored_run
 
 
 def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[..., None]) -> ModelAdapter:
     """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
     context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
     return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
-
-
-def requested_suite(request: Request, notice: Callable[..., None] = unheard) -> Suite:
-    """The suite with everything that the command line changes; ``notice`` hears what that leaves out."""
-    model = model_section(request.model) if request.model else None
-    suite = load_suite(request.suite, request.assignments, model, request.options)
-    return suite_subset(suite, request.dimensions, notice)
-
-
-def run_benchmark(request: Request, progress: Progress) -> Reported:
-    """Run a suite of the kind "benchmark": one model, scored."""
-    return run_suite(requested_suite(request, progress.notice), request.store, request.limit, progress)
-
-
-def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Reported:
-    """Run a suite on the store at ``root`` and write its report; what is there already is not done again.
-
-    Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
-    """
-    with Store.writer(root) as store:
-        plan, folder = measure_suite(suite, store, limit, progress)
-        with progress.stage("report", 0):
-            return write_run_report(plan, store, folder, progress)
 
 
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
@@ -114,22 +85,6 @@ def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -
             f"{passed_over} samples that failed before were not tried again: their files, the limits and the code are "
             "what they were (--retry-failed tries them)"
         )
-
-
-def record_of(plan: Plan):
-    """The plan as the store keeps it: enough to rebuild every table without the model."""
-    scorers = [
-        {
-            "name": scorer.info.name,
-            "identity": scorer.identity,
-            "tags": sorted(scorer.tags),
-            "keep": scorer.keep.model_dump() if scorer.keep else None,
-            "optional": scorer.optional,
-            "settings": scorer.settings.model_dump(mode="json"),
-        }
-        for scorer in plan.scorers
-    ]
-    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, plan.units)
 
 
 def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:

@@ -10,7 +10,7 @@ import pytest
 
 from nova_bench.config.loading import load_suite
 from nova_bench.core.progress import Progress
-from nova_bench.pipeline.run import run_suite
+from nova_bench.experiments.benchmark.run import run_suite
 from nova_bench.store import Store
 
 

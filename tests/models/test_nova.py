@@ -39,7 +39,7 @@ def frames_of(path: Path) -> np.ndarray:
 
 def videos(root: Path) -> dict[tuple[str, int], np.ndarray]:
     """(prompt, sample index) -> frames of the only run in a store."""
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
     from nova_bench.store import Store
 
     with Store.reader(root) as store:
@@ -140,7 +140,7 @@ def test_one_sample_that_is_not_finite_fails_alone(cli, tmp_path, write_suite):
     nova_suite(write_suite, execution={"batch_size": 3})
     assert cli("run", "suite.yaml", "--store", "sound").returncode == 0
     sound = videos(tmp_path / "sound")
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
     from nova_bench.store import Artifact, Store
 
     with Store.reader(tmp_path / "broken") as store:
@@ -172,7 +172,7 @@ def test_a_first_frame_of_another_size_fails_alone(cli, tmp_path, write_suite):
 
 def videos_made(root: Path) -> list[tuple[str, int]]:
     """(prompt, sample index) of what a store's only run could make."""
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
     from nova_bench.store import Artifact, Store
 
     with Store.reader(root) as store:

@@ -24,7 +24,7 @@ class Stop(Exception):
 
 def rows_of(root: Path) -> dict[tuple, tuple]:
     """Everything measured: (prompt, sample, scorer) -> (artifact, status, value, weight, details)."""
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
 
     found = {}
     with Store.reader(root) as store:

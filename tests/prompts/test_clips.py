@@ -33,7 +33,7 @@ def study(write_suite, **prompts):
 
 
 def units(root):
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
     from nova_bench.store import Store
 
     with Store.reader(root) as store:

@@ -12,8 +12,8 @@ from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.registry import report_run
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report import Reported
 from nova_bench.report.notices import page_lines, write_notices
+from nova_bench.report.reported import Reported
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 

@@ -9,7 +9,7 @@ from nova_bench.experiments.collection.load import load_collection
 from nova_bench.experiments.collection.record import CollectionRecord, PartRecord
 from nova_bench.experiments.collection.report import write_collection_report
 from nova_bench.experiments.registry import run_request
-from nova_bench.report import Reported
+from nova_bench.report.reported import Reported
 from nova_bench.store import Store
 
 

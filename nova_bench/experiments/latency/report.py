@@ -22,8 +22,8 @@ from nova_bench.experiments.latency.tables import (
     why_missing,
 )
 from nova_bench.models.nova import NovaSpec
-from nova_bench.report import Reported
-from nova_bench.report.page import last_invocation
+from nova_bench.report.provenance import last_invocation
+from nova_bench.report.reported import Reported
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 

@@ -24,7 +24,7 @@ from nova_bench.experiments.latency.store import Measured, comparison_of, measur
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.pipeline.manifest import write_manifest
 from nova_bench.render.files import safe_name
-from nova_bench.report import Reported
+from nova_bench.report.reported import Reported
 from nova_bench.store import Row, Status, Store
 from nova_bench.store.store import stored_run
 

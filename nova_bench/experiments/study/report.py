@@ -15,12 +15,12 @@ from nova_bench.experiments.study.record import StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults, results_of
 from nova_bench.experiments.study.tables import metrics_table, study_gaps
 from nova_bench.pipeline.manifest import read_manifest
-from nova_bench.report import Reported
 from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of, page_lines, write_notices
 from nova_bench.report.places import Places
+from nova_bench.report.reported import Reported
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun

@@ -13,9 +13,9 @@ from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, collect, summarise
 from nova_bench.pipeline.composite import CompositeSummary, combined, composite_scores, leaf_metrics
 from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
 from nova_bench.protocols.base import Composite
-from nova_bench.report.page import plan_of
 from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo

@@ -12,6 +12,7 @@ from nova_bench.core.errors import MissingAsset, StoreError, UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
+from nova_bench.experiments.benchmark.report import write_run_report
 from nova_bench.experiments.study.diagram import diagram_record
 from nova_bench.experiments.study.load import LoadedStudy, load_study
 from nova_bench.experiments.study.record import ArmRecord, DiagramRecord, StudyRecord
@@ -19,7 +20,7 @@ from nova_bench.experiments.study.report import write_study_report
 from nova_bench.experiments.study.spec import Arm, DiagramSpec
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.run import build_adapter, measure_suite
-from nova_bench.report import Reported, write_run_report
+from nova_bench.report.reported import Reported
 from nova_bench.store import Store
 from nova_bench.train.record import TrainingRecord, read_record
 

@@ -65,7 +65,7 @@ def test_every_rule_and_both_bounds_have_a_curve_of_every_step(finished):
 
 
 def test_a_step_is_the_mean_of_its_frames_and_the_given_frame_belongs_to_none(finished):
-    from nova_bench.report import plan_of
+    from nova_bench.pipeline.record import plan_of
     from nova_bench.store import Store
     from nova_bench.video import read_clip
 

@@ -1,25 +1,18 @@
-"""From the store to tables, figures and the report page. Needs no model and no GPU."""
+"""From the store to the report of a benchmark. Needs no model and no GPU."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_bench.config.catalog import COMPOSITES, SCORERS
-from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
-from nova_bench.config.units import Unit
+from nova_bench.config.catalog import COMPOSITES
 from nova_bench.core.atomic_files import write_atomic
-from nova_bench.core.errors import ExitCode
-from nova_bench.core.notices import Notice
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.composite import composite_scores
-from nova_bench.pipeline.manifest import read_manifest
-from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
-from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.table import Table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
@@ -27,7 +20,9 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
-from nova_bench.report.places import Places, shown_command
+from nova_bench.report.places import Places
+from nova_bench.report.provenance import last_invocation
+from nova_bench.report.reported import Reported
 from nova_bench.report.richness import PAGE, Shown, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
@@ -36,42 +31,6 @@ from nova_bench.store.store import StoredRun
 
 # A table of single samples is readable up to here; beyond, `samples.csv` and the gallery have them.
 SAMPLE_TABLE_ROWS = 24
-
-
-@dataclass(frozen=True)
-class Reported:
-    """What a report of a run shows and where it lies.
-
-    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number, ``notices`` what is to
-    be known of what has one.
-    """
-
-    run: str
-    tables: tuple[Table, ...]
-    figures: tuple[FigureSpec, ...]
-    gaps: tuple[str, ...]
-    page: Path
-    notices: tuple[Notice, ...] = ()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """PASS where everything that was asked for has its number, else INCOMPLETE."""
-        return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
-
-
-def plan_of(run: StoredRun) -> Plan:
-    """The plan of a stored run. Only what reporting needs: the model section keeps adapter and label."""
-    model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
-    suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
-    scorers = []
-    for stored in run.scorers:
-        info = SCORERS.get(stored["name"])
-        settings = info.settings.model_validate(stored["settings"])
-        keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
-        optional = stored.get("optional", False)
-        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
-    units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
-    return Plan(suite, units, tuple(scorers), run.run)
 
 
 def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -147,25 +106,6 @@ def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
     facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
-
-
-def last_invocation(folder: Path) -> dict[str, Any]:
-    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
-    invocations = read_manifest(folder).get("invocations")
-    if not invocations:
-        return {}
-    last = invocations[-1]
-    git = last.get("git") or {}
-    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
-    return {
-        "date": last["ended"],
-        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
-        "nova_bench": last["nova_bench"],
-        "revision": revision,
-        "python": last["python"],
-        "torch": last["packages"].get("torch"),
-        "command": shown_command(last["command"]),
-    }
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,40 @@
+"""A plan as the store keeps it, and back: what every table is rebuilt from, without the model."""
+
+from __future__ import annotations
+
+from nova_bench.config.catalog import SCORERS
+from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
+from nova_bench.config.units import Unit
+from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.store.store import StoredRun, stored_run
+
+
+def record_of(plan: Plan) -> StoredRun:
+    """The plan as the store keeps it: enough to rebuild every table without the model."""
+    scorers = [
+        {
+            "name": scorer.info.name,
+            "identity": scorer.identity,
+            "tags": sorted(scorer.tags),
+            "keep": scorer.keep.model_dump() if scorer.keep else None,
+            "optional": scorer.optional,
+            "settings": scorer.settings.model_dump(mode="json"),
+        }
+        for scorer in plan.scorers
+    ]
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, plan.units)
+
+
+def plan_of(run: StoredRun) -> Plan:
+    """The plan of a stored run. Only what reporting needs: the model section keeps adapter and label."""
+    model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
+    suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
+    scorers = []
+    for stored in run.scorers:
+        info = SCORERS.get(stored["name"])
+        settings = info.settings.model_validate(stored["settings"])
+        keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
+        optional = stored.get("optional", False)
+        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
+    units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
+    return Plan(suite, units, tuple(scorers), run.run)

@@ -1,0 +1,28 @@
+"""Where a report's numbers come from: the last invocation that its run's manifest knows of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nova_bench.pipeline.manifest import read_manifest
+from nova_bench.report.places import shown_command
+
+
+def last_invocation(folder: Path) -> dict[str, Any]:
+    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    invocations = read_manifest(folder).get("invocations")
+    if not invocations:
+        return {}
+    last = invocations[-1]
+    git = last.get("git") or {}
+    revision = git.get("revision", "not under git")[:12] + (" (with local changes)" if git.get("dirty") else "")
+    return {
+        "date": last["ended"],
+        "device": ", ".join(f"{key} {value}" for key, value in last["device"].items()),
+        "nova_bench": last["nova_bench"],
+        "revision": revision,
+        "python": last["python"],
+        "torch": last["packages"].get("torch"),
+        "command": shown_command(last["command"]),
+    }
