@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from nova_bench.shapes.captions import Claims, ThingClaim
-from nova_bench.shapes.look import moments
+from nova_bench.shapes.geometry import moments
 from nova_bench.shapes.scene import COLORS, RADIUS, Motion
 from nova_bench.shapes.segment import UNCLEAR, Blob, background_of, blobs_of, name_background, on_grid, shape_name
 from nova_bench.shapes.tracking import MOTION_FRAMES, Track, link, motion_of

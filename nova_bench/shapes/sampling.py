@@ -19,7 +19,7 @@ from itertools import accumulate
 from random import Random
 from typing import TypeVar
 
-from nova_bench.shapes.look import half_box, velocity
+from nova_bench.shapes.geometry import half_box, velocity
 from nova_bench.shapes.scene import (
     BACKGROUNDS,
     CAPTION_FRAMES,

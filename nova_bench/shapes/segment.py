@@ -12,7 +12,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-from nova_bench.shapes.look import BACKGROUND_RGB, COLOR_RGB, EXTENT, distance, moments
+from nova_bench.shapes.geometry import EXTENT, distance, moments
+from nova_bench.shapes.rendering import BACKGROUND_RGB, COLOR_RGB
 from nova_bench.shapes.scene import COLORS, SHAPES, SIDE
 
 GRID = int(SIDE)

@@ -44,14 +44,14 @@ class ShapesClip:
     @cached_property
     def frames(self) -> np.ndarray:
         """uint8 RGB [T, H, W, 3]."""
-        from nova_bench.shapes.look import render
+        from nova_bench.shapes.rendering import render
 
         return render(self.scene, self.num_frames, self.size)
 
     @property
     def flow(self) -> float:
         """Mean length of the true optical flow in pixels, over pixels and pairs of frames (NOVA's motion condition)."""
-        from nova_bench.shapes.look import mean_flow
+        from nova_bench.shapes.geometry import mean_flow
 
         return mean_flow(self.scene, self.num_frames, self.size)
 

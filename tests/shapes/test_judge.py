@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from nova_bench.shapes import TEMPLATES, Claims, Motion, Scene, ShapesWorld, Thing, ThingClaim
 from nova_bench.shapes.captions import claims
+from nova_bench.shapes.geometry import centres, radii
 from nova_bench.shapes.judge import checks, relation_score, see
-from nova_bench.shapes.look import COLOR_RGB, centres, radii, render
+from nova_bench.shapes.rendering import COLOR_RGB, render
 from nova_bench.shapes.scene import COLORS, MOTIONS, SHAPES
 from nova_bench.shapes.segment import Blob
 from nova_bench.shapes.tracking import IRREGULAR

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nova_bench.shapes import Motion, Scene, ShapesWorld, Thing
-from nova_bench.shapes.look import COLOR_RGB, EXTENT, centres, mean_flow, radii, render
+from nova_bench.shapes.geometry import EXTENT, centres, mean_flow, radii
+from nova_bench.shapes.rendering import COLOR_RGB, render
 from nova_bench.shapes.sampling import SPLITS, is_held_out
 from nova_bench.shapes.scene import BACKGROUNDS, COLORS, MOTIONS, RADIUS, SHAPES, SIDE
 

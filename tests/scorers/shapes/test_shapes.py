@@ -15,7 +15,7 @@ from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.scorers.shapes import INFOS
 from nova_bench.scorers.shapes.reading import _READINGS
 from nova_bench.shapes import Motion, Scene, ShapesWorld, Thing, caption
-from nova_bench.shapes.look import render
+from nova_bench.shapes.rendering import render
 
 from ..conftest import clip_of
 
