@@ -18,7 +18,9 @@ from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_
 from nova_bench.config.loading import bundled_suites
 from nova_bench.config.suite import Suite
 from nova_bench.core.standard_streams import styled
-from nova_bench.scorers.base import ScorerInfo
+
+if typing.TYPE_CHECKING:
+    from nova_bench.scorers.base import ScorerInfo
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 OTHER_KINDS = ("study", "collection", "latency")

@@ -21,7 +21,8 @@ from typing import Any
 
 from nova_bench.core.errors import MediaError
 from nova_bench.video.limits import MediaLimits, too_large_at_once
-from nova_bench.video.stream import FrameStream, open_frames
+from nova_bench.video.opening import open_frames
+from nova_bench.video.stream import FrameStream
 
 _BASE_BYTES = 2**30
 # A video's decoder holds up to some 33 frames, of 1.5 to 2 bytes a pixel; Pillow a picture's pixels up to five times.

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from nova_bench.core.errors import MediaError
 from nova_bench.core.identity import digest
 from nova_bench.core.regular_files import is_regular
+from nova_bench.video.file import open_file, probe
 from nova_bench.video.formats import IMAGE_SUFFIXES, PICTURES
+from nova_bench.video.limits import MediaLimits
+from nova_bench.video.stream import FrameStream, any_error_as_media_error, check_count
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from nova_bench.video.limits import MediaLimits
-    from nova_bench.video.stream import FrameStream
 
 FOLDER_FPS = "folder_fps"
 """In the details of an artifact that is a folder of frames: its frames per second."""
@@ -41,9 +41,6 @@ def has_pages(path: Path) -> bool:
     """Whether a file is a TIFF of several pages."""
     if path.suffix.lower() not in PICTURES["TIFF"] or not is_regular(path):
         return False
-    from nova_bench.video.limits import MediaLimits
-    from nova_bench.video.read import probe
-
     try:
         return (probe(path, MediaLimits(folder_fps=1)).frames or 1) > 1
     except MediaError:
@@ -61,8 +58,6 @@ def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream
 
     A picture that can't be read ends it, as a damaged frame ends any video. Of an animation the first frame counts.
     """
-    from nova_bench.video.stream import FrameStream, any_error_as_media_error, check_count, open_frames
-
     with any_error_as_media_error(folder):
         files = frame_files(folder)
     if not files:
@@ -73,13 +68,13 @@ def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream
 
     def frames() -> Iterator[tuple[np.ndarray, Fraction | None]]:
         for index, file in enumerate(files):
-            with open_frames(file, limits, whole=False) as picture:
+            with open_file(file, limits, whole=False) as picture:
                 for note in picture.notes:
                     if (of_frames := f"frames: {note}") not in notes:
                         notes.append(of_frames)
                 yield next(picture.frames)[0], index / fps
 
-    with open_frames(files[0], limits, whole=False) as first:
+    with open_file(files[0], limits, whole=False) as first:
         height, width, pix_fmt, orientation = first.height, first.width, first.pix_fmt, first.orientation
     yield FrameStream(
         path=folder,

@@ -1,4 +1,4 @@
-"""Whole videos and pictures, and their headers."""
+"""Whole videos and pictures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.errors import MediaError
-from nova_bench.video.clip import Clip, MediaInfo
-from nova_bench.video.formats import HEAD, picture_format
+from nova_bench.video.clip import Clip
 from nova_bench.video.limits import MediaLimits, too_large_at_once
-from nova_bench.video.stream import FrameStream, any_error_as_media_error, open_frames, regular_file
+from nova_bench.video.opening import open_frames
+from nova_bench.video.stream import FrameStream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,19 +44,6 @@ def read_clip(
         limits = limits.model_copy(update={"allow_truncated": True})
     with open_frames(path, limits, whole=max_frames is None) as stream:
         return _collected(stream, max_frames, limits)
-
-
-def probe(path: str | PathLike[str], limits: MediaLimits | None = None) -> MediaInfo:
-    """Read a file's header: size, rate, frame count, pixel format and codec. Raises :class:`MediaError`."""
-    from nova_bench.video.image import probe_picture
-    from nova_bench.video.packets import probe_video
-
-    limits = limits or MediaLimits()
-    path = regular_file(path, limits)
-    with any_error_as_media_error(path):
-        with path.open("rb") as file:
-            picture = picture_format(file.read(HEAD))
-        return probe_picture(path, picture, limits) if picture else probe_video(path, limits)
 
 
 def _collected(stream: FrameStream, max_frames: int | None, limits: MediaLimits) -> Clip:

@@ -1,4 +1,4 @@
-"""A file's frames one by one, in memory that does not grow with their number."""
+"""A file's frames one by one, in memory that does not grow with their number; and what every reader checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import MediaError
 from nova_bench.core.regular_files import NOT_REGULAR, NotRegular, regular_status, why_unread
-from nova_bench.video.formats import HEAD
 from nova_bench.video.limits import MediaLimits, over_limit
 from nova_bench.video.orientation import Orientation
 
@@ -45,39 +44,6 @@ class FrameStream:
     frames: Iterator[tuple[np.ndarray, Fraction | None]]
     variable_frame_rate: bool = False
     notes: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def open_frames(
-    path: str | PathLike[str], limits: MediaLimits | None = None, whole: bool = True
-) -> Iterator[FrameStream]:
-    """Open a video or picture for reading frame by frame.
-
-    ``whole`` says that all frames are wanted: a file that ends early is then refused before any is decoded. Without
-    it, only a caller who reads to the end learns of that. Raises :class:`MediaError`, also for whatever a decoder
-    raises while frames are read, and no other exception.
-    """
-    limits = limits or MediaLimits()
-    if limits.folder_fps is not None and Path(path).is_dir():
-        from nova_bench.video.frame_folder import open_frame_folder
-
-        with open_frame_folder(Path(path), limits) as stream:
-            stream.frames = _guarded(stream, stream.frames, limits)
-            yield stream
-        return
-    path = regular_file(path, limits)
-    with any_error_as_media_error(path):
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-        from nova_bench.video.formats import picture_format
-        from nova_bench.video.image import open_picture
-        from nova_bench.video.packets import open_video
-
-        picture = picture_format(head)
-        opened = open_picture(path, picture, limits, whole) if picture else open_video(path, limits, whole)
-    with opened as stream:
-        stream.frames = _guarded(stream, stream.frames, limits)
-        yield stream
 
 
 def regular_file(path: str | PathLike[str], limits: MediaLimits) -> Path:
@@ -142,7 +108,7 @@ def check_seconds(path: Path, seconds: Fraction | float, limits: MediaLimits) ->
         raise over_limit(f"{path}: {float(seconds):,.0f} s long", "max_seconds", limits.max_seconds)
 
 
-def _guarded(
+def guarded(
     stream: FrameStream, frames: Iterator[tuple[np.ndarray, Fraction | None]], limits: MediaLimits
 ) -> Iterator[tuple[np.ndarray, Fraction | None]]:
     """The stream's frames, of one size, within the limits, and with no other error than MediaError."""

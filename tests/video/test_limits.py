@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from nova_bench.core.errors import MediaError
-from nova_bench.video import MediaLimits, packets, probe, read_clip, stream
+from nova_bench.video import MediaLimits, opening, packets, probe, read_clip
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_decoder_that_can_not_even_be_opened_comes_to_an_end(encode) -> None:
 
 
 def test_the_callers_time_does_not_count(small: Path) -> None:
-    with stream.open_frames(small, MediaLimits(timeout_seconds=0.5, stall_seconds=0.5)) as opened:
+    with opening.open_frames(small, MediaLimits(timeout_seconds=0.5, stall_seconds=0.5)) as opened:
         frames = []
         for frame, _ in opened.frames:
             frames.append(frame)

@@ -1,0 +1,33 @@
+"""Frames one by one, from a file or from a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from nova_bench.video.file import open_file
+from nova_bench.video.frame_folder import open_frame_folder
+from nova_bench.video.limits import MediaLimits
+from nova_bench.video.stream import FrameStream, guarded
+
+
+@contextmanager
+def open_frames(
+    path: str | PathLike[str], limits: MediaLimits | None = None, whole: bool = True
+) -> Iterator[FrameStream]:
+    """Open a video or picture for reading frame by frame.
+
+    ``whole`` says that all frames are wanted: a file that ends early is then refused before any is decoded. Without
+    it, only a caller who reads to the end learns of that. Raises :class:`MediaError`, also for whatever a decoder
+    raises while frames are read, and no other exception.
+    """
+    limits = limits or MediaLimits()
+    if limits.folder_fps is not None and Path(path).is_dir():
+        with open_frame_folder(Path(path), limits) as stream:
+            stream.frames = guarded(stream, stream.frames, limits)
+            yield stream
+    else:
+        with open_file(path, limits, whole) as stream:
+            yield stream
