@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from nova_bench.core.identity import digest, file_digest
+from nova_bench.core.identity import digest
+from nova_bench.experiments.latency.build import build_digest
 from nova_bench.experiments.latency.spec import Change, CurveSpec, LatencySuite, Setting, changed
 from nova_bench.models.nova import checkpoint_content
 
@@ -32,13 +32,15 @@ class LatencyPlan:
     """All measurements of a suite, each once, rows first.
 
     ``identity`` covers method, code, model and the suite's `measure` section; ``machine`` digests the device and what
-    runs on it, and is empty where nobody asked yet. Both are part of every stored row's key.
+    runs on it, and is empty where nobody asked yet. Both are part of every stored row's key. ``build`` is the digest of
+    the timed code, which the identity covers; empty in runs of versions that didn't keep it.
     """
 
     suite: LatencySuite
     points: tuple[Point, ...]
     identity: str
     machine: str = ""
+    build: str = ""
 
     @property
     def run_id(self) -> str:
@@ -74,25 +76,12 @@ def make_latency_plan(
         for line in curve.lines:
             points += [point_of(suite.setting, {**line.setting, curve.vary: value}) for value in curve.values]
     distinct = tuple({point.digest: point for point in points}.values())
-    return LatencyPlan(suite, distinct[:limit], _identity(suite, digest_of), machine)
+    build = build_digest()
+    return LatencyPlan(suite, distinct[:limit], _identity(suite, build, digest_of), machine, build)
 
 
-def _identity(suite: LatencySuite, digest_of: Callable[[Path], str]) -> str:
+def _identity(suite: LatencySuite, build: str, digest_of: Callable[[Path], str]) -> str:
     model = suite.model
     options = [model.cpu_offload, model.vae_tiling, model.extrapolation]
-    content = [METHOD_VERSION, code_digest(), checkpoint_content(model, digest_of), options]
+    content = [METHOD_VERSION, build, checkpoint_content(model, digest_of), options]
     return digest("latency-method", [*content, suite.measure.model_dump(mode="json", exclude={"overhead"})])
-
-
-def code_digest() -> str:
-    """Digest of the code that is timed (the NOVA library), of what times it, and of the version of torch."""
-    package = Path(__file__).parents[2]
-    files = [*sorted((package / "nova").rglob("*.py")), *(Path(__file__).with_name(f"{n}.py") for n in _TIMING)]
-    try:
-        torch = version("torch")
-    except PackageNotFoundError:
-        torch = ""
-    return digest("latency-code", [[file_digest(file) for file in files], torch])
-
-
-_TIMING = ("flops", "machine", "measure", "subject")
