@@ -100,7 +100,8 @@ class _Frames:
         self._most = limits.max_decoded_megabytes * 2**20 // frame
         self._check(expected or 1)
         room = min(expected or 1, 1 + _FIRST_ROOM // frame)
-        self._array, self.count = np.empty((room, stream.height, stream.width, 3), dtype=np.uint8), 0
+        with any_error_as_media_error(self._path):
+            self._array, self.count = np.empty((room, stream.height, stream.width, 3), dtype=np.uint8), 0
 
     def append(self, frame: np.ndarray) -> None:
         """Copy a frame [H, W, 3]."""
