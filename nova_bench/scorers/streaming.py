@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nova_bench.errors import MediaError, UserError
+from nova_bench.errors import MediaError
 from nova_bench.scorers.base import Align, Sample, Score
 from nova_bench.scorers.pairing import FramePairs
 from nova_bench.video.source import FrameSource, source_of
@@ -95,8 +95,6 @@ class Part:
         try:
             step()
         except Exception as error:
-            if isinstance(error, UserError) and not isinstance(error, MediaError):
-                raise  # it is about more than this video
             self.fail(error)
         self.seconds += time.perf_counter() - started
 
