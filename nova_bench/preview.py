@@ -17,10 +17,11 @@ from nova_bench.models.base import Unit
 from nova_bench.models.catalog import ADAPTERS
 from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress
-from nova_bench.run import build_adapter, requested_suite
+from nova_bench.run import build_adapter, notice_prompts, requested_suite
 from nova_bench.selection import needed
 from nova_bench.spec import Suite
 from nova_bench.store import Artifact, Row, Status, Store
+from nova_bench.visible import visible_line
 
 # h264 at the default quality stays below this on natural video; used only until the store has videos to measure.
 BITS_PER_PIXEL = 0.15
@@ -94,7 +95,7 @@ class Preview:
             lines.append(
                 f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
             )
-        lines += [f"asset missing: {name}" for name in self.missing_assets] or ["assets: none missing"]
+        lines += [f"asset missing: {visible_line(name)}" for name in self.missing_assets] or ["assets: none missing"]
         lines.append(f"disk: {self._disk()}")
         if self.seconds is None:
             lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
@@ -112,17 +113,20 @@ class Preview:
 
 def preview_benchmark(request: Request) -> Preview:
     """What a run of a suite of the kind "benchmark" would do."""
-    return preview_suite(requested_suite(request), request.store, request.limit)
+    return preview_suite(requested_suite(request), request.store, request.limit, Progress())
 
 
-def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
-    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing."""
+def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Preview:
+    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing.
+
+    ``progress`` tells what is left out of the plan, and what the model can't tell of the prompts.
+    """
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else file_digest
-        notice = Progress().notice
-        adapter = build_adapter(suite, digest, notice)
-        plan = make_plan(suite, adapter, digest, asset_digest, limit, notice)
+        adapter = build_adapter(suite, digest, progress.notice)
+        plan = make_plan(suite, adapter, digest, asset_digest, limit, progress.notice)
+        notice_prompts(plan, progress.notice)
         return _compare(plan, store, adapter.digest())
 
 
