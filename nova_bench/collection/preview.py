@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nova_bench.collection.load import load_collection
 from nova_bench.errors import StoreError, UserError
 from nova_bench.kinds import Preview, Request, preview_request
+from nova_bench.visible import visible_line
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ class CollectionPreview:
         """For people: what each part would do, one after the other."""
         lines = []
         for title, part in self.parts:
-            lines += [title, "=" * len(title), f"not computed: {part}" if isinstance(part, UserError) else part.text()]
+            lines += [
+                title,
+                "=" * len(title),
+                visible_line(f"not computed: {part}") if isinstance(part, UserError) else part.text(),
+            ]
             lines.append("")
         return "\n".join(lines).rstrip()
 
