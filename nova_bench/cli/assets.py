@@ -11,6 +11,7 @@ from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code, tell
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.registry import unknown_name
+from nova_bench.core.standard_streams import print_line
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -43,7 +44,7 @@ def list_assets() -> ExitCode:
         for found in CHECKPOINTS.values()
     ]
     print(tabulate(rows, ["asset", "state", "size", "licence", "what", "from"]))
-    print(f"kept in {cache_folder()} (NOVA_BENCH_ASSETS), checkpoints in the hub's cache (HF_HOME)")
+    print_line(f"kept in {cache_folder()} (NOVA_BENCH_ASSETS), checkpoints in the hub's cache (HF_HOME)")
     return ExitCode.PASS
 
 
@@ -59,7 +60,7 @@ def fetch_assets(
     code = ExitCode.PASS
     for name in names:
         try:
-            print(f"{name}: {_fetched(name, revision, offline, quiet)}")
+            print_line(f"{name}: {_fetched(name, revision, offline, quiet)}")
         except UserError as error:  # the others may still come
             code = tell(error)
     return code
@@ -94,7 +95,7 @@ def verify_assets(names: Names = None) -> ExitCode:
         state, problem = _verified(name)
         if not names and state == "missing":
             continue
-        print(f"{name}: {state}" + (f": {problem}" if problem else ""))
+        print_line(f"{name}: {state}" + (f": {problem}" if problem else ""))
         code = ExitCode.INCOMPLETE if problem else code
     return code
 

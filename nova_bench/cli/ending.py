@@ -13,7 +13,7 @@ import typer
 from nova_bench.core.atomic_files import explain_os_error
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.interrupts import end_requested, say_interrupted
-from nova_bench.core.standard_streams import escaped_streams
+from nova_bench.core.standard_streams import escaped_streams, print_line
 
 DEBUG = "--debug"
 
@@ -64,7 +64,9 @@ def tell(error: UserError) -> ExitCode:
     """Print an error and its remedy; returns its exit code."""
     if error.exit_code == ExitCode.READER_GONE:
         return error.exit_code  # whoever reads a pipe (head, less) may go away when it pleases
-    print(f"error: {error.message}", file=sys.stderr)
+    first, *more = error.lines
+    for line in (f"error: {first}", *more):
+        print_line(line, sys.stderr)
     if error.remedy:
-        print(f"  try: {error.remedy}", file=sys.stderr)
+        print_line(f"  try: {error.remedy}", sys.stderr)
     return error.exit_code

@@ -11,6 +11,7 @@ import typer
 from nova_bench.cli import options
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.standard_streams import print_line
 
 
 def generate(
@@ -48,6 +49,7 @@ def generate(
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> ExitCode:
     """Make one image or video with a NOVA checkpoint, to look at."""
+    from nova_bench.core.progress import Progress
     from nova_bench.pipeline.one_sample import Request, make_sample
 
     request = Request(
@@ -68,8 +70,8 @@ def generate(
             "negative_prompt": negative,
         },
     )
-    made = make_sample(request, lambda message, names=(), asked=False: print(f"warning: {message}", file=sys.stderr))
+    made = make_sample(request, Progress().notice)
     if profile:
         print(made.profile_text(), file=sys.stderr)
-    print(f"{made.path}: {made.frames} frame{'s' if made.frames > 1 else ''}, {made.seconds:.1f} s")
+    print_line(f"{made.path}: {made.frames} frame{'s' if made.frames > 1 else ''}, {made.seconds:.1f} s")
     return ExitCode.PASS

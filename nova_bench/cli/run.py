@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nova_bench.cli import options
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.standard_streams import print_line
 
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
@@ -60,11 +61,11 @@ def show_report(reported: Reported, progress: Progress) -> ExitCode:
     from nova_bench.report.notices import terminal_lines
 
     show_tables(reported.tables)
-    print(f"report: {reported.page}")
+    print_line(f"report: {reported.page}")
     for line in terminal_lines(reported.notices, progress.told):
-        print(f"note: {line}", file=sys.stderr)
+        print_line(f"note: {line}", sys.stderr)
     for gap in reported.gaps:
-        print(f"incomplete: {gap}", file=sys.stderr)
+        print_line(f"incomplete: {gap}", sys.stderr)
     return reported.exit_code
 
 

@@ -12,6 +12,7 @@ from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.standard_streams import print_line
 
 app = typer.Typer(
     help="The shapes world: captioned videos with known ground truth, and a judge for them.", no_args_is_help=True
@@ -52,7 +53,7 @@ def export_files(
         "image_prompts.jsonl": "image-to-video prompts with first frames and reference clips",
         "questions.csv": "questions in DPG-Bench's columns",
     }.items():
-        print(f"{folder / name}: {what}")
+        print_line(f"{folder / name}: {what}")
     return ExitCode.PASS
 
 

@@ -11,6 +11,7 @@ import typer
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.standard_streams import print_line
 
 app = typer.Typer(
     help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
@@ -39,7 +40,7 @@ def verify_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCod
     damaged = 0
     with Store.reader(folder) as store:
         for path, problem in store.verify():
-            print(f"{path}: {problem}")
+            print_line(f"{path}: {problem}")
             damaged += 1
     print(f"{damaged} damaged" if damaged else "all files are intact")
     if damaged:
@@ -68,8 +69,8 @@ def export_run(
         exported = list(export_units(units, artifacts, target, names.file_name, copy))
     left_out = [sample for sample in exported if sample.path is None]
     for sample in left_out:
-        print(f"left out: {sample.prompt!r} sample {sample.sample_index}: {sample.problem}", file=sys.stderr)
-    print(f"{len(exported) - len(left_out)} of {len(exported)} samples are in {target}")
+        print_line(f"left out: {sample.prompt!r} sample {sample.sample_index}: {sample.problem}", sys.stderr)
+    print_line(f"{len(exported) - len(left_out)} of {len(exported)} samples are in {target}")
     return ExitCode.INCOMPLETE if left_out else ExitCode.PASS
 
 
@@ -88,5 +89,5 @@ def restore_store(
     )
     print(f"videos found beyond it: {restored.videos}")
     for kept in restored.kept:
-        print(f"the database that was here is kept as {kept}")
+        print_line(f"the database that was here is kept as {kept}")
     return ExitCode.PASS

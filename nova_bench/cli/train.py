@@ -10,6 +10,7 @@ import typer
 from nova_bench.cli import options
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.standard_streams import print_line
 
 TrainingName = Annotated[
     str, typer.Argument(metavar="TRAINING", help="A training file, or the name of one in suites/train/.")
@@ -68,5 +69,5 @@ def train(
             from nova_bench.train.card import make_card
 
             make_card(spec, done.checkpoint, card, Progress(quiet))
-        print(f"checkpoint: {done.checkpoint}")
+        print_line(f"checkpoint: {done.checkpoint}")
     return ExitCode.PASS

@@ -251,7 +251,7 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
         lines = [_explain(cls, problem, prefix, source) for problem in problems[:SHOWN_ERRORS]]
         if len(problems) > SHOWN_ERRORS:
             lines.append(f"... and {len(problems) - SHOWN_ERRORS} more")
-        raise SuiteError("\n".join(lines), remedy) from error
+        raise SuiteError(lines[0], remedy, *lines[1:]) from error
 
 
 def _follows_from_another(problem: dict[str, Any], problems: list[dict[str, Any]]) -> bool:

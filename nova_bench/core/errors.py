@@ -32,12 +32,26 @@ class UserError(Exception):
         self.message = message
         self.remedy = remedy
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, or each of several that are told together."""
+        return (self.message,)
+
     def __str__(self) -> str:
         return f"{self.message} ({self.remedy})" if self.remedy else self.message
 
 
 class SuiteError(UserError):
-    """A suite file that can't be read: wrong key, type or name. The message begins with ``file:line``."""
+    """A suite file that can't be read: wrong key, type or name. Each message begins with ``file:line``."""
+
+    def __init__(self, message: str, remedy: str | None = None, *more: str):
+        super().__init__("\n".join((message, *more)), remedy)
+        self._lines = (message, *more)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """See UserError."""
+        return self._lines
 
 
 class MediaError(UserError):

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.visible_text import visible_line
 
 GRACE_SECONDS = 4.0
 """How long a command may take to end properly."""
@@ -55,7 +56,7 @@ def end_requested() -> bool:
 def say_interrupted() -> ExitCode:
     """Print, once, that and how the command can be continued; returns the exit code."""
     if _said.acquire(blocking=False):
-        again = shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]])
+        again = visible_line(shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]]))
         # Bars hide the cursor, and who ends at once can't show it again.
         shown = "\x1b[?25h" if _is_terminal(2) else ""
         text = f"{shown}\ninterrupted; everything finished is kept. To continue: {again}\n"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nova_bench.core.notices import Notice
-from nova_bench.core.standard_streams import styled
+from nova_bench.core.standard_streams import print_line, styled
 from nova_bench.core.visible_text import visible
 
 LOGGER = logging.getLogger("nova_bench")
@@ -81,12 +81,12 @@ class Progress:
         """Tell the user, unless told to be quiet; always log."""
         self.log(message)
         if not self._quiet:
-            print(visible(message), file=sys.stderr, flush=True)
+            print_line(message, sys.stderr)
 
     def warn(self, message: str) -> None:
         """Something the user should know; shown even when quiet."""
         LOGGER.warning(message)
-        print(f"warning: {visible(message)}", file=sys.stderr, flush=True)
+        print_line(f"warning: {message}", sys.stderr)
 
     def notice(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
         """Something that belongs into the report, too: warn of it once and remember it for the run in progress.

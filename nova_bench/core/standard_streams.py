@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from nova_bench.core.errors import ExitCode, UserError
-from nova_bench.core.visible_text import visible
+from nova_bench.core.visible_text import visible, visible_line
 
 _PLAIN = {"–": "-", "—": "-", "─": "-", "−": "-", "…": "...", "↑": "^", "↓": "v", "×": "x", "±": "+-", "·": "-"}
 """What tables and help are drawn with, for terminals that have no more than ASCII."""
@@ -161,6 +161,11 @@ def escaped_streams() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = output, errors
+
+
+def print_line(text: str, stream: TextIO | None = None) -> None:
+    """Print one line to a stream (standard output): line ends inside ``text``, as names of files have, are escaped."""
+    print(visible_line(text), file=stream or sys.stdout, flush=True)
 
 
 def styled(stream: Any) -> Any:

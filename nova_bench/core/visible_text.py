@@ -18,3 +18,8 @@ def visible(text: str) -> str:
     a suite can neither clear a screen nor hide what stands beside it. The result can be encoded as UTF-8.
     """
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def visible_line(text: str) -> str:
+    r"""``visible`` text of one line: a line end is shown as ``\n``, so that no name begins a line of its own."""
+    return visible(text).replace("\n", "\\n")

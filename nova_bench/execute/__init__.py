@@ -41,18 +41,30 @@ def make_executor(spec: ExecutionSpec) -> Executor:
         from nova_bench.execute.ray import RayExecutor
 
         return RayExecutor(spec.workers, spec.batch_size, spec.device, spec.stall_seconds)
-    return InlineExecutor()
+    return InlineExecutor(spec.stall_seconds)
 
 
 class InlineExecutor:
-    """Everything in this process, lazily: one chunk of all items, results as ``work`` yields them."""
+    """Everything in this process, lazily: one chunk of all items, results as ``work`` yields them.
+
+    ``stall_seconds`` None: a step may take any time.
+    """
+
+    def __init__(self, stall_seconds: float | None = None):
+        self._stall_seconds = stall_seconds
 
     def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
-        """Yield what ``work`` yields for all items; there is no worker to lose."""
-        if items:
+        """Yield what ``work`` yields for all items; there is no worker to lose, but ``warn`` hears of a slow step."""
+        if not items:
+            return
+        from nova_bench.execute.slow_steps import warn_of_slow_steps
+
+        with warn_of_slow_steps(self._stall_seconds, warn):
             yield from work(items)
 
 
+TIMES_SLOWEST = 10
+"""A step hangs when it takes so many times longer than the slowest before, and longer than the setting."""
 _listener: Callable[[str], None] | None = None
 
 
@@ -66,7 +78,7 @@ def report_step(what: str) -> None:
         _listener(what)
 
 
-def listen_to_steps(listener: Callable[[str], None]) -> None:
-    """Have ``listener`` called with each step of this process, which is a worker."""
+def listen_to_steps(listener: Callable[[str], None] | None) -> None:
+    """Have ``listener`` called with each step of this process from now on; None: nobody."""
     global _listener
     _listener = listener

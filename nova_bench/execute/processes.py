@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.interrupts import held_back
-from nova_bench.execute import Item, Lost, LostWorker, Result, Work
+from nova_bench.execute import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
 
@@ -27,8 +27,6 @@ STOPPED_SECONDS = 5.0
 """A worker that somebody stopped (SIGSTOP) for so long is replaced."""
 START_SECONDS = 180.0
 """A worker must be ready for work after this time."""
-TIMES_SLOWEST = 10
-"""A worker hangs when one step takes so many times longer than the slowest before, and longer than the setting."""
 FAILED_STARTS = 3
 """No further worker is started after so many in a row that ended before they could work."""
 END_SECONDS = 3.0

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute import Item, Lost, LostWorker, Result, Work
+from nova_bench.execute import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 
-TIMES_SLOWEST = 10
-"""An actor hangs when an item takes so many times longer than the slowest before, and longer than the setting."""
 FAILED_STARTS = 3
 """The run ends after so many actors in a row that died before they could work."""
 _TICK = 1.0

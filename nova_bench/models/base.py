@@ -24,8 +24,8 @@ class Output:
     """uint8 [T, H, W, 3] RGB; one frame is an image."""
     path: Path | None = None
     """An existing file, left where it is."""
-    error: str | None = None
-    """One line: why this unit failed."""
+    error: str | Exception | None = None
+    """Why this unit failed: one line, or the exception, which also tells whether another try may help."""
     details: dict[str, Any] = field(default_factory=dict)
     """JSON kept with the artifact, for example seconds per stage."""
 
@@ -80,7 +80,7 @@ class AdapterInfo:
     """What has to be fetched before the model can generate: a line each, with the command."""
     prompt_notices: PromptNotices = lambda options, prompts, notice: None
     """Report what a user must know of the prompts: those that the model cuts or can't tell apart. It may read a
-    tokenizer, no weights."""
+    tokenizer, no weights, and needs no torch."""
     uses_reference: bool = False
     """Whether samples are made from the reference, which then is part of a unit's identity."""
 

@@ -111,7 +111,7 @@ class NovaReconstruction:
             try:
                 return Output(unit, torch.from_numpy(to_uint8(vae.decode(mean))[0]))
             except NotFiniteError as error:
-                return Output(unit, error=str(not_finite(error.faults[0], {"vae": vae}, PRECISION)))
+                return Output(unit, error=not_finite(error.faults[0], {"vae": vae}, PRECISION))
 
     def _loaded(self) -> Autoencoder:
         if self._vae is None:

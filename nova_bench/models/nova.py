@@ -128,7 +128,7 @@ class NovaAdapter:
                 images.append(first_frame(Path(unit.image), pipeline.transformer.config.image_size))
                 pictured.append(unit)
             except MediaError as error:
-                yield Output(unit, error=str(error))
+                yield Output(unit, error=error)
         if pictured:
             yield from self._sample(pipeline, pictured, images)
 
@@ -162,7 +162,7 @@ class NovaAdapter:
         seconds = (time.perf_counter() - started) / len(units)
         for index, unit in enumerate(units):
             if index in faults:
-                yield Output(unit, error=str(not_finite(faults[index], networks(pipeline), PRECISION)))
+                yield Output(unit, error=not_finite(faults[index], networks(pipeline), PRECISION))
                 continue
             details: dict[str, Any] = {"seconds": seconds}
             if outputs is not None:

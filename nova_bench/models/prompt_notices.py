@@ -4,53 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import MissingAsset
+from nova_bench.core.json_text import parse_json
 from nova_bench.core.messages import shorten
 from nova_bench.core.notices import NAMED
+from nova_bench.core.regular_files import read_text
 from nova_bench.models.checkpoints import locate_checkpoint
 
 if TYPE_CHECKING:
     from nova_bench.models.nova import CheckpointSpec
 
 
+Tokenize = Callable[[Sequence[str], int | None], list[list[int]]]
+"""(texts, most tokens or None) -> the tokens of each text."""
+
+
 def notice_prompts(options: CheckpointSpec, prompts: Sequence[str], notice: Callable[..., None]) -> None:
-    """What is to be said of the prompts that a checkpoint is given; nothing if it isn't here."""
+    """What is to be said of the prompts that a checkpoint is given; nothing if it isn't here. Needs no torch."""
     if options.random_weights:
         return
     try:
         folder = locate_checkpoint(options)
+        limit = parse_json(read_text(folder / "transformer" / "config.json")).get("text_token_len")
+        tokenize = _tokenizer(folder / "tokenizer") if limit else None
     except MissingAsset:
         return
-    from nova_bench.nova.errors import NOVAError
+    except (OSError, ValueError, AttributeError):  # whoever generates says what is wrong with the checkpoint
+        return
+    if tokenize is not None:
+        _remark(tokenize, limit, prompts, notice)
+
+
+def _tokenizer(folder: Path) -> Tokenize | None:
+    """A checkpoint's tokenizer, by the library that works behind that of `transformers`; None for one without text.
+
+    Raises ValueError for files that hold no tokenizer.
+    """
+    if not folder.is_dir():
+        return None
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     try:
-        tokenizer, limit = _text_side(folder)
-    except NOVAError:  # whoever generates says what is wrong with the checkpoint
-        return
-    if tokenizer is not None:
-        remark_on_prompts(tokenizer, limit, prompts, notice)
+        if (folder / "tokenizer.json").is_file():
+            core = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        else:
+            settings = parse_json(read_text(folder / "tokenizer_config.json"))
+            core = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+            core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=settings.get("add_prefix_space", False))
+    except Exception as error:  # the library raises nothing else
+        raise ValueError(f"{folder}: {error}") from error
+    core.no_padding()
+
+    def tokenize(texts: Sequence[str], limit: int | None) -> list[list[int]]:
+        if limit is None:
+            core.no_truncation()
+        else:
+            core.enable_truncation(limit)
+        return [encoded.ids for encoded in core.encode_batch(texts)]
+
+    return tokenize
 
 
-def _text_side(folder: Path) -> tuple[Any, int]:
-    """A checkpoint's tokenizer and how many tokens it keeps; None for one that has no text."""
-    from nova_bench.nova.config import NOVAConfig
-    from nova_bench.nova.text import load_tokenizer
-
-    limit = NOVAConfig.from_file(folder / "transformer" / "config.json").text_token_len
-    if not limit or not (folder / "tokenizer").is_dir():
-        return None, 0
-    return load_tokenizer(folder / "tokenizer"), limit
-
-
-def remark_on_prompts(tokenizer: Any, limit: int, prompts: Sequence[str], notice: Callable[..., None]) -> None:
+def _remark(tokenize: Tokenize, limit: int, prompts: Sequence[str], notice: Callable[..., None]) -> None:
     """Report prompts of more than ``limit`` tokens, and prompts of equal tokens within the limit."""
     distinct = list(dict.fromkeys(text for text in prompts if text))
     if not distinct:
         return
-    whole = tokenizer(distinct, verbose=False)["input_ids"]
-    kept = tokenizer(distinct, truncation=True, max_length=limit)["input_ids"]
+    whole, kept = tokenize(distinct, None), tokenize(distinct, limit)
     cut = [
         f"{shorten(text)}: {len(some)} of {len(all_)} tokens kept"
         for text, all_, some in zip(distinct, whole, kept, strict=True)

@@ -12,6 +12,7 @@ from nova_bench.config.fields import Align
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
+from nova_bench.core.messages import shorten
 from nova_bench.execute import report_step
 from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
@@ -33,6 +34,12 @@ class Job:
     prompt: str
     reference: str | None
     wants: tuple[tuple[int, str], ...]
+
+    @property
+    def title(self) -> str:
+        """For people: the file's name, or the prompt of a file that is called by its digest."""
+        name = Path(self.path).name
+        return shorten(self.prompt) if self.artifact in name and self.prompt else name
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,7 @@ class Decoding:
                 report_step("starting")
                 import torch  # noqa: F401  a step of its own: beside other work it may take longer than a file does
 
-                report_step("decoding")
+                report_step(f"decoding {job.title}")
                 started = time.perf_counter()
                 clip = self._decoders[False].get()
                 reference = self._decoders[True].get() if compared else None

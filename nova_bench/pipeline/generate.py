@@ -96,6 +96,8 @@ def _entry(unit: Unit, output: Output | Exception, plan: Plan, cause: str) -> Dr
 def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifact | FailedUnit:
     if isinstance(output, Exception):
         return FailedUnit(unit.digest, one_line(output), failure_details(output))
+    if isinstance(output.error, Exception):
+        return _made(unit, output.error, plan)
     if output.error is not None:
         return FailedUnit(unit.digest, output.error)
     if output.path is not None:

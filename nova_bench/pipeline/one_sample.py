@@ -16,7 +16,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.stopwatch import make_stopwatch
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
-from nova_bench.models.prompt_notices import remark_on_prompts
+from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.shorthand import model_section
 
 PICTURE = ".png"
@@ -72,11 +72,9 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     options = _options(request)
     if options.refusal:
         warn(f"{request.model}: {options.refusal}")
+    notice_prompts(options, [request.prompt, request.arguments.get("negative_prompt") or ""], warn)
     with explained():
         pipeline = load_pipeline(options, device, warn)
-        if pipeline.tokenizer is not None:
-            texts = [request.prompt, request.arguments.get("negative_prompt") or ""]
-            remark_on_prompts(pipeline.tokenizer, pipeline.transformer.config.text_token_len, texts, warn)
         watch = make_stopwatch(device)
         started = time.perf_counter()
         try:

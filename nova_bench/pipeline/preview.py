@@ -15,9 +15,10 @@ from nova_bench.config.suite import Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
+from nova_bench.core.visible_text import visible_line
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
-from nova_bench.pipeline.run import build_adapter
+from nova_bench.pipeline.run import build_adapter, notice_prompts
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.store import Artifact, Row, Status, Store
 
@@ -93,7 +94,7 @@ class Preview:
             lines.append(
                 f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
             )
-        lines += [f"asset missing: {name}" for name in self.missing_assets] or ["assets: none missing"]
+        lines += [f"asset missing: {visible_line(name)}" for name in self.missing_assets] or ["assets: none missing"]
         lines.append(f"disk: {self._disk()}")
         if self.seconds is None:
             lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
@@ -109,14 +110,17 @@ class Preview:
         return f"about {megabytes(self.disk_bytes)} for the missing samples" if self.disk_bytes else "no more is needed"
 
 
-def preview_suite(suite: Suite, root: Path, limit: int | None) -> Preview:
-    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing."""
+def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Preview:
+    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing.
+
+    ``progress`` tells what is left out of the plan, and what the model can't tell of the prompts.
+    """
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else file_digest
-        notice = Progress().notice
-        adapter = build_adapter(suite, digest, notice)
-        plan = make_plan(suite, adapter, digest, asset_digest, limit, notice)
+        adapter = build_adapter(suite, digest, progress.notice)
+        plan = make_plan(suite, adapter, digest, asset_digest, limit, progress.notice)
+        notice_prompts(plan, progress.notice)
         return _compare(plan, store, adapter.digest())
 
 

@@ -50,8 +50,7 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
             f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
         )
         store.add_run(record_of(plan))
-        prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
-        ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, progress.notice)
+        notice_prompts(plan, progress.notice)
         store.set_notices(plan.run_id, progress.notices)
         progress.notices.clear()
         try:
@@ -65,6 +64,13 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
         finally:
             write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
     return plan, folder
+
+
+def notice_prompts(plan: Plan, notice: Callable[..., None]) -> None:
+    """Report what the model can't tell of the prompts: those that it cuts, those that are the same to it."""
+    suite = plan.suite
+    prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
+    ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, notice)
 
 
 def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:

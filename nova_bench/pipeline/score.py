@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from nova_bench.assets import asset_path
 from nova_bench.config.fields import Align
 from nova_bench.config.suite import ExecutionSpec
-from nova_bench.core.batches import one_line, work_in_batches
+from nova_bench.core.batches import free_memory, is_out_of_memory, one_line, work_in_batches
+from nova_bench.core.errors import MediaError, UserError
+from nova_bench.core.interrupts import end_requested
 from nova_bench.core.progress import Progress
 from nova_bench.execute import LostWorker, make_executor, report_step
 from nova_bench.pipeline.aggregate import collect
@@ -195,7 +197,7 @@ class ScoreWorker:
         self._planned, self._device, self._align = scorers, execution.device, align
         self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
         self._limits, self._decoding = limits, Decoding(limits)
-        self._built: dict[int, Scorer] = {}
+        self._built: dict[int, Scorer | UserError] = {}
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits)}
@@ -235,11 +237,17 @@ class ScoreWorker:
         for index, _ in entry.job.wants:
             info = self._planned[index].info
             compares = info.needs_reference
-            if info.streams and not (compares and entry.job.reference is None) and entry.problem(compares) is None:
-                parts[index] = Part(self._scorer(index).begin, compares)
-        report_step(", ".join(self._planned[index].info.name for index in parts))
+            if not info.streams or (compares and entry.job.reference is None) or entry.problem(compares) is not None:
+                continue
+            scorer = self._scorer(index)
+            if not isinstance(scorer, Exception):
+                parts[index] = Part(scorer.begin, compares)
+        report_step(_step(", ".join(self._planned[index].info.name for index in parts), [entry]))
         if parts:
             measure(list(parts.values()), *entry.sources(), self._align)
+            for index, part in parts.items():
+                if _is_of_all(part.outcome):
+                    part.outcome = self._give_up(index, part.outcome)
             scored = any(isinstance(part.outcome, Score) for part in parts.values())
             if scored and (changed := entry.changed(self._limits)):
                 for part in parts.values():
@@ -262,6 +270,8 @@ class ScoreWorker:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is not None:
                     yield replace(row, message=one_line(problem), details=failure_details(problem, "decode"))
+                elif isinstance(scorer := self._scorer(index), Exception):
+                    yield complete(row, scorer)
                 elif (part := streamed.get(index)) is not None:
                     yield complete(replace(row, seconds=part.seconds), entry.noted(part.outcome, info))
                 elif (error := entry.not_whole(info.needs_reference, self._limits)) is not None:
@@ -270,22 +280,54 @@ class ScoreWorker:
                     ready.append((entry, row))
         if not ready:
             return
-        report_step(info.name)
-        scorer = self._scorer(index)
 
         def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
-            report_step(info.name)
+            report_step(_step(info.name, [entry for entry, _ in part]))
             return scorer.score([entry.sample(info.needs_reference, self._align) for entry, _ in part])
 
         started = time.perf_counter()
-        outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
+        try:
+            outcomes = list(work_in_batches(ready, len(ready), work, warnings.append))
+        except UserError as error:
+            problem = self._give_up(index, error)
+            outcomes = [(item, problem) for item in ready]
         seconds = (time.perf_counter() - started) / len(ready)
         for (entry, row), outcome in outcomes:
             yield complete(replace(row, seconds=seconds), entry.noted(outcome, info))
 
-    def _scorer(self, index: int) -> Scorer:
+    def _scorer(self, index: int) -> Scorer | UserError:
+        """The scorer, built on first use; if it can't be built, the error that each of its samples then has."""
         if index not in self._built:
             planned = self._planned[index]
-            context = ScorerContext(self._device, asset_path)
-            self._built[index] = planned.info.build(planned.settings, context)
+            report_step(f"the start of {planned.info.name}")
+            try:
+                self._built[index] = planned.info.build(planned.settings, ScorerContext(self._device, asset_path))
+            except (Exception, SystemExit) as error:
+                if end_requested():
+                    raise KeyboardInterrupt from error
+                self._give_up(index, error)
         return self._built[index]
+
+    def _give_up(self, index: int, error: BaseException) -> UserError:
+        """Use a scorer no more in this process; returns its samples' error. The other scorers go on."""
+        if is_out_of_memory(error):
+            free_memory()
+        of_user = isinstance(error, UserError)
+        problem = UserError(
+            f"the scorer can't be used: {error.message if of_user else one_line(error)}",
+            error.remedy if of_user else None,
+        )
+        problem.__cause__ = error
+        self._built[index] = problem
+        return problem
+
+
+def _is_of_all(outcome: object) -> bool:
+    """Whether an error is about more than one video: weights that are missing or damaged, for example."""
+    return isinstance(outcome, UserError) and not isinstance(outcome, MediaError)
+
+
+def _step(scorer: str, entries: Sequence[Decoded]) -> str:
+    """What a scorer works at, for whoever waits for it."""
+    others = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+    return f"{scorer} on {entries[0].job.title}{others}"

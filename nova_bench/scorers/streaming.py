@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nova_bench.config.fields import Align
-from nova_bench.core.errors import MediaError, UserError
+from nova_bench.core.errors import MediaError
 from nova_bench.scorers.base import Sample, Score
 from nova_bench.scorers.pairing import FramePairs
 from nova_bench.video.source import FrameSource, source_of
@@ -96,8 +96,6 @@ class Part:
         try:
             step()
         except Exception as error:
-            if isinstance(error, UserError) and not isinstance(error, MediaError):
-                raise  # it is about more than this video
             self.fail(error)
         self.seconds += time.perf_counter() - started
 

@@ -6,6 +6,7 @@ a file is an answer, the last one says so; an error ends a file, too.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import mmap
@@ -219,8 +220,13 @@ class _Chunk:
 
 
 def _errno(error: BaseException | None) -> int | None:
-    """Number of the system's error that is behind one; FFmpeg's own, which speak of the file, don't count."""
+    """Number of the system's error that is behind one; FFmpeg's own, which speak of the file, don't count.
+
+    Memory that ran out is the machine's state, whoever noticed it.
+    """
     while error is not None:
+        if isinstance(error, MemoryError):
+            return errno.ENOMEM
         if isinstance(error, OSError) and not any(base.__name__ == "FFmpegError" for base in type(error).__mro__):
             return error.errno
         error = error.__cause__

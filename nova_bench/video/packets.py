@@ -73,6 +73,8 @@ def _opened(path: Path, limits: MediaLimits) -> Iterator[Any]:
         )
     except av.ExitError as error:
         raise stalled(path, limits) from error
+    except MemoryError:
+        raise
     except (av.FFmpegError, OSError) as error:
         raise _not_opened(path, error) from error
     with container:
@@ -201,6 +203,8 @@ class _Decoding:
                 frames = []
             except av.ExitError as error:
                 raise stalled(self._path, self._limits) from error
+            except MemoryError:
+                raise
             except av.FFmpegError:
                 self._damaged += 1
                 if packet is None:

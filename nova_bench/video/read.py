@@ -10,7 +10,7 @@ from nova_bench.core.errors import MediaError
 from nova_bench.video.clip import Clip
 from nova_bench.video.limits import MediaLimits, too_large_at_once
 from nova_bench.video.opening import open_frames
-from nova_bench.video.stream import FrameStream
+from nova_bench.video.stream import FrameStream, any_error_as_media_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,8 @@ class _Frames:
         self._most = limits.max_decoded_megabytes * 2**20 // frame
         self._check(expected or 1)
         room = min(expected or 1, 1 + _FIRST_ROOM // frame)
-        self._array, self.count = np.empty((room, stream.height, stream.width, 3), dtype=np.uint8), 0
+        with any_error_as_media_error(self._path):
+            self._array, self.count = np.empty((room, stream.height, stream.width, 3), dtype=np.uint8), 0
 
     def append(self, frame: np.ndarray) -> None:
         """Copy a frame [H, W, 3]."""

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_bench.core.visible_text import visible
+from nova_bench.core.visible_text import visible, visible_line
 
 ESCAPES = "\x1b[2J\x1b]0;x\x07\r\x9b1m\u202e"
 """Clears the screen, names the window, goes back to the line's beginning, and turns what follows around."""
@@ -27,6 +27,28 @@ def test_visible_text_drives_nothing_and_can_be_written(text: str) -> None:
     assert len(shown.splitlines()) <= len(text.split("\n"))
     shown.encode()
     assert visible(shown) == shown
+
+
+@given(st.text())
+def test_a_line_stays_one_line(text: str) -> None:
+    assert len(visible_line(text).splitlines()) <= 1
+
+
+def test_a_name_with_line_ends_begins_no_line_of_the_terminal(cli: Callable, tmp_path: Path, write_suite) -> None:
+    (tmp_path / "clips").mkdir()
+    name = "a" + "error: b".join("\n\r\x85\u2028")
+    (tmp_path / "clips" / f"{name}.mp4").write_bytes(b"nothing")
+    (tmp_path / "clips" / f"{name}.doc").touch()
+    write_suite(model={"adapter": "files", "folder": "clips"}, prompts=None, sampling={})
+    commands = (
+        ["run", "suite.yaml"],
+        ["plan", "no\nerror: b"],
+        ["run", "suite.yaml", "--set", "x\nerror: b=1", "--set", "y\nerror: b=1"],
+    )
+    for command in commands:
+        ended = cli(*command)
+        lines = [line for line in f"{ended.stdout}\n{ended.stderr}".splitlines() if line.startswith("error: b")]
+        assert (ended.returncode in (0, 2, 3), lines) == (True, []), ended.stderr
 
 
 def test_text_in_any_script_is_shown_as_it_is() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 
 import pytest
 
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
-from nova_bench.execute import InlineExecutor, make_executor
+from nova_bench.execute import InlineExecutor, make_executor, report_step, slow_steps
 from nova_bench.execute.processes import ProcessExecutor
 from nova_bench.store import Status
 
@@ -89,3 +90,22 @@ def _never_lost(item, problem):
 def test_every_item_comes_back_once(executor):
     assert sorted(executor.map(_double, range(10), _never_lost, pytest.fail)) == list(range(0, 20, 2))
     assert list(executor.map(_double, [], _never_lost, pytest.fail)) == []
+
+
+def test_a_slow_step_is_told_once_with_what_it_works_at(monkeypatch):
+    monkeypatch.setattr(slow_steps, "TICK", 0.01)
+    told = []
+
+    def work(items):
+        for item in items:
+            report_step(f"brightness on {item}.mp4")
+            until = time.monotonic() + 10
+            while item == 2 and not told and time.monotonic() < until:
+                time.sleep(0.01)
+            time.sleep(0.03 if item == 2 else 0)
+            yield item
+
+    assert list(InlineExecutor(0.2).map(work, range(4), _never_lost, told.append)) == [0, 1, 2, 3]
+    (line,) = told
+    assert line.startswith("brightness on 2.mp4: nothing finished for ")
+    assert "--executor processes" in line

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import nova_bench
+from nova_bench.models import prompt_remarks
 from nova_bench.models.nova import NovaSpec
 from nova_bench.models.prompt_notices import notice_prompts
+from nova_bench.nova.text import load_tokenizer
 
 TINY = Path(nova_bench.__file__).parent / "checkpoints" / "nova-tiny"
 LONG = " ".join(["a red circle moves left"] * 30)
@@ -46,6 +53,25 @@ def test_generate_says_what_is_cut(cli: Callable, tmp_path: Path) -> None:
     result = cli("generate", LONG, "--model", TINY, "--out", "x.png", "--steps", 1, "--diffusion-steps", 1)
     assert result.returncode == 0, result.stderr
     assert "warning: 1 of 1 prompt cut at the text encoder's 40 tokens" in result.stderr
+
+
+def test_a_plan_says_it_without_torch(cli: Callable, write_suite: Callable) -> None:
+    suite = write_suite(model={"adapter": "nova", "folder": str(TINY)}, prompts={"entries": [LONG, "a red circle"]})
+    assert "1 of 2 prompts cut at the text encoder's 40 tokens" in cli("plan", suite).stderr
+    code = "import sys; from nova_bench.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, "plan", str(suite)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("text", ["a red circle", LONG, "Zwei  Kreise,\n\u00e4\u4e2d\U0001f600 <|endoftext|> 12,5%"])
+def test_tokens_are_counted_as_the_model_sees_them(text: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_bytes((TINY / "tokenizer" / "tokenizer_config.json").read_bytes())
+    model = json.loads((TINY / "tokenizer" / "tokenizer.json").read_text())["model"]
+    (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (tmp_path / "merges.txt").write_text("\n".join(map(" ".join, model["merges"])))
+    theirs = load_tokenizer(TINY / "tokenizer")(text)["input_ids"]
+    assert prompt_remarks._tokenizer(TINY / "tokenizer")([text], None) == [theirs]
+    if "<" not in text:
+        assert prompt_remarks._tokenizer(tmp_path)([text], None) == [theirs]
 
 
 def test_a_run_lists_it_in_its_report(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:

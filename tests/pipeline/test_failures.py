@@ -107,6 +107,18 @@ def test_memory_that_ran_out_is_tried_again(run, tmp_path):
     assert (again.returncode, PASSED_OVER in again.stderr) == (0, False), again.stderr
 
 
+def test_a_scorer_that_cannot_be_built_is_its_own_failure(run, tmp_path):
+    scorers = ["roughness", {"name": "brightness", "settings": {"broken": True}}]
+    keys = {"scorers": scorers, "prompts": {"entries": ["a cat", "a dog"]}, "model": {"adapter": "drift"}}
+    ended = run(**keys)
+    assert ended.returncode == 3
+    problem = "the scorer can't be used: RuntimeError: weights of another size"
+    assert f"not computed: 2 of 2 samples failed: {problem}" in " ".join(ended.stdout.split())
+    assert [(f["scorer"], f["message"]) for f in _failures(tmp_path)] == [("brightness", problem)] * 2
+    with closing(sqlite3.connect(tmp_path / "store" / "store.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM rows WHERE scorer = 'roughness' AND status = 'ok'").fetchone()[0]
+
+
 @pytest.mark.parametrize(("most", "failed", "scored"), [(0, 1, 3), (1, 2, 4), (2, 2, 6)])
 def test_a_run_stops_at_too_many_failures_and_continues(run, tmp_path, most, failed, scored):
     keys = {"model": {"adapter": "drift"}, "prompts": {"samples_per_prompt": 2, "entries": ["a cat", "a dog", "a cow"]}}

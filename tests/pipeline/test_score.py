@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from nova_bench.config.loading import load_suite
+from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline import decoding
 from nova_bench.pipeline.run import measure_suite
+from nova_bench.scorers.base import ScorerInfo
+from nova_bench.scorers.fidelity.ssim import SSIM
 from nova_bench.store import Status, Store
 from nova_bench.video import Clip
 from nova_bench.video.decoder import Decoder
@@ -134,6 +137,27 @@ def test_one_decode_serves_whole_clips_and_streams(long_pair, pair_suite, small_
     rows = score(tmp_path / "store", pair_suite(*long_pair, ["brightness", *STREAMING]))
     assert {status for status, *_ in rows.values()} == {Status.OK}
     assert asked == ["v.mkv", "r.mkv"]
+
+
+@pytest.mark.parametrize("when", ["build", "begin"])
+def test_a_scorer_that_cannot_be_used_costs_the_other_streamed_ones_nothing(
+    long_pair, pair_suite, small_slots, tmp_path, monkeypatch, when
+) -> None:
+    def damaged(*args: object) -> None:
+        raise UserError("a.pth: lacks conv.weight", "use the official file")
+
+    if when == "build":
+        build = ScorerInfo.build
+        monkeypatch.setattr(
+            ScorerInfo, "build", lambda info, *how: (damaged if info.name == "ssim" else build)(info, *how)
+        )
+    else:
+        monkeypatch.setattr(SSIM, "begin", damaged)
+    rows = score(tmp_path / "store", pair_suite(*long_pair, STREAMING))
+    status, _, message, details = rows.pop("ssim")
+    assert (status, details["remedy"]) == (Status.FAILED, "use the official file")
+    assert message == "the scorer can't be used: a.pth: lacks conv.weight (use the official file)"
+    assert {status for status, *_ in rows.values()} == {Status.OK}
 
 
 @pytest.mark.parametrize("cut", ["v.mkv", "r.mkv"])

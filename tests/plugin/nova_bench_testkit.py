@@ -81,6 +81,8 @@ class BrightnessSettings(ScorerSettings):
     """End the own process at prompts that contain this."""
     no_memory_on: str = ""
     """Run out of memory at prompts that contain this."""
+    broken: bool = False
+    """Refuse to be built."""
     once: str = ""
     """A file that is made at the first such fault, after which there are no more."""
 
@@ -88,6 +90,8 @@ class BrightnessSettings(ScorerSettings):
 class Brightness:
     def __init__(self, settings: BrightnessSettings, context: ScorerContext):
         self._settings = settings
+        if settings.broken:
+            raise RuntimeError("weights of another size")
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         if self._settings.memory and len(batch) > self._settings.memory:

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nova_bench.core.errors import MediaError
+from nova_bench.pipeline.failures import failure_details
 from nova_bench.video import MediaLimits, decode_ahead, decoder, read_clip, write_lossless
 from nova_bench.video.decoder import Decoder
 from nova_bench.video.source import FrameSource
@@ -161,6 +163,22 @@ def test_a_process_that_dies_is_its_files_error_alone(clips: list[Path], made: D
     assert number.name in str(error)
     assert str(clips[0]) in str(error)
     assert torch.equal(made.get().frames, read_clip(clips[1]).frames)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_memory_that_runs_out_in_the_process_is_the_machines_fault(clips: list[Path], made: Decoder) -> None:
+    import resource
+
+    large = clips[0].with_name("large.png")
+    Image.new("RGB", (4000, 4000)).save(large)
+    made.put(clips[0])
+    made.get()
+    taken = int(Path(f"/proc/{made._process.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(made._process.pid, resource.RLIMIT_AS, (taken + 2**24, resource.RLIM_INFINITY))
+    made.put(large)
+    error = made.get()
+    assert isinstance(error, MediaError)
+    assert failure_details(error).get("passing"), error
 
 
 def test_a_process_that_had_worked_gets_a_second_chance(clips: list[Path], made: Decoder) -> None:

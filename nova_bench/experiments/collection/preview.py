@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
+from nova_bench.core.visible_text import visible_line
 from nova_bench.experiments.base import Preview, Request
 from nova_bench.experiments.collection.load import load_collection
 from nova_bench.experiments.registry import preview_request
@@ -46,7 +47,11 @@ class CollectionPreview:
         """For people: what each part would do, one after the other."""
         lines = []
         for title, part in self.parts:
-            lines += [title, "=" * len(title), f"not computed: {part}" if isinstance(part, UserError) else part.text()]
+            lines += [
+                title,
+                "=" * len(title),
+                visible_line(f"not computed: {part}") if isinstance(part, UserError) else part.text(),
+            ]
             lines.append("")
         return "\n".join(lines).rstrip()
 

@@ -34,8 +34,8 @@ def run_collection(request: Request, progress: Progress) -> Reported:
             raise
         except UserError as error:
             first_error = first_error or error
-            progress.warn(f"{part.title}: not computed: {error}")
             problem = " ".join(str(error).split())
+            progress.warn(f"{part.title}: not computed: {problem}")
             parts.append(PartRecord(title=part.title, run="", problem=problem, published=part.published))
             continue
         reports[reported.run] = reported

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
+from nova_bench.core.progress import Progress
+from nova_bench.core.visible_text import visible_line
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.load import load_study
 from nova_bench.pipeline.preview import Preview, duration, preview_suite
@@ -56,7 +58,7 @@ class StudyPreview:
             "",
             tabulate([*rows, ["all", *sums, duration(total)]], headers),
             "",
-            *([f"missing: {line}" for line in self.missing_assets] or ["assets: none missing"]),
+            *([f"missing: {visible_line(line)}" for line in self.missing_assets] or ["assets: none missing"]),
         ]
         if total is None:
             lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
@@ -77,9 +79,10 @@ def preview_study(request: Request) -> StudyPreview:
     if loaded.study.trainings_only:
         return StudyPreview(loaded.study.name, (), len(loaded.study.arms))
     arms: list[tuple[str, Preview | UserError]] = []
+    progress = Progress()
     for arm, suite in zip(loaded.study.arms, loaded.suites, strict=True):
         try:
-            arms.append((arm.label, preview_suite(suite, request.store, request.limit)))
+            arms.append((arm.label, preview_suite(suite, request.store, request.limit, progress)))
         except StoreError:
             raise
         except UserError as error:
