@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from nova_bench.assets import hub, package, url
 from nova_bench.assets.cache import AssetState, asset_folder, cache_folder, file_states, located
 from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
 from nova_bench.core.errors import MissingAsset, StoreError, UserError
@@ -60,8 +61,6 @@ def _lacking(asset: Asset, advance: Advance) -> list[AssetFile]:
 
 
 def _bring(asset: Asset, advance: Advance) -> None:
-    from nova_bench.assets import hub, package, url
-
     lacking = _lacking(asset, advance)
     if isinstance(asset.source, PackageSource):
         package.bring(asset.source, lacking, asset_folder(asset), advance)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from nova_bench.cli import options
 from nova_bench.cli.run import show_report
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.progress import Progress
+from nova_bench.experiments.base import Request
+from nova_bench.experiments.registry import run_request
 
 MINIATURE = "nova-tiny"
 
@@ -22,10 +25,6 @@ def appendix(
     Without `--model` in miniature, on nova-tiny (`suites/tiny.yaml`); with one at the paper's settings
     (`suites/appendix.yaml`).
     """
-    from nova_bench.core.progress import Progress
-    from nova_bench.experiments.base import Request
-    from nova_bench.experiments.registry import run_request
-
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}
     return show_report(run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet)))

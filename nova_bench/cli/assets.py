@@ -7,11 +7,24 @@ from typing import Annotated
 
 import typer
 
+from nova_bench.assets import ASSETS, asset_state
+from nova_bench.assets.cache import AssetState, cache_folder, megabytes
+from nova_bench.assets.fetch import fetch, is_offline
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code, tell
-from nova_bench.core.errors import ExitCode, UserError
+from nova_bench.core.errors import ExitCode, MissingAsset, UserError
+from nova_bench.core.progress import Progress
 from nova_bench.core.registry import unknown_name
 from nova_bench.core.standard_streams import print_line
+from nova_bench.models.published import (
+    CHECKPOINTS,
+    checkpoint_path,
+    checkpoint_problem,
+    checkpoint_state,
+    fetch_checkpoint,
+    fetch_command,
+    is_hub_id,
+)
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -23,10 +36,6 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="As
 def list_assets() -> ExitCode:
     """Every asset and checkpoint with its state here, size, licence and origin."""
     from tabulate import tabulate
-
-    from nova_bench.assets import ASSETS, asset_state
-    from nova_bench.assets.cache import cache_folder, megabytes
-    from nova_bench.models.published import CHECKPOINTS, checkpoint_state
 
     rows = [
         [asset.name, asset_state(asset.name), megabytes(asset.size), asset.licence, asset.summary, str(asset.source)]
@@ -67,11 +76,6 @@ def fetch_assets(
 
 
 def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
-    from nova_bench.assets import ASSETS
-    from nova_bench.assets.fetch import fetch, is_offline
-    from nova_bench.core.progress import Progress
-    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, fetch_checkpoint, is_hub_id
-
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
             raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS])
@@ -87,9 +91,6 @@ def verify_assets(names: Names = None) -> ExitCode:
 
     A checkpoint (or a folder that holds one) must also be complete: weights, tokenizer and all configurations.
     """
-    from nova_bench.assets import ASSETS
-    from nova_bench.models.published import CHECKPOINTS
-
     code = ExitCode.PASS
     for name in names or (*ASSETS, *CHECKPOINTS):
         state, problem = _verified(name)
@@ -102,11 +103,6 @@ def verify_assets(names: Names = None) -> ExitCode:
 
 def _verified(name: str) -> tuple[str, str]:
     """State of an asset, a checkpoint or a checkpoint's folder, and what is wrong with it or gets it."""
-    from nova_bench.assets import ASSETS, asset_state
-    from nova_bench.assets.cache import AssetState
-    from nova_bench.core.errors import MissingAsset
-    from nova_bench.models.published import CHECKPOINTS, checkpoint_path, checkpoint_problem, fetch_command
-
     if name in ASSETS:
         state = asset_state(name, thorough=True)
         return state, "" if state == AssetState.HERE else fetch_command(name)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from nova_bench.cli import options
+from nova_bench.cli.diagnosis import diagnose
 from nova_bench.core.errors import ExitCode
 
 
 def doctor(store: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """Say what is installed, which device there is, which assets are here and what each suite still needs."""
-    from nova_bench.cli.diagnosis import diagnose
-
     report = diagnose(store)
     print(report.text())
     return ExitCode.PASS if report.healthy else ExitCode.INCOMPLETE

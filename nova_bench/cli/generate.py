@@ -11,7 +11,9 @@ import typer
 from nova_bench.cli import options
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.progress import Progress
 from nova_bench.core.standard_streams import print_line
+from nova_bench.pipeline.one_sample import Request, make_sample
 
 
 def generate(
@@ -49,9 +51,6 @@ def generate(
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> ExitCode:
     """Make one image or video with a NOVA checkpoint, to look at."""
-    from nova_bench.core.progress import Progress
-    from nova_bench.pipeline.one_sample import Request, make_sample
-
     request = Request(
         prompt=prompt,
         model=model,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nova_bench.config import reference as describe
 from nova_bench.core.errors import ExitCode
 
 
@@ -20,8 +21,6 @@ def list_things(
     ] = False,
 ) -> ExitCode:
     """List suites, models and scorers; or document what a suite can say."""
-    from nova_bench.config import reference as describe
-
     if schema:
         print(describe.json_schema_text(plugins), end="")
     elif fields and sys.stdout.isatty():

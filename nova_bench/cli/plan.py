@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from nova_bench.cli import options
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.remembered_digests import distrusting
+from nova_bench.experiments.base import Request
+from nova_bench.experiments.registry import preview_request
 
 
 def plan(
@@ -17,10 +20,6 @@ def plan(
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
-    from nova_bench.core.remembered_digests import distrusting
-    from nova_bench.experiments.base import Request
-    from nova_bench.experiments.registry import preview_request
-
     dimensions, media = options.names(dims), options.media(allow_truncated)
     request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)
     with distrusting(rehash):

@@ -9,7 +9,10 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.run import show_report
-from nova_bench.core.errors import ExitCode
+from nova_bench.core.errors import ExitCode, UserError
+from nova_bench.core.progress import Progress
+from nova_bench.experiments.registry import report_run
+from nova_bench.store import Store
 
 
 def report(
@@ -24,11 +27,6 @@ def report(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
-    from nova_bench.core.errors import UserError
-    from nova_bench.core.progress import Progress
-    from nova_bench.experiments.registry import report_run
-    from nova_bench.store import Store
-
     progress = Progress(quiet)
     names = [Path(name).name for name in runs or []]
     if out is not None and len(names) > 1:

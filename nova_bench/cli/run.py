@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from nova_bench.cli import options
 from nova_bench.core.errors import ExitCode
-from nova_bench.core.standard_streams import print_line
+from nova_bench.core.progress import Progress
+from nova_bench.core.remembered_digests import distrusting
+from nova_bench.core.standard_streams import print_line, styled
+from nova_bench.experiments.base import Request
+from nova_bench.experiments.registry import run_request
+from nova_bench.render.terminal import TerminalTable, plain_text
+from nova_bench.report.notices import terminal_lines
 
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
@@ -34,11 +40,6 @@ def run(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
-    from nova_bench.core.progress import Progress
-    from nova_bench.core.remembered_digests import distrusting
-    from nova_bench.experiments.base import Request
-    from nova_bench.experiments.registry import run_request
-
     given = {
         "device": device,
         "batch_size": batch_size,
@@ -58,8 +59,6 @@ def run(
 
 def show_report(reported: Reported, progress: Progress) -> ExitCode:
     """Print a run's tables, where its report is, what is to be noted and what has no number; returns the exit code."""
-    from nova_bench.report.notices import terminal_lines
-
     show_tables(reported.tables)
     print_line(f"report: {reported.page}")
     for line in terminal_lines(reported.notices, progress.told):
@@ -72,9 +71,6 @@ def show_report(reported: Reported, progress: Progress) -> ExitCode:
 def show_tables(tables: Sequence[Table]) -> None:
     """Print tables to standard output: as wide as the terminal and with colour there, plainly into a pipe."""
     from rich.console import Console
-
-    from nova_bench.core.standard_streams import styled
-    from nova_bench.render.terminal import TerminalTable, plain_text
 
     for table in tables:
         if sys.stdout.isatty():

@@ -13,6 +13,7 @@ from nova_bench.cli.ending import ends_with_code
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.standard_streams import print_line
+from nova_bench.video import read_clip
 
 app = typer.Typer(
     help="The shapes world: captioned videos with known ground truth, and a judge for them.", no_args_is_help=True
@@ -67,7 +68,6 @@ def see_video(
     from nova_bench.shapes import parse_caption
     from nova_bench.shapes.judge import checks, see
     from nova_bench.shapes.scene import CAPTION_FRAMES
-    from nova_bench.video import read_clip
 
     said = parse_caption(prompt) if prompt else None
     seen = see(read_clip(video).frames[:CAPTION_FRAMES].numpy())

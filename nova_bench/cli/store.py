@@ -10,8 +10,12 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
+from nova_bench.config.catalog import FILE_NAMES
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.standard_streams import print_line
+from nova_bench.store import Store
+from nova_bench.store.export import export_units
+from nova_bench.store.repair import restore
 
 app = typer.Typer(
     help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
@@ -23,8 +27,6 @@ app = typer.Typer(
 @ends_with_code
 def list_runs(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """The runs in a store, newest first."""
-    from nova_bench.store import Store
-
     with Store.reader(folder) as store:
         for name, _, created in store.run_names():
             print(f"{created}  {name}")
@@ -35,8 +37,6 @@ def list_runs(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
 @ends_with_code
 def verify_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """Read every video again and compare it with its SHA-256."""
-    from nova_bench.store import Store
-
     damaged = 0
     with Store.reader(folder) as store:
         for path, problem in store.verify():
@@ -58,10 +58,6 @@ def export_run(
     copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
     """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
-    from nova_bench.config.catalog import FILE_NAMES
-    from nova_bench.store import Store
-    from nova_bench.store.export import export_units
-
     names = FILE_NAMES.get(layout)
     with Store.reader(folder) as store:
         units = store.run(Path(run).name).units
@@ -81,8 +77,6 @@ def restore_store(
     force: Annotated[bool, typer.Option("--force", help="Replace a database that is not damaged, too.")] = False,
 ) -> ExitCode:
     """Put the last backup in the place of a damaged database; the damaged file is kept."""
-    from nova_bench.store.repair import restore
-
     restored = restore(folder, force)
     print(
         "restored from the backup of the last finished run" if restored.from_backup else "no sound backup: began anew"

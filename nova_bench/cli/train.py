@@ -9,8 +9,11 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.config import ranges
+from nova_bench.core.device import resolve_device
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.progress import Progress
 from nova_bench.core.standard_streams import print_line
+from nova_bench.train.load import load_trainings
 
 TrainingName = Annotated[
     str, typer.Argument(metavar="TRAINING", help="A training file, or the name of one in suites/train/.")
@@ -50,13 +53,9 @@ def train(
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Train a model, or all of a sweep, from a YAML file. Interrupted or killed, the same command continues."""
-    from nova_bench.train.load import load_trainings
-
     specs = load_trainings(training, set_ or ())
     import torch
 
-    from nova_bench.core.device import resolve_device
-    from nova_bench.core.progress import Progress
     from nova_bench.train.sweep import copy_records, train_all
 
     if threads:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.execute import Item, Lost, LostWorker, Result
+from nova_bench.execute.base import Item, Lost, LostWorker, Result
 
 
 @dataclass(frozen=True)

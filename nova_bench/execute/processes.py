@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.interrupts import held_back
-from nova_bench.execute import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
 

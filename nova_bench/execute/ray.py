@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 
 FAILED_STARTS = 3

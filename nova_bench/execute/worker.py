@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import UserError
-from nova_bench.execute import Work, listen_to_steps
+from nova_bench.execute.base import Work, listen_to_steps
 
 
 class News(Enum):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nova_bench.kernels.amx.library import library
+
 
 def describe_products(device: str) -> str:
     """For a manifest: what :func:`speed_up` makes of a network on ``device`` in this environment."""
-    from nova_bench.kernels.amx.library import library
-
     return "AMX (compiled here)" if device == "cpu" and library() is not None else "PyTorch"

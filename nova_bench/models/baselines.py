@@ -14,6 +14,7 @@ from nova_bench.models.base import AdapterContext, AdapterInfo, Output
 from nova_bench.models.checkpoints import files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION, CheckpointSpec, dtype_name, explained, first_frame
+from nova_bench.video import read_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,8 +89,6 @@ class NovaReconstruction:
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
         """Each reference encoded and decoded, at most `sampling.num_frames` of its frames."""
-        from nova_bench.video import read_clip
-
         for unit in units:
             if unit.reference is None:
                 yield Output(unit, error="this prompt has no reference clip (`reference`)")

@@ -21,6 +21,7 @@ from nova_bench.models.checkpoints import files_digest, locate_checkpoint, missi
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
+from nova_bench.video import read_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -305,8 +306,6 @@ def first_frame(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
     MediaError where it can't be read, or hasn't ``size`` = (H, W).
     """
-    from nova_bench.video import read_clip
-
     frame = read_clip(path, max_frames=1, allow_truncated=True).frames[0]
     if size is not None and tuple(frame.shape[:2]) != tuple(size):
         height, width, _ = frame.shape

@@ -21,7 +21,8 @@ from nova_bench.config.suite import Suite
 from nova_bench.core.batches import is_out_of_memory
 from nova_bench.core.errors import FileChanged, UserError
 from nova_bench.core.identity import digest, file_digest
-from nova_bench.execute import LostWorker
+from nova_bench.execute.base import LostWorker
+from nova_bench.pipeline.manifest import package_versions
 
 if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
@@ -132,8 +133,6 @@ def _lies_in_the_machine(error: BaseException | None) -> bool:
 @cache
 def _code() -> str:
     """Digest of this package's sources and of the versions of what they rest on."""
-    from nova_bench.pipeline.manifest import package_versions
-
     folder = Path(__file__).parents[1]
     sources = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):

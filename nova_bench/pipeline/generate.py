@@ -16,6 +16,7 @@ from nova_bench.models.base import ModelAdapter, Output
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.pipeline.plan import Plan
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
+from nova_bench.video import write_image, write_lossless, write_mp4
 from nova_bench.video.frame_folder import FOLDER_FPS
 
 
@@ -140,8 +141,6 @@ def _external(unit: Unit, path: Path, details: dict[str, Any]) -> Artifact | Fai
 
 def _writer(output: Output, plan: Plan) -> tuple[str, Callable[[Path], object]]:
     """File type and writing function for the frames of an output: PNG for images, h264 or FFV1 for videos."""
-    from nova_bench.video import write_image, write_lossless, write_mp4
-
     frames, fps = output.frames, plan.suite.sampling.fps
     if len(frames) == 1:
         return ".png", lambda path: write_image(path, frames[0])

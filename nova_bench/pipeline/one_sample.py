@@ -18,6 +18,7 @@ from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
 from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.shorthand import model_section
+from nova_bench.video import write_image, write_lossless, write_mp4
 
 PICTURE = ".png"
 SUFFIXES = (".mp4", ".mkv", PICTURE)
@@ -65,7 +66,6 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     import torch
 
     from nova_bench.nova import NotFiniteError
-    from nova_bench.video import write_image, write_lossless, write_mp4
 
     suffix = _suffix(request)
     device = resolve_device(request.device)

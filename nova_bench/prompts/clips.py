@@ -15,6 +15,7 @@ from nova_bench.core.progress import Progress
 from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.prompts.media_manifest import read_manifest
 from nova_bench.prompts.recipes import made_file
+from nova_bench.video import probe, read_clip, write_image, write_lossless
 from nova_bench.video.folder import list_media
 from nova_bench.video.formats import VIDEO_SUFFIXES
 
@@ -95,8 +96,6 @@ class ClipPrompts:
         return [ExistingSample(str(folder / path), _caption(folder / path)) for path in found.files]
 
     def _refuse_short(self, paths: Collection[Path]) -> None:
-        from nova_bench.video import probe
-
         known = [(path, probe(path).frames) for path in paths]
         short = [(path, frames) for path, frames in known if frames is not None and frames < self._needed]
         if short:
@@ -111,8 +110,6 @@ class ClipPrompts:
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
         """Decode, cut and write those files that are in ``wanted``. UserError for a clip that is too short."""
-        from nova_bench.video import read_clip, write_image, write_lossless
-
         left = set(wanted)
         with progress.stage("prompts", len(left)) as advance:
             for entry, path in self._listed():

@@ -20,6 +20,7 @@ from nova_bench.core.progress import Progress
 from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.core.tabular import read_records
+from nova_bench.prompts.clips import ClipPrompts
 from nova_bench.prompts.dense import read_dense_prompts
 from nova_bench.prompts.recipes import made_folder
 
@@ -119,8 +120,6 @@ def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., N
 
         return ShapesPrompts(spec.shapes, suite.sampling)
     if spec is not None and spec.clips is not None:
-        from nova_bench.prompts.clips import ClipPrompts
-
         return ClipPrompts(spec.clips, suite.sampling, digest, notice)
     return None
 

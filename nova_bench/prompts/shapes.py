@@ -11,6 +11,7 @@ from nova_bench.prompts.recipes import made_file
 from nova_bench.shapes.export import different_clips, tags
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
 from nova_bench.shapes.world import VERSION, ShapesClip
+from nova_bench.video import write_image, write_lossless
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +43,6 @@ class ShapesPrompts:
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
         """Draw and write those files that are in ``wanted``."""
-        from nova_bench.video import write_image, write_lossless
-
         left = set(wanted)
         with progress.stage("prompts", len(left)) as advance:
             for entry, clip in self._listed():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import MediaError
 from nova_bench.pipeline.plan import Plan
+from nova_bench.render.contact_sheet import ContactSheet, Tile
 from nova_bench.report.naming import model_name, sample_name
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit
@@ -21,8 +22,6 @@ WITHOUT_SCORERS = 24
 
 def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit], sources: Sources) -> list[ContactSheet]:
     """As many samples as the suite's report asks for, twelve to a sheet."""
-    from nova_bench.render.contact_sheet import ContactSheet
-
     asked = plan.suite.report.contact_sheet
     if asked is None:
         asked = 0 if plan.scorers else WITHOUT_SCORERS
@@ -53,8 +52,6 @@ def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
 
 
 def _tile(caption: str, artifact: Artifact | FailedUnit | None, sources: Sources) -> Tile:
-    from nova_bench.render.contact_sheet import Tile
-
     if not isinstance(artifact, Artifact):
         return Tile(caption, (), f"failed: {artifact.error}" if artifact else "not made yet")
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.plan import Plan
+from nova_bench.render.figure_spec import Group, Interval, MetricDistribution, MetricIntervals, Panel
 from nova_bench.report.naming import interval_name, interval_note, methods_of, model_name
 from nova_bench.store import Status
 
@@ -19,8 +20,6 @@ def run_figures(
     plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary] = ()
 ) -> list[FigureSpec]:
     """Means with intervals beside published numbers, and how single samples spread."""
-    from nova_bench.render.figure_spec import Group, Interval, MetricDistribution, MetricIntervals, Panel
-
     first = plan.suite.published[0] if plan.suite.published else None
     intervals = [
         Interval(

@@ -9,6 +9,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.plan import Plan
+from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.report.extremes import ends, why, worst
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.report.sources import Sources
@@ -58,8 +59,6 @@ def gallery_item(
 
     ``scored`` is False where nothing is: then a sample that is there is all that was asked for.
     """
-    from nova_bench.render.html.gallery import GalleryItem
-
     made = isinstance(artifact, Artifact)
     problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
     if isinstance(artifact, FailedUnit):
@@ -83,8 +82,6 @@ def gallery_item(
 
 def gallery_metrics(summaries: Sequence[MetricSummary]) -> tuple[GalleryMetric, ...]:
     """What the gallery can sort by."""
-    from nova_bench.render.html.gallery import GalleryMetric
-
     infos = [summary.scorer.info for summary in summaries]
     return tuple(
         GalleryMetric(info.name, unit=info.unit, higher_is_better=info.higher_is_better, digits=info.digits)

@@ -16,8 +16,11 @@ from nova_bench.core.identity import digest
 from nova_bench.core.notices import Notice, of_samples
 from nova_bench.core.regular_files import is_regular
 from nova_bench.prompts.recipes import made_folder
+from nova_bench.render.contact_sheet import Picture, pictures_of
+from nova_bench.render.html.media import poster_jpeg
 from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.video import read_clip
 from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import MediaLimits
 
@@ -85,9 +88,6 @@ class Sources:
 
     def poster(self, artifact: Artifact | FailedUnit | None) -> bytes | None:
         """The first frame as a small JPEG; None if it can't be had any more or never could be read."""
-        from nova_bench.render.html.media import poster_jpeg
-        from nova_bench.video import read_clip
-
         if not isinstance(artifact, Artifact):
             return None
 
@@ -103,8 +103,6 @@ class Sources:
 
     def pictures(self, artifact: Artifact) -> tuple[Picture, ...]:
         """Frames for a contact sheet. MediaError if they can't be had."""
-        from nova_bench.render.contact_sheet import Picture, pictures_of
-        from nova_bench.video import read_clip
 
         def make(path: Path) -> bytes:
             made = pictures_of(read_clip(path, limits=self._limits).frames.numpy())
@@ -165,8 +163,6 @@ class Strip:
 
     @cached_property
     def _frames(self) -> np.ndarray:
-        from nova_bench.video import read_clip
-
         return read_clip(self._artifact.path, allow_truncated=True, limits=self._limits).frames.numpy()
 
 

@@ -15,6 +15,7 @@ from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.questions import write_rows
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
 from nova_bench.shapes.world import ShapesClip, ShapesWorld
+from nova_bench.video import write_image, write_lossless
 
 Wording = Literal["dense", "short"]
 
@@ -50,8 +51,6 @@ def export(
     image-to-video. questions.csv: DPG-Bench's columns, items named like the frames and clips.
     frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames).
     """
-    from nova_bench.video import write_image, write_lossless
-
     folder = Path(folder)
     for name in ("frames", "clips"):
         (folder / name).mkdir(parents=True, exist_ok=True)

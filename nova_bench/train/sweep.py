@@ -10,7 +10,8 @@ from pathlib import Path
 
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.progress import Progress
-from nova_bench.execute import Executor, InlineExecutor, LostWorker
+from nova_bench.execute.base import Executor, LostWorker
+from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.processes import ProcessExecutor
 from nova_bench.train.record import RECORD
 from nova_bench.train.run import Trained, encode_shared_clips, train

@@ -9,7 +9,10 @@ import pytest
 
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
-from nova_bench.execute import InlineExecutor, make_executor, report_step, slow_steps
+from nova_bench.execute import slow_steps
+from nova_bench.execute.base import report_step
+from nova_bench.execute.choice import make_executor
+from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.processes import ProcessExecutor
 from nova_bench.store import Status
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute import processes, report_step
+from nova_bench.execute import processes
+from nova_bench.execute.base import report_step
 from nova_bench.execute.processes import ProcessExecutor
 from nova_bench.store import Status
 

@@ -42,7 +42,7 @@ def test_weight_free_scorers_are_there() -> None:
 
 def test_catalog_is_light() -> None:
     code = (
-        "import sys; from nova_bench.scorers.catalog import SCORERS; SCORERS.all();"
+        "import sys; from nova_bench.config.catalog import SCORERS; SCORERS.all();"
         "print([m for m in ('torch', 'cv2', 'av', 'numpy', 'scipy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -13,6 +13,9 @@ from nova_bench.pipeline.composite import composite_scores
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.render.export import write_tables
+from nova_bench.render.figures import write_figure
+from nova_bench.render.html.report import Report, write_report
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
@@ -40,10 +43,6 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write `report/` into a run's folder: index.html, tables, figures, samples.csv, failures.csv (if any)."""
-    from nova_bench.render.export import write_tables
-    from nova_bench.render.figures import write_figure
-    from nova_bench.render.html.report import Report, write_report
-
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
     sources = Sources(store, plan.suite.media, places)

@@ -11,6 +11,9 @@ from nova_bench.core.progress import Progress
 from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.registry import report_run
+from nova_bench.render.export import write_tables
+from nova_bench.render.figures import write_figure
+from nova_bench.render.html.report import Link, Report, Section, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.notices import page_lines, write_notices
 from nova_bench.report.reported import Reported
@@ -33,10 +36,6 @@ def write_collection_report(
     record: CollectionRecord, reports: Mapping[str, Reported], store: Store, folder: Path
 ) -> Reported:
     """Write `report/` into a collection's folder: index.html, and all parts' tables and figures under their titles."""
-    from nova_bench.render.export import write_tables
-    from nova_bench.render.figures import write_figure
-    from nova_bench.render.html.report import Link, Report, Section, write_report
-
     out, sections, gaps = folder / "report", [], []
     for part in record.parts:
         published = (_published(part.published),) if part.published else ()

@@ -22,6 +22,9 @@ from nova_bench.experiments.latency.tables import (
     why_missing,
 )
 from nova_bench.models.nova import NovaSpec
+from nova_bench.render.export import write_tables
+from nova_bench.render.figures import write_figure
+from nova_bench.render.html.report import Report, write_report
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
 from nova_bench.store import Store
@@ -41,10 +44,6 @@ def report_latency(run: StoredRun, store: Store, folder: Path, progress: Progres
 
 def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Reported:
     """Write `report/` into a run's folder: index.html, tables, figures, calls.csv; traces that are there are named."""
-    from nova_bench.render.export import write_tables
-    from nova_bench.render.figures import write_figure
-    from nova_bench.render.html.report import Report, write_report
-
     measured = measured_points(plan, store)
     row, how = heaviest_row(plan, measured), plan.suite.measure.overhead
     found = comparison_of(plan, comparison_point(plan, row, how), store) if row and how else None

@@ -15,12 +15,15 @@ from nova_bench.core.identity import digest
 from nova_bench.core.progress import Progress, log_to
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.comparison import Comparison, comparison_point, heaviest_row
-from nova_bench.experiments.latency.estimate import COMPILE_SECONDS
+from nova_bench.experiments.latency.estimate import COMPILE_SECONDS, expected_seconds
 from nova_bench.experiments.latency.load import load_latency
+from nova_bench.experiments.latency.machine import describe_machine
 from nova_bench.experiments.latency.plan import METHOD_VERSION, SCORER, LatencyPlan, Point, make_latency_plan
 from nova_bench.experiments.latency.report import write_latency_report
 from nova_bench.experiments.latency.spec import Setting
 from nova_bench.experiments.latency.store import Measured, comparison_of, measured_points
+from nova_bench.experiments.latency.subject import Subject
+from nova_bench.experiments.latency.summary import Times
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.pipeline.manifest import write_manifest
 from nova_bench.render.files import safe_name
@@ -38,9 +41,6 @@ def run_latency(request: Request, progress: Progress) -> Reported:
     if not suite.model.random_weights:
         locate_checkpoint(suite.model)
     started, device = datetime.now(UTC), resolve_device(suite.execution.device)
-    from nova_bench.experiments.latency.machine import describe_machine
-    from nova_bench.experiments.latency.subject import Subject
-
     machine = describe_machine(device)
     with Store.writer(request.store) as store:
         plan = make_latency_plan(suite, store.file_digest, digest("machine", machine), request.limit)
@@ -85,7 +85,6 @@ def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Meas
 def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress, began: float) -> None:
     """Measure every point that has no row yet, or a failed one, in the suite's order."""
     from nova_bench.experiments.latency.measure import measure
-    from nova_bench.experiments.latency.summary import Times
 
     def work(setting: Setting) -> tuple[float, dict[str, Any]]:
         details = measure(subject, setting, plan.suite.measure)
@@ -152,8 +151,6 @@ def _file(row: Row, stage: str, title: str, shown: str, store: Store, progress: 
 
 def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, progress: Progress) -> str:
     """Why a measurement isn't begun with ``left`` seconds to go; empty where it fits, or where it will fail anyway."""
-    from nova_bench.experiments.latency.estimate import expected_seconds
-
     if left <= _compiling(point):
         return f"{max(0.0, left):.3g} s are left"
     began = time.monotonic()

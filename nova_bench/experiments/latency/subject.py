@@ -10,6 +10,7 @@ from zlib import crc32
 
 from nova_bench.assets.cache import megabytes
 from nova_bench.core.errors import UserError
+from nova_bench.core.stopwatch import synchronize
 from nova_bench.experiments.latency.machine import free_memory
 from nova_bench.experiments.latency.spec import Setting
 from nova_bench.models.nova import NovaSpec, dtype_name, explained, load_pipeline
@@ -135,7 +136,6 @@ def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None
     """
     import torch
 
-    from nova_bench.core.stopwatch import synchronize
     from nova_bench.nova import NotFiniteError
 
     # Nobody looks at these videos, and a number that is not finite takes no other time.

@@ -9,6 +9,7 @@ from nova_bench.experiments.study.pooling import Pooled, pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import BlockOutputsSpec
 from nova_bench.experiments.study.training_measures import TEMPORAL, blocks_by_depth, encoder_blocks
+from nova_bench.render.figure_spec import Curve, CurveWithBand, Line
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.store import Artifact
 
@@ -24,8 +25,6 @@ Series = Callable[[Outputs], list[float]]
 def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A curve and a table row per setting: log2 of the largest output of any encoder block at each generated frame."""
     import numpy as np
-
-    from nova_bench.render.figure_spec import CurveWithBand
 
     del asked
     bands = {setting.label: _band(results, setting, _by_step, growth=True) for setting in results.settings}
@@ -89,8 +88,6 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
 
 def _depth_figure(results: StudyResults) -> FigureSpec:
     """A curve per setting over the blocks of both encoders."""
-    from nova_bench.render.figure_spec import CurveWithBand, Line
-
     bands = {setting.label: _band(results, setting, _by_block) for setting in results.settings}
     borders = {
         len(encoder_blocks(found.details[DETAIL], TEMPORAL))
@@ -152,8 +149,6 @@ def _by_block(blocks: Outputs) -> list[float]:
 
 
 def _curve(label: str, band: Pooled, length: int) -> Curve:
-    from nova_bench.render.figure_spec import Curve
-
     parts = (_points(part[:length]) for part in (band.value, band.low, band.high))
     return Curve(label, tuple(range(1, length + 1)), *parts)
 

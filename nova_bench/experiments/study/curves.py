@@ -9,6 +9,7 @@ from nova_bench.experiments.study.pooling import Pooled, pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import CurvesSpec
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.render.figure_spec import Curve, CurveWithBand, Line
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
@@ -23,8 +24,6 @@ TABLE_STEPS = 8
 
 def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A figure and a table for each metric that has a number per frame."""
-    from nova_bench.render.figure_spec import CurveWithBand
-
     width = frames_per_step(results, asked)
     tables, figures = [], []
     for name, info in results.metrics.items():
@@ -96,16 +95,12 @@ def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, .
 
     Step s makes latent frame s, the given one being 0: then the video is s + 1 latent frames long.
     """
-    from nova_bench.render.figure_spec import Line
-
     trained = sorted({arm.record.trained_latents for arm in results.arms} - {None})
     marks = (Line(f"{times:g}x the training length", times * length - 1) for length in trained for times in asked.marks)
     return tuple(mark for mark in marks if mark.at <= last)
 
 
 def _curve(label: str, band: Pooled) -> Curve:
-    from nova_bench.render.figure_spec import Curve
-
     parts = (tuple(None if x != x else float(x) for x in part[:-1]) for part in (band.value, band.low, band.high))
     return Curve(label, tuple(range(1, len(band.value))), *parts)
 

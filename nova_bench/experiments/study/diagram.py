@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nova_bench.experiments.study.block_diagrams import norm_placement_diagram, scale_shift_diagram
 from nova_bench.experiments.study.record import DiagramRecord
 from nova_bench.experiments.study.results import StudyResults
 from nova_bench.experiments.study.spec import DiagramSpec
+from nova_bench.models.published import checkpoint_path
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 def diagram_record(asked: DiagramSpec) -> DiagramRecord:
     """What the diagram is drawn from. MissingAsset where the checkpoint isn't here, NOVAError where it is none."""
-    from nova_bench.models.published import checkpoint_path
     from nova_bench.nova.config import NOVAConfig
 
     config = NOVAConfig.from_file(checkpoint_path(asked.checkpoint) / "transformer" / "config.json")
@@ -24,7 +25,6 @@ def diagram_record(asked: DiagramSpec) -> DiagramRecord:
 
 def diagram_part(results: StudyResults, record: DiagramRecord) -> tuple[list[Table], list[FigureSpec]]:
     """The diagram as the only figure of this part."""
-    from nova_bench.experiments.study.block_diagrams import norm_placement_diagram, scale_shift_diagram
     from nova_bench.nova.config import NOVAConfig
 
     draw = {"scale_and_shift": scale_shift_diagram, "normalization": norm_placement_diagram}[record.figure]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nova_bench.experiments.study.results import StudyResults
+from nova_bench.render.figure_spec import Interval, MetricIntervals
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 def study_figures(results: StudyResults) -> list[FigureSpec]:
     """For each metric and derived metric, every setting's value with its interval."""
-    from nova_bench.render.figure_spec import Interval, MetricIntervals
-
     pools = {setting.label: results.pooled(setting) for setting in results.settings}
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     figures: list[FigureSpec] = []

@@ -15,6 +15,9 @@ from nova_bench.experiments.study.record import StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults, results_of
 from nova_bench.experiments.study.tables import metrics_table, study_gaps
 from nova_bench.pipeline.manifest import read_manifest
+from nova_bench.render.export import write_tables
+from nova_bench.render.figures import write_figure
+from nova_bench.render.html.report import Link, Report, write_report
 from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
@@ -37,10 +40,6 @@ def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress)
 
 def write_study_report(record: StudyRecord, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write `report/` into a study's folder: index.html, tables, figures."""
-    from nova_bench.render.export import write_tables
-    from nova_bench.render.figures import write_figure
-    from nova_bench.render.html.report import Link, Report, write_report
-
     results = results_of(record, store)
     sources = results.sources
     tables, figures = added_parts(results)

@@ -18,6 +18,7 @@ from nova_bench.experiments.study.load import LoadedStudy, load_study
 from nova_bench.experiments.study.record import ArmRecord, DiagramRecord, StudyRecord
 from nova_bench.experiments.study.report import write_study_report
 from nova_bench.experiments.study.spec import Arm, DiagramSpec
+from nova_bench.models.nova import CheckpointSpec, video_lengths
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.run import build_adapter, measure_suite
 from nova_bench.report.reported import Reported
@@ -153,8 +154,6 @@ def _training(arm: Arm, suite: Suite) -> dict[str, TrainingRecord | str]:
 
 def _lengths(suite: Suite) -> dict[str, int]:
     """What curves need to know of an arm's checkpoint; nothing where it has none."""
-    from nova_bench.models.nova import CheckpointSpec, video_lengths
-
     if not isinstance(suite.model, CheckpointSpec):
         return {}
     trained, per_latent = video_lengths(suite.model)

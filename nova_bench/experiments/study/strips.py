@@ -8,6 +8,7 @@ from nova_bench.config.units import Unit
 from nova_bench.experiments.study.curves import frames_per_step
 from nova_bench.experiments.study.results import ArmResult, StudyResults
 from nova_bench.experiments.study.spec import CurvesSpec, StripsSpec
+from nova_bench.render.frame_strips import FrameStrips
 from nova_bench.report.naming import sample_name
 from nova_bench.report.sources import Strip
 from nova_bench.store import Artifact, FailedUnit
@@ -22,8 +23,6 @@ LARGEST_SIDE = 240
 
 def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A figure per video: a row of frames for the ground truth and for each setting (its first training)."""
-    from nova_bench.render.frame_strips import FrameStrips
-
     arms = [setting.measured[0] for setting in results.settings if setting.measured]
     units: dict[tuple[str, int], Unit] = {}
     for arm in arms:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.frames import to_float
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import ScorerContext, ScorerInfo
 from nova_bench.scorers.fidelity.frames import FidelitySettings, FrameMeans
 from nova_bench.scorers.streaming import Measurement, StreamingScorer
@@ -72,8 +75,6 @@ class ShiftTolerantLPIPS(StreamingScorer):
 def _means(
     video: FrameSource, distance: PerceptualDistance, settings: FidelitySettings, device: str, scorer: str
 ) -> FrameMeans:
-    from nova_bench.networks.batching import batch_size
-
     height, width, smallest, reason = video.height, video.width, distance.trunk.smallest_side, ""
     if min(height, width) < smallest:
         reason = f"{width}x{height} is too small: {scorer} needs sides of {smallest} pixels"
@@ -81,10 +82,6 @@ def _means(
     def compare(frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> list[float]:
         import numpy as np
         import torch
-
-        from nova_bench.networks.batching import in_batches
-        from nova_bench.networks.frames import to_float
-        from nova_bench.networks.numerics import numerics
 
         def of(indices: Sequence[int]) -> list[float]:
             part = slice(indices[0], indices[-1] + 1)

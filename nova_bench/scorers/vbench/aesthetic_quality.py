@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_bench.networks.batching import per_frame
+from nova_bench.networks.frames import clip_input
+from nova_bench.networks.numerics import numerics, runs_half
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
@@ -26,7 +29,6 @@ class AestheticQuality:
         from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.aesthetic import AestheticPredictor
         from nova_bench.networks.clip import VIT_L_14, load_image_encoder
-        from nova_bench.networks.numerics import runs_half
         from nova_bench.networks.weights import load_network
 
         self._settings, self._device = settings, context.device
@@ -36,10 +38,6 @@ class AestheticQuality:
         self._predictor = load_network(AestheticPredictor, predictor).to(context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.batching import per_frame
-        from nova_bench.networks.frames import clip_input
-        from nova_bench.networks.numerics import numerics
-
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):
             bytes_per_frame = self._encoder.config.bytes_per_frame

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_bench.networks.batching import per_frame
+from nova_bench.networks.frames import clip_input
+from nova_bench.networks.numerics import numerics, runs_half
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.vbench.consistency import consistency
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
 _ASSET = "clip-vit-b-32"
@@ -24,18 +28,12 @@ class BackgroundConsistency:
     def __init__(self, settings: BackgroundConsistencySettings, context: ScorerContext):
         from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.clip import VIT_B_32, load_image_encoder
-        from nova_bench.networks.numerics import runs_half
 
         self._settings, self._device = settings, context.device
         half = runs_half(settings.precision, context.device)
         self._network = speed_up(load_image_encoder(VIT_B_32, context.asset(_ASSET), half), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.batching import per_frame
-        from nova_bench.networks.frames import clip_input
-        from nova_bench.networks.numerics import numerics
-        from nova_bench.scorers.vbench.consistency import consistency
-
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):
             bytes_per_frame = self._network.config.bytes_per_frame

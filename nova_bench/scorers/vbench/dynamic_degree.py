@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, sampled
-from nova_bench.scorers.vbench.pair_motion import ASSET
+from nova_bench.scorers.vbench.pair_motion import ASSET, PairMotion, load_raft, official_fails, unmeasurable
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -32,20 +33,14 @@ class DynamicDegree:
     """
 
     def __init__(self, settings: DynamicDegreeSettings, context: ScorerContext):
-        from nova_bench.scorers.vbench.pair_motion import load_raft
-
         self._settings, self._device = settings, context.device
         self._network = load_raft(context)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.numerics import numerics
-
         with numerics(self._settings.precision):
             return [self._score_one(sample.clip) for sample in batch]
 
     def _score_one(self, clip: Clip) -> Score:
-        from nova_bench.scorers.vbench.pair_motion import PairMotion, official_fails, unmeasurable
-
         if clip.fps is None:
             return Score(None, reason="no frame rate: the rule samples frames by time")
         frames, details = sampled(clip)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_bench.networks.batching import per_frame
+from nova_bench.networks.frames import musiq_input
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
@@ -30,10 +33,7 @@ class ImagingQuality:
         self._network = speed_up(load_network(MUSIQ, context.asset(_ASSET), MUSIQ.official_keys), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.batching import per_frame
-        from nova_bench.networks.frames import musiq_input
         from nova_bench.networks.musiq import bytes_per_frame
-        from nova_bench.networks.numerics import numerics
 
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):

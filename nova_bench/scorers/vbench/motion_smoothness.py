@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.frames import padded, padding, to_float
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
@@ -38,14 +41,11 @@ class MotionSmoothness:
         self._network = speed_up(load_network(AMT, context.asset(_ASSET), entry="state_dict"), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.numerics import numerics
-
         with numerics(self._settings.precision):
             return [self._score_one(sample.clip) for sample in batch]
 
     def _score_one(self, clip: Clip) -> Score:
         from nova_bench.networks.amt import MULTIPLE, SMALLEST_SIDE, bytes_per_pair
-        from nova_bench.networks.batching import batch_size, in_batches
 
         count, height, width = clip.frames.shape[:3]
         if count < 3:
@@ -64,7 +64,6 @@ class MotionSmoothness:
         import torch
 
         from nova_bench.networks.amt import MULTIPLE
-        from nova_bench.networks.frames import padded, padding, to_float
 
         middles = list(middles)
         around = sorted({frame + step for frame in middles for step in (-1, 1)})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.frames import padded, to_float
 from nova_bench.scorers.base import ScorerContext
 
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ class PairMotion:
 
     def _score(self, pairs: Sequence[Pair]) -> list[float]:
         import torch
-
-        from nova_bench.networks.frames import padded, to_float
 
         needed = sorted({frame for pair in pairs for frame in pair})
         images = padded(to_float(self._frames[needed], self._device), _MULTIPLE)

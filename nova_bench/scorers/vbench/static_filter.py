@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
-from nova_bench.scorers.vbench.pair_motion import ASSET
+from nova_bench.scorers.vbench.pair_motion import ASSET, PairMotion, load_raft, official_fails, unmeasurable
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -35,20 +36,14 @@ class StaticFilter:
     """
 
     def __init__(self, settings: StaticFilterSettings, context: ScorerContext):
-        from nova_bench.scorers.vbench.pair_motion import load_raft
-
         self._settings, self._device = settings, context.device
         self._network = load_raft(context)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.numerics import numerics
-
         with numerics(self._settings.precision):
             return [self._score_one(sample.clip) for sample in batch]
 
     def _score_one(self, clip: Clip) -> Score:
-        from nova_bench.scorers.vbench.pair_motion import PairMotion, official_fails, unmeasurable
-
         count, height, width = clip.frames.shape[:3]
         details = {
             "pair_scores": [],

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_bench.networks.batching import per_frame
+from nova_bench.networks.frames import dino_input, dino_size
+from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.vbench.consistency import consistency
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
 _ASSET = "dino-vitb16"
@@ -29,11 +33,6 @@ class SubjectConsistency:
         self._network = speed_up(load_network(DINO, context.asset(_ASSET)), context.device)
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
-        from nova_bench.networks.batching import per_frame
-        from nova_bench.networks.frames import dino_input
-        from nova_bench.networks.numerics import numerics
-        from nova_bench.scorers.vbench.consistency import consistency
-
         clips = [sample.clip for sample in batch]
         with numerics(self._settings.precision):
             features = per_frame(clips, self._device, _bytes, lambda frames: self._network(dino_input(frames)))
@@ -42,8 +41,6 @@ class SubjectConsistency:
 
 def _bytes(height: int, width: int) -> float:
     """Memory of one frame: activations of one block, and the frame itself."""
-    from nova_bench.networks.frames import dino_size
-
     rows, columns = dino_size(height, width)
     tokens = (rows // 16) * (columns // 16) + 1
     return 4 * (tokens * 768 * 16 + 3 * (height * width + 2 * rows * columns))

@@ -1,0 +1,25 @@
+"""The default: everything in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from nova_bench.execute.base import Item, Lost, Result, Work
+from nova_bench.execute.slow_steps import warn_of_slow_steps
+
+
+class InlineExecutor:
+    """Everything in this process, lazily: one chunk of all items, results as ``work`` yields them.
+
+    ``stall_seconds`` None: a step may take any time.
+    """
+
+    def __init__(self, stall_seconds: float | None = None):
+        self._stall_seconds = stall_seconds
+
+    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+        """Yield what ``work`` yields for all items; there is no worker to lose, but ``warn`` hears of a slow step."""
+        if not items:
+            return
+        with warn_of_slow_steps(self._stall_seconds, warn):
+            yield from work(items)
