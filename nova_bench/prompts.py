@@ -117,7 +117,7 @@ def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., N
     if spec is not None and spec.shapes is not None:
         from nova_bench.prompt_sources.shapes import ShapesPrompts
 
-        return ShapesPrompts(spec.shapes, suite.sampling)
+        return ShapesPrompts(spec.shapes, suite.sampling, notice)
     if spec is not None and spec.clips is not None:
         from nova_bench.prompt_sources.clips import ClipPrompts
 

@@ -45,9 +45,10 @@ def export_files(
     captions: Annotated[Wording, typer.Option("--captions", help="How much prompts say.")] = Wording.dense,
 ) -> ExitCode:
     """Write files for suites: prompts (`prompts: {file: ...}`), first frames, reference clips, questions."""
+    from nova_bench.progress import Progress
     from nova_bench.shapes.export import export
 
-    export(folder, split.value, count, seed, frames, captions.value)
+    export(folder, split.value, count, seed, frames, captions.value, Progress().notice)
     for name, what in {
         "prompts.jsonl": "text-to-video prompts",
         "image_prompts.jsonl": "image-to-video prompts with first frames and reference clips",

@@ -65,13 +65,15 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     import torch
 
     from nova_bench.nova import NotFiniteError
-    from nova_bench.video import write_image, write_lossless, write_mp4
+    from nova_bench.video import probe, write_image, write_lossless, write_mp4
 
     suffix = _suffix(request)
     device = resolve_device(request.device)
     options = _options(request)
     if options.refusal:
         warn(f"{request.model}: {options.refusal}")
+    if request.image and (count := probe(request.image).frames or 1) > 1:
+        warn(f"{request.image}: the first of its {count} frames is used")
     notice_prompts(options, [request.prompt, request.arguments.get("negative_prompt") or ""], warn)
     with explained():
         pipeline = load_pipeline(options, device, warn)
