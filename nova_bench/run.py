@@ -23,6 +23,7 @@ from nova_bench.plan import Plan, PlannedScorer, make_plan
 from nova_bench.progress import Progress, log_to
 from nova_bench.prompts import make_prompt_files
 from nova_bench.report import Reported, write_run_report
+from nova_bench.report.places import Places
 from nova_bench.score import score
 from nova_bench.spec import Suite
 from nova_bench.store import Store
@@ -74,7 +75,7 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
     with progress.stage("plan", 0):
         plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
     folder = store.run_folder(plan.run_name)
-    with log_to(folder / "run.log"):
+    with log_to(folder / "run.log", Places(store.root, plan.units).text):
         progress.say(
             f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
         )

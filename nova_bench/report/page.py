@@ -13,6 +13,7 @@ from nova_bench.errors import ExitCode
 from nova_bench.manifest import read_manifest
 from nova_bench.models.base import Unit
 from nova_bench.notices import Notice
+from nova_bench.paths import shortened
 from nova_bench.plan import Plan, PlannedScorer
 from nova_bench.progress import Progress
 from nova_bench.protocols.catalog import DERIVED
@@ -25,7 +26,7 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
-from nova_bench.report.places import Places, shown_command
+from nova_bench.report.places import Places
 from nova_bench.report.richness import PAGE, Shown, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
@@ -163,7 +164,7 @@ def last_invocation(folder: Path) -> dict[str, Any]:
         "revision": revision,
         "python": last["python"],
         "torch": last["packages"].get("torch"),
-        "command": shown_command(last["command"]),
+        "command": " ".join(map(shortened, last["command"])),
     }
 
 
