@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
 from nova_bench.report.places import Places
-from nova_bench.report.richness import PAGE, Shown, kept_report
+from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.scorers.catalog import SCORERS
@@ -36,6 +36,8 @@ from nova_bench.spec import KeepSpec, ModelSpec, Suite
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
+LOST = "its run is not in the store any more: run the suite again"
+"""What a study says of an arm, and a collection of a part, whose run is gone."""
 # A table of single samples is readable up to here; beyond, `samples.csv` and the gallery have them.
 SAMPLE_TABLE_ROWS = 24
 
@@ -45,7 +47,7 @@ class Reported:
     """What a report of a run shows and where it lies.
 
     ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number, ``notices`` what is to
-    be known of what has one.
+    be known of what has one. ``values`` counts the measured values behind it.
     """
 
     run: str
@@ -54,11 +56,16 @@ class Reported:
     gaps: tuple[str, ...]
     page: Path
     notices: tuple[Notice, ...] = ()
+    values: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
         """PASS where everything that was asked for has its number, else INCOMPLETE."""
         return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
+
+    def with_kept(self, kept: Notice) -> Reported:
+        """The same where an earlier report is kept instead, which ``kept`` says first."""
+        return replace(self, notices=(kept, *self.notices))
 
 
 def plan_of(run: StoredRun) -> Plan:
@@ -108,10 +115,26 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         *sources.notices(plan.units, artifacts),
     ]
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
-    shown = Shown(sum(summary.n_ok for summary in summaries), sum(item.poster is not None for item in gallery))
-    if kept := kept_report(out, shown):
-        told = [kept, *notices]
-        return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), out / PAGE, tuple(told))
+    report = Report(
+        title=plan.suite.title,
+        subtitle=model_name(plan),
+        facts=_facts(plan, artifacts),
+        summary=(plan.suite.description,) if plan.suite.description else (),
+        warnings=tuple(missing),
+        notices=page_lines(notices),
+        tables=tuple(tables),
+        figures=tuple(figures),
+        gallery=gallery,
+        samples=len(plan.units),
+        values=sum(summary.n_ok for summary in summaries),
+        metrics=gallery_metrics(summaries),
+        provenance=_provenance(plan, folder),
+    )
+    reported = Reported(
+        plan.run_id, report.tables, report.figures, report.warnings, out / PAGE, tuple(notices), report.values
+    )
+    if kept := kept_report(out, report, plan.run_name):
+        return reported.with_kept(kept)
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
@@ -121,25 +144,8 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     else:
         (out / FAILURES).unlink(missing_ok=True)
     write_notices(notices, out)
-    page = write_report(
-        Report(
-            title=plan.suite.title,
-            subtitle=model_name(plan),
-            facts=_facts(plan, artifacts),
-            summary=(plan.suite.description,) if plan.suite.description else (),
-            warnings=tuple(missing),
-            notices=page_lines(notices),
-            tables=tuple(tables),
-            figures=tuple(figures),
-            gallery=gallery,
-            samples=len(plan.units),
-            metrics=gallery_metrics(summaries),
-            provenance=_provenance(plan, folder),
-        ),
-        out / PAGE,
-        media_budget=plan.suite.report.embed_megabytes * 2**20,
-    )
-    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
+    write_report(report, out / PAGE, media_budget=plan.suite.report.embed_megabytes * 2**20)
+    return reported
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:

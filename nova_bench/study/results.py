@@ -12,7 +12,7 @@ from nova_bench.derive import DerivedSummary, combined, derive, leaf_metrics
 from nova_bench.plan import Plan
 from nova_bench.protocols.base import DerivedMetric
 from nova_bench.protocols.catalog import DERIVED
-from nova_bench.report.page import plan_of
+from nova_bench.report.page import LOST, plan_of
 from nova_bench.report.places import Places
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
@@ -179,6 +179,8 @@ def results_of(record: StudyRecord, store: Store) -> StudyResults:
 def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
+    if not store.has_run(arm.run):
+        return ArmResult(arm.model_copy(update={"problem": LOST}))
     plan = plan_of(store.run(arm.run))
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
