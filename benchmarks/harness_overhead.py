@@ -21,10 +21,10 @@ from null_parts import NullModel, null_plan
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.generate import generate
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.run import record_of
 from nova_bench.pipeline.score import score
-from nova_bench.report.places import Places
 from nova_bench.report.tables import metrics_table, samples_csv
 from nova_bench.store import Store
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nova_bench.config import ranges
+from nova_bench.core.errors import UserError
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of one in suites/.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
@@ -63,8 +64,11 @@ def seed_of_64_bits(value: int) -> int:
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """``a, b`` as names."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    """``a, b`` as names; none where the option is absent. An option that names nothing is refused."""
+    found = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not found:
+        raise UserError(f"--dims {text!r} names no scorer", "name some of the suite's: --dims A,B")
+    return found
 
 
 def media(allow_truncated: bool) -> dict[str, bool]:

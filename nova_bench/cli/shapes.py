@@ -12,6 +12,7 @@ from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.config import ranges
 from nova_bench.core.errors import ExitCode
+from nova_bench.core.progress import Progress
 from nova_bench.core.standard_streams import print_line
 from nova_bench.video import read_clip
 
@@ -48,7 +49,7 @@ def export_files(
     """Write files for suites: prompts (`prompts: {file: ...}`), first frames, reference clips, questions."""
     from nova_bench.shapes.export import export
 
-    export(folder, split.value, count, seed, frames, captions.value)
+    export(folder, split.value, count, seed, frames, captions.value, Progress().notice)
     for name, what in {
         "prompts.jsonl": "text-to-video prompts",
         "image_prompts.jsonl": "image-to-video prompts with first frames and reference clips",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PlainSerializer, SerializationInfo
 
 from nova_bench.core.errors import UserError
 
 PACKAGE_SCHEME = "package:"
+SHORT_PATHS = {"short_paths": True}
+"""Context of ``model_dump`` that shortens the paths of a suite, for what is kept with a store that may be moved."""
+_ABSOLUTE = re.compile(r"(^|=)/(?:[^/=]+/)+")
 
 
 class _RelativeToSuite:
@@ -27,7 +31,18 @@ def _is_possible(text: str) -> str:
     return text
 
 
-SuitePath = Annotated[str, RELATIVE_TO_SUITE, AfterValidator(_is_possible)]
+def shortened(text: str) -> str:
+    """An absolute path, or one after ``=``, as its last part: ``/data/clips`` is ``…/clips``. Other text as it is."""
+    return _ABSOLUTE.sub(r"\1…/", text)
+
+
+def _serialized(text: str, info: SerializationInfo) -> str:
+    return shortened(text) if info.context == SHORT_PATHS else text
+
+
+SuitePath = Annotated[
+    str, RELATIVE_TO_SUITE, AfterValidator(_is_possible), PlainSerializer(_serialized, return_type=str)
+]
 
 
 def beside(text: str, base: Path) -> Path:

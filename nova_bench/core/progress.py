@@ -142,15 +142,19 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
 class _VisibleLines(logging.Formatter):
     """One line an entry, with what could drive the terminal of whoever reads the log escaped."""
 
+    def __init__(self, shown: Callable[[str], str]):
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._shown = shown
+
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record)).replace("\n", "\n    ")
+        return visible(self._shown(super().format(record))).replace("\n", "\n    ")
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Append everything that is logged to a file."""
+def log_to(path: Path, shown: Callable[[str], str] = str) -> Iterator[None]:
+    """Append everything that is logged to a file; ``shown`` makes each entry what the file says."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(_VisibleLines("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_VisibleLines(shown))
     # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
     logging.raiseExceptions = False
     LOGGER.addHandler(handler)

@@ -14,6 +14,7 @@ from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.messages import shorten
 from nova_bench.execute.base import report_step
+from nova_bench.prompts.recipes import with_recipes
 from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
 from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
@@ -34,6 +35,8 @@ class Job:
     prompt: str
     reference: str | None
     wants: tuple[tuple[int, str], ...]
+    reference_digest: str = ""
+    """The reference's digest in the plan; rows are kept under it."""
 
     @property
     def title(self) -> str:
@@ -95,13 +98,14 @@ class Decoded:
 
         Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
         """
-        path = self.job.path
-        try:
-            if with_frame_folders(file_digest, limits)(Path(path)) == self.job.artifact:
-                return None
-        except OSError as error:
-            return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")
-        return FileChanged(f"{path}: changed since it was recorded", "python -m nova_bench store verify")
+        return _changed(self.job.path, self.job.artifact, "recorded", "python -m nova_bench store verify", limits)
+
+    def reference_changed(self, limits: MediaLimits) -> MediaError | None:
+        """The error for a reference that isn't the one that was planned."""
+        job = self.job
+        if job.reference is None or not job.reference_digest:
+            return None
+        return _changed(job.reference, job.reference_digest, "planned", "run the command again", limits)
 
     def noted(self, outcome: Score | Exception, info: ScorerInfo) -> Score | Exception:
         """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
@@ -114,6 +118,15 @@ class Decoded:
             notes.append(VARIABLE_RATE)
         notes += outcome.notes
         return replace(outcome, details={**outcome.details, "notes": notes}) if notes else outcome
+
+
+def _changed(path: str, digest: str, when: str, remedy: str, limits: MediaLimits) -> MediaError | None:
+    try:
+        if with_frame_folders(with_recipes(file_digest), limits)(Path(path)) == digest:
+            return None
+    except OSError as error:
+        return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")
+    return FileChanged(f"{path}: changed since it was {when}", remedy)
 
 
 def _of_reference(chunks: Iterator[FrameChunk]) -> Iterator[FrameChunk]:
@@ -189,6 +202,8 @@ class Decoding:
                 entry = Decoded(job, clip, reference, time.perf_counter() - started)
                 if isinstance(clip, Clip) and (changed := entry.changed(self._limits)):
                     entry = replace(entry, clip=changed)
+                if isinstance(reference, Clip) and (changed := entry.reference_changed(self._limits)):
+                    entry = replace(entry, reference=changed)
                 del clip, reference
                 yield entry
                 del entry

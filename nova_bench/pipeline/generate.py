@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.units import Unit
 from nova_bench.core.batches import batches_of_work, one_line
+from nova_bench.core.errors import FileChanged, UserError
+from nova_bench.core.identity import prompt_id
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import ModelAdapter, Output
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
-from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.plan import Plan, content_digest
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
 from nova_bench.video import write_image, write_lossless, write_mp4
 from nova_bench.video.frame_folder import FOLDER_FPS
@@ -36,7 +39,8 @@ def generate(
 ) -> GenerateSummary:
     """Make every unit that the store lacks; one that failed is tried again only when what it depends on has changed.
 
-    Each finished batch is in the store before the next one begins. StoreError where the store can't take it.
+    Each finished batch is in the store before the next one begins. StoreError where the store can't take it, UserError
+    where the model's files changed since they were planned.
     TooManyFailures ends it when ``failures`` allows no more.
     """
     failures = failures or Failures(progress)
@@ -47,6 +51,7 @@ def generate(
         for unit, found in there.items()
         if isinstance(found, FailedUnit) and found.details.get(CAUSE) == cause and not plan.suite.execution.retry_failed
     )
+    digest = content_digest(plan.suite.media, store.file_digest)
     missing = [
         unit for unit in plan.units if not isinstance(there.get(unit.digest), Artifact) and unit.digest not in hopeless
     ]
@@ -54,6 +59,9 @@ def generate(
     started = time.perf_counter()
     with progress.stage("generate", len(missing)) as advance:
         for batch in batches_of_work(missing, plan.suite.execution.batch_size, _worker(adapter), progress.warn):
+            if not made:
+                _refuse_changed(plan, adapter)
+            batch = [(unit, _changed(unit, plan, digest) or output) for unit, output in batch]
             results = store.add_units([_entry(unit, output, plan, cause) for unit, output in batch])
             for (unit, _), result in zip(batch, results, strict=True):
                 if isinstance(result, FailedUnit):
@@ -80,6 +88,28 @@ def _worker(adapter: ModelAdapter) -> Callable[[Sequence[Unit]], Sequence[Output
 
 def _timed(output: Output, seconds: float) -> Output:
     return Output(output.unit, output.frames, output.path, output.error, {"seconds": seconds, **output.details})
+
+
+def _refuse_changed(plan: Plan, adapter: ModelAdapter) -> None:
+    """UserError for a model that, now that it is loaded, is no longer the one that was planned."""
+    if plan.model and adapter.digest() != plan.model:
+        raise UserError(
+            f"model {plan.suite.model.adapter}: its files changed after the run was planned",
+            "run the command again when they are complete",
+        )
+
+
+def _changed(unit: Unit, plan: Plan, digest: Callable[[Path], str]) -> FileChanged | None:
+    """The error for a first frame or reference that, now that it was used, is no longer the one that was planned."""
+    uses_reference = ADAPTERS.get(plan.suite.model.adapter).uses_reference
+    for path, is_planned in (
+        (unit.image, lambda found: prompt_id(unit.prompt, found) == unit.prompt_id),
+        (unit.reference if uses_reference else None, lambda found: found == unit.reference_digest),
+    ):
+        with suppress(OSError):  # the model's own error says so
+            if path is not None and not is_planned(digest(Path(path))):
+                return FileChanged(f"{path}: changed since it was planned", "run the command again")
+    return None
 
 
 def _entry(unit: Unit, output: Output | Exception, plan: Plan, cause: str) -> Draft | Artifact | FailedUnit:

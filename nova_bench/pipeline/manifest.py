@@ -15,6 +15,7 @@ from typing import Any
 from nova_bench import __version__
 from nova_bench.assets import asset_digest, asset_state, get_asset
 from nova_bench.assets.cache import AssetState
+from nova_bench.config.paths import SHORT_PATHS, shortened
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.device import describe_device
 from nova_bench.core.json_text import parse_json
@@ -29,12 +30,13 @@ def write_manifest(
 ) -> Path:
     """Add this invocation to `manifest.json` of a run; the earlier ones stay.
 
-    ``content`` is what the run consists of; its key ``run`` says which run it is.
+    ``content`` is what the run consists of; its key ``run`` says which run it is. No path in it is absolute: the store
+    may be moved, and handed to others.
     """
     path = folder / MANIFEST
     invocation = _invocation(device, started, seconds)
     store = folder.absolute().parent  # which may be moved
-    invocation["command"] = [part.replace(str(store), store.name) for part in invocation["command"]]
+    invocation["command"] = [shortened(part.replace(str(store), store.name)) for part in invocation["command"]]
     if _has_vbench_networks(content):
         invocation["device"]["products"] = describe_products(device)
     invocations = [*_earlier(path, content["run"]), invocation]
@@ -46,7 +48,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
     """What a run of the kind "benchmark" consists of."""
     return {
         "run": plan.run_id,
-        "suite": plan.suite.model_dump(mode="json"),
+        "suite": plan.suite.model_dump(mode="json", context=SHORT_PATHS),
         "model_digest": plan.model,
         "units": len(plan.units),
         "scorers": [

@@ -18,7 +18,7 @@ from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.nova import NovaSpec, explained, first_frame, latent_length, load_pipeline
 from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.shorthand import model_section
-from nova_bench.video import write_image, write_lossless, write_mp4
+from nova_bench.video import probe, write_image, write_lossless, write_mp4
 
 PICTURE = ".png"
 SUFFIXES = (".mp4", ".mkv", PICTURE)
@@ -72,6 +72,8 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     options = _options(request)
     if options.refusal:
         warn(f"{request.model}: {options.refusal}")
+    if request.image and (count := probe(request.image).frames or 1) > 1:
+        warn(f"{request.image}: the first of its {count} frames is used")
     notice_prompts(options, [request.prompt, request.arguments.get("negative_prompt") or ""], warn)
     with explained():
         pipeline = load_pipeline(options, device, warn)

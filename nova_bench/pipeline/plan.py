@@ -96,7 +96,7 @@ def make_plan(
 
     UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
     """
-    file_digest = with_frame_folders(with_recipes(file_digest), suite.media)
+    file_digest = content_digest(suite.media, file_digest)
     model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:
@@ -120,6 +120,11 @@ def make_plan(
         ],
     )
     return Plan(suite, tuple(units), scorers, run_id, model)
+
+
+def content_digest(media: MediaLimits, file_digest: Callable[[Path], str]) -> Callable[[Path], str]:
+    """How a plan digests a sample, a first frame or a reference: a file, a folder of frames, a file yet to be made."""
+    return with_frame_folders(with_recipes(file_digest), media)
 
 
 def plan_scorer(

@@ -16,6 +16,7 @@ from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.manifest import plan_content, write_manifest
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.record import record_of
 from nova_bench.pipeline.score import score
@@ -45,7 +46,7 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
     with progress.stage("plan", 0):
         plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
     folder = store.run_folder(plan.run_name)
-    with log_to(folder / "run.log"):
+    with log_to(folder / "run.log", Places(store.root, plan.units).text):
         progress.say(
             f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
         )

@@ -153,7 +153,7 @@ def missing_jobs(
     rows = store.rows(scorer.identity for scorer in scorers)
     must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
-    paths, already_there = {}, 0
+    paths, references, already_there = {}, {}, 0
     for unit in plan.units:
         artifact = artifacts.get(unit.digest)
         if not isinstance(artifact, Artifact):
@@ -171,8 +171,9 @@ def missing_jobs(
             key = (artifact.sha256, unit.prompt, unit.reference)
             jobs.setdefault(key, {})[index, inputs] = None
             paths[artifact.sha256] = str(artifact.path)
+            references[unit.reference] = unit.reference_digest
     return [
-        Job(artifact, paths[artifact], prompt, reference, tuple(wants))
+        Job(artifact, paths[artifact], prompt, reference, tuple(wants), references[reference])
         for (artifact, prompt, reference), wants in jobs.items()
     ], already_there
 
@@ -244,15 +245,16 @@ class ScoreWorker:
             if not isinstance(scorer, Exception):
                 parts[index] = Part(scorer.begin, compares)
         report_step(_step(", ".join(self._planned[index].info.name for index in parts), [entry]))
+        paired = [part for part in parts.values() if part.paired]
         if parts:
             measure(list(parts.values()), *entry.sources(), self._align)
             for index, part in parts.items():
                 if _is_of_all(part.outcome):
                     part.outcome = self._give_up(index, part.outcome)
-            scored = any(isinstance(part.outcome, Score) for part in parts.values())
-            if scored and (changed := entry.changed(self._limits)):
-                for part in parts.values():
-                    part.outcome = changed
+            for scored, changed in ((parts.values(), entry.changed), (paired, entry.reference_changed)):
+                if any(isinstance(part.outcome, Score) for part in scored) and (error := changed(self._limits)):
+                    for part in scored:
+                        part.outcome = error
         return parts
 
     def _score(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.config.paths import locate
 from nova_bench.config.suite import ClipPromptsSpec, PromptEntry, SamplingSpec
 from nova_bench.config.units import ExistingSample
 from nova_bench.core.errors import MediaError, UserError
-from nova_bench.core.notices import unheard
+from nova_bench.core.notices import listed, unheard
 from nova_bench.core.progress import Progress
 from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.prompts.media_manifest import read_manifest
@@ -21,6 +21,8 @@ from nova_bench.video.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from nova_bench.video.clip import MediaInfo
 
 VERSION = "1"
 """Changes whenever the same clip and format give other pixels."""
@@ -40,18 +42,17 @@ class ClipPrompts:
 
     def entries(self) -> list[PromptEntry]:
         """One prompt per clip. UserError where there are none, or where some are too short."""
-        listed = list(self._listed())
-        self._refuse_short([path for _, path in listed])
-        return [entry for entry, _ in listed]
+
+        known = list(self._listed())
+        infos = [probe(path) for _, path in known]
+        self._refuse_short(infos)
+        self._notice_cuts(infos)
+        return [entry for entry, _ in known]
 
     def _listed(self) -> Iterator[tuple[PromptEntry, Path]]:
-        format_ = [VERSION, self._sampling.height, self._sampling.width, self._spec.every]
         for sample in self._samples():
             path = Path(sample.path)
-            try:
-                recipe = ["clip", self._digest(path), *format_]
-            except OSError as error:
-                raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.clips") from error
+            recipe = self._recipe(path)
             entry = PromptEntry(
                 text=sample.prompt,
                 tags=sample.tags,
@@ -59,6 +60,13 @@ class ClipPrompts:
                 reference=made_file([*recipe, self._frames], ".mkv"),
             )
             yield entry, path
+
+    def _recipe(self, path: Path) -> list[Any]:
+        try:
+            content = self._digest(path)
+        except OSError as error:
+            raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct prompts.clips") from error
+        return ["clip", content, VERSION, self._sampling.height, self._sampling.width, self._spec.every]
 
     @property
     def _frames(self) -> int:
@@ -75,6 +83,10 @@ class ClipPrompts:
         if self._spec.manifest is not None:
             where = locate(self._spec.manifest)
             samples = read_manifest(where, self._notice)
+            if unused := [sample.path for sample in samples if sample.reference]:
+                self._notice(
+                    f"{where}: {len(unused)} references are not used, as each clip is its own: {listed(unused)}", unused
+                )
         else:
             where = locate(self._spec.folder)
             if not where.is_dir():
@@ -93,13 +105,39 @@ class ClipPrompts:
         found.left_out = {path: reason for path, reason in found.left_out.items() if path not in captions}
         if found.left_out:
             self._notice(f"{folder}: {found.sentence('are no clips')}", found.reasons())
-        return [ExistingSample(str(folder / path), _caption(folder / path)) for path in found.files]
+        texts = {path: _caption(folder / path) for path in found.files}
+        unnamed = [str(path) for path, text in texts.items() if not text]
+        if 0 < len(unnamed) < len(texts):
+            self._notice(
+                f"{folder}: {len(unnamed)} of {len(texts)} clips have no caption beside them, their names are their "
+                f"prompts: {listed(unnamed)}",
+                unnamed,
+            )
+        return [ExistingSample(str(folder / path), text or path.stem) for path, text in texts.items()]
 
-    def _refuse_short(self, paths: Collection[Path]) -> None:
-        known = [(path, probe(path).frames) for path in paths]
-        short = [(path, frames) for path, frames in known if frames is not None and frames < self._needed]
+    def _refuse_short(self, infos: Collection[MediaInfo]) -> None:
+        short = [(info.path, info.frames) for info in infos if info.frames is not None and info.frames < self._needed]
         if short:
-            raise self._too_short(*short[0], f"{len(short)} of {len(known)} clips are too short: ")
+            raise self._too_short(*short[0], f"{len(short)} of {len(infos)} clips are too short: ")
+
+    def _notice_cuts(self, infos: Collection[MediaInfo]) -> None:
+        """Report what of the clips isn't used: later frames, and the time that passes between frames."""
+        longer = [info for info in infos if info.frames is not None and info.frames > self._needed]
+        if longer:
+            self._notice(
+                f"prompts.clips: of {len(longer)} of {len(infos)} clips only the first {self._needed} frames are used",
+                [f"{info.path}: {info.frames} frames" for info in longer],
+                asked=True,
+            )
+        fps = self._sampling.fps
+        rates = [(info.path, float(info.fps / self._spec.every)) for info in infos if info.fps]
+        if others := [f"{path}: {rate:g} fps" for path, rate in rates if abs(rate - fps) > 0.01 * fps]:
+            every = f" with every: {self._spec.every}" if self._spec.every > 1 else ""
+            self._notice(
+                f"prompts.clips: {len(others)} of {len(infos)} clips have another frame rate{every} than sampling.fps "
+                f"{fps}, at which their references are written: {listed(others)}",
+                others,
+            )
 
     def _too_short(self, path: Path, frames: int, before: str = "") -> UserError:
         every = f" (every {self._spec.every} frames, {self._frames} times)" if self._spec.every > 1 else ""
@@ -119,6 +157,8 @@ class ClipPrompts:
                 clip = read_clip(path, max_frames=self._needed, allow_truncated=True)
                 if clip.frame_count < self._needed:
                     raise self._too_short(path, clip.frame_count)
+                if made_file(self._recipe(path), ".png") != entry.image:
+                    break
                 frames = cut(clip.frames.numpy()[:: self._spec.every], self._sampling.height, self._sampling.width)
                 if entry.image in mine:
                     write_image(entry.image, frames[0])
@@ -126,18 +166,21 @@ class ClipPrompts:
                     write_lossless(entry.reference, frames, self._sampling.fps)
                 left -= mine
                 advance(len(mine))
+        if left:
+            raise UserError(
+                "prompts.clips: clips changed after the run was planned", "run the command again when they are complete"
+            )
 
 
 def _caption(path: Path) -> str:
-    """The text of ``NAME.txt`` beside ``NAME.mp4``; the name itself where there is none."""
+    """The text of ``NAME.txt`` beside ``NAME.mp4``; empty where there is none."""
     beside = path.with_suffix(".txt")
     try:
-        text = " ".join(read_text(beside).split()) if beside.is_file() else ""
+        return " ".join(read_text(beside).split()) if beside.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise MediaError(
             f"{beside}: can't be read: {why_unread(error)}", "a UTF-8 text file with the clip's caption"
         ) from error
-    return text or path.stem
 
 
 def cut(frames: np.ndarray, height: int | None, width: int | None) -> np.ndarray:

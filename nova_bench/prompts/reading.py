@@ -118,7 +118,7 @@ def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., N
     if spec is not None and spec.shapes is not None:
         from nova_bench.prompts.shapes import ShapesPrompts
 
-        return ShapesPrompts(spec.shapes, suite.sampling)
+        return ShapesPrompts(spec.shapes, suite.sampling, notice)
     if spec is not None and spec.clips is not None:
         return ClipPrompts(spec.clips, suite.sampling, digest, notice)
     return None

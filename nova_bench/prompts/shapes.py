@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import PromptEntry, SamplingSpec, ShapesPromptsSpec
+from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress
 from nova_bench.prompts.recipes import made_file
 from nova_bench.shapes.export import different_clips, tags
@@ -16,23 +17,32 @@ from nova_bench.video import write_image, write_lossless
 if TYPE_CHECKING:
     import numpy as np
 
+_LEAST_SIDE = 32
+"""Clips are drawn no smaller."""
+
 
 class ShapesPrompts:
     """What ``prompts.shapes`` of a suite stands for."""
 
-    def __init__(self, spec: ShapesPromptsSpec, sampling: SamplingSpec):
-        self._spec = spec
+    def __init__(self, spec: ShapesPromptsSpec, sampling: SamplingSpec, notice: Callable[..., None] = unheard):
+        self._spec, self._notice = spec, notice
         self._frames = spec.num_frames or sampling.num_frames or CAPTION_FRAMES
         self._size = (sampling.height or int(SIDE), sampling.width or int(SIDE))
 
     def entries(self) -> list[PromptEntry]:
         """One prompt per clip. UserError where the split has fewer different captions."""
-        return [entry for entry, _ in self._listed()]
+        side, smaller = max(_LEAST_SIDE, min(self._size)), min(self._size) < _LEAST_SIDE
+        if self._spec.images and smaller:
+            width, height = self._size[::-1]
+            self._notice(f"prompts.shapes: clips of {side}x{side} are cut on all sides to {width}x{height}", asked=True)
+        return [entry for entry, _ in self._listed(self._notice)]
 
-    def _listed(self) -> Iterator[tuple[PromptEntry, ShapesClip]]:
+    def _listed(self, notice: Callable[..., None] = unheard) -> Iterator[tuple[PromptEntry, ShapesClip]]:
         spec = self._spec
-        side = max(32, min(self._size))
-        chosen = different_clips(spec.split, spec.count, spec.seed, spec.captions, self._frames, side, spec.moving)
+        side = max(_LEAST_SIDE, min(self._size))
+        chosen = different_clips(
+            spec.split, spec.count, spec.seed, spec.captions, self._frames, side, spec.moving, notice
+        )
         for index, clip in chosen:
             text = clip.caption if spec.captions == "short" else clip.dense_caption
             recipe = ["shapes", VERSION, spec.split, spec.seed, index, *self._size]

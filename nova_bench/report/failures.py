@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from nova_bench.config.units import Unit
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary
+from nova_bench.pipeline.places import Places
 from nova_bench.report.naming import sample_file
-from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 
 COLUMNS = ("sample", "prompt", "sample_index", "file", "stage", "scorer", "message", "remedy")

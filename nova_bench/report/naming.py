@@ -16,8 +16,8 @@ from nova_bench.core.messages import shorten
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.failures import kind_of
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
-from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 
 FAILURES = "failures.csv"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nova_bench.config.paths import shortened
 from nova_bench.pipeline.manifest import read_manifest
-from nova_bench.report.places import shown_command
 
 
 def last_invocation(folder: Path) -> dict[str, Any]:
@@ -24,5 +24,5 @@ def last_invocation(folder: Path) -> dict[str, Any]:
         "revision": revision,
         "python": last["python"],
         "torch": last["packages"].get("torch"),
-        "command": shown_command(last["command"]),
+        "command": " ".join(map(shortened, last["command"])),
     }

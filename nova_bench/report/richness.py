@@ -3,39 +3,73 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nova_bench.core.notices import Notice
 
+if TYPE_CHECKING:
+    from nova_bench.render.html.report import Report
+
 PAGE = "index.html"
+_VALUES = re.compile(r'<meta name="nova-bench-values" content="(\d+)">')
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How many values of single samples and how many pictures of samples a report shows."""
+    """How many measured values a report rests on, and how many previews and videos or images its page holds."""
 
-    values: int
-    pictures: int
+    values: int = 0
+    previews: int = 0
+    media: int = 0
+
+    def lacks(self, other: Shown) -> bool:
+        """Whether ``other`` has more of anything."""
+        return other.values > self.values or other.previews > self.previews or other.media > self.media
+
+    def __str__(self) -> str:
+        return f"{self.values} values, {self.previews} previews, {self.media} videos or images"
 
 
-def kept_report(out: Path, new: Shown) -> Notice | None:
-    """Says that the report in ``out`` is richer than the ``new`` one and is to be kept; None if it is not."""
-    old = _shown_by(out)
-    if old.values <= new.values and old.pictures <= new.pictures:
+def kept_report(out: Path, new: Report, run: str) -> Notice | None:
+    """Say that the report in ``out`` is richer than the ``new`` one and is kept; None if it is not.
+
+    ``run`` names what is reported. Every kind of experiment asks this before it writes anything.
+    """
+    before, now = _shown_by(out), _shown_in(new)
+    if not now.lacks(before):
         return None
+    place = f"{out.parent.name}/{out.name}"
     return Notice(
-        f"the report that was written before is kept, since it shows more ({old.values} values, {old.pictures} "
-        f"pictures; the store has {new.values} and {new.pictures}): --out FOLDER writes the new one elsewhere"
+        f"the report that was written before is kept in {place}, since it shows more ({before}; now there are {now}): "
+        f"`report {run} --out FOLDER` writes the new one elsewhere, deleting {place} lets it be replaced"
     )
+
+
+def _shown_in(report: Report) -> Shown:
+    """What a report that isn't written yet can show; what its page has no room for counts, too."""
+    items = report.gallery
+    files = [file for item in items for file in (item.media, item.reference) if file is not None]
+    return Shown(report.values, sum(item.poster is not None for item in items), len(files))
 
 
 def _shown_by(out: Path) -> Shown:
     """What a report that was written shows; nothing if there is none."""
     try:
         page = (out / PAGE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Shown()
+    stated = _VALUES.search(page)
+    values = int(stated[1]) if stated else _values_of_samples(out)
+    return Shown(values, page.count('"poster":'), page.count('"blob":'))
+
+
+def _values_of_samples(out: Path) -> int:
+    """The values of a report from before pages stated how many they rest on."""
+    try:
         with (out / "samples.csv").open(encoding="utf-8", errors="replace", newline="") as stream:
-            values = sum(row.get("status") == "ok" for row in csv.DictReader(stream))
+            return sum(row.get("status") == "ok" for row in csv.DictReader(stream))
     except (OSError, csv.Error):
-        return Shown(0, 0)
-    return Shown(values, page.count('"poster":'))
+        return 0

@@ -15,10 +15,10 @@ from nova_bench.core.errors import MediaError
 from nova_bench.core.identity import digest
 from nova_bench.core.notices import Notice, of_samples
 from nova_bench.core.regular_files import is_regular
+from nova_bench.pipeline.places import Places
 from nova_bench.prompts.recipes import made_folder
 from nova_bench.render.contact_sheet import Picture, pictures_of
 from nova_bench.render.html.media import poster_jpeg
-from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.video import read_clip
 from nova_bench.video.frame_folder import with_frame_folders

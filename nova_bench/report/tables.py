@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.composite import CompositeSummary
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
@@ -24,7 +25,6 @@ from nova_bench.report.naming import (
     sample_name,
     why_missing,
 )
-from nova_bench.report.places import Places
 from nova_bench.store import Artifact, FailedUnit, Status
 
 SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value", "weight", "unit", "message", "file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.errors import UserError
+from nova_bench.core.notices import unheard
 from nova_bench.shapes.parsing import parse_caption
 from nova_bench.shapes.questions import write_rows
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
@@ -44,17 +45,19 @@ def export(
     seed: int = 0,
     num_frames: int = CAPTION_FRAMES,
     wording: Wording = "dense",
+    notice: Callable[..., None] = unheard,
 ) -> Path:
     """Write a benchmark's files under ``folder`` and return it.
 
     prompts.jsonl: text-to-video. image_prompts.jsonl: the same prompts with first frame and reference clip,
     image-to-video. questions.csv: DPG-Bench's columns, items named like the frames and clips.
-    frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames).
+    frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames). ``notice(text, names)`` hears what
+    was left out.
     """
     folder = Path(folder)
     for name in ("frames", "clips"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    chosen = list(different_clips(split, count, seed, wording, num_frames))
+    chosen = list(different_clips(split, count, seed, wording, num_frames, notice=notice))
     entries, named = [], []
     for index, clip in chosen:
         name = f"shapes-{index:06}"
@@ -77,17 +80,20 @@ def different_clips(
     num_frames: int = CAPTION_FRAMES,
     size: int = int(SIDE),
     moving: bool = False,
+    notice: Callable[..., None] = unheard,
 ) -> Iterator[tuple[int, ShapesClip]]:
     """(index, clip) of the first ``count`` clips whose captions differ from all before.
 
     With ``moving``, only of those in which something moves or changes its size. UserError where the split has fewer
-    different captions of this wording.
+    different captions of this wording. ``notice`` hears how many clips were passed over.
     """
     world = ShapesWorld(split, seed, num_frames, size, length=_SEARCHED * count)
     found: dict[str, tuple[int, ShapesClip]] = {}
+    still = seen = 0
     for index in range(len(world)):
-        clip = world[index]
+        clip, seen = world[index], seen + 1
         if moving and all(thing.motion.kind == "static" for thing in clip.scene.objects):
+            still += 1
             continue
         found.setdefault(_text(clip, wording), (index, clip))
         if len(found) == count:
@@ -97,6 +103,10 @@ def different_clips(
             f"{split} has only {len(found)} different {wording} captions among {len(world)} videos",
             "ask for fewer, or for dense captions",
         )
+    passed_over = {"show no motion": still, "have a caption that another one has": seen - still - len(found)}
+    for why, number in passed_over.items():
+        if number:
+            notice(f"shapes: of the first {seen} clips {number} are left out as they {why}", asked=True)
     return islice(found.values(), count)
 
 

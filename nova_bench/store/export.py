@@ -44,6 +44,7 @@ def export_units(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror or error}", "name a folder that can be written") from error
+    given: set[Path] = set()
     for unit in units:
         prompt, index = unit["prompt"], unit["sample_index"]
         artifact = artifacts.get(unit["digest"])
@@ -52,6 +53,9 @@ def export_units(
             continue
         try:
             path = folder / file_name(prompt, index, artifact.path.suffix)
+            if path in given:
+                raise ValueError(f"another sample of the run is called {path.name!r}, too")
+            given.add(path)
             _place(artifact, path, copy)
         except ValueError as error:
             yield Exported(prompt, index, None, str(error))
@@ -60,7 +64,12 @@ def export_units(
 
 
 def _place(artifact: Artifact, path: Path, copy: bool) -> None:
-    """Make ``path`` the artifact's content. ValueError where another file has the name."""
+    """Make ``path`` the artifact's content. ValueError where another file has the name, or the artifact is gone."""
+    try:
+        if file_digest(artifact.path) != artifact.sha256:
+            raise ValueError(f"{artifact.path} changed since it was recorded")
+    except OSError as error:
+        raise ValueError(f"{artifact.path}: {error.strerror or error}") from error
     if os.path.lexists(path):
         if not path.is_file() or file_digest(path) != artifact.sha256:
             raise ValueError(f"{path} is there already, with another content")

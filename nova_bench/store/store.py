@@ -328,6 +328,10 @@ class Store:
             run, run_name, json.loads(suite), json.loads(scorers), [json.loads(unit) for (unit,) in units], created
         )
 
+    def has_run(self, run: str) -> bool:
+        """Whether there is a run of this id."""
+        return any(self._all("SELECT 1 FROM runs WHERE run = ?", [run]))
+
     def set_notices(self, run: str, notices: Iterable[Notice]) -> None:
         """What planning a run noticed, in place of what planning it noticed before."""
         with self._transaction() as connection:

@@ -57,9 +57,13 @@ class TrainingRecord(SpecModel):
     """Steps, from 1, at which blocks were recorded."""
     blocks: dict[str, BlockRecord]
     """Outputs of each block: `video_encoder.blocks.0` (temporal), `image_encoder.blocks.0` (spatial), ..."""
+    notices: tuple[str, ...] = ()
+    """What is to be known of the data: captions that were cut."""
 
 
-def make_record(spec: TrainSpec, log: Sequence[dict[str, Any]], device: str) -> TrainingRecord:
+def make_record(
+    spec: TrainSpec, log: Sequence[dict[str, Any]], device: str, notices: Sequence[str] = ()
+) -> TrainingRecord:
     """The record of a finished training from the lines of its log."""
     losses = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
     watched = [line for line in log if "activations" in line]
@@ -75,6 +79,7 @@ def make_record(spec: TrainSpec, log: Sequence[dict[str, Any]], device: str) -> 
         losses={name: _short(line[name] for line in log) for name in losses},
         grad_norm=_short(line["grad_norm"] for line in log),
         recorded_steps=tuple(line["step"] for line in watched),
+        notices=tuple(notices),
         blocks={
             name: BlockRecord(
                 **{what: _short(line["activations"][name][what] for line in watched) for what in ("rms", "max")}
@@ -84,11 +89,11 @@ def make_record(spec: TrainSpec, log: Sequence[dict[str, Any]], device: str) -> 
     )
 
 
-def write_record(spec: TrainSpec, run: Path, device: str) -> None:
+def write_record(spec: TrainSpec, run: Path, device: str, notices: Sequence[str] = ()) -> None:
     """Write a finished run's record into its folder."""
     from nova_bench.train.state import read_log
 
-    record = make_record(spec, read_log(run / "transformer.jsonl"), device)
+    record = make_record(spec, read_log(run / "transformer.jsonl"), device, notices)
     write_atomic(run / RECORD, (json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n").encode())
 
 

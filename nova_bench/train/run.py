@@ -25,7 +25,7 @@ from nova_bench.train.optimization import Precision
 from nova_bench.train.pretrained import begin_with
 from nova_bench.train.record import write_record
 from nova_bench.train.spec import TrainSpec
-from nova_bench.train.text import make_text_encoder, make_tokenizer
+from nova_bench.train.text import make_text_encoder, make_tokenizer, notice_cut_captions
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
 
 CHECKPOINT = "checkpoint"
@@ -58,6 +58,15 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
             factor, shift = clips.scaling()
             vae.config |= {"scaling_factor": factor, "shift_factor": shift}
         stage, pipeline = _transformer_stage(spec, vae, clips, device)
+        notices: list[str] = []
+
+        def notice(text: str, names: Sequence[str]) -> None:
+            progress.notice(text, names)
+            notices.append(text)
+
+        captions = [*clips.captions] if spec.transformer.dense_captions < 1 else []
+        captions += clips.dense_captions if spec.transformer.dense_captions > 0 else []
+        notice_cut_captions(pipeline.tokenizer, captions, spec.text.max_tokens, notice)
         section = spec.transformer
         identity = {
             "seed": spec.seed,
@@ -70,7 +79,7 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
         steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
         steps += _train_decoder(spec, vae, folder, device, progress)
         pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
-        write_record(spec, folder, device)
+        write_record(spec, folder, device, notices)
     return Trained(folder / CHECKPOINT, vae_steps + steps)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 
 from nova_bench.core.errors import UserError
+from nova_bench.core.notices import listed
 from nova_bench.nova.building import building
 from nova_bench.nova.errors import NOVAError
 from nova_bench.nova.text import PHI2, PhiTextEncoder
@@ -46,6 +47,21 @@ def make_tokenizer(words: Sequence[str], max_tokens: int) -> Any:
         model_max_length=max_tokens,
         **dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), _END),
     )
+
+
+def notice_cut_captions(
+    tokenizer: Any, captions: Iterable[str], limit: int, notice: Callable[[str, Sequence[str]], None]
+) -> None:
+    """Report captions of more than ``limit`` tokens, what is behind which no training sees."""
+    distinct = list(dict.fromkeys(captions))
+    lengths = dict(zip(distinct, map(len, tokenizer(distinct, verbose=False)["input_ids"]), strict=True))
+    cut = [f"{text}: {limit} of {length} tokens" for text, length in lengths.items() if length > limit]
+    if cut:
+        notice(
+            f"{len(cut)} of {len(distinct)} captions are cut at text.max_tokens {limit}; the longest has "
+            f"{max(lengths.values())} tokens ({listed(cut)})",
+            cut,
+        )
 
 
 def make_text_encoder(spec: TextSpec, tokenizer: Any, seed: int) -> PhiTextEncoder:

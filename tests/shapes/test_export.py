@@ -50,8 +50,13 @@ def test_suite_reads_them(tmp_path: Path, write_suite) -> None:
 
 
 def test_short_captions_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    clips = different_clips("test", 40, seed=2, wording="short")
-    assert len({clip.caption for _, clip in clips}) == 40
+    told = []
+    chosen = different_clips("test", 120, seed=2, wording="short", notice=lambda text, asked: told.append(text))
+    clips = list(chosen)
+    assert len({clip.caption for _, clip in clips}) == 120
+    seen = clips[-1][0] + 1
+    why = "they have a caption that another one has"
+    assert told == [f"shapes: of the first {seen} clips {seen - 120} are left out as {why}"]
     monkeypatch.setattr("nova_bench.shapes.export._SEARCHED", 1)  # as many scenes as prompts: some captions repeat
     with pytest.raises(UserError, match=r"test has only \d+ different short captions among 400 videos"):
         different_clips("test", 400, seed=2, wording="short")

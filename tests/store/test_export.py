@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from nova_bench.core.identity import file_digest
+from nova_bench.video import write_image
 
 
 @pytest.fixture
@@ -61,6 +63,26 @@ def test_nothing_is_overwritten(cli: Callable, run: Callable, tmp_path: Path) ->
     assert "sample 1: out/a cat-1.mp4 is there already, with another content" in result.stderr
     assert (tmp_path / "out/a cat-1.mp4").read_bytes() == b"mine"
     assert (tmp_path / "out/a cat-0.mp4").exists()
+
+
+def test_names_that_collide_and_files_that_changed_are_left_out(
+    cli: Callable, write_suite: Callable, tmp_path: Path
+) -> None:
+    entries = [{"text": "a cat", "image": f"{name}.png"} for name in "ab"]
+    for shade, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.png", torch.full((8, 8, 3), shade, dtype=torch.uint8))
+    suite = write_suite(prompts={"samples_per_prompt": 2, "entries": entries}, scorers=[])
+    assert cli("run", suite).returncode == 0
+    (folder,) = (path for path in (tmp_path / "runs").glob("smoke-*") if path.is_dir())
+    result = cli("store", "export", folder.name, "out", "--layout", "vbench")
+    assert (result.returncode, result.stdout) == (3, "2 of 4 samples are in out\n")
+    for index in range(2):
+        assert f"'a cat' sample {index}: another sample of the run is called 'a cat-{index}.mp4', too" in result.stderr
+    for path in (tmp_path / "runs/artifacts").rglob("*.mp4"):
+        path.write_bytes(bytes(path.stat().st_size))
+    result = cli("store", "export", folder.name, "again", "--layout", "vbench")
+    assert (result.returncode, result.stdout) == (3, "0 of 4 samples are in again\n")
+    assert "changed since it was recorded" in result.stderr
 
 
 def test_mistakes_are_told_in_a_line(cli: Callable, run: Callable, tmp_path: Path) -> None:

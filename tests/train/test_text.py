@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nova_bench.nova.text import PhiTextEncoder, encode_prompts, load_tokenizer
 from nova_bench.shapes import ShapesWorld
 from nova_bench.train.spec import TextSpec
-from nova_bench.train.text import make_text_encoder, make_tokenizer
+from nova_bench.train.text import make_text_encoder, make_tokenizer, notice_cut_captions
 
 WORLD = ShapesWorld()
 TOKENIZER = make_tokenizer(WORLD.vocabulary(), 40)
@@ -32,6 +32,16 @@ def test_every_word_is_one_token(index: int) -> None:
     clip = WORLD[index]
     for text in (clip.caption, clip.dense_caption):
         assert len(TOKENIZER(text)["input_ids"]) == len(re.findall(r"\w+|[^\w\s]", text))
+
+
+def test_captions_that_are_cut_are_named_with_what_is_kept() -> None:
+    heard: list[tuple[str, list[str]]] = []
+    captions = ["a red circle", "a red circle and a blue circle", "a red circle"]
+    notice_cut_captions(TOKENIZER, captions, 4, lambda *told: heard.append(told))
+    notice_cut_captions(TOKENIZER, ["a red circle"], 4, pytest.fail)
+    ((text, names),) = heard
+    assert text.startswith("1 of 2 captions are cut at text.max_tokens 4; the longest has 7 tokens (")
+    assert names == ["a red circle and a blue circle: 4 of 7 tokens"]
 
 
 @given(st.text(max_size=60))

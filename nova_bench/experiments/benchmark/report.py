@@ -10,6 +10,7 @@ from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.composite import composite_scores
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
@@ -23,10 +24,9 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of, page_lines, write_notices
-from nova_bench.report.places import Places
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
-from nova_bench.report.richness import PAGE, Shown, kept_report
+from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.store import Artifact, FailedUnit, Store
@@ -66,10 +66,26 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         *sources.notices(plan.units, artifacts),
     ]
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
-    shown = Shown(sum(summary.n_ok for summary in summaries), sum(item.poster is not None for item in gallery))
-    if kept := kept_report(out, shown):
-        told = [kept, *notices]
-        return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), out / PAGE, tuple(told))
+    report = Report(
+        title=plan.suite.title,
+        subtitle=model_name(plan),
+        facts=_facts(plan, artifacts),
+        summary=(plan.suite.description,) if plan.suite.description else (),
+        warnings=tuple(missing),
+        notices=page_lines(notices),
+        tables=tuple(tables),
+        figures=tuple(figures),
+        gallery=gallery,
+        samples=len(plan.units),
+        values=sum(summary.n_ok for summary in summaries),
+        metrics=gallery_metrics(summaries),
+        provenance=_provenance(plan, folder),
+    )
+    reported = Reported(
+        plan.run_id, report.tables, report.figures, report.warnings, out / PAGE, tuple(notices), report.values
+    )
+    if kept := kept_report(out, report, plan.run_name):
+        return reported.with_kept(kept)
     write_tables(tables, out / "tables")
     for figure in figures:
         write_figure(figure, out / "figures")
@@ -79,25 +95,8 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     else:
         (out / FAILURES).unlink(missing_ok=True)
     write_notices(notices, out)
-    page = write_report(
-        Report(
-            title=plan.suite.title,
-            subtitle=model_name(plan),
-            facts=_facts(plan, artifacts),
-            summary=(plan.suite.description,) if plan.suite.description else (),
-            warnings=tuple(missing),
-            notices=page_lines(notices),
-            tables=tuple(tables),
-            figures=tuple(figures),
-            gallery=gallery,
-            samples=len(plan.units),
-            metrics=gallery_metrics(summaries),
-            provenance=_provenance(plan, folder),
-        ),
-        out / PAGE,
-        media_budget=plan.suite.report.embed_megabytes * 2**20,
-    )
-    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(missing), page, tuple(notices))
+    write_report(report, out / PAGE, media_budget=plan.suite.report.embed_megabytes * 2**20)
+    return reported
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:

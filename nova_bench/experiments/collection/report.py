@@ -16,7 +16,8 @@ from nova_bench.render.figures import write_figure
 from nova_bench.render.html.report import Link, Report, Section, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.notices import page_lines, write_notices
-from nova_bench.report.reported import Reported
+from nova_bench.report.reported import LOST, Reported
+from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
@@ -26,7 +27,7 @@ def report_collection(run: StoredRun, store: Store, folder: Path, progress: Prog
     record = CollectionRecord.model_validate(run.suite)
     reports = {}
     for part in record.parts:
-        if part.run:
+        if part.run and store.has_run(part.run):
             stored = store.run(part.run)
             reports[part.run] = report_run(stored, store, store.root / stored.name, progress)
     return write_collection_report(record, reports, store, folder)
@@ -35,22 +36,22 @@ def report_collection(run: StoredRun, store: Store, folder: Path, progress: Prog
 def write_collection_report(
     record: CollectionRecord, reports: Mapping[str, Reported], store: Store, folder: Path
 ) -> Reported:
-    """Write `report/` into a collection's folder: index.html, and all parts' tables and figures under their titles."""
+    """Write `report/` into a collection's folder: index.html, and all parts' tables and figures under their titles.
+
+    A part whose run has no report among ``reports`` is one whose run was lost.
+    """
     out, sections, gaps = folder / "report", [], []
     for part in record.parts:
         published = (_published(part.published),) if part.published else ()
-        write_tables(published, out / "tables" / _slug(part.title))
-        if not part.run:
+        if part.run not in reports:
             # What no suite computes was never asked for: it is told, and the run is complete without it.
-            gaps += [f"{part.title}: not computed: {part.problem}"] if part.problem else []
-            missing = f"not computed: {part.problem or part.not_computed}"
+            problem = LOST if part.run else part.problem
+            gaps += [f"{part.title}: not computed: {problem}"] if problem else []
+            missing = f"not computed: {problem or part.not_computed}"
             sections.append(Section(part.title, warnings=(missing,), tables=published))
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
-        write_tables(reported.tables, out / "tables" / _slug(part.title))
-        for figure in reported.figures:
-            write_figure(figure, out / "figures" / _slug(part.title))
         sections.append(
             Section(
                 part.title,
@@ -60,27 +61,33 @@ def write_collection_report(
                 link=Link("samples and details", reported.page),
             )
         )
-    notices = labelled({part.title: reports[part.run].notices for part in record.parts if part.run})
-    write_notices(notices, out)
-    computed = [part for part in record.parts if part.run]
+    computed = [part for part in record.parts if part.run in reports]
+    notices = labelled({part.title: reports[part.run].notices for part in computed})
     tables = tuple(table for part in computed for table in reports[part.run].tables)
     figures = tuple(figure for part in computed for figure in reports[part.run].figures)
-    page = write_report(
-        Report(
-            title=record.title,
-            facts=(
-                ("parts", f"{len(computed)} of {len(record.parts)}"),
-                ("tables", str(len(tables))),
-                ("figures", str(len(figures))),
-            ),
-            summary=(record.description,) if record.description else (),
-            sections=tuple(sections),
-            notices=page_lines(notices),
-            provenance={part.title: store.run(part.run).name for part in computed},
+    report = Report(
+        title=record.title,
+        facts=(
+            ("parts", f"{len(computed)} of {len(record.parts)}"),
+            ("tables", str(len(tables))),
+            ("figures", str(len(figures))),
         ),
-        out / "index.html",
+        summary=(record.description,) if record.description else (),
+        sections=tuple(sections),
+        notices=page_lines(notices),
+        values=sum(reports[part.run].values for part in computed),
+        provenance={part.title: store.run(part.run).name for part in computed},
     )
-    return Reported(record.run_id, tables, figures, tuple(gaps), page, tuple(notices))
+    reported = Reported(record.run_id, tables, figures, tuple(gaps), out / PAGE, tuple(notices), report.values)
+    if kept := kept_report(out, report, record.run_name):
+        return reported.with_kept(kept)
+    for section in sections:
+        write_tables(section.tables, out / "tables" / _slug(section.title))
+        for figure in section.figures:
+            write_figure(figure, out / "figures" / _slug(section.title))
+    write_notices(notices, out)
+    write_report(report, out / PAGE)
+    return reported
 
 
 def _published(stated: PublishedTable) -> Table:

@@ -11,7 +11,15 @@ from nova_bench.models.shorthand import model_section
 
 
 def load_latency(request: Request) -> LatencySuite:
-    """The suite with everything that the command line changes. SuiteError for a wrong key or value."""
+    """The suite with everything that the command line changes.
+
+    SuiteError for a wrong key or value; UserError for `--dims`, and for a model that can't be timed.
+    """
+    if request.dimensions:
+        raise UserError(
+            f"--dims: suite {request.suite} measures times and has no scorers",
+            "leave --dims out; --limit N measures only the first N settings",
+        )
     model = model_section(request.model) if request.model else None
     # Batch, executor and workers of the command line are about other kinds: here the batch is part of the setting.
     execution = {

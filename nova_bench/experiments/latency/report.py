@@ -27,6 +27,7 @@ from nova_bench.render.figures import write_figure
 from nova_bench.render.html.report import Report, write_report
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
+from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
@@ -55,37 +56,39 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
         tables.append(curves_table(plan, measured))
     figures = latency_figures(plan, measured)
     out = folder / "report"
-    write_tables(tables, out / "tables")
-    for figure in figures:
-        write_figure(figure, out / "figures")
     done = [measured[point.digest] for point in plan.points if point.digest in measured]
     times = [found.times for found in done if found.ok]
-    write_atomic(out / "calls.csv", calls_csv(times, comparison).encode())
     gaps = _gaps(plan, measured)
     if row and how and comparison is None:
         gaps.append(f"what measuring costs: {why_missing(found)}")
     doubts = _doubts(plan, measured)
     if comparison and not comparison.shown:
         doubts.append(f"what measuring costs: {comparison.verdict}")
-    page = write_report(
-        Report(
-            title=plan.suite.title,
-            subtitle=plan.suite.model.label or plan.suite.model.adapter,
-            facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
-            summary=_summary(plan),
-            warnings=(*gaps, *doubts),
-            tables=tuple(tables),
-            figures=tuple(figures),
-            provenance={
-                "suite": plan.suite.name,
-                "run": plan.run_id[:12],
-                **last_invocation(folder),
-                **_traces(out),
-            },
-        ),
-        out / "index.html",
+    report = Report(
+        title=plan.suite.title,
+        subtitle=plan.suite.model.label or plan.suite.model.adapter,
+        facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
+        summary=_summary(plan),
+        warnings=(*gaps, *doubts),
+        tables=tuple(tables),
+        figures=tuple(figures),
+        values=len(times) + (comparison is not None),
+        provenance={
+            "suite": plan.suite.name,
+            "run": plan.run_id[:12],
+            **last_invocation(folder),
+            **_traces(out),
+        },
     )
-    return Reported(plan.run_id, tuple(tables), tuple(figures), tuple(gaps), page)
+    reported = Reported(plan.run_id, report.tables, report.figures, tuple(gaps), out / PAGE, values=report.values)
+    if kept := kept_report(out, report, plan.run_name):
+        return reported.with_kept(kept)
+    write_tables(tables, out / "tables")
+    for figure in figures:
+        write_figure(figure, out / "figures")
+    write_atomic(out / "calls.csv", calls_csv(times, comparison).encode())
+    write_report(report, out / PAGE)
+    return reported
 
 
 def _summary(plan: LatencyPlan) -> tuple[str, ...]:

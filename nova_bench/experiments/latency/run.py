@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.config.paths import SHORT_PATHS
 from nova_bench.core.batches import one_line
 from nova_bench.core.device import resolve_device
 from nova_bench.core.identity import digest
@@ -26,6 +27,7 @@ from nova_bench.experiments.latency.subject import Subject
 from nova_bench.experiments.latency.summary import Times
 from nova_bench.models.checkpoints import locate_checkpoint
 from nova_bench.pipeline.manifest import write_manifest
+from nova_bench.pipeline.places import Places
 from nova_bench.render.files import safe_name
 from nova_bench.report.reported import Reported
 from nova_bench.store import Row, Status, Store
@@ -45,7 +47,7 @@ def run_latency(request: Request, progress: Progress) -> Reported:
     with Store.writer(request.store) as store:
         plan = make_latency_plan(suite, store.file_digest, digest("machine", machine), request.limit)
         folder = store.run_folder(plan.run_name)
-        with log_to(folder / "run.log"):
+        with log_to(folder / "run.log", Places(store.root, ()).text):
             store.add_run(_record(plan))
             subject = Subject(suite.model, device, progress.warn)
             try:
@@ -71,7 +73,7 @@ def _record(plan: LatencyPlan):
 def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Measured]) -> dict:
     return {
         "run": plan.run_id,
-        "suite": plan.suite.model_dump(mode="json"),
+        "suite": plan.suite.model_dump(mode="json", context=SHORT_PATHS),
         "identity": plan.identity,
         "machine": machine,
         "measurements": [
@@ -92,7 +94,7 @@ def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress
 
     there = measured_points(plan, store)
     missing = [point for point in plan.points if not (point.digest in there and there[point.digest].ok)]
-    progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root}")
+    progress.say(f"run {plan.run_name}: {len(plan.points)} measurements, {len(missing)} to do, store {store.root.name}")
     with progress.stage("measure", len(missing)) as advance:
         for point in missing:
             left = _left(plan, began)

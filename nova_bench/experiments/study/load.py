@@ -22,7 +22,8 @@ from nova_bench.config.loading import (
 from nova_bench.config.paths import anchor
 from nova_bench.config.suite import Suite
 from nova_bench.config.yaml_source import Source, key_path, parse_assignment
-from nova_bench.core.errors import SuiteError
+from nova_bench.core.errors import SuiteError, UserError
+from nova_bench.core.notices import Notice
 from nova_bench.core.registry import nearest
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.seeds import each_seed
@@ -36,10 +37,11 @@ CHOOSES_A_MODEL = ("checkpoint", "folder", "manifest")
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study and the suite of each arm, in order."""
+    """A study and the suite of each arm, in order; of each suite, too, what was left out of it (`--dims`)."""
 
     study: Study
     suites: tuple[Suite, ...]
+    left_out: tuple[tuple[Notice, ...], ...]
 
 
 def load_study(request: Request) -> LoadedStudy:
@@ -47,7 +49,8 @@ def load_study(request: Request) -> LoadedStudy:
 
     `--model` replaces the base's model section, for all arms that don't have a model of their own. `--set` with a key
     of the study itself (``arms``, ``reference``, ...) changes the study, with any other key the base; arms have the
-    last word. SuiteError with ``file:line`` or option for everything that is wrong, in any arm.
+    last word. SuiteError with ``file:line`` or option for everything that is wrong, in any arm; UserError for `--dims`
+    that no arm has a use for.
     """
     source = inherit(find_suite(request.suite), ())
     own = [text for text in request.assignments if _is_of_study(text)]
@@ -60,7 +63,20 @@ def load_study(request: Request) -> LoadedStudy:
     changes = [text for text in request.assignments if text not in own]
     replacement = model_section(request.model) if request.model else None
     suites = [_arm_suite(study, index, arm, base, source, changes, replacement, request) for index, arm in entries]
-    return LoadedStudy(study, tuple(suites))
+    if request.dimensions and study.trainings_only:
+        raise UserError(f"--dims: study {study.name} shows trainings only and has no scorers", "leave --dims out")
+    suites, left_out = zip(*(_with_dimensions(suite, request.dimensions) for suite in suites), strict=True)
+    return LoadedStudy(study, suites, left_out)
+
+
+def _with_dimensions(suite: Suite, names: Sequence[str]) -> tuple[Suite, tuple[Notice, ...]]:
+    """An arm's suite with `--dims`, and what that leaves out."""
+    left_out = []
+
+    def notice(text: str, names: Sequence[str] = (), asked: bool = False) -> None:
+        left_out.append(Notice(text, tuple(names)))
+
+    return suite_subset(suite, names, notice), tuple(left_out)
 
 
 def inherited_base(source: Source) -> Source:
@@ -99,7 +115,7 @@ def _arm_suite(
         "title": f"{study.title}: {arm.label}",
     }.items():
         suite = suite.with_value((key,), value, origin.where, origin.base)
-    return suite_subset(validate_suite(with_named_scorers(suite)), request.dimensions)
+    return validate_suite(with_named_scorers(suite))
 
 
 def _is_of_study(assignment: str) -> bool:

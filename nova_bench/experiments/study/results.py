@@ -12,11 +12,12 @@ from nova_bench.experiments.study.pooling import Pooled, difference, pooled
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, collect, summarise
 from nova_bench.pipeline.composite import CompositeSummary, combined, composite_scores, leaf_metrics
+from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
 from nova_bench.protocols.base import Composite
-from nova_bench.report.places import Places
+from nova_bench.report.reported import LOST
 from nova_bench.report.sources import Sources
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Artifact, FailedUnit, Status, Store
@@ -179,6 +180,8 @@ def results_of(record: StudyRecord, store: Store) -> StudyResults:
 def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not arm.run:
         return ArmResult(arm)
+    if not store.has_run(arm.run):
+        return ArmResult(arm.model_copy(update={"problem": LOST}))
     plan = plan_of(store.run(arm.run))
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))

@@ -64,6 +64,8 @@ def _measure_all(
     for index, suite in enumerate(loaded.suites):
         run = ""
         if problems[index] is None:
+            for notice in loaded.left_out[index]:
+                progress.notice(notice.text, notice.names, asked=True)
             run, problems[index] = _measure(suite, store, limit, progress)
         runs.append(run)
     return runs, problems

@@ -48,7 +48,8 @@ class Report:
 
     ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown
     before any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: how many there
-    are if the gallery shows fewer. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading
+    are if the gallery shows fewer. ``values``: how many measured values it rests on, which the page states for programs
+    alone. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading
     to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
     """
 
@@ -62,6 +63,7 @@ class Report:
     figures: tuple[FigureSpec, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
     samples: int = 0
+    values: int = 0
     metrics: tuple[GalleryMetric, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,14 @@ def test_the_page_is_rebuilt_from_the_store(cli, collection: Path, tmp_path: Pat
     (tmp_path / "smoke.yaml").unlink()
     again = cli("report")
     assert again.returncode == 3, again.stderr
+    assert page.read_text() == before
+    with sqlite3.connect(tmp_path / "runs" / "store.sqlite") as rows:
+        (name,) = rows.execute("SELECT name FROM runs WHERE name LIKE 'smoke-%' ORDER BY rowid").fetchone()
+        rows.execute("DELETE FROM runs WHERE name = ?", [name])
+    lost = cli("report", page.parent.parent.name)
+    assert "incomplete: A. All <of> it: not computed: its run is not in the store any more" in lost.stderr
+    assert f"kept in {page.parent.parent.name}/report, since it shows more (14 values" in lost.stderr
+    assert "now there are 2 values" in lost.stderr
     assert page.read_text() == before
 
 

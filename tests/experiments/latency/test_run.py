@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,14 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     assert planned.returncode == 0, planned.stderr
     assert "measurements: 5" in planned.stdout
 
+    with sqlite3.connect(tmp_path / "runs" / "store.sqlite") as rows:
+        rows.execute("DELETE FROM rows WHERE artifact IN (SELECT artifact FROM rows LIMIT 2)")
+    poorer = cli("report")
+    assert poorer.returncode == 3, poorer.stderr
+    assert "kept in " + folder_of(tmp_path).name + "/report, since it shows more (6 values" in poorer.stderr
+    assert "now there are 4 values" in poorer.stderr
+    assert {path: path.read_bytes() for path in (report / "tables").iterdir()} == pages
+
 
 def test_it_continues_and_a_failed_measurement_is_a_gap(cli, write_latency, tmp_path):
     """Of three settings one can't be; the other two are measured once, whatever was asked for in between."""
@@ -168,6 +177,15 @@ def test_a_mistake_is_one_line_with_a_remedy(write_latency, tmp_path, monkeypatc
     assert problem in str(raised.value)
     assert raised.value.remedy
     assert len(raised.value.message.splitlines()) == 1
+
+
+def test_dims_of_a_suite_without_scorers_are_refused(cli, write_latency, write_suite):
+    unused = cli("plan", write_latency(), "--dims", "temporal")
+    assert unused.returncode == 2
+    assert "measures times and has no scorers\n  try: leave --dims out" in unused.stderr
+    empty = cli("plan", write_suite(), "--dims", " , ")
+    assert empty.returncode == 2
+    assert "error: --dims ' , ' names no scorer" in empty.stderr
 
 
 def test_random_weights_are_refused_where_there_are_scores(cli, write_suite):

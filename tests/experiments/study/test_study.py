@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -107,6 +108,25 @@ def test_running_again_computes_nothing_and_report_rebuilds_the_same(cli, write_
     assert rebuilt.stdout == first.stdout
     assert before
     assert before == {path: path.read_bytes() for path in before}
+    with sqlite3.connect(tmp_path / "runs" / "store.sqlite") as rows:
+        rows.execute("DELETE FROM rows WHERE scorer = 'roughness'")
+    poorer = cli("report")
+    assert "since it shows more (36 values" in poorer.stderr
+    assert "now there are 18 values" in poorer.stderr
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_what_dims_leaves_out_of_an_arm_is_noted(cli, write_study, tmp_path):
+    loaded = load_study(Request(str(write_study()), tmp_path, dimensions=["roughness"]))
+    assert [[use.name for use in suite.scorers] for suite in loaded.suites] == [["roughness"]] * 3
+    assert {notice.names for notices in loaded.left_out for notice in notices} == {("brightness",)}
+    result = cli("run", "study.yaml", "--dims", "roughness", "--limit", 1)
+    (noted,) = tmp_path.glob("runs/pair-??????/report/notices.csv")
+    told = '"First, Second, Other",1 of 2 scorers of the suite (--dims): roughness,brightness,'
+    assert told in noted.read_text(), result.stderr
+    unused = cli("plan", write_study(trainings_only=True), "--dims", "roughness")
+    assert unused.returncode == 2
+    assert "--dims: study pair shows trainings only" in unused.stderr
 
 
 def test_arms_share_what_they_have_in_common(cli, write_study, tmp_path):

@@ -16,7 +16,6 @@ from nova_bench.store import Artifact, FailedUnit, Row
 Key = TypeVar("Key")
 # A store that was moved since named its files by its old place in what it recorded.
 _ARTIFACT = re.compile(r"/[^\s:'\"]*?/(artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.\w+)")
-_ABSOLUTE = re.compile(r"(^|=)/(?:[^/=]+/)+")
 
 
 class Places:
@@ -59,11 +58,6 @@ class Places:
             replace(notice, text=self.text(notice.text), names=tuple(map(self.text, notice.names)), said=notice.text)
             for notice in notices
         ]
-
-
-def shown_command(arguments: Iterable[str]) -> str:
-    """A command line in which absolute paths are shortened to what they name."""
-    return " ".join(_ABSOLUTE.sub(r"\1…/", argument) for argument in arguments)
 
 
 def _common(paths: list[str]) -> Path | None:
