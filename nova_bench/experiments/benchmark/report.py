@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from nova_bench.config.catalog import COMPOSITES
-from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.composite import composite_scores
@@ -14,21 +13,19 @@ from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples
-from nova_bench.render.export import write_tables
-from nova_bench.render.figures import write_figure
-from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.html.report import Report
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
-from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.notices import notices_of
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
-from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
+from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
@@ -42,7 +39,7 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write `report/` into a run's folder: index.html, tables, figures, samples.csv, failures.csv (if any)."""
+    """Write the report into a run's folder, with samples.csv and failures.csv (if any)."""
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
     sources = Sources(store, plan.suite.media, places)
@@ -59,20 +56,18 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         tables.append(extremes)
     sheets = contact_sheets(plan, artifacts, sources)
     figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
-    out = folder / "report"
     gallery = tuple(gallery_items(plan, summaries, artifacts, sources, progress))
     notices = [
         *places.notices(notices_of(plan, summaries, store)),
         *sources.notices(plan.units, artifacts),
     ]
     missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
-    report = Report(
+    page = Report(
         title=plan.suite.title,
         subtitle=model_name(plan),
         facts=_facts(plan, artifacts),
         summary=(plan.suite.description,) if plan.suite.description else (),
         warnings=tuple(missing),
-        notices=page_lines(notices),
         tables=tuple(tables),
         figures=tuple(figures),
         gallery=gallery,
@@ -81,22 +76,12 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         metrics=gallery_metrics(summaries),
         provenance=_provenance(plan, folder),
     )
-    reported = Reported(
-        plan.run_id, report.tables, report.figures, report.warnings, out / PAGE, tuple(notices), report.values
-    )
-    if kept := kept_report(out, report, plan.run_name):
-        return reported.with_kept(kept)
-    write_tables(tables, out / "tables")
-    for figure in figures:
-        write_figure(figure, out / "figures")
-    write_atomic(out / "samples.csv", samples_csv(summaries, artifacts, places).encode())
-    if failed := failures_csv(plan.units, summaries, artifacts, places):
-        write_atomic(out / FAILURES, failed.encode())
-    else:
-        (out / FAILURES).unlink(missing_ok=True)
-    write_notices(notices, out)
-    write_report(report, out / PAGE, media_budget=plan.suite.report.embed_megabytes * 2**20)
-    return reported
+    files = {
+        "samples.csv": samples_csv(summaries, artifacts, places),
+        FAILURES: failures_csv(plan.units, summaries, artifacts, places),
+    }
+    budget = plan.suite.report.embed_megabytes * 2**20
+    return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget), folder)
 
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,13 +10,10 @@ from nova_bench.core.progress import Progress
 from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.registry import report_run
-from nova_bench.render.export import write_tables
-from nova_bench.render.figures import write_figure
-from nova_bench.render.html.report import Link, Report, Section, write_report
+from nova_bench.render.html.report import Link, Report, Section
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.notices import page_lines, write_notices
 from nova_bench.report.reported import LOST, Reported
-from nova_bench.report.richness import PAGE, kept_report
+from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
@@ -36,19 +32,19 @@ def report_collection(run: StoredRun, store: Store, folder: Path, progress: Prog
 def write_collection_report(
     record: CollectionRecord, reports: Mapping[str, Reported], store: Store, folder: Path
 ) -> Reported:
-    """Write `report/` into a collection's folder: index.html, and all parts' tables and figures under their titles.
+    """Write the page of a collection, and all parts' tables and figures under their titles.
 
     A part whose run has no report among ``reports`` is one whose run was lost.
     """
-    out, sections, gaps = folder / "report", [], []
+    sections, gaps = [], []
     for part in record.parts:
         published = (_published(part.published),) if part.published else ()
         if part.run not in reports:
-            # What no suite computes was never asked for: it is told, and the run is complete without it.
+            # What no suite computes was never asked for, so a collection is complete without it.
             problem = LOST if part.run else part.problem
             gaps += [f"{part.title}: not computed: {problem}"] if problem else []
             missing = f"not computed: {problem or part.not_computed}"
-            sections.append(Section(part.title, warnings=(missing,), tables=published))
+            sections.append(Section(part.title, warnings=(missing,), published=published))
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
@@ -56,38 +52,27 @@ def write_collection_report(
             Section(
                 part.title,
                 warnings=reported.gaps,
-                tables=(*reported.tables, *published),
+                measured=reported.tables,
+                published=published,
                 figures=reported.figures,
                 link=Link("samples and details", reported.page),
             )
         )
     computed = [part for part in record.parts if part.run in reports]
-    notices = labelled({part.title: reports[part.run].notices for part in computed})
-    tables = tuple(table for part in computed for table in reports[part.run].tables)
-    figures = tuple(figure for part in computed for figure in reports[part.run].figures)
-    report = Report(
+    page = Report(
         title=record.title,
         facts=(
             ("parts", f"{len(computed)} of {len(record.parts)}"),
-            ("tables", str(len(tables))),
-            ("figures", str(len(figures))),
+            ("tables", str(sum(len(section.measured) for section in sections))),
+            ("figures", str(sum(len(section.figures) for section in sections))),
         ),
         summary=(record.description,) if record.description else (),
         sections=tuple(sections),
-        notices=page_lines(notices),
         values=sum(reports[part.run].values for part in computed),
         provenance={part.title: store.run(part.run).name for part in computed},
     )
-    reported = Reported(record.run_id, tables, figures, tuple(gaps), out / PAGE, tuple(notices), report.values)
-    if kept := kept_report(out, report, record.run_name):
-        return reported.with_kept(kept)
-    for section in sections:
-        write_tables(section.tables, out / "tables" / _slug(section.title))
-        for figure in section.figures:
-            write_figure(figure, out / "figures" / _slug(section.title))
-    write_notices(notices, out)
-    write_report(report, out / PAGE)
-    return reported
+    notices = labelled({part.title: reports[part.run].notices for part in computed})
+    return write_content(Content(record.run_id, record.run_name, page, gaps, notices), folder)
 
 
 def _published(stated: PublishedTable) -> Table:
@@ -100,7 +85,3 @@ def _published(stated: PublishedTable) -> Table:
     )
     title = f"{stated.title} (published)"
     return Table(id="published", title=title, columns=(Column("label", "Model", "label"), *columns), rows=tuple(rows))
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"

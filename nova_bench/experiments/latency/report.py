@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.latency.comparison import Comparison, comparison_point, heaviest_row
 from nova_bench.experiments.latency.figures import latency_figures
@@ -22,12 +21,10 @@ from nova_bench.experiments.latency.tables import (
     why_missing,
 )
 from nova_bench.models.nova import NovaSpec
-from nova_bench.render.export import write_tables
-from nova_bench.render.figures import write_figure
-from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.html.report import Report
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
-from nova_bench.report.richness import PAGE, kept_report
+from nova_bench.report.writing import FOLDER, Content, write_content
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
@@ -44,7 +41,7 @@ def report_latency(run: StoredRun, store: Store, folder: Path, progress: Progres
 
 
 def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Reported:
-    """Write `report/` into a run's folder: index.html, tables, figures, calls.csv; traces that are there are named."""
+    """Write the report into a run's folder, with calls.csv; traces that are there are named."""
     measured = measured_points(plan, store)
     row, how = heaviest_row(plan, measured), plan.suite.measure.overhead
     found = comparison_of(plan, comparison_point(plan, row, how), store) if row and how else None
@@ -55,7 +52,6 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
     if plan.suite.curves:
         tables.append(curves_table(plan, measured))
     figures = latency_figures(plan, measured)
-    out = folder / "report"
     done = [measured[point.digest] for point in plan.points if point.digest in measured]
     times = [found.times for found in done if found.ok]
     gaps = _gaps(plan, measured)
@@ -64,7 +60,7 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
     doubts = _doubts(plan, measured)
     if comparison and not comparison.shown:
         doubts.append(f"what measuring costs: {comparison.verdict}")
-    report = Report(
+    page = Report(
         title=plan.suite.title,
         subtitle=plan.suite.model.label or plan.suite.model.adapter,
         facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
@@ -77,18 +73,11 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
             "suite": plan.suite.name,
             "run": plan.run_id[:12],
             **last_invocation(folder),
-            **_traces(out),
+            **_traces(folder / FOLDER),
         },
     )
-    reported = Reported(plan.run_id, report.tables, report.figures, tuple(gaps), out / PAGE, values=report.values)
-    if kept := kept_report(out, report, plan.run_name):
-        return reported.with_kept(kept)
-    write_tables(tables, out / "tables")
-    for figure in figures:
-        write_figure(figure, out / "figures")
-    write_atomic(out / "calls.csv", calls_csv(times, comparison).encode())
-    write_report(report, out / PAGE)
-    return reported
+    files = {"calls.csv": calls_csv(times, comparison)}
+    return write_content(Content(plan.run_id, plan.run_name, page, gaps, files=files), folder)
 
 
 def _summary(plan: LatencyPlan) -> tuple[str, ...]:

@@ -16,16 +16,14 @@ from nova_bench.experiments.study.results import ArmResult, StudyResults, result
 from nova_bench.experiments.study.tables import metrics_table, study_gaps
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.pipeline.places import Places
-from nova_bench.render.export import write_tables
-from nova_bench.render.figures import write_figure
-from nova_bench.render.html.report import Link, Report, write_report
+from nova_bench.render.html.report import Link, Report
 from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
 from nova_bench.report.naming import by_unit
-from nova_bench.report.notices import notices_of, page_lines, write_notices
+from nova_bench.report.notices import notices_of
 from nova_bench.report.reported import Reported
-from nova_bench.report.richness import PAGE, kept_report
 from nova_bench.report.sources import Sources
+from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 
@@ -40,23 +38,21 @@ def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress)
 
 
 def write_study_report(record: StudyRecord, store: Store, folder: Path, progress: Progress) -> Reported:
-    """Write `report/` into a study's folder: index.html, tables, figures."""
+    """Write the joint report into a study's folder."""
     results = results_of(record, store)
     sources = results.sources
     tables, figures = added_parts(results)
     if any(arm.plan is not None or arm.record.problem for arm in results.arms):
         tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
-    out = folder / "report"
     missing = study_gaps(results)
     notices = _notices(results, store, sources)
     measured = [arm for arm in results.arms if arm.plan is not None]
-    report = Report(
+    page = Report(
         title=record.title,
         subtitle=", ".join(setting.label for setting in results.settings),
         facts=_facts(results),
         summary=(record.description,) if record.description else (),
         warnings=tuple(missing),
-        notices=page_lines(notices),
         tables=tuple(tables),
         figures=tuple(figures),
         links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
@@ -66,17 +62,8 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         metrics=tuple({metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()),
         provenance=dict(_provenance(results, store)),
     )
-    reported = Reported(
-        record.run_id, report.tables, report.figures, report.warnings, out / PAGE, tuple(notices), report.values
-    )
-    if kept := kept_report(out, report, record.run_name):
-        return reported.with_kept(kept)
-    write_tables(tables, out / "tables")
-    for figure in figures:
-        write_figure(figure, out / "figures")
-    write_notices(notices, out)
-    write_report(report, out / PAGE, media_budget=record.report.embed_megabytes * 2**20)
-    return reported
+    budget = record.report.embed_megabytes * 2**20
+    return write_content(Content(record.run_id, record.run_name, page, missing, notices, media_budget=budget), folder)
 
 
 def _values(results: StudyResults) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -33,13 +34,27 @@ class Link:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report with a heading of its own; ``link`` leads to a fuller report of it."""
+    """A part of a report with a heading of its own: measured tables, then published ones, then figures.
+
+    ``link`` leads to a fuller report of it.
+    """
 
     title: str
     warnings: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
+    measured: tuple[Table, ...] = ()
+    published: tuple[Table, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
     link: Link | None = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All of them, in the order of showing."""
+        return (*self.measured, *self.published)
+
+    @property
+    def slug(self) -> str:
+        """The title as the name of a folder: lower-case letters, digits and -."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "part"
 
 
 @dataclass(frozen=True)

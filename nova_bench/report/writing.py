@@ -1,0 +1,76 @@
+"""The one writer of reports: every kind of experiment says what its report contains, and this lays the files down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.notices import Notice
+from nova_bench.render.export import write_tables
+from nova_bench.render.figures import write_figure
+from nova_bench.render.html.media import DEFAULT_BUDGET
+from nova_bench.render.html.report import Report, write_report
+from nova_bench.report.notices import page_lines, write_notices
+from nova_bench.report.reported import Reported
+from nova_bench.report.richness import PAGE, kept_report
+
+FOLDER = "report"
+"""Inside a run's folder."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the report of a run contains.
+
+    ``page`` is all that index.html shows, except the ``notices``, which are listed in notices.csv too. ``gaps`` say in
+    a line each what was asked for and has no number. ``files`` are further files by name; one without text is removed
+    if an earlier report left it.
+    """
+
+    run: str
+    """The run's id."""
+    name: str
+    """The name of its folder."""
+    page: Report
+    gaps: Sequence[str] = ()
+    notices: Sequence[Notice] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    media_budget: int = DEFAULT_BUDGET
+    """Bytes of media that the page may embed."""
+
+
+def write_content(content: Content, folder: Path) -> Reported:
+    """Write `report/` into a run's folder: index.html, tables, figures, notices.csv, and the content's own files.
+
+    Tables and figures of a section lie in folders that its slug names. If the report that is there shows more, it is
+    kept instead, and the notices of what is returned say so.
+    """
+    out = folder / FOLDER
+    page = replace(content.page, notices=page_lines(content.notices))
+    sections = page.sections
+    reported = Reported(
+        run=content.run,
+        tables=(*page.tables, *(table for section in sections for table in section.measured)),
+        figures=(*page.figures, *(figure for section in sections for figure in section.figures)),
+        gaps=tuple(content.gaps),
+        page=out / PAGE,
+        notices=tuple(content.notices),
+        values=page.values,
+    )
+    if kept := kept_report(out, page, content.name):
+        return reported.with_kept(kept)
+    for place, part in [(Path(), page), *((Path(section.slug), section) for section in sections)]:
+        if part is not page or part.tables:
+            write_tables(part.tables, out / "tables" / place)
+        for figure in part.figures:
+            write_figure(figure, out / "figures" / place)
+    for name, text in content.files.items():
+        if text:
+            write_atomic(out / name, text.encode())
+        else:
+            (out / name).unlink(missing_ok=True)
+    write_notices(content.notices, out)
+    write_report(page, out / PAGE, media_budget=content.media_budget)
+    return reported
