@@ -44,7 +44,7 @@ class CountingReader:
         return Sample(self.read(video), self.read(reference) if reference else None)
 
 
-WEIGHT_FREE = [name for name, info in SCORERS.built_in.items() if not info.assets and not info.needs_prompt]
+WEIGHT_FREE = [name for name, info in SCORERS.own().items() if not info.assets and not info.needs_prompt]
 
 
 def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from nova_bench.config.catalog import ADAPTERS, SCORERS
 from nova_bench.config.fields import ScorerSettings
@@ -44,21 +45,26 @@ class NullScorer:
         return [Score(0.5) for _ in batch]
 
 
+NULL = AdapterInfo("null", "striped images", NullSpec, "null_parts:NullModel")
+ALWAYS_HALF = ScorerInfo(
+    name="null",
+    summary="always 0.5",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="benchmarks",
+    factory="null_parts:NullScorer",
+)
+
+
 def null_plan(units: int, scorers: int, batch_size: int = 8) -> Plan:
     """A plan of ``units`` samples (five of each prompt, as VBench has them), each seen by ``scorers`` scorers."""
-    ADAPTERS.built_in["null"] = AdapterInfo("null", "striped images", NullSpec, "null_parts:NullModel")
+    ADAPTERS.built_in["null"] = f"{__name__}:NULL"
     names = [f"null_{index}" for index in range(scorers)]
     for name in names:
-        SCORERS.built_in[name] = ScorerInfo(
-            name=name,
-            summary="always 0.5",
-            version="1",
-            unit="",
-            range=(0.0, 1.0),
-            higher_is_better=True,
-            source="benchmarks",
-            factory="null_parts:NullScorer",
-        )
+        globals()[name] = replace(ALWAYS_HALF, name=name)
+        SCORERS.built_in[name] = f"{__name__}:{name}"
     prompts = tuple(PromptEntry(text=f"prompt number {index}", tags=("all",)) for index in range(-(-units // 5)))
     suite = Suite(
         name="null",

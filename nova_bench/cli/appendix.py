@@ -19,6 +19,7 @@ def appendix(
     device: options.Device = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
+    suites: options.Suites = None,
 ) -> ExitCode:
     """Every table and figure of the paper's appendix, measured, beside the published numbers.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from nova_bench import __version__
 from nova_bench.assets import ASSETS, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder, megabytes
-from nova_bench.config.loading import bundled_suites
+from nova_bench.config.suite_files import known_suites
 from nova_bench.core.device import describe_device, resolve_device
 from nova_bench.core.errors import UserError
 from nova_bench.experiments.base import Request
@@ -45,7 +45,7 @@ def diagnose(root: Path) -> Diagnosis:
         ("device", tuple(_device().items())),
         ("assets", tuple(_assets())),
         ("disk", (("free for the store", _free(root)),)),
-        ("suites", tuple((name, _suite(name, root)) for name in sorted(bundled_suites()))),
+        ("suites", tuple((name, _suite(name, root)) for name in sorted(known_suites()))),
     )
     return Diagnosis(sections, all(versions.values()))
 

@@ -7,7 +7,10 @@ from nova_bench.cli.diagnosis import diagnose
 from nova_bench.core.errors import ExitCode
 
 
-def doctor(store: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
+def doctor(
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    suites: options.Suites = None,
+) -> ExitCode:
     """Say what is installed, which device there is, which assets are here and what each suite still needs."""
     report = diagnose(store)
     print(report.text())

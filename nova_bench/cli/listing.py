@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nova_bench.cli import options
 from nova_bench.config import reference as describe
 from nova_bench.core.errors import ExitCode
 
@@ -19,6 +20,7 @@ def list_things(
     plugins: Annotated[
         bool, typer.Option("--plugins", help="With --schema: include models and scorers of installed packages.")
     ] = False,
+    suites: options.Suites = None,
 ) -> ExitCode:
     """List suites, models and scorers; or document what a suite can say."""
     if schema:

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nova_bench.config import ranges
+from nova_bench.config.suite_files import FOLDERS
 from nova_bench.core.errors import UserError
 
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of one in suites/.")]
+
+
+def _add_suites(folders: list[Path] | None) -> list[Path] | None:
+    """Have suites looked up in these folders, too, here and in worker processes."""
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise typer.BadParameter(f"{folder} is no folder")
+    known = [str(folder.absolute()) for folder in folders or ()]
+    if known:
+        os.environ[FOLDERS] = os.pathsep.join([*known, *filter(None, [os.environ.get(FOLDERS)])])
+    return folders
+
+
+Suites = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--suites",
+        metavar="DIR",
+        callback=_add_suites,
+        is_eager=True,
+        help=f"A folder with suites of your own, which can be run by name. Repeatable; also ${FOLDERS}.",
+    ),
+]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
 Model = Annotated[
     str | None, typer.Option("--model", help="Another model: a folder of videos, or a manifest (.csv, .jsonl).")

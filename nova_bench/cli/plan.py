@@ -18,6 +18,7 @@ def plan(
     allow_truncated: options.AllowTruncated = False,
     rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
+    suites: options.Suites = None,
 ) -> ExitCode:
     """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
     dimensions, media = options.names(dims), options.media(allow_truncated)

@@ -38,6 +38,7 @@ def run(
     store: options.StoreFolder = options.DEFAULT_STORE,
     allow_truncated: options.AllowTruncated = False,
     quiet: options.Quiet = False,
+    suites: options.Suites = None,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
     given = {

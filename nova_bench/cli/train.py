@@ -51,6 +51,7 @@ def train(
     records: Records = None,
     card: Card = None,
     quiet: options.Quiet = False,
+    suites: options.Suites = None,
 ) -> ExitCode:
     """Train a model, or all of a sweep, from a YAML file. Interrupted or killed, the same command continues."""
     specs = load_trainings(training, set_ or ())

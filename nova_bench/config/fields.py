@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing
 from functools import cache
+from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Self, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
 from nova_bench.config import ranges
 
@@ -28,6 +29,23 @@ class SpecModel(BaseModel):
         if not _is_unicode(value):
             raise ValueError("expected text in valid Unicode")
         return value
+
+
+class SuiteModel(SpecModel):
+    """Base of a whole suite, which knows what it was read from."""
+
+    _files: tuple[Path, ...] = PrivateAttr(())
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that this suite was read from, and those it extends; none if it was made otherwise."""
+        return self._files
+
+    def read_from(self, files: tuple[Path, ...]) -> Self:
+        """The same suite, read from these files."""
+        suite = self.model_copy()
+        suite._files = files
+        return suite
 
 
 @cache

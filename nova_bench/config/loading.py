@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import typing
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 from nova_bench.config.catalog import ADAPTERS, COMPOSITES, PROMPT_SOURCES, SCORERS
 from nova_bench.config.paths import RELATIVE_TO_SUITE, anchor, beside
 from nova_bench.config.suite import ClipPromptsSpec, ModelSpec, PromptEntry, PromptsSpec, Suite
+from nova_bench.config.suite_files import find_suite
 from nova_bench.config.yaml_source import KeyPath, Origin, Source, parse, parse_assignment
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.messages import expectation, shorten
 from nova_bench.core.registry import nearest
-from nova_bench.core.regular_files import NOT_REGULAR, is_regular
 
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
@@ -75,27 +76,7 @@ def with_named_scorers(source: Source) -> Source:
     if not isinstance(uses, list):
         return source
     uses = [{"name": use} if isinstance(use, str) else use for use in uses]
-    return Source({**source.data, "scorers": uses}, source.origins)
-
-
-def find_suite(name: str) -> Path:
-    """The file of a suite given by path or by name. SuiteError with the nearest name where there is none."""
-    path = Path(name)
-    if is_regular(path):
-        return path
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise SuiteError(f"{name}: {NOT_REGULAR}", "copy its content to a YAML file")
-    suites = bundled_suites()
-    if name in suites:
-        return suites[name]
-    known = ", ".join(sorted(suites)) or "none here"
-    raise SuiteError(f"{name}: no such suite{nearest(path.stem, suites)}", f"a YAML file, or one of: {known}")
-
-
-def bundled_suites() -> dict[str, Path]:
-    """Suites by name: `suites/*.yaml` of the working directory and of the source tree nova_bench runs from."""
-    folders = [Path(__file__).parents[2] / "suites", Path.cwd() / "suites"]
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    return replace(source, data={**source.data, "scorers": uses})
 
 
 def inherit(path: Path, above: tuple[Path, ...]) -> Source:
@@ -153,7 +134,7 @@ def validate_suite(source: Source) -> Suite:
     if (fps := suite.model.frame_folder_fps) is not None:
         suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})
     _check_published(suite, source)
-    return suite
+    return suite.read_from(source.files)
 
 
 def _check_published(suite: Suite, source: Source) -> None:

@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel
 
 from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
-from nova_bench.config.loading import bundled_suites
 from nova_bench.config.suite import Suite
+from nova_bench.config.suite_files import known_suites
 from nova_bench.core.standard_streams import styled
 
 if typing.TYPE_CHECKING:
@@ -31,7 +31,7 @@ SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 def names_text() -> str:
     """Suites, models, scorers and what benchmarks prescribe, one line each."""
     sections = [
-        ("suites", [(name, suite_summary(path)) for name, path in sorted(bundled_suites().items())]),
+        ("suites", [(name, suite_summary(path)) for name, path in sorted(known_suites().items())]),
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
         ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
         ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),

@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, model_validator
 
 from nova_bench.config import ranges
-from nova_bench.config.fields import Align, BatchSize, Count, Frames, ScorerSettings, Seed, Side, SpecModel, Steps
+from nova_bench.config.fields import (
+    Align,
+    BatchSize,
+    Count,
+    Frames,
+    ScorerSettings,
+    Seed,
+    Side,
+    SpecModel,
+    Steps,
+    SuiteModel,
+)
 from nova_bench.config.paths import SuitePath
 from nova_bench.core.errors import UserError
 from nova_bench.video.limits import MediaLimits
@@ -228,7 +239,7 @@ class ReportSpec(SpecModel):
     """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
 
 
-class Suite(SpecModel):
+class Suite(SuiteModel):
     """A benchmark: a model, prompts, settings, scorers, and the published numbers to show beside."""
 
     kind: Literal["benchmark"] = "benchmark"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,12 +75,13 @@ class Origin:
     """Folder that relative paths are relative to."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Source:
-    """A YAML document: its plain data, and the origin of every key path in it."""
+    """A YAML document: its plain data, the origin of every key path in it, and the files that it was read from."""
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin]
+    files: tuple[Path, ...] = ()
 
     def origin(self, path: KeyPath) -> Origin:
         """Origin of ``path``, or of the nearest enclosing value."""
@@ -94,7 +95,7 @@ class Source:
         for path in list(origins):
             if path and _replaced(self.data, path):
                 del origins[path]
-        return Source(data, {**origins, **self.origins})
+        return Source(data, {**origins, **self.origins}, (*self.files, *base.files))
 
     def with_value(self, path: KeyPath, value: Any, option: str, base: Path) -> Source:
         """This document with ``value`` at ``path``; errors about it name the command-line ``option``."""
@@ -106,12 +107,13 @@ class Source:
         origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
         new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins}
         moved = {(*path, *known): origin for known, origin in inside.items()}
-        return Source(data, {**origins, **dict.fromkeys(new, inside[()]), **moved})
+        return replace(self, data=data, origins={**origins, **dict.fromkeys(new, inside[()]), **moved})
 
     def without(self, section: str) -> Source:
         """This document without a top-level section and the origins of everything in it."""
         data = {key: value for key, value in self.data.items() if key != section}
-        return Source(data, {path: origin for path, origin in self.origins.items() if path[:1] != (section,)})
+        origins = {path: origin for path, origin in self.origins.items() if path[:1] != (section,)}
+        return replace(self, data=data, origins=origins)
 
     def section(self, path: KeyPath) -> Source:
         """The mapping at ``path`` as a document of its own."""
@@ -119,7 +121,7 @@ class Source:
         for key in path:
             data = data[key]
         inside = {known[len(path) :]: origin for known, origin in self.origins.items() if known[: len(path)] == path}
-        return Source(data, {(): self.origin(path), **inside})
+        return replace(self, data=data, origins={(): self.origin(path), **inside})
 
 
 def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
@@ -176,7 +178,7 @@ def parse(path: Path) -> Source:
         ) from error
     except RecursionError as error:
         raise SuiteError(f"{path}: nested too deeply", "a suite is a few levels deep") from error
-    return Source(data, document.origins)
+    return Source(data, document.origins, (path,))
 
 
 class _Document:

@@ -7,7 +7,8 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from nova_bench.config.catalog import EXPERIMENTS
-from nova_bench.config.loading import find_suite, inherit
+from nova_bench.config.loading import inherit
+from nova_bench.config.suite_files import find_suite, replaced_suite
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.registry import nearest
 from nova_bench.experiments.base import Preview, Request
@@ -37,6 +38,9 @@ def kind_of(suite: str) -> str:
 
 def run_request(request: Request, progress: Progress) -> Reported:
     """Run a suite of any kind."""
+    path = find_suite(request.suite)
+    if bundled := replaced_suite(path):
+        progress.say(f"suite: {path}, in place of nova_bench's own {bundled.name}")
     return resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
 
 

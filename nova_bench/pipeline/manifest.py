@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -18,6 +19,7 @@ from nova_bench.assets.cache import AssetState
 from nova_bench.config.paths import SHORT_PATHS, shortened
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.device import describe_device
+from nova_bench.core.identity import file_digest
 from nova_bench.core.json_text import parse_json
 from nova_bench.kernels.products import describe_products
 from nova_bench.pipeline.plan import Plan
@@ -49,6 +51,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
     return {
         "run": plan.run_id,
         "suite": plan.suite.model_dump(mode="json", context=SHORT_PATHS),
+        "suite_files": files_content(plan.suite.files),
         "model_digest": plan.model,
         "units": len(plan.units),
         "scorers": [
@@ -57,6 +60,11 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         ],
         "assets": _assets(plan),
     }
+
+
+def files_content(files: Sequence[Path]) -> list[dict[str, str]]:
+    """The suite's file, and those it extends, with their digests; what is gone since has none."""
+    return [{"path": shortened(str(path)), "sha256": file_digest(path) if path.is_file() else ""} for path in files]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from nova_bench.config.loading import anchor_paths, check_section, inherit, named_file, with_assignments
+from nova_bench.config.suite_files import TRAININGS, find_suite
 from nova_bench.config.yaml_source import Source, parse_assignment
 from nova_bench.core.errors import SuiteError
-from nova_bench.core.registry import nearest
 from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
 
 _REMEDY = "nova_bench/train/spec.py documents every key"
@@ -21,8 +20,7 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
     of the sweep itself change the sweep, all others each of its trainings. Raises SuiteError whose message begins with
     ``file:line``.
     """
-    path = _find(name)
-    source = inherit(path, ())
+    source = inherit(find_suite(name, TRAININGS), ())
     if "trainings" not in source.data:
         return (_training(source, assignments),)
     own = [text for text in assignments if parse_assignment(text)[0][0] in SweepSpec.model_fields]
@@ -49,16 +47,3 @@ def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:
         if name in data:
             data[name] = anchor_paths(section, data[name], (name,), source)
     return check_section(TrainSpec, data, (), source, _REMEDY)
-
-
-def _find(name: str) -> Path:
-    if (path := Path(name)).is_file():
-        return path
-    folders = [Path(__file__).parents[2] / "suites" / "train", Path.cwd() / "suites" / "train"]
-    known = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
-    if name in known:
-        return known[name]
-    raise SuiteError(
-        f"{name}: no such training file{nearest(path.stem, known)}",
-        f"a YAML file, or one of: {', '.join(sorted(known)) or 'none here'}",
-    )

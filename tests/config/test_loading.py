@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_bench.config.loading import bundled_suites, load_suite
+from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import Suite
+from nova_bench.config.suite_files import known_suites
 from nova_bench.config.yaml_source import parse, parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.experiments.registry import BENCHMARK, kind_of
@@ -53,7 +54,7 @@ def failure(path: Path | str, *assignments: str) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("name", sorted(name for name in bundled_suites() if kind_of(name) == BENCHMARK))
+@pytest.mark.parametrize("name", sorted(name for name in known_suites() if kind_of(name) == BENCHMARK))
 def test_every_bundled_suite_is_valid(name: str) -> None:
     assert load_suite(name).name == name
 

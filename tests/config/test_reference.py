@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from nova_bench.config.catalog import ADAPTERS, SCORERS
-from nova_bench.config.loading import bundled_suites
 from nova_bench.config.reference import field_sections, fields_text, json_schema, json_schema_text
+from nova_bench.config.suite_files import known_suites
 
 SCHEMA_FILE = Path(__file__).parents[2] / "suites" / "suite.schema.json"
 WHOLE = {
@@ -45,9 +45,9 @@ def test_the_schema_knows_plugins_on_request_only(cli: Callable) -> None:
     assert {"DriftSpec", "FilesSpec"} <= json.loads(everything)["$defs"].keys()
 
 
-@pytest.mark.parametrize("name", sorted(bundled_suites()))
-def test_the_schema_accepts_bundled_suites(validator: jsonschema.Draft202012Validator, name: str) -> None:
-    path = bundled_suites()[name]
+@pytest.mark.parametrize("name", sorted(known_suites()))
+def test_the_schema_accepts_known_suites(validator: jsonschema.Draft202012Validator, name: str) -> None:
+    path = known_suites()[name]
     assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=suite.schema.json\n")
     validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
@@ -117,7 +117,7 @@ def test_fields_into_a_pipe_are_one_line_each(cli: Callable) -> None:
 def test_list_names_everything(cli: Callable) -> None:
     result = cli("list")
     assert result.returncode == 0
-    for name in [*ADAPTERS.all(), *SCORERS.all(), *bundled_suites()]:
+    for name in [*ADAPTERS.all(), *SCORERS.all(), *known_suites()]:
         assert f"\n  {name} " in result.stdout
 
 

@@ -21,7 +21,7 @@ from ..parity.fidelity.weights import official_files, scorer
 from .conftest import clip_of, shifting_texture
 from .test_pairing import CHUNKS, in_chunks, regular
 
-STREAMING = [name for name, info in SCORERS.built_in.items() if info.streams]
+STREAMING = [name for name, info in SCORERS.own().items() if info.streams]
 
 
 def built(name: str, folder: Path, **choices: object):

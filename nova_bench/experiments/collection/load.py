@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from nova_bench.config.loading import anchor_paths, check_section, find_suite, inherit, with_assignments
+from nova_bench.config.loading import anchor_paths, check_section, inherit, with_assignments
+from nova_bench.config.suite_files import find_suite
 from nova_bench.config.yaml_source import parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.experiments.base import Request

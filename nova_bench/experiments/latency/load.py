@@ -35,4 +35,4 @@ def load_latency(request: Request) -> LatencySuite:
             f"suite {suite.name}: a model of the adapter {suite.model.adapter!r} can't be timed part by part",
             "--model with a NOVA checkpoint, or NAME@random",
         )
-    return suite
+    return suite.read_from(source.files)

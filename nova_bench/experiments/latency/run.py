@@ -26,7 +26,7 @@ from nova_bench.experiments.latency.store import Measured, comparison_of, measur
 from nova_bench.experiments.latency.subject import Subject
 from nova_bench.experiments.latency.summary import Times
 from nova_bench.models.checkpoints import locate_checkpoint
-from nova_bench.pipeline.manifest import write_manifest
+from nova_bench.pipeline.manifest import files_content, write_manifest
 from nova_bench.pipeline.places import Places
 from nova_bench.render.files import safe_name
 from nova_bench.report.reported import Reported
@@ -74,6 +74,7 @@ def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Meas
     return {
         "run": plan.run_id,
         "suite": plan.suite.model_dump(mode="json", context=SHORT_PATHS),
+        "suite_files": files_content(plan.suite.files),
         "identity": plan.identity,
         "machine": machine,
         "measurements": [

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from nova_bench.config import ranges
-from nova_bench.config.fields import BatchSize, Count, Frames, SpecModel, Steps
+from nova_bench.config.fields import BatchSize, Count, Frames, SpecModel, Steps, SuiteModel
 from nova_bench.config.suite import ModelSpec
 from nova_bench.core.messages import expectation
 from nova_bench.core.registry import nearest
@@ -149,7 +149,7 @@ class TraceSpec(SpecModel):
     """Its autoregressive steps, at most the row's own. Every kernel is an event: whole videos take gigabytes."""
 
 
-class LatencySuite(SpecModel):
+class LatencySuite(SuiteModel):
     """Inference time, part by part: rows of a table, and scaling curves."""
 
     kind: Literal["latency"] = "latency"

@@ -11,7 +11,6 @@ from typing import Any
 
 from nova_bench.config.loading import (
     check_section,
-    find_suite,
     inherit,
     named_file,
     validate_suite,
@@ -21,6 +20,7 @@ from nova_bench.config.loading import (
 )
 from nova_bench.config.paths import anchor
 from nova_bench.config.suite import Suite
+from nova_bench.config.suite_files import find_suite
 from nova_bench.config.yaml_source import Source, key_path, parse_assignment
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.notices import Notice

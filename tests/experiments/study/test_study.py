@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from nova_bench.config.loading import bundled_suites
+from nova_bench.config.suite_files import known_suites
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.registry import kind_of
 from nova_bench.experiments.study.load import load_study
@@ -51,7 +51,7 @@ def write_study(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("name", sorted(name for name in bundled_suites() if kind_of(name) == "study"))
+@pytest.mark.parametrize("name", sorted(name for name in known_suites() if kind_of(name) == "study"))
 def test_every_bundled_study_is_valid(name, tmp_path):
     assert load_study(Request(name, tmp_path)).study.name == name
 
