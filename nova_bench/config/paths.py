@@ -13,6 +13,7 @@ from pydantic import AfterValidator, PlainSerializer, SerializationInfo
 from nova_bench.core.errors import UserError
 
 PACKAGE_SCHEME = "package:"
+CWD_SCHEME = "cwd:"
 SHORT_PATHS = {"short_paths": True}
 """Context of ``model_dump`` that shortens the paths of a suite, for what is kept with a store that may be moved."""
 _ABSOLUTE = re.compile(r"(^|=)/(?:[^/=]+/)+")
@@ -51,9 +52,14 @@ def beside(text: str, base: Path) -> Path:
 
 
 def anchor(text: str, base: Path) -> str:
-    """Make ``text`` absolute: relative paths count from the folder ``base``; ``package:`` paths stay as they are."""
+    """Make ``text`` absolute: relative paths count from the folder ``base``.
+
+    ``cwd:rest`` counts from the folder that the command runs in; ``package:`` paths stay as they are.
+    """
     if text.startswith(PACKAGE_SCHEME):
         return text
+    if text.startswith(CWD_SCHEME):
+        return os.path.realpath(text.removeprefix(CWD_SCHEME) or ".")
     return os.path.realpath(base / os.path.expanduser(text))  # unlike Path.resolve, links in a circle are no error
 
 
