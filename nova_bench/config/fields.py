@@ -57,12 +57,17 @@ def _takes_numbers(annotation: Any) -> bool:
 
 
 def _is_unicode(value: Any) -> bool:
-    """Whether all text in a value can be written as UTF-8: no half of a surrogate pair."""
-    if isinstance(value, str):
-        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, dict):
-        return all(_is_unicode(part) for item in value.items() for part in item)
-    return not isinstance(value, list | tuple) or all(map(_is_unicode, value))
+    """Whether all text in a value, however deep, can be written as UTF-8: no half of a surrogate pair."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str) and not part.isascii() and any("\ud800" <= letter <= "\udfff" for letter in part):
+            return False
+        if isinstance(part, dict):
+            left += (*part.keys(), *part.values())
+        elif isinstance(part, list | tuple):
+            left += part
+    return True
 
 
 Seed = Annotated[int, Field(ge=0, le=ranges.SEED)]

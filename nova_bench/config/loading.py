@@ -130,7 +130,7 @@ def validate_suite(source: Source) -> Suite:
     if isinstance(data.get("derived"), list):
         for index, name in enumerate(data["derived"]):
             _named(lambda name=name: COMPOSITES.get(str(name)), ("derived", index), source)
-    suite = check_section(Suite, data, (), source)
+    suite = _with_places(check_section(Suite, data, (), source), source)
     if (fps := suite.model.frame_folder_fps) is not None:
         suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})
     _check_published(suite, source)
@@ -181,6 +181,18 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
             for index, entry in enumerate(entries)
         ]
     return data
+
+
+def _with_places(suite: Suite, source: Source) -> Suite:
+    """The suite whose prompts know where they and their metadata were written."""
+    if suite.prompts is None or not suite.prompts.entries:
+        return suite
+    entries = []
+    for index, entry in enumerate(suite.prompts.entries):
+        path: KeyPath = ("prompts", "entries", index)
+        names = {name: source.origin((*path, "metadata", name)).where for name in entry.metadata.values()}
+        entries.append(entry.placed(source.origin(path).where, names))
+    return suite.model_copy(update={"prompts": suite.prompts.model_copy(update={"entries": tuple(entries)})})
 
 
 def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import Suite
 from nova_bench.config.suite_files import known_suites
 from nova_bench.core.standard_streams import styled
@@ -22,7 +23,7 @@ from nova_bench.core.standard_streams import styled
 if typing.TYPE_CHECKING:
     from nova_bench.scorers.base import ScorerInfo
 
-TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
+TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", Metadata: "mapping"}
 OTHER_KINDS = ("study", "collection", "latency")
 """Built-in kinds of suite beside the benchmark, whose keys are those of a suite that states no kind."""
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -64,7 +65,7 @@ class FieldHelp:
 
 
 def field_sections() -> list[tuple[str, list[FieldHelp]]]:
-    """(heading, keys) for a suite, for each adapter's model section and for each scorer's settings."""
+    """(heading, keys) for a suite, for each adapter's model section, and for each scorer's settings and metadata."""
     extends = FieldHelp(
         "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
     )
@@ -78,6 +79,11 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
         (f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings."))
         for info in SCORERS.all().values()
         if info.settings.model_fields
+    ]
+    sections += [
+        (f"Metadata that the scorer {info.name} reads", _fields(info.reads, "prompts.entries.N.metadata."))
+        for info in SCORERS.all().values()
+        if info.reads.model_fields
     ]
     return sections
 
@@ -144,7 +150,7 @@ def _type(annotation: Any) -> str:
 def _short(value: Any) -> str:
     if any(isinstance(part, BaseModel) for part in (value, *(value if isinstance(value, tuple) else ()))):
         return "see below"
-    return "none" if value in ((), "", None) else json.dumps(value)
+    return "none" if value in ((), "", None, Metadata()) else json.dumps(value)
 
 
 def json_schema_text(plugins: bool = False) -> str:

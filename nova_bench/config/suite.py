@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
@@ -19,6 +20,7 @@ from nova_bench.config.fields import (
     Steps,
     SuiteModel,
 )
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.paths import SuitePath
 from nova_bench.core.errors import UserError
 from nova_bench.video.limits import MediaLimits
@@ -58,6 +60,13 @@ class PromptEntry(SpecModel):
     """Ground-truth clip, for scorers that compare with one."""
     samples: Count | None = None
     """Samples of this prompt; the suite's `samples_per_prompt` where absent."""
+    metadata: Metadata = Field(default_factory=Metadata)
+    """What scorers read of this prompt beside its text, by name, such as VBench's `object` and `color`. It decides no
+    sample, only the scores that read it."""
+
+    def placed(self, where: str, names: Mapping[str, str] | None = None) -> PromptEntry:
+        """The same entry, written at ``where`` and its single metadata at ``names``; see :meth:`Metadata.placed`."""
+        return self.model_copy(update={"metadata": self.metadata.placed(where, names)})
 
 
 class ShapesPromptsSpec(SpecModel):
@@ -109,7 +118,8 @@ class PromptsSpec(SpecModel):
     entries: tuple[PromptEntry, ...] = ()
     """Prompts written into the suite."""
     file: SuitePath | None = None
-    """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry."""
+    """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry; in CSV, metadata has columns
+    metadata.NAME."""
     source: str | None = None
     """A benchmark's own prompt list (`nova_bench list`), with its tags and its number of samples."""
     tags: tuple[str, ...] = ()

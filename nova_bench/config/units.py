@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from nova_bench.config.metadata import Metadata
 
 
 @dataclass(frozen=True)
@@ -10,8 +12,8 @@ class Unit:
     """One sample to make: everything that determines it, and the digest of all that.
 
     ``digest`` covers the adapter's own digest, the sampling settings, the prompt as given to the model, the first
-    frame, the sample index and the seed; the reference too, where the adapter makes samples from it. Tags and labels
-    are for scoring and don't enter it.
+    frame, the sample index and the seed; the reference too, where the adapter makes samples from it. Tags, labels and
+    metadata are for scoring and don't enter it.
     """
 
     digest: str
@@ -31,6 +33,8 @@ class Unit:
     """Ground truth, for scorers that need one."""
     reference_digest: str = ""
     """SHA-256 of the reference's bytes; empty without one, ``missing`` where it can't be read."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """What scorers read of the prompt beside its text."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,4 @@ class ExistingSample:
     sample_index: int = 0
     reference: str | None = None
     tags: tuple[str, ...] = ()
+    metadata: Metadata = field(default_factory=Metadata)

@@ -15,13 +15,21 @@ from nova_bench.core.remembered_digests import stamped_digest
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def canonical_json(content: Any) -> str:
+    """``content`` as JSON in the one form that equal values have: sorted keys, no spaces.
+
+    Floats are written with Python's shortest round-trip form; NaN and infinity are refused (ValueError), since they
+    compare equal to nothing.
+    """
+    return _CANONICAL.encode(content)
+
+
 def digest(kind: str, content: Any) -> str:
     """SHA-256 (64 hex digits) of ``content`` as canonical JSON, separated by ``kind``.
 
-    ``kind`` keeps two things of the same content apart (a unit and a scorer's settings, say). Floats are written with
-    Python's shortest round-trip form; NaN and infinity are refused (ValueError), since they compare equal to nothing.
+    ``kind`` keeps two things of the same content apart (a unit and a scorer's settings, say).
     """
-    return hashlib.sha256(f"{kind}\0{_CANONICAL.encode(content)}".encode()).hexdigest()
+    return hashlib.sha256(f"{kind}\0{canonical_json(content)}".encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

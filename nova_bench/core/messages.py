@@ -29,6 +29,7 @@ _WORDS = {
     "string_pattern_mismatch": "expected text of the form {pattern}",
     "string_too_short": "expected some text",
     "string_type": "expected text",
+    "too_long": "expected at most {max_length}",
     "too_short": "expected at least {min_length}",
     "tuple_type": "expected a list",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,11 +22,13 @@ from nova_bench.core.regular_files import read_text, why_unread
 Record = TypeVar("Record", bound=BaseModel)
 
 
-def read_records(path: Path, record: type[Record]) -> list[Record]:
-    """Every line of a .csv or .jsonl file as a ``record``.
+def read_records(path: Path, record: type[Record]) -> list[tuple[str, Record]]:
+    """Every line of a .csv or .jsonl file as ``file:line`` and a ``record``.
 
-    Columns whose names begin with ``x_`` are the user's own and ignored; in CSV, empty cells count as absent and
-    ``tags`` are separated by ``;``. UserError names file, line, column and the nearest valid column.
+    Columns whose names begin with ``x_`` are the user's own and ignored. In CSV, empty cells count as absent, ``tags``
+    are separated by ``;``, and the column ``metadata.NAME`` holds the metadata of that name: a cell that is JSON counts
+    as its value (``3``, ``["bird", "cat"]``, ``"3"``), any other as text (``red``). UserError names file, line, column
+    and the nearest valid column.
     """
     readers = {".csv": _csv, ".jsonl": _jsonl}
     if path.suffix.lower() not in readers:
@@ -36,10 +39,11 @@ def read_records(path: Path, record: type[Record]) -> list[Record]:
         raise UserError(
             f"{path}: can't be read: {why_unread(error)}", "a UTF-8 .csv or .jsonl file is expected"
         ) from error
-    return [_validated(fields, record, path, line) for line, fields in readers[path.suffix.lower()](path, text)]
+    lines = readers[path.suffix.lower()](path, text)
+    return [(place := f"{path}:{line}", _validated(fields, record, place)) for line, fields in lines]
 
 
-def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: int) -> Record:
+def _validated(fields: dict[str, Any], record: type[Record], place: str) -> Record:
     own = {key: value for key, value in fields.items() if not key.startswith("x_")}
     try:
         return record.model_validate(own)
@@ -54,7 +58,7 @@ def _validated(fields: dict[str, Any], record: type[Record], path: Path, line: i
         else:
             message = f"{column}: {expectation(first)}"
         raise UserError(
-            f"{path}:{line}: {message}",
+            f"{place}: {message}",
             f"columns: {','.join(record.model_fields)} (commas between); your own begin with x_",
         ) from error
 
@@ -87,9 +91,27 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             row: dict[str, Any] = {key: value for key, value in fields.items() if value != ""}
             if "tags" in row:
                 row["tags"] = tuple(tag.strip() for tag in row["tags"].split(";") if tag.strip())
-            yield reader.line_num, row
+            yield reader.line_num, _with_metadata(row)
     except csv.Error as error:
         raise UserError(f"{path}:{reader.line_num}: {error}", "a UTF-8 CSV file is expected") from error
+
+
+def _with_metadata(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its ``metadata.NAME`` cells as one mapping; a plain column ``metadata`` is left to be refused."""
+    prefix = "metadata."
+    cells = {key.removeprefix(prefix): _cell(text) for key, text in row.items() if key.startswith(prefix)}
+    rest = {key: value for key, value in row.items() if not key.startswith(prefix)}
+    return {"metadata": cells, **rest} if cells else rest
+
+
+def _cell(text: str) -> Any:
+    """The value of a cell that is JSON, else the text itself."""
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return text
+    # Python also takes NaN, Infinity and 1e999 for JSON.
+    return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nova_bench.config.catalog import PROMPT_SOURCES
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.paths import SuitePath, anchor, locate
 from nova_bench.config.suite import ModelSpec
 from nova_bench.config.units import ExistingSample, Unit
@@ -37,8 +38,9 @@ class FilesSpec(ModelSpec):
     adapter: Literal["files"] = "files"
     """`files`"""
     manifest: SuitePath | None = None
-    """CSV or JSONL with the columns path, prompt, sample_index, reference, tags (`;` between tags); only path is
-    required. Paths are relative to the manifest, or `package:NAME/...` for files that an installed package ships."""
+    """CSV or JSONL with the columns path, prompt, sample_index, reference, tags (`;` between tags) and metadata (in CSV
+    columns metadata.NAME); only path is required. Paths are relative to the manifest, or `package:NAME/...` for files
+    that an installed package ships."""
     folder: SuitePath | None = None
     """Folder that is searched for videos and images, sub-folders and links to folders included. Hidden files and files
     of other types are left out and counted."""
@@ -113,7 +115,8 @@ class FilesAdapter:
         samples = []
         for path in items:
             prompt, index = self._meaning(folder, path, naming)
-            samples.append(ExistingSample(str(folder / path), prompt, index, partners.get(path)))
+            place = Metadata().placed(str(folder / path))
+            samples.append(ExistingSample(str(folder / path), prompt, index, partners.get(path), metadata=place))
         return samples
 
     @property
@@ -175,7 +178,8 @@ class FilesAdapter:
         return {path: str(references / partner) for path, partner in partners.items()}
 
     def _asked_for(self, samples: Sequence[ExistingSample], where: Path) -> list[ExistingSample]:
-        """The sample of each prompt of the suite, with its tags and reference; without a path where it isn't there."""
+        """The sample of each prompt of the suite, with its tags, reference and metadata; without a path where it isn't
+        there."""
         files = {(unicodedata.normalize("NFC", sample.prompt), sample.sample_index): sample for sample in samples}
         asked: dict[tuple[str, int], ExistingSample] = {}
         for entry in suite_prompts(self._suite, notice=self._warn):
@@ -184,7 +188,8 @@ class FilesAdapter:
                 key = (unicodedata.normalize("NFC", entry.text), index)
                 file = files.get(key, ExistingSample(None, entry.text, index))
                 tags = tuple(dict.fromkeys((*entry.tags, *file.tags)))
-                asked[key] = ExistingSample(file.path, entry.text, index, file.reference or reference, tags)
+                metadata = entry.metadata.joined(file.metadata, entry.text)
+                asked[key] = ExistingSample(file.path, entry.text, index, file.reference or reference, tags, metadata)
         strangers = [sample for key, sample in files.items() if key not in asked]
         if len(strangers) == len(files):
             raise self._no_file_asked_for(strangers[0], next(iter(asked.values())), where)

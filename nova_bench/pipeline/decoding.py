@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_bench.config.fields import Align
+from nova_bench.config.metadata import Metadata
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
@@ -34,6 +35,7 @@ class Job:
     path: str
     prompt: str
     reference: str | None
+    metadata: Metadata
     wants: tuple[tuple[int, str], ...]
     reference_digest: str = ""
     """The reference's digest in the plan; rows are kept under it."""
@@ -81,9 +83,10 @@ class Decoded:
                 return too_large_at_once(media.path, limits)
         return None
 
-    def sample(self, with_reference: bool, align: Align) -> Sample:
+    def sample(self, info: ScorerInfo, align: Align) -> Sample:
         """What the scorer sees."""
-        return Sample(self.clip, self.reference if with_reference else None, self.job.prompt, align)
+        reference = self.reference if info.needs_reference else None
+        return Sample(self.clip, reference, self.job.prompt, align, self.job.metadata.read(info.reads))
 
     def sources(self) -> tuple[FrameSource, FrameSource | None]:
         """Video and reference, frame by frame."""

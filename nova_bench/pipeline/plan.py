@@ -23,6 +23,7 @@ from nova_bench.core.notices import unheard
 from nova_bench.core.registry import nearest
 from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.limit import limited
+from nova_bench.pipeline.metadata import check_metadata
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.prompts.recipes import with_recipes
 from nova_bench.scorers.base import ScorerInfo
@@ -60,6 +61,8 @@ class PlannedScorer:
             parts.append(["reference", unit.reference_digest])
         if self.info.needs_prompt:
             parts.append(["prompt", unit.prompt])
+        if self.info.reads.model_fields:
+            parts.append(["metadata", unit.metadata.only(self.info.reads.model_fields).text])
         return digest("inputs", parts) if parts else ""
 
 
@@ -94,7 +97,8 @@ def make_plan(
 
     ``notice(text, names)`` hears what is left out of it.
 
-    UserError where two units would be the same, where prompts are missing, or where there are absurdly many.
+    UserError where two units would be the same, where prompts or metadata that a scorer reads are missing, or where
+    there are absurdly many prompts.
     """
     file_digest = content_digest(suite.media, file_digest)
     model = adapter.digest()
@@ -111,11 +115,12 @@ def make_plan(
     scorers = tuple(plan_scorer(use, asset_digest, suite.reference, suite.media) for use in suite.scorers)
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
+    check_metadata(units, scorers, suite.name)
     run_id = digest(
         "run",
         [
             suite.name,
-            [[unit.digest, sorted(unit.tags)] for unit in units],
+            [[unit.digest, sorted(unit.tags), *_metadata_read(unit, scorers)] for unit in units],
             [[s.identity, sorted(s.tags), *([s.keep.model_dump()] if s.keep else [])] for s in scorers],
         ],
     )
@@ -125,6 +130,12 @@ def make_plan(
 def content_digest(media: MediaLimits, file_digest: Callable[[Path], str]) -> Callable[[Path], str]:
     """How a plan digests a sample, a first frame or a reference: a file, a folder of frames, a file yet to be made."""
     return with_frame_folders(with_recipes(file_digest), media)
+
+
+def _metadata_read(unit: Unit, scorers: Sequence[PlannedScorer]) -> list[str]:
+    """The metadata of a unit that any of its scorers reads; nothing where none reads any."""
+    names = {name for scorer in scorers if scorer.applies_to(unit) for name in scorer.info.reads.model_fields}
+    return [unit.metadata.only(names).text] if names else []
 
 
 def plan_scorer(
@@ -181,6 +192,7 @@ def _existing_unit(
         seed=seed_for(suite.seed, identity, sample.sample_index),
         tags=sample.tags,
         source=sample.path,
+        metadata=sample.metadata,
         content_digest="" if content == MISSING else content,
         reference=sample.reference,
         reference_digest=_digest_or_missing(sample.reference, file_digest) if sample.reference else "",
@@ -227,6 +239,7 @@ def _generated_units(
                     image=str(locate(entry.image)) if entry.image else None,
                     reference=reference,
                     reference_digest=reference_digest,
+                    metadata=entry.metadata,
                 )
             )
     return units

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova_bench.config.catalog import SCORERS
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.config.units import Unit
 from nova_bench.pipeline.plan import Plan, PlannedScorer
@@ -22,7 +25,8 @@ def record_of(plan: Plan) -> StoredRun:
         }
         for scorer in plan.scorers
     ]
-    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, plan.units)
+    units = [{**vars(unit), "metadata": unit.metadata.values()} for unit in plan.units]
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), scorers, units)
 
 
 def plan_of(run: StoredRun) -> Plan:
@@ -36,5 +40,9 @@ def plan_of(run: StoredRun) -> Plan:
         keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
         optional = stored.get("optional", False)
         scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
-    units = tuple(Unit(**{**unit, "tags": tuple(unit["tags"])}) for unit in run.units)
-    return Plan(suite, units, tuple(scorers), run.run)
+    return Plan(suite, tuple(map(_unit_of, run.units)), tuple(scorers), run.run)
+
+
+def _unit_of(stored: dict[str, Any]) -> Unit:
+    """A unit from its record; those of earlier versions have no metadata."""
+    return Unit(**{**stored, "tags": tuple(stored["tags"]), "metadata": Metadata.of(stored.get("metadata", {}))})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from nova_bench.assets import asset_path
 from nova_bench.config.fields import Align
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.batches import free_memory, is_out_of_memory, one_line, work_in_batches
 from nova_bench.core.errors import MediaError, UserError
@@ -152,7 +153,7 @@ def missing_jobs(
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in scorers)
     must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
-    jobs: dict[tuple[str, str, str | None], dict[tuple[int, str], None]] = {}
+    jobs: dict[tuple[str, str, str | None, Metadata], dict[tuple[int, str], None]] = {}
     paths, references, already_there = {}, {}, 0
     for unit in plan.units:
         artifact = artifacts.get(unit.digest)
@@ -168,13 +169,13 @@ def missing_jobs(
                 continue
             if row is not None and row.key in hopeless:
                 continue
-            key = (artifact.sha256, unit.prompt, unit.reference)
+            key = (artifact.sha256, unit.prompt, unit.reference, unit.metadata)
             jobs.setdefault(key, {})[index, inputs] = None
             paths[artifact.sha256] = str(artifact.path)
             references[unit.reference] = unit.reference_digest
     return [
-        Job(artifact, paths[artifact], prompt, reference, tuple(wants), references[reference])
-        for (artifact, prompt, reference), wants in jobs.items()
+        Job(artifact, paths[artifact], prompt, reference, metadata, tuple(wants), references[reference])
+        for (artifact, prompt, reference, metadata), wants in jobs.items()
     ], already_there
 
 
@@ -286,7 +287,7 @@ class ScoreWorker:
 
         def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
             report_step(_step(info.name, [entry for entry, _ in part]))
-            return scorer.score([entry.sample(info.needs_reference, self._align) for entry, _ in part])
+            return scorer.score([entry.sample(info, self._align) for entry, _ in part])
 
         started = time.perf_counter()
         try:

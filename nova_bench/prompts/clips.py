@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.paths import locate
 from nova_bench.config.suite import ClipPromptsSpec, PromptEntry, SamplingSpec
 from nova_bench.config.units import ExistingSample
@@ -58,6 +59,7 @@ class ClipPrompts:
                 tags=sample.tags,
                 image=made_file(recipe, ".png"),
                 reference=made_file([*recipe, self._frames], ".mkv"),
+                metadata=sample.metadata,
             )
             yield entry, path
 
@@ -113,7 +115,10 @@ class ClipPrompts:
                 f"prompts: {listed(unnamed)}",
                 unnamed,
             )
-        return [ExistingSample(str(folder / path), text or path.stem) for path, text in texts.items()]
+        return [
+            ExistingSample(str(folder / path), text or path.stem, metadata=Metadata().placed(str(folder / path)))
+            for path, text in texts.items()
+        ]
 
     def _refuse_short(self, infos: Collection[MediaInfo]) -> None:
         short = [(info.path, info.frames) for info in infos if info.frames is not None and info.frames < self._needed]

@@ -35,7 +35,10 @@ def read_dense_prompts(path: Path, notice: Callable[..., None] = unheard) -> dic
     ``notice(text, names)`` hears of it.
     UserError names the file and the record.
     """
-    records = _from_json(path) if path.suffix.lower() == ".json" else read_records(path, DensePrompt)
+    if path.suffix.lower() == ".json":
+        records = _from_json(path)
+    else:
+        records = [record for _, record in read_records(path, DensePrompt)]
     dense: dict[str, str] = {}
     others: dict[str, None] = {}
     for record in records:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from nova_bench.config.fields import SpecModel
+from nova_bench.config.metadata import Metadata
 from nova_bench.config.paths import SuitePath, anchor, locate
 from nova_bench.config.units import ExistingSample
 from nova_bench.core.notices import listed
@@ -29,11 +30,13 @@ class ManifestRow(SpecModel):
     """Ground-truth clip."""
     tags: tuple[str, ...] = ()
     """Tags that scorers can select by."""
+    metadata: Metadata = Field(default_factory=Metadata)
+    """What scorers read of the prompt beside its text."""
 
 
 def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]:
     """Read a CSV or JSONL manifest. UserError names file, line and the nearest valid column."""
-    rows = read_records(path, ManifestRow)
+    records = read_records(path, ManifestRow)
     samples = [
         ExistingSample(
             _location(row.path, path.parent),
@@ -41,14 +44,15 @@ def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]
             row.sample_index,
             _location(row.reference, path.parent) if row.reference else None,
             row.tags,
+            row.metadata.placed(place),
         )
-        for row in rows
+        for place, row in records
     ]
     counts = Counter(sample.path for sample in samples)
     if again := [name for name, count in counts.items() if count > 1]:
         warn(f"{path}: {len(again)} files have several rows and count once for each ({listed(again)})", again)
-    if not any(row.prompt for row in rows):
-        _, remark = usual_naming([Path(row.path) for row in rows])
+    if not any(row.prompt for _, row in records):
+        _, remark = usual_naming([Path(row.path) for _, row in records])
         if remark:
             warn(f"{path}: no prompts, so each name is one; if names are PROMPT-INDEX, state prompt and sample_index")
     return samples

@@ -42,8 +42,8 @@ def suite_prompts(
 ) -> list[PromptEntry]:
     """All prompts in order, each once and with its number of samples; ``notice(text, names)`` hears what is left out.
 
-    UserError where there are none, two sources of them, or one prompt with two different references; MissingAsset
-    where a benchmark's list isn't here.
+    UserError where there are none, two sources of them, or one prompt with two references or two values of the same
+    metadata; MissingAsset where a benchmark's list isn't here.
     """
     spec = suite.prompts
     given = [f"prompts.{source}" for source in SOURCES if spec is not None and getattr(spec, source)]
@@ -62,8 +62,9 @@ def _entries(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., 
     """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
     spec = suite.prompts
     if spec.source:
+        place = f"prompt source {spec.source}"
         listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
-        return [_sampled(entry, spec.samples_per_prompt or entry.samples) for entry in listed]
+        return [_sampled(entry, spec.samples_per_prompt or entry.samples).placed(place) for entry in listed]
     made = _source(suite, digest, notice)
     entries = made.entries() if made else list(spec.entries) if spec.entries else _read(spec.file)
     return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in entries]
@@ -125,7 +126,7 @@ def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., N
 
 
 def _merged(entries: Iterable[PromptEntry], notice: Callable[..., None]) -> list[PromptEntry]:
-    """Prompts that several parts of a benchmark share are generated once: their tags are joined."""
+    """Prompts that several parts of a benchmark share are generated once: their tags and metadata are joined."""
     merged: dict[tuple[str, str, str | None], PromptEntry] = {}
     repeated: dict[str, int] = {}
     for entry in entries:
@@ -154,6 +155,7 @@ def _joined(first: PromptEntry, second: PromptEntry) -> PromptEntry:
             "tags": tuple(dict.fromkeys((*first.tags, *second.tags))),
             "samples": max(first.samples, second.samples),
             "reference": first.reference or second.reference,
+            "metadata": first.metadata.joined(second.metadata, first.text),
         }
     )
 
@@ -163,12 +165,12 @@ def _read(file: str) -> list[PromptEntry]:
     if path.suffix.lower() == ".txt":
         try:
             # Not splitlines: a prompt may hold U+2028 and other characters that Python takes for line ends.
-            lines = read_text(path).split("\n")
+            lines = list(enumerate(read_text(path).split("\n"), 1))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{path}: can't be read: {why_unread(error)}", "a UTF-8 text file, one prompt a line"
             ) from error
-        entries = [PromptEntry(text=line.strip()) for line in lines if line.strip()]
+        entries = [PromptEntry(text=text.strip()).placed(f"{path}:{line}") for line, text in lines if text.strip()]
     else:
         entries = [
             entry.model_copy(
@@ -177,8 +179,8 @@ def _read(file: str) -> list[PromptEntry]:
                     for name in ("image", "reference")
                     if (value := getattr(entry, name)) is not None
                 }
-            )
-            for entry in read_records(path, PromptEntry)
+            ).placed(place)
+            for place, entry in read_records(path, PromptEntry)
         ]
     if not entries:
         raise UserError(f"{path}: no prompts", "one prompt a line")

@@ -49,7 +49,7 @@ class ShapesPrompts:
             files = {}
             if spec.images:
                 files = {"image": made_file(recipe, ".png"), "reference": made_file([*recipe, self._frames], ".mkv")}
-            yield PromptEntry(text=text, tags=tags(text), **files), clip
+            yield PromptEntry(text=text, tags=tags(text), **files).placed("prompts.shapes"), clip
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
         """Draw and write those files that are in ``wanted``."""

@@ -18,8 +18,8 @@ class PromptSource:
 
     The function gets ``asset(name)``, which returns a verified local path or raises
     :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the
-    metrics that use it and with the number of samples that the benchmark asks for. An entry that stands there twice is
-    merged.
+    metrics that use it, with the number of samples that the benchmark asks for, and with the metadata that its scorers
+    read. An entry that stands there twice is merged.
     """
 
     name: str

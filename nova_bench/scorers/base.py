@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nova_bench.config.fields import Align, ScorerSettings
+from nova_bench.config.metadata import MetadataSchema
 
 if TYPE_CHECKING:
     from nova_bench.video import Clip
@@ -45,10 +46,15 @@ class ScorerInfo:
     even_frames: bool = False
     """The numbers say something of time, as they take frames for evenly spaced: noted at a variable frame rate."""
     binary: bool = False
+    reads: type[MetadataSchema] = MetadataSchema
+    """Which metadata of a prompt the scorer reads; none by default. A suite whose prompts lack it is refused, and it is
+    part of the identity of the scorer's rows."""
 
     def __post_init__(self) -> None:
         if self.binary and self.average != "mean":
             raise ValueError(f"scorer {self.name!r}: a share of samples is not weighted")
+        if self.streams and self.reads.model_fields:
+            raise ValueError(f"scorer {self.name!r}: a stream of frames carries no metadata")
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""
@@ -71,12 +77,14 @@ class Sample:
     """One video to score: its decoded clip, the reference clip where the scorer asked for one, and the prompt.
 
     ``align``: whether frames meet those of the reference by the time at which they are shown, or by their index.
+    ``metadata``: what the scorer reads of the prompt, an instance of its :attr:`ScorerInfo.reads`.
     """
 
     clip: Clip
     reference: Clip | None = None
     prompt: str = ""
     align: Align = "time"
+    metadata: MetadataSchema = field(default_factory=MetadataSchema)
 
 
 @dataclass(frozen=True)

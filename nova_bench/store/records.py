@@ -61,7 +61,7 @@ class Row:
     """One measurement: what ``scorer`` says of one artifact.
 
     Keyed by (artifact, identity, inputs): ``artifact`` is the digest of the file's content, ``identity`` that of the
-    scorer with version, weights and settings, ``inputs`` that of the reference or prompt it compared with.
+    scorer with version, weights and settings, ``inputs`` that of the reference, prompt or metadata it compared with.
     """
 
     artifact: str

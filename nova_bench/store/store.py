@@ -448,9 +448,9 @@ def _last_change_in(backup: Path) -> str | None:
         connection.close()
 
 
-def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: Iterable[Any]) -> StoredRun:
-    """A run to record, with today's date; ``units`` are dataclasses."""
-    return StoredRun(run, name, suite, scorers, [dict(vars(unit)) for unit in units], _now())
+def stored_run(run: str, name: str, suite: dict, scorers: list[dict], units: list[dict]) -> StoredRun:
+    """A run to record, with today's date."""
+    return StoredRun(run, name, suite, scorers, units, _now())
 
 
 def _size(path: str) -> int | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from nova_bench.config.fields import ScorerSettings
+from nova_bench.config.metadata import Metadata, MetadataSchema
 from nova_bench.config.suite import ModelSpec, PromptEntry
 from nova_bench.config.units import Unit
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
@@ -174,13 +175,33 @@ class Even:
         ]
 
 
+class Tint(MetadataSchema):
+    """What `tinted` reads."""
+
+    color: str
+    """The colour's name, for example "red"."""
+    share: float = 0.5
+    """How much of the picture has it."""
+    places: tuple[str, ...] = ()
+    """Where it is."""
+
+
+class Tinted:
+    def __init__(self, settings: ScorerSettings, context: ScorerContext):
+        pass
+
+    def score(self, batch: Sequence[Sample]) -> list[Score]:
+        read: list[Tint] = [sample.metadata for sample in batch]
+        return [Score(tint.share, details={"color": tint.color, "places": tint.places}) for tint in read]
+
+
 def animals(asset: Callable[[str], Path]) -> list[PromptEntry]:
-    """A benchmark's list in which one prompt stands twice."""
+    """A benchmark's list in which one prompt stands twice, each time with some of its metadata."""
     return [
-        PromptEntry(text="a cat", tags=("brightness",), samples=3),
+        PromptEntry(text="a cat", tags=("brightness",), samples=3, metadata=Metadata.of({"color": "grey"})),
         PromptEntry(text="a dog", tags=("brightness",), samples=3),
         PromptEntry(text="a cow", tags=("roughness",), samples=12),
-        PromptEntry(text="a cat", tags=("roughness",), samples=12),
+        PromptEntry(text="a cat", tags=("roughness",), samples=12, metadata=Metadata.of({"share": 0.25})),
     ]
 
 
@@ -229,6 +250,17 @@ EVEN = ScorerInfo(
     settings=EvenSettings,
     needs_prompt=True,
     binary=True,
+)
+TINTED = ScorerInfo(
+    name="tinted",
+    summary="the share that the prompt's metadata states",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="the tests",
+    factory="nova_bench_testkit:Tinted",
+    reads=Tint,
 )
 ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
 OVERALL = Composite(

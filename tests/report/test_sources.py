@@ -105,6 +105,8 @@ def test_a_store_of_an_earlier_version(tmp_path: Path, cli: Callable) -> None:
     (tmp_path / "rest.yaml").write_text(suite)
     done = cli("run", "rest.yaml")
     assert (done.returncode, "1 samples were there already" in done.stderr) == (0, True), done.stderr
+    assert "1 scores were there already" in done.stderr
+    assert [path.name for path in (tmp_path / "runs").glob("rest-*")] == ["rest-265d7e"]
 
 
 def test_a_moved_store_says_nowhere_where_it_was(tmp_path: Path, cli: Callable, write_suite: Callable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import make_dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -78,9 +78,11 @@ def test_what_is_looked_up_may_be_any_number_of_keys(tmp_path):
 
 
 def test_a_run_keeps_its_date_and_takes_what_changed(tmp_path):
-    Unit = make_dataclass("Unit", ["digest", "source"])
-    first = stored_run("r1", "smoke-r1", {"title": "old"}, [], [Unit("u1", "here"), Unit("u2", "here")])
-    moved = stored_run("r1", "smoke-r1", {"title": "new"}, [], [Unit("u1", "here"), Unit("u2", "there")])
+    def units(*places: str) -> list[dict]:
+        return [{"digest": f"u{number}", "source": place} for number, place in enumerate(places)]
+
+    first = stored_run("r1", "smoke-r1", {"title": "old"}, [], units("here", "here"))
+    moved = stored_run("r1", "smoke-r1", {"title": "new"}, [], units("here", "there"))
     with Store.writer(tmp_path) as store:
         store.add_run(replace(first, created="2020-01-01T00:00:00+00:00"))
         store.add_run(moved)

@@ -67,7 +67,8 @@ def run_latency(request: Request, progress: Progress) -> Reported:
 def _record(plan: LatencyPlan):
     """The plan as the store keeps it."""
     scorer = {"name": SCORER, "identity": plan.identity, "machine": plan.machine, "build": plan.build}
-    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), [scorer], plan.points)
+    points = [dict(vars(point)) for point in plan.points]
+    return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), [scorer], points)
 
 
 def _content(plan: LatencyPlan, machine: dict[str, str], measured: Iterable[Measured]) -> dict:

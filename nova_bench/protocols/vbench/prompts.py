@@ -1,4 +1,4 @@
-"""VBench's prompt list, tagged with the dimensions that use each prompt."""
+"""VBench's prompt list: each prompt with the dimensions that use it as tags, and the metadata that they read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
 from nova_bench.core.regular_files import read_text
 from nova_bench.protocols.base import PromptSource
+from nova_bench.protocols.vbench.metadata import official_metadata
 
 _ASSET = "vbench-prompts"
 _SAMPLES = 5
@@ -22,14 +23,14 @@ def read(asset: Callable[[str], Path]) -> list[PromptEntry]:
     path = asset(_ASSET)
     try:
         return [_entry(record) for record in parse_json(read_text(path))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is no VBench prompt list: {error}", "python -m nova_bench assets verify") from error
 
 
 def _entry(record: dict) -> PromptEntry:
     dimensions = tuple(record["dimension"])
     samples = max(_SAMPLES_OF.get(dimension, _SAMPLES) for dimension in dimensions)
-    return PromptEntry(text=record["prompt_en"], tags=dimensions, samples=samples)
+    return PromptEntry(text=record["prompt_en"], tags=dimensions, samples=samples, metadata=official_metadata(record))
 
 
 SOURCE = PromptSource(
