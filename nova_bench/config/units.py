@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,9 @@ class ExistingSample:
     sample_index: int = 0
     reference: str | None = None
     tags: tuple[str, ...] = ()
+
+    @property
+    def there(self) -> Path:
+        """The path of one that is there."""
+        assert self.path is not None, f"no file for sample {self.sample_index} of {self.prompt!r}"
+        return Path(self.path)

@@ -129,7 +129,8 @@ class NOVAPipeline:
         for block in self.transformer.image_encoder.blocks:
             block.compile(**{"dynamic": True, **options})
         decoder = self.transformer.image_decoder
-        decoder.predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
+        predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
+        decoder.predict = predict  # type: ignore[method-assign]  # in its place
 
     def enable_vae_slicing(self) -> None:
         """Decode one sample at a time even when ``vae_batch_size`` is larger."""

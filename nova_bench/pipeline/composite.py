@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import Intervals, Method, cluster_means
 from nova_bench.pipeline.aggregate import MetricSummary
-from nova_bench.protocols.base import Composite, Number
+from nova_bench.protocols.base import Composite
 from nova_bench.store import Status
+
+if TYPE_CHECKING:
+    from nova_bench.protocols.base import Number
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class ClipPrompts:
 
     def _listed(self) -> Iterator[tuple[PromptEntry, Path]]:
         for sample in self._samples():
-            path = Path(sample.path)
+            path = sample.there
             recipe = self._recipe(path)
             entry = PromptEntry(
                 text=sample.prompt,
@@ -88,6 +88,7 @@ class ClipPrompts:
                     f"{where}: {len(unused)} references are not used, as each clip is its own: {listed(unused)}", unused
                 )
         else:
+            assert self._spec.folder is not None, "one of both, see ClipPromptsSpec"
             where = locate(self._spec.folder)
             if not where.is_dir():
                 raise UserError(f"{where}: no such folder", "correct prompts.clips.folder")
