@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.guidance import Guidance
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Watcher
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.temporal import block_causal_mask
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -44,7 +44,7 @@ class TemporalContext:
         condition: Tensor,
         guidance: Guidance,
         times: list[float],
-        observer: Observer,
+        observer: Watcher,
         kv_cache: bool = True,
     ):
         self.model, self.condition, self.guidance, self.observer = model, condition, guidance, observer
@@ -121,7 +121,7 @@ class VideoContext:
         length: int,
         rule: str,
         window: int | None,
-        observer: Observer,
+        observer: Watcher,
         kv_cache: bool = True,
     ):
         base = model.config.video_base_size[0]

@@ -15,7 +15,7 @@ from nova_bench.nova.draws import Draws
 from nova_bench.nova.extrapolation import VideoContext
 from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance, autoregressive_schedule
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -50,7 +50,7 @@ class SpatialProcess:
     """
 
     def __init__(
-        self, model: NOVATransformer3DModel, sampling: Sampling, draws: Draws, observer: Observer, frames: int = 1
+        self, model: NOVATransformer3DModel, sampling: Sampling, draws: Draws, observer: Watcher, frames: int = 1
     ):
         self.model, self.guidance, self.draws, self.observer = model, sampling.guidance, draws, observer
         self.frames, self.shape = frames, (model.config.image_dim, *model.config.latent_size)
@@ -116,7 +116,7 @@ def generate_latents(
     condition: Tensor,
     draws: Draws,
     latents: Sequence[Tensor] = (),
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
     frame_progress: Progress = iter,
     step_progress: Progress = iter,
 ) -> Tensor:

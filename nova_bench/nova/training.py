@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.extrapolation import frame_times
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.temporal import block_causal_mask
@@ -33,7 +33,7 @@ def training_loss(
     loss_repeat: int = 4,
     numpy_random: np.random.RandomState | None = None,
     generator: torch.Generator | None = None,
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
 ) -> dict[str, Tensor]:
     """Losses of a batch of scaled latents, differentiable in the model's parameters.
 
@@ -165,7 +165,7 @@ def _diffusion_loss(
     mask: Tensor,
     repeat: int,
     generator: torch.Generator | None,
-    observer: Observer,
+    observer: Watcher,
 ) -> Tensor:
     """Weighted squared error of every token [repeat * B*T, N]; the weights (masked tokens only) sum to one."""
     x = patchify(frames, model.config.patch_size).repeat(repeat, 1, 1)

@@ -20,7 +20,7 @@ from nova_bench.nova.draws import Draws
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.extrapolation import frame_times
 from nova_bench.nova.generation import Progress, Sampling, SpatialProcess
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -68,7 +68,7 @@ def generate_whole_video(
     condition: Tensor,
     draws: Draws,
     latents: Sequence[Tensor] = (),
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
     frame_progress: Progress = iter,
     step_progress: Progress = iter,
 ) -> Tensor:

@@ -83,7 +83,7 @@ class ClipPrompts:
         if self._spec.manifest is not None:
             where = locate(self._spec.manifest)
             samples = read_manifest(where, self._notice)
-            if unused := [sample.path for sample in samples if sample.reference]:
+            if unused := [sample.path for sample in samples if sample.path and sample.reference]:
                 self._notice(
                     f"{where}: {len(unused)} references are not used, as each clip is its own: {listed(unused)}", unused
                 )

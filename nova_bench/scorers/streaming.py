@@ -58,10 +58,10 @@ class StreamingScorer(ABC):
             reference = source_of(sample.reference)
         part = Part(self.begin, self.needs_reference)
         measure([part], video, reference, sample.align)
-        if isinstance(part.outcome, Exception):
-            raise part.outcome
-        assert part.outcome is not None, "every part has its outcome"
-        return part.outcome
+        outcome = part.result()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 @dataclass
@@ -84,6 +84,11 @@ class Part:
         self._try(lambda: setattr(self, "outcome", self._begun().finish(pairs)))
         if isinstance(self.outcome, Score) and pairs is not None:
             self.outcome = replace(self.outcome, notes=(*self.outcome.notes, *pairs.notes))
+
+    def result(self) -> Score | Exception:
+        """The outcome, after :func:`measure`."""
+        assert self.outcome is not None, "measure gives every part an outcome"
+        return self.outcome
 
     def fail(self, error: Exception) -> None:
         """End with an error, unless it ended before."""
