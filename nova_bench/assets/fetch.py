@@ -65,9 +65,12 @@ def _bring(asset: Asset, advance: Advance) -> None:
     if isinstance(asset.source, PackageSource):
         package.bring(asset.source, lacking, asset_folder(asset), advance)
     else:
-        bring = hub.bring if isinstance(asset.source, HubSource) else url.bring
         for file in lacking:
-            bring(asset.source, file, asset_folder(asset) / file.path, advance)
+            path = asset_folder(asset) / file.path
+            if isinstance(asset.source, HubSource):
+                hub.bring(asset.source, file, path, advance)
+            else:
+                url.bring(asset.source, file, path, advance)
     wrong = [file for file, state in file_states(asset).items() if state != AssetState.HERE]
     if wrong:
         raise UserError(

@@ -79,7 +79,7 @@ class _Counter:
                 super().__init__(*arguments, **options)
                 counter.count(options.get("initial") or 0)
 
-            def update(self, n: float = 1) -> None:
-                counter.count(n)
+            def update(self, n: float | None = 1) -> None:
+                counter.count(n or 0)
 
         return Bar

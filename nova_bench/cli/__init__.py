@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
 from nova_bench import __version__
 from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
 from nova_bench.cli.ending import DEBUG, ends_with_code, tell
+from nova_bench.core.errors import ExitCode
 from nova_bench.core.interrupts import end_interrupted, end_requested, watch_signals
 from nova_bench.core.standard_streams import OutputError, finish_output, prepare_streams
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, function in {
+_COMMANDS: dict[str, Callable[..., ExitCode]] = {
     "run": run.run,
     "appendix": appendix.appendix,
     "plan": plan.plan,
@@ -33,7 +35,8 @@ for name, function in {
     "list": listing.list_things,
     "doctor": doctor.doctor,
     "train": train.train,
-}.items():
+}
+for name, function in _COMMANDS.items():
     app.command(name)(ends_with_code(function))
 app.add_typer(assets.app, name="assets")
 app.add_typer(store.app, name="store")

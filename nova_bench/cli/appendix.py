@@ -28,4 +28,5 @@ def appendix(
     """
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}
-    return show_report(run_request(Request(suite, store, model, set_ or (), execution, limit), Progress(quiet)))
+    progress = Progress(quiet)
+    return show_report(run_request(Request(suite, store, model, set_ or (), execution, limit), progress), progress)

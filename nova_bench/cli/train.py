@@ -61,7 +61,7 @@ def train(
 
     if threads:
         torch.set_num_threads(threads)
-    trained = train_all(specs, out, resolve_device(device), workers, quiet)
+    trained = train_all(specs, out, resolve_device(device or "auto"), workers, quiet)
     if records:
         copy_records(trained, records)
     for spec, done in zip(specs, trained, strict=True):

@@ -22,7 +22,9 @@ class SpecModel(BaseModel):
     @classmethod
     def _strict(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
-        if isinstance(value, bool) and _takes_numbers(cls.model_fields[info.field_name].annotation):
+        assert info.field_name is not None, "pydantic names the field to a validator of fields"
+        kind: Any = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and _takes_numbers(kind):
             raise ValueError("expected a number")
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
             raise ValueError("expected a number of at most 64 bits")

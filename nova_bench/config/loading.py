@@ -6,9 +6,10 @@ import os
 import typing
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +21,9 @@ from nova_bench.config.yaml_source import KeyPath, Origin, Source, parse, parse_
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.messages import expectation, shorten
 from nova_bench.core.registry import nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
@@ -129,7 +133,7 @@ def validate_suite(source: Source) -> Suite:
         data["scorers"] = [_scorer_use(use, ("scorers", index), source) for index, use in enumerate(data["scorers"])]
     if isinstance(data.get("derived"), list):
         for index, name in enumerate(data["derived"]):
-            _named(lambda name=name: COMPOSITES.get(str(name)), ("derived", index), source)
+            _named(partial(COMPOSITES.get, str(name)), ("derived", index), source)
     suite = _with_places(check_section(Suite, data, (), source), source)
     if (fps := suite.model.frame_folder_fps) is not None:
         suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})
@@ -247,14 +251,14 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
         raise SuiteError(lines[0], remedy, *lines[1:]) from error
 
 
-def _follows_from_another(problem: dict[str, Any], problems: list[dict[str, Any]]) -> bool:
+def _follows_from_another(problem: ErrorDetails, problems: list[ErrorDetails]) -> bool:
     """A list counts as too short where its items are wrong: only they are the mistake."""
     where = problem["loc"]
     inside = (other for other in problems if other is not problem and other["loc"][: len(where)] == where)
     return problem["type"] == "too_short" and any(inside)
 
 
-def _explain(cls: type[BaseModel], problem: dict[str, Any], prefix: KeyPath, source: Source) -> str:
+def _explain(cls: type[BaseModel], problem: ErrorDetails, prefix: KeyPath, source: Source) -> str:
     path = (*prefix, *problem["loc"])
     where, dotted = source.origin(path).where, ".".join(map(str, path))
     if problem["type"] == "extra_forbidden":

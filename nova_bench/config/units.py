@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nova_bench.config.metadata import Metadata
 
@@ -47,3 +48,9 @@ class ExistingSample:
     reference: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def there(self) -> Path:
+        """The path of one that is there."""
+        assert self.path is not None, f"no file for sample {self.sample_index} of {self.prompt!r}"
+        return Path(self.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -34,11 +34,6 @@ class _Loader(yaml.SafeLoader):
     values, 1_000 is a number, 0x1f and 0b11 too.
     """
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
     def construct_integer(self, node: yaml.ScalarNode) -> int:
         """An integer of at most 64 bits."""
         text = self.construct_scalar(node).replace("_", "")
@@ -51,6 +46,10 @@ class _Loader(yaml.SafeLoader):
         return value
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     _INT,
     re.compile(r"[-+]?(?:0b_*[01][01_]*|0x_*[0-9a-fA-F][0-9a-fA-F_]*|[0-9][0-9_]*)$"),
@@ -168,8 +167,9 @@ def parse(path: Path) -> Source:
         document = _Document(loader, path)
         data = document.construct(node, (), ())
     except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark or error.context_mark).line + 1
-        raise SuiteError(f"{path}:{line}: {error.problem}", "correct the YAML") from error
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise SuiteError(f"{where}: {error.problem}", "correct the YAML") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SuiteError(

@@ -46,7 +46,7 @@ def batches_of_work(
             if isinstance(error, UserError) and not isinstance(error, MediaError):
                 raise
             if len(batch) == 1:
-                yield [(batch[0], error)]
+                yield [(batch[0], _as_exception(error))]
                 start += 1
             elif is_out_of_memory(error):
                 size = max(1, len(batch) // 2)
@@ -59,6 +59,14 @@ def batches_of_work(
             continue
         yield list(zip(batch, results, strict=True))
         start += len(batch)
+
+
+def _as_exception(error: Exception | SystemExit) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    ended = RuntimeError(f"tried to end the program ({one_line(error)})")
+    ended.__cause__ = error
+    return ended
 
 
 def _checked(results: Sequence[Result], batch: Sequence[Item]) -> Sequence[Result]:

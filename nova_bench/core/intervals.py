@@ -125,10 +125,11 @@ class ClusterMeans:
             reach = student_reach(total[rest], freedom[rest], confidence)
             low[rest], high[rest] = self.value[rest] - reach, self.value[rest] + reach
         bootstrapped = methods == Method.BOOTSTRAP
-        drawn = self.draw() if bootstrapped.any() else None
-        for clusters in np.unique(self.clusters[bootstrapped]):
-            at = np.flatnonzero(bootstrapped & (self.clusters == clusters))
-            low[at], high[at] = percentile_interval(drawn[:, at], confidence, int(clusters))
+        if bootstrapped.any():
+            drawn = self.draw()
+            for clusters in np.unique(self.clusters[bootstrapped]):
+                at = np.flatnonzero(bootstrapped & (self.clusters == clusters))
+                low[at], high[at] = percentile_interval(drawn[:, at], confidence, int(clusters))
         wider = below + above > 0
         low = np.where(wider, self.value - np.hypot(np.nan_to_num(self.value - low), below), low)
         high = np.where(wider, self.value + np.hypot(np.nan_to_num(high - self.value), above), high)
@@ -225,8 +226,10 @@ def cluster_means(
     slopes = add(np.eye(metrics)) - zero
 
     def draw() -> np.ndarray:
-        flat = (array.transpose(1, 0, 2).reshape(prompts, trainings * metrics) for array in (sums, weights))
-        drawn = resampled_means(*flat, statistics.resamples, statistics.seed)
+        flat_sums, flat_weights = (
+            array.transpose(1, 0, 2).reshape(prompts, trainings * metrics) for array in (sums, weights)
+        )
+        drawn = resampled_means(flat_sums, flat_weights, statistics.resamples, statistics.seed)
         return mean_of_known(add(drawn.reshape(-1, trainings, metrics)), axis=1)
 
     return ClusterMeans(
@@ -268,7 +271,7 @@ def _pooled(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
     """Sum of independent variances and Satterthwaite's degrees of freedom; those of the first part where it is all."""
     import numpy as np
 
-    total = sum(variance for variance, _ in parts)
+    total = sum((variance for variance, _ in parts), start=np.zeros(()))
     with np.errstate(invalid="ignore", divide="ignore"):
         pooled = total**2 / sum(variance**2 / np.maximum(freedom, 1) for variance, freedom in parts)
     variance, freedom = parts[0]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.registry import nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SHOWN_CHARACTERS = 80
 
@@ -35,7 +38,7 @@ _WORDS = {
 }
 
 
-def expectation(problem: dict[str, Any]) -> str:
+def expectation(problem: ErrorDetails) -> str:
     """An entry of ``ValidationError.errors()`` as ``expected text (got 3)``, with the nearest valid name."""
     kind, given = problem["type"], problem["input"]
     if kind in _WORDS:

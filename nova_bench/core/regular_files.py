@@ -8,7 +8,6 @@ import os
 import stat
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 NOT_REGULAR = "not a regular file"
 # File systems whose "regular" files are questions to the kernel: /proc/kmsg waits for the next message of the kernel.
@@ -43,7 +42,7 @@ def is_regular(path: Path | str) -> bool:
     return True
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> io.BufferedReader:
     """Open a regular file for reading, as bytes. Raises NotRegular before opening anything else, or OSError.
 
     Should a pipe take the file's place in between, opening it does not wait either.

@@ -41,7 +41,7 @@ class OutputError(UserError):
 class _Around:
     """A text stream that is ``inner`` in everything but what a subclass changes."""
 
-    def __init__(self, inner: TextIO):
+    def __init__(self, inner: TextIO | _Closed):
         self.inner = inner
 
     def __getattr__(self, name: str) -> Any:

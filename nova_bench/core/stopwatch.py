@@ -15,12 +15,15 @@ class Stopwatch(Protocol):
 
     def region(self, name: str) -> AbstractContextManager[None]:
         """Time one stretch of work."""
+        ...
 
     def record(self, name: str, value: Any) -> None:
         """Intermediate results are not looked at."""
+        return
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each part so far."""
+        ...
 
 
 class HostStopwatch(Stopwatch):

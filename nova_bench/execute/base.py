@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from nova_bench.core.errors import UserError
@@ -21,7 +21,9 @@ class LostWorker(UserError):
 class Executor(Protocol):
     """The seam: apply ``work`` to chunks of items and yield results as they come, in any order."""
 
-    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+    ) -> Generator[Result, None, None]:
         """Yield every result of ``work``, and of ``lost`` for items without one; tell ``warn`` of lost workers."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from nova_bench.execute.base import Item, Lost, Result, Work
 from nova_bench.execute.slow_steps import warn_of_slow_steps
@@ -17,7 +17,9 @@ class InlineExecutor:
     def __init__(self, stall_seconds: float | None = None):
         self._stall_seconds = stall_seconds
 
-    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+    ) -> Generator[Result, None, None]:
         """Yield what ``work`` yields for all items; there is no worker to lose, but ``warn`` hears of a slow step."""
         if not items:
             return

@@ -13,9 +13,10 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
+from typing import Any
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.interrupts import held_back
@@ -44,7 +45,9 @@ class ProcessExecutor:
     def __init__(self, workers: int, chunk_size: int, stall_seconds: float | None):
         self._workers, self._chunk_size, self._stall_seconds = workers, chunk_size, stall_seconds
 
-    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+    ) -> Generator[Result, None, None]:
         """Yield results as chunks finish. UserError where no worker can start; what ``work`` raises is raised here.
 
         Workers end with the caller, however it ends: a chunk in flight is dropped then.
@@ -63,7 +66,7 @@ class _Pool:
 
     def __init__(self, size: int, work: bytes, chunks: ChunkQueue):
         self._size, self._work, self._chunks = size, work, chunks
-        self._news: queue.SimpleQueue[tuple[_Worker, News, object]] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[tuple[_Worker, News, Any]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         self._slowest = 0.0
@@ -111,7 +114,7 @@ class _Pool:
         """Seconds that a step may take."""
         return float("inf") if stall_seconds is None else max(stall_seconds, TIMES_SLOWEST * self._slowest)
 
-    def _hear(self, worker: _Worker, news: News, content: object) -> Iterator[Result]:
+    def _hear(self, worker: _Worker, news: News, content: Any) -> Iterator[Result]:
         if worker not in self._workers:  # what a killed one said last
             return
         if news == News.GONE:
@@ -145,19 +148,22 @@ class _Pool:
 class _Worker:
     """One worker process as the caller sees it. A thread of its own waits for what it says and sends it work."""
 
-    def __init__(self, work: bytes, threads: int, news: queue.SimpleQueue[tuple[_Worker, News, object]]):
+    def __init__(self, work: bytes, threads: int, news: queue.SimpleQueue[tuple[_Worker, News, Any]]):
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         # No daemon in the sense of multiprocessing: those may have no children, and decoding has some.
         self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
         self.process.start()
+        assert self.process.pid is not None, "it was started"
+        self._pid = self.process.pid
         theirs.close()
         self.chunk: Chunk | None = None
         self.step = ""
         """What it said that it turns to."""
         self.ready = False
         self.quiet = self._stopped = 0.0
-        self._news, self._orders = news, queue.SimpleQueue()
+        self._news = news
+        self._orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._orders.put(work)
         threading.Thread(target=self._talk, name="worker pipe", daemon=True).start()
 
@@ -177,7 +183,7 @@ class _Worker:
 
     def overdue(self, passed: float, allowed: float) -> LostWorker | None:
         """Why it is given up after ``passed`` more seconds, of which a step may take ``allowed``; None if it isn't."""
-        self._stopped = self._stopped + passed if _is_stopped(self.process.pid) else 0.0
+        self._stopped = self._stopped + passed if _is_stopped(self._pid) else 0.0
         if self._stopped >= STOPPED_SECONDS:
             return LostWorker(f"a worker process was stopped from outside (SIGSTOP){self._where}")
         self.quiet += passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,9 @@ class RayExecutor:
         self._ray, self._workers, self._chunk_size = ray, workers, chunk_size
         self._needs_gpu, self._stall_seconds = device.startswith("cuda"), stall_seconds
 
-    def map(self, work: Work, items: Sequence[Item], lost: Lost, warn: Callable[[str], None]) -> Iterator[Result]:
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+    ) -> Generator[Result, None, None]:
         """Yield results as chunks finish. UserError where actors can't start; what ``work`` raises is raised here."""
         if not items:
             return
@@ -64,7 +66,7 @@ class RayExecutor:
                 for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
                     held = running.pop(answer)
                     try:
-                        results = self._answer(answer) if done else self._give_up(held, now)
+                        results: list[Any] = self._answer(answer) if done else self._give_up(held, now)
                     except LostWorker as problem:
                         failed_starts += held.chunk is None
                         if failed_starts >= FAILED_STARTS:

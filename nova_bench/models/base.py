@@ -62,7 +62,7 @@ class ModelAdapter(Protocol):
         ...
 
 
-PromptNotices = Callable[[ModelSpec, Sequence[str], Callable[..., None]], None]
+PromptNotices = Callable[[Any, Sequence[str], Callable[..., None]], None]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class AdapterInfo:
     summary: str
     options: type[ModelSpec]
     factory: str
-    missing: Callable[[ModelSpec], Iterable[str]] = lambda options: ()
-    """What has to be fetched before the model can generate: a line each, with the command."""
+    missing: Callable[[Any], Iterable[str]] = lambda options: ()
+    """What has to be fetched before the model with these ``options`` can generate: a line each, with the command."""
     prompt_notices: PromptNotices = lambda options, prompts, notice: None
     """Report what a user must know of the prompts: those that the model cuts or can't tell apart. It may read a
     tokenizer, no weights, and needs no torch."""

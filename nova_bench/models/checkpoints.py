@@ -24,6 +24,7 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
     something else or lacks a part of the checkpoint.
     """
     if options.folder is None:
+        assert options.checkpoint is not None, "one of both, see CheckpointSpec"
         folder = checkpoint_path(options.checkpoint, options.revision)
         refuse_incomplete(folder, fetch_command(options.checkpoint))
         return folder

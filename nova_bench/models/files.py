@@ -91,6 +91,7 @@ class FilesAdapter:
             if not samples:
                 raise UserError(f"{where}: no videos or images", "one line a video, below the line of column names")
         else:
+            assert self._options.folder is not None, "one of both, see FilesSpec"
             where = locate(self._options.folder)
             samples = self._scan(where)
         _refuse_same(samples, where)
@@ -184,7 +185,7 @@ class FilesAdapter:
         asked: dict[tuple[str, int], ExistingSample] = {}
         for entry in suite_prompts(self._suite, notice=self._warn):
             reference = str(locate(entry.reference)) if entry.reference else None
-            for index in range(entry.samples):
+            for index in range(entry.samples or 1):
                 key = (unicodedata.normalize("NFC", entry.text), index)
                 file = files.get(key, ExistingSample(None, entry.text, index))
                 tags = tuple(dict.fromkeys((*entry.tags, *file.tags)))
@@ -194,7 +195,7 @@ class FilesAdapter:
         if len(strangers) == len(files):
             raise self._no_file_asked_for(strangers[0], next(iter(asked.values())), where)
         if strangers:
-            names = [Path(sample.path).name for sample in strangers]
+            names = [sample.there.name for sample in strangers]
             self._warn(
                 f"{where}: {len(strangers)} of {len(files)} files left out, as they are no samples that the suite asks "
                 f"for: {listed(names)}",
@@ -204,13 +205,13 @@ class FilesAdapter:
 
     def _no_file_asked_for(self, file: ExistingSample, asked: ExistingSample, where: Path) -> UserError:
         """The error where not a single file serves a prompt of the suite: ``file`` and ``asked`` are examples."""
-        source = self._suite.prompts.source
+        source = self._suite.prompts.source if self._suite.prompts else None
         other = PROMPT_SOURCES.get(source).suite_for_other_videos if source else ""
         command = f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
         rename = "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index"
         return UserError(
             f"{where}: no file is a sample that the suite asks for, such as "
-            f"'{asked.prompt}-{asked.sample_index}.mp4'; {Path(file.path).name!r} is read as prompt {file.prompt!r}, "
+            f"'{asked.prompt}-{asked.sample_index}.mp4'; {file.there.name!r} is read as prompt {file.prompt!r}, "
             f"sample {file.sample_index}",
             command + rename if other else rename,
         )

@@ -53,14 +53,15 @@ def per_frame(
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, clip in enumerate(clips):
-        groups[tuple(clip.frames.shape[1:3])].append(index)
-    results: list[torch.Tensor | None] = [None] * len(clips)
+        height, width = clip.frames.shape[1:3]
+        groups[height, width].append(index)
+    results: dict[int, torch.Tensor] = {}
     for (height, width), members in groups.items():
         items = [(index, frame) for index in members for frame in range(clips[index].frame_count)]
         size = batch_size(device, bytes_per_frame(height, width))
         outcomes = in_batches(items, size, lambda batch: work(gather(clips, batch, device)).unbind())
         for (index, frame), outcome in zip(items, outcomes, strict=True):
-            if results[index] is None:  # one piece of memory: many small ones would keep that of the batches from reuse
+            if index not in results:  # one piece of memory: many small ones would keep that of the batches from reuse
                 results[index] = outcome.new_empty((clips[index].frame_count, *outcome.shape))
             results[index][frame] = outcome
-    return results
+    return [results[index] for index in range(len(clips))]

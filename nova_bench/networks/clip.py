@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +62,26 @@ class Attention(nn.Module):
 
     def settle(self) -> None:
         """Make a layer of the two parameters that official files hold by names of their own."""
-        self.in_proj = nn.Linear(*self.in_proj_weight.shape[::-1], device="meta")
+        outputs, inputs = self.in_proj_weight.shape
+        self.in_proj = nn.Linear(inputs, outputs, device="meta")
         self.in_proj.weight, self.in_proj.bias = self.in_proj_weight, self.in_proj_bias
         del self.in_proj_weight, self.in_proj_bias
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
         return self.out_proj(attention([self.in_proj], x, x.shape[-1] // _HEAD, wanted))
+
+
+class MLP(nn.Module):
+    """The two layers of a block, under their official names."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.gelu: nn.Module = QuickGELU()
+        self.c_proj = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(self.gelu(self.c_fc(x)))
 
 
 class Block(nn.Module):
@@ -78,8 +91,7 @@ class Block(nn.Module):
         super().__init__()
         self.attn = Attention(width)
         self.ln_1 = LayerNorm(width)
-        layers = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
-        self.mlp = nn.Sequential(OrderedDict(layers))
+        self.mlp = MLP(width)
         self.ln_2 = LayerNorm(width)
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
@@ -135,6 +147,7 @@ class CLIPImageEncoder(nn.Module):
     def fold_activation(self) -> CLIPImageEncoder:
         """For float32: x * sigmoid(1.702 x) is SiLU of 1.702 x over 1.702, and both factors can go into weights."""
         for block in self.transformer.resblocks:
+            assert isinstance(block, Block)
             block.mlp.gelu = nn.SiLU(inplace=True)
             for parameter in block.mlp.c_fc.parameters():
                 parameter.data *= _QUICK

@@ -58,7 +58,8 @@ def padded(frames: torch.Tensor, multiple: int) -> torch.Tensor:
     """Repeat the border until both sides are multiples, half of it on either side (the odd one last)."""
     from torch.nn import functional as F
 
-    left, right, top, bottom = padding(*frames.shape[-2:], multiple)
+    height, width = frames.shape[-2:]
+    left, right, top, bottom = padding(height, width, multiple)
     return F.pad(frames, (left, right, top, bottom), mode="replicate")
 
 

@@ -148,7 +148,13 @@ class Embedding(nn.Module):
 
     def __init__(self, name: str, *shape: int):
         super().__init__()
+        self._name = name
         self.register_parameter(name, nn.Parameter(torch.zeros(*shape)))
+
+    @property
+    def table(self) -> Tensor:
+        """The parameter."""
+        return self.get_parameter(self._name)
 
 
 class Encoder(nn.Module):
@@ -163,7 +169,7 @@ class Encoder(nn.Module):
         self.transformer = nn.ModuleDict({f"encoderblock_{index}": Block() for index in range(_DEPTH)})
 
     def forward(self, x: Tensor, positions: Tensor, scales: Tensor) -> Tensor:
-        x = x + self.posembed_input.position_emb[0, positions] + self.scaleembed_input.scale_emb[scales]
+        x = x + self.posembed_input.table[0, positions] + self.scaleembed_input.table[scales]
         x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)
         *blocks, last = self.transformer.values()
         for block in blocks:

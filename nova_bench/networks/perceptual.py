@@ -61,6 +61,8 @@ class AlexNetFeatures(nn.Module):
 class Blur(nn.Module):
     """Binomial 3x3 filter per channel at every second pixel, the border mirrored by two: [N, C, H, W] -> halves."""
 
+    filt: Tensor
+
     def __init__(self, channels: int):
         super().__init__()
         self.register_buffer("filt", torch.empty(channels, 1, 3, 3))

@@ -113,6 +113,9 @@ class HalfGRU(nn.Module):
 class SeparableGRU(nn.Module):
     """A convolutional GRU in two halves. Official files hold its convolutions of [hidden, context, motion] by gate."""
 
+    half1: HalfGRU
+    half2: HalfGRU
+
     def __init__(self):
         super().__init__()
         channels = 2 * _HIDDEN + _CONTEXT
@@ -123,17 +126,23 @@ class SeparableGRU(nn.Module):
     def settle(self) -> None:
         """Take the official convolutions apart, into what is constant and what is not."""
         for half in "12":
-            convs = [self._modules.pop(f"conv{gate}{half}") for gate in "zrq"]
+            convs = [self._take_out(f"conv{gate}{half}") for gate in "zrq"]
             z, r, q = (conv.weight.data.split([_HIDDEN, _CONTEXT, _HIDDEN], dim=1) for conv in convs)
-            parts = HalfGRU(convs[0].kernel_size)
+            rows, columns = convs[0].kernel_size
+            parts = HalfGRU((rows, columns))
             state = {
                 "context.weight": torch.cat([z[1], r[1], q[1]]),
-                "context.bias": torch.cat([conv.bias.data for conv in convs]),
+                "context.bias": torch.cat([bias.data for conv in convs if (bias := conv.bias) is not None]),
                 "gates.weight": torch.cat([torch.cat([gate[0], gate[2]], dim=1) for gate in (z, r)]),
                 "candidate.weight": torch.cat([q[0], q[2]], dim=1),
             }
             parts.load_state_dict(state, assign=True)
             self.add_module(f"half{half}", parts)
+
+    def _take_out(self, name: str) -> nn.Conv2d:
+        conv = self._modules.pop(name)
+        assert isinstance(conv, nn.Conv2d), name
+        return conv
 
     def context_shares(self, context: Tensor) -> list[Tensor]:
         """What the context adds in each half."""

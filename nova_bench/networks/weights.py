@@ -7,7 +7,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -44,10 +44,18 @@ def load_network(
     return module.float().eval().requires_grad_(False)
 
 
+@runtime_checkable
+class Settling(Protocol):
+    """A part that holds weights as official files do."""
+
+    def settle(self) -> None:
+        """Rearrange them for use."""
+
+
 def settle(module: nn.Module) -> None:
-    """Let parts that hold weights as official files do rearrange them for use: those with a method ``settle``."""
+    """Let parts that hold weights as official files do rearrange them for use."""
     for part in list(module.modules()):
-        if hasattr(part, "settle"):
+        if isinstance(part, Settling):
             part.settle()
 
 
@@ -60,7 +68,7 @@ def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
     """
     try:
         if _is_torchscript(path):
-            state = _TorchScriptWeights(path).state_dict()
+            state: Any = _TorchScriptWeights(path).state_dict()
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -58,26 +58,32 @@ class BlockOutputs(Observer):
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            self._running.setdefault(name, _Magnitude()).add(output.detach().float(), self._batch)
+            seen = _Magnitude(output.detach().float(), self._batch)
+            if name in self._running:
+                self._running[name].add(seen)
+            else:
+                self._running[name] = seen
 
         return watch
 
 
 class _Magnitude:
-    """Sum of squares, count and largest magnitude of each sample of a batch."""
+    """Sum of squares, count and largest magnitude of each sample of a batch.
 
-    def __init__(self) -> None:
-        self.squares: Tensor | float = 0.0
-        self.largest: Tensor | None = None
-        self.count = 0
+    ``values`` are [G*B, S, D], guidance copies outermost.
+    """
 
-    def add(self, values: Tensor, batch: int) -> None:
-        """[G*B, S, D], guidance copies outermost."""
+    def __init__(self, values: Tensor, batch: int) -> None:
         values = values.unflatten(0, (-1, batch))
-        largest = values.abs().amax((0, 2, 3))
-        self.squares = self.squares + values.square().sum((0, 2, 3))
-        self.largest = largest if self.largest is None else self.largest.maximum(largest)
-        self.count += values[:, 0].numel()
+        self.squares = values.square().sum((0, 2, 3))
+        self.largest = values.abs().amax((0, 2, 3))
+        self.count = values[:, 0].numel()
+
+    def add(self, other: _Magnitude) -> None:
+        """Count what another saw, too."""
+        self.squares = self.squares + other.squares
+        self.largest = self.largest.maximum(other.largest)
+        self.count += other.count
 
     def rms(self, index: int) -> float:
         return (float(self.squares[index]) / self.count) ** 0.5

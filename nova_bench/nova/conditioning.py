@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nova_bench.nova.embeddings import TextEmbed
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.guidance import Guidance
 from nova_bench.nova.text import PhiTextEncoder, encode_prompts
@@ -32,9 +33,8 @@ def text_rows(
 
     Embeddings are taken before strings. A negative given once serves all prompts; none is the null text.
     """
-    if model.text_embed is None:
-        raise InputError("this transformer is conditioned on class labels, not on text")
-    limit = model.text_embed.num_tokens
+    embed = model.text_conditions
+    limit = embed.num_tokens
     if num_images_per_prompt < 1:
         raise InputError(f"num_images_per_prompt must be at least 1, not {num_images_per_prompt}")
     positive: list[Any] = _listed(prompt, prompt_embeds)
@@ -49,9 +49,9 @@ def text_rows(
     if any(texts):
         encoded = iter(encode_prompts(tokenizer, encoder, texts, limit))
     else:  # only null texts: the table holds their features
-        encoded = iter([model.text_embed.weight[:0]] * len(texts))
-    features = [next(encoded) if isinstance(row, str) else _features(row, model) for row in rows]
-    return model.text_embed.fill(features).repeat_interleave(num_images_per_prompt, 0)
+        encoded = iter([embed.weight[:0]] * len(texts))
+    features = [next(encoded) if isinstance(row, str) else _features(row, embed) for row in rows]
+    return embed.fill(features).repeat_interleave(num_images_per_prompt, 0)
 
 
 def condition_tokens(
@@ -61,7 +61,7 @@ def condition_tokens(
 
     The null copies keep the motion of their sample.
     """
-    groups = model.text_embed(rows).chunk(2 if guidance.enabled else 1)
+    groups = model.text_conditions(rows).chunk(2 if guidance.enabled else 1)
     condition = torch.cat([groups[i] for i in guidance.conditions])
     batch = len(groups[0])
     flow = [motion_flow] * batch if isinstance(motion_flow, int | float) else list(motion_flow)
@@ -87,9 +87,9 @@ def _listed(text: str | Sequence[str] | None, embeds: Embeds | None) -> list[Any
     return items
 
 
-def _features(row: Any, model: NOVATransformer3DModel) -> Tensor:
+def _features(row: Any, embed: TextEmbed) -> Tensor:
     features = torch.as_tensor(row)
-    width = model.text_embed.weight.shape[1]
+    width = embed.weight.shape[1]
     if features.ndim != 2 or features.shape[1] != width:
         raise InputError(f"prompt_embeds: expected [tokens, {width}] for each prompt, not {tuple(features.shape)}")
     return features

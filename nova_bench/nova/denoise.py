@@ -12,7 +12,7 @@ from torch import Tensor
 from nova_bench.nova.diffusion_mlp import DiffusionMLP
 from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Watcher
 
 # Values of layer statistics made at once (over diffusion steps): enough to keep matrix products large, few enough
 # to stay in cache on a CPU and well below the weights on a GPU.
@@ -32,7 +32,7 @@ class Denoiser:
         decoder: DiffusionMLP,
         scheduler: Any,
         guidance: Guidance,
-        observer: Observer,
+        observer: Watcher,
         graphs: GraphCache | None = None,
     ):
         self.decoder, self.scheduler, self.guidance, self.observer = decoder, scheduler, guidance, observer

@@ -68,7 +68,7 @@ class DiffusionMLP(nn.Module):
         Applied to SiLU(y) of a condition y they give every layer's scale, shift and gate. None of these depends on the
         noisy patches, so sampling makes them for many timesteps in one product.
         """
-        layers = [block.norm1.proj for block in self.blocks] + [self.norm.proj]
+        layers = [block.norm1.proj for block in self.blocks if isinstance(block, DiffusionBlock)] + [self.norm.proj]
         return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
 
     def predict(self, x: Tensor, statistics: Tensor) -> Tensor:

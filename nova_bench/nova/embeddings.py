@@ -13,6 +13,8 @@ NULL_ROWS = 512  # rows of the null-text table in every published checkpoint
 class TextEmbed(nn.Module):
     """Text features to condition tokens; ``weight`` holds the features of "no text" (a buffer, never trained)."""
 
+    weight: Tensor
+
     def __init__(self, token_dim: int, dim: int, num_tokens: int):
         super().__init__()
         self.num_tokens = num_tokens
@@ -60,7 +62,7 @@ class MotionEmbed(nn.Module):
     def forward(self, flow: Tensor, fps: Tensor | None = None) -> Tensor:
         """Flow [B] (pixels per frame) and optional frame rates [B] -> tokens [B, 2, dim], flow first."""
         fps = torch.full_like(flow, self.default_fps) if fps is None else fps
-        dtype = self.flow_proj[0].weight.dtype
+        dtype = self.flow_proj.get_parameter("0.weight").dtype
         return torch.stack((self.flow_proj(sin_cos(flow).to(dtype)), self.fps_proj(sin_cos(fps).to(dtype))), 1)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.guidance import Guidance
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Watcher
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.temporal import block_causal_mask
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -44,11 +44,12 @@ class TemporalContext:
         condition: Tensor,
         guidance: Guidance,
         times: list[float],
-        observer: Observer,
+        observer: Watcher,
         kv_cache: bool = True,
     ):
         self.model, self.condition, self.guidance, self.observer = model, condition, guidance, observer
-        self.capacity, self.frame, self.anchor = len(times), 0, None
+        self.capacity, self.frame = len(times), 0
+        self.anchor: Tensor | None = None
         self.batch = condition.shape[0] // guidance.copies
         self.space = model.video_space()
         self.time = None
@@ -70,13 +71,15 @@ class TemporalContext:
         if self.time is not None:
             tokens = tokens + self.time[t] + self.space
         tokens = self.guidance.hide_frames(self.guidance.expand(tokens), model.mask_embed.bos_token)
-        features = self._encode_again(tokens) if self.seen is not None else self._encode_new(tokens)
+        features = self._encode_new(tokens) if self.seen is None else self._encode_again(tokens, self.seen)
         self.observer.record("temporal", features)
         self.frame += 1
         mixer = model.video_encoder.mixer
         if mixer is not None:
-            self.anchor = features if t == 0 else self.anchor
-            features = features if t == 0 else mixer(self.anchor, features)
+            if self.anchor is None:
+                self.anchor = features
+            else:
+                features = mixer(self.anchor, features)
         self.observer.record("mixed", features)
         return features
 
@@ -86,13 +89,13 @@ class TemporalContext:
         rotary = self._rotary([self.frame], 0 if condition is None else condition.shape[1], tokens.dtype)
         return self.model.video_encoder(tokens, condition, rotary, caches=self.caches)
 
-    def _encode_again(self, tokens: Tensor) -> Tensor:
+    def _encode_again(self, tokens: Tensor, seen: list[Tensor]) -> Tensor:
         """The same features, from the condition and all frames so far."""
-        self.seen.append(tokens)
+        seen.append(tokens)
         length, (_, count, _) = self.condition.shape[1], tokens.shape
-        mask = block_causal_mask(length, len(self.seen), count, tokens.dtype, tokens.device)
-        rotary = self._rotary(range(len(self.seen)), length, tokens.dtype)
-        return self.model.video_encoder(torch.cat(self.seen, 1), self.condition, rotary, mask)[:, -count:]
+        mask = block_causal_mask(length, len(seen), count, tokens.dtype, tokens.device)
+        rotary = self._rotary(range(len(seen)), length, tokens.dtype)
+        return self.model.video_encoder(torch.cat(seen, 1), self.condition, rotary, mask)[:, -count:]
 
     def _rotary(self, frames: Sequence[int], condition: int, dtype: torch.dtype) -> Tensor | None:
         """Rotary table of ``condition`` unrotated tokens and the tokens of ``frames``; None with absolute positions."""
@@ -118,7 +121,7 @@ class VideoContext:
         length: int,
         rule: str,
         window: int | None,
-        observer: Observer,
+        observer: Watcher,
         kv_cache: bool = True,
     ):
         base = model.config.video_base_size[0]

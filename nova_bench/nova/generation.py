@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from nova_bench.nova.draws import Draws
 from nova_bench.nova.extrapolation import VideoContext
 from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance, autoregressive_schedule
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -49,7 +50,7 @@ class SpatialProcess:
     """
 
     def __init__(
-        self, model: NOVATransformer3DModel, sampling: Sampling, draws: Draws, observer: Observer, frames: int = 1
+        self, model: NOVATransformer3DModel, sampling: Sampling, draws: Draws, observer: Watcher, frames: int = 1
     ):
         self.model, self.guidance, self.draws, self.observer = model, sampling.guidance, draws, observer
         self.frames, self.shape = frames, (model.config.image_dim, *model.config.latent_size)
@@ -64,9 +65,9 @@ class SpatialProcess:
         ``features(patches, known)`` gives the temporal features [G * B * frames, M, D] of a step; it may look at the
         patches [B * frames, N, P] in prediction order, of which the first ``known`` are known and the others 0.
         """
-        if self.order is None:
-            self._draw_order()
-        order, config, p = self.order, self.model.config, self.model.config.patch_size
+        order = self._draw_order() if self.order is None else self.order
+        noise = partial(self._noise, order)
+        config, p = self.model.config, self.model.config.patch_size
         tokens = self.masked.clone()
         patches = tokens.new_zeros(*order.shape, config.patch_values)
         start = 0
@@ -78,7 +79,7 @@ class SpatialProcess:
                 self.observer.record("spatial", z)
             with self.observer.region("head"):
                 scale = self.guidance.at_step(step, len(self.counts))
-                patches[:, now] = self.denoise(z, self._noise(), now, scale, self._noise)
+                patches[:, now] = self.denoise(z, noise(), now, scale, noise)
             with self.observer.region("spatial"):
                 tokens[:, now] = self.model.image_encoder.patch_embed.embed_patches(patches[:, now])
                 if self.space is not None:
@@ -86,7 +87,7 @@ class SpatialProcess:
             start = now.stop
         return unpatchify(scatter_tokens(patches, order), p, *config.latent_size)
 
-    def _draw_order(self) -> None:
+    def _draw_order(self) -> Tensor:
         """One permutation per sample and frame, and what follows from it: positions and masked tokens in that order."""
         model, count = self.model, self.model.config.num_image_tokens
         self.order = self.draws.uniform(self.frames, count).flatten(0, 1).argsort(1)
@@ -100,11 +101,12 @@ class SpatialProcess:
         if angles is not None:
             table = rotary_table(angles[self.order], self.masked.dtype, model.config.num_video_tokens)
             self.table = table.repeat(1, self.guidance.copies, 1, 1)[:, :, None]
+        return self.order
 
-    def _noise(self) -> Tensor:
+    def _noise(self, order: Tensor) -> Tensor:
         """Fresh noise [B * frames, N, P] in prediction order; drawn for whole frames, as the official code does."""
         noise = self.draws.normal(self.frames, *self.shape).flatten(0, 1).to(self.masked.dtype)
-        return gather_tokens(patchify(noise, self.model.config.patch_size), self.order)
+        return gather_tokens(patchify(noise, self.model.config.patch_size), order)
 
 
 @torch.inference_mode()
@@ -114,7 +116,7 @@ def generate_latents(
     condition: Tensor,
     draws: Draws,
     latents: Sequence[Tensor] = (),
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
     frame_progress: Progress = iter,
     step_progress: Progress = iter,
 ) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ _TOKENS = 8  # token counts are padded to a multiple of this, so that few graphs
 class _Graph:
     """One captured loop with the buffers it reads and writes."""
 
-    def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: object):
+    def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: Any):
         self.z, self.draws = z.clone(), draws.clone()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -42,7 +43,7 @@ class GraphCache:
     def __init__(self, limit: int = 64):
         self.limit = limit
         self._graphs: dict[Hashable, _Graph] = {}
-        self._pool: object | None = None
+        self._pool: Any = None
 
     @staticmethod
     def usable(z: Tensor) -> bool:

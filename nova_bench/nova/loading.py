@@ -175,7 +175,8 @@ def random_components(
         config = source if isinstance(source, NOVAConfig) else NOVAConfig.from_dict(source)
         kind = PUBLISHED["nova-d48w1024-osp480" if config.has_motion else "nova-d48w1024-sdxl1024"]
         scheduler, vae = kind.scheduler, kind.vae
-    parts = {"scheduler": scheduler, "vae": vae, "text_encoder": _phi_config(config.text_token_dim), "tokenizer": True}
+    encoder = _phi_config(config.text_token_dim)
+    parts: dict[str, Any] = {"scheduler": scheduler, "vae": vae, "text_encoder": encoder, "tokenizer": True}
     parts.update(given)
     if isinstance(parts["scheduler"], Mapping):
         parts["scheduler"] = load_scheduler(parts["scheduler"])

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 from torch import Tensor
 
 _NOTHING = nullcontext()
+
+
+class Watcher(Protocol):
+    """What can watch a generation: an :class:`Observer`, or anything else with its methods."""
+
+    def region(self, name: str) -> AbstractContextManager[None]: ...
+    def record(self, name: str, value: Tensor) -> None: ...
 
 
 class Observer:

@@ -20,7 +20,7 @@ from nova_bench.nova.first_frame import encode_first_frame, known_frames
 from nova_bench.nova.generation import Sampling, generate_latents
 from nova_bench.nova.graphs import GraphCache
 from nova_bench.nova.guidance import Guidance
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.output import OUTPUT_TYPES, NOVAPipelineOutput, decode_latents, refuse_not_finite
 from nova_bench.nova.text import PhiTextEncoder
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -129,7 +129,8 @@ class NOVAPipeline:
         for block in self.transformer.image_encoder.blocks:
             block.compile(**{"dynamic": True, **options})
         decoder = self.transformer.image_decoder
-        decoder.predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
+        predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
+        decoder.predict = predict  # type: ignore[method-assign]  # in its place
 
     def enable_vae_slicing(self) -> None:
         """Decode one sample at a time even when ``vae_batch_size`` is larger."""
@@ -168,7 +169,7 @@ class NOVAPipeline:
         extrapolation: str = "interpolate",
         extrapolation_window: int | None = None,
         kv_cache: bool = True,
-        observer: Observer | None = None,
+        observer: Watcher | None = None,
         **ignored: Any,
     ) -> NOVAPipelineOutput:
         """Generate images (``max_latent_length`` 1) or videos; B = prompts * ``num_images_per_prompt`` samples.

@@ -13,8 +13,17 @@ from nova_bench.nova.mixer import ScaleShift
 class TemporalEncoder(Encoder):
     """``video_encoder``: every block attends over the condition and the frames up to the current one."""
 
-    def __init__(self, *args, mixer_rank: int | None = None, dim: int, **kwargs):
-        super().__init__(*args, dim=dim, **kwargs)
+    def __init__(
+        self,
+        depth: int,
+        dim: int,
+        heads: int,
+        channels: int,
+        patch_size: int,
+        norm_placement: str,
+        mixer_rank: int | None = None,
+    ):
+        super().__init__(depth, dim, heads, channels, patch_size, norm_placement)
         self.mixer = ScaleShift(dim, mixer_rank) if mixer_rank else None
 
     def forward(

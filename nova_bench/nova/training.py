@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.extrapolation import frame_times
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.temporal import block_causal_mask
@@ -33,7 +33,7 @@ def training_loss(
     loss_repeat: int = 4,
     numpy_random: np.random.RandomState | None = None,
     generator: torch.Generator | None = None,
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
 ) -> dict[str, Tensor]:
     """Losses of a batch of scaled latents, differentiable in the model's parameters.
 
@@ -82,7 +82,7 @@ def training_loss(
 
 def freeze_as_official(model: NOVATransformer3DModel) -> None:
     """Stop gradients where the official trainers do: text norm and motion; for images also time and video patches."""
-    parts = [model.text_embed.norm if model.text_embed is not None else None, model.motion_embed]
+    parts: list[nn.Module | None] = [model.text_embed.norm if model.text_embed else None, model.motion_embed]
     if not model.config.has_motion:
         parts += [model.video_pos_embed, model.video_encoder.patch_embed]
     for part in parts:
@@ -95,7 +95,8 @@ def _drop(prompts: Sequence[Tensor], probability: float, random: np.random.Rando
 
 
 def _condition(model: NOVATransformer3DModel, prompts: list[Tensor], flow: Sequence[float] | None) -> Tensor:
-    condition = model.text_embed(model.text_embed.fill(prompts))
+    embed = model.text_conditions
+    condition = embed(embed.fill(prompts))
     values = [5.0] * len(prompts) if flow is None else list(flow)
     motion = model.motion_tokens(torch.tensor(values, dtype=torch.float32, device=condition.device))
     return condition if motion is None else torch.cat((condition, motion), 1)
@@ -150,7 +151,7 @@ def _spatial_features(
     space, angles, rotary = model.image_space(), model.image_angles(), None
     if space is not None:
         tokens = tokens + space[order]
-    else:
+    if angles is not None:
         rotary = rotary_table(angles[order], tokens.dtype, features.shape[1])[:, :, None]
     z = model.image_encoder(tokens, features, visible, slice(0, order.shape[1]), rotary)
     return scatter_tokens(z, order)
@@ -164,7 +165,7 @@ def _diffusion_loss(
     mask: Tensor,
     repeat: int,
     generator: torch.Generator | None,
-    observer: Observer,
+    observer: Watcher,
 ) -> Tensor:
     """Weighted squared error of every token [repeat * B*T, N]; the weights (masked tokens only) sum to one."""
     x = patchify(frames, model.config.patch_size).repeat(repeat, 1, 1)

@@ -9,6 +9,7 @@ from nova_bench.nova.building import refuse_giant
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.diffusion_mlp import DiffusionMLP
 from nova_bench.nova.embeddings import LabelEmbed, MaskEmbed, MotionEmbed, TextEmbed
+from nova_bench.nova.errors import InputError
 from nova_bench.nova.positions import TimeEmbed, grid, rotary_angles, space_embedding
 from nova_bench.nova.spatial import SpatialEncoder
 from nova_bench.nova.temporal import TemporalEncoder
@@ -22,19 +23,26 @@ class NOVATransformer3DModel(nn.Module):
         refuse_giant("arch " + ", ".join(config.arch), *config.scale)
         self.config = config
         c, dim, p = config, config.width, config.patch_size
-        shared = {"dim": dim, "channels": c.image_dim, "norm_placement": c.norm_placement}
         self.video_encoder = TemporalEncoder(
-            depth=c.temporal.depth,
-            heads=c.temporal.heads,
+            c.temporal.depth,
+            dim,
+            c.temporal.heads,
+            c.image_dim,
             patch_size=2 * p,
+            norm_placement=c.norm_placement,
             mixer_rank=c.video_mixer_rank,
-            **shared,
         )
-        self.image_encoder = SpatialEncoder(depth=c.spatial.depth, heads=c.spatial.heads, patch_size=p, **shared)
+        self.image_encoder = SpatialEncoder(
+            c.spatial.depth, dim, c.spatial.heads, c.image_dim, patch_size=p, norm_placement=c.norm_placement
+        )
         self.image_decoder = DiffusionMLP(c.decoder.depth, c.decoder.width, dim, c.image_dim, p)
         self.mask_embed = MaskEmbed(dim)
-        self.text_embed = TextEmbed(c.text_token_dim, dim, c.text_token_len) if c.text_token_dim else None
-        self.label_embed = None if c.text_token_dim else LabelEmbed(dim)
+        self.text_embed: TextEmbed | None = None
+        self.label_embed: LabelEmbed | None = None
+        if c.text_token_dim and c.text_token_len:  # both or none, see NOVAConfig
+            self.text_embed = TextEmbed(c.text_token_dim, dim, c.text_token_len)
+        else:
+            self.label_embed = LabelEmbed(dim)
         self.video_pos_embed = None if c.rotary_pos_embed else TimeEmbed(dim, c.video_base_size[0])
         self.motion_embed = MotionEmbed(dim) if c.has_motion else None
 
@@ -61,8 +69,17 @@ class NOVATransformer3DModel(nn.Module):
                 nn.init.zeros_(module.bias)
         for token in (self.mask_embed.bos_token, self.mask_embed.mask_token):
             nn.init.normal_(token, std=0.02)
-        table = self.text_embed if self.text_embed is not None else self.label_embed
-        nn.init.normal_(table.weight, std=1.0 if self.text_embed is not None else 0.02)
+        if self.text_embed is not None:
+            nn.init.normal_(self.text_embed.weight, std=1.0)
+        if self.label_embed is not None:
+            nn.init.normal_(self.label_embed.weight, std=0.02)
+
+    @property
+    def text_conditions(self) -> TextEmbed:
+        """:class:`TextEmbed` of a model that has one; InputError for others."""
+        if self.text_embed is None:
+            raise InputError("this transformer is conditioned on class labels, not on text")
+        return self.text_embed
 
     def motion_tokens(self, flow: Tensor) -> Tensor | None:
         """Condition tokens [B, 2, D] of mean flows [B]; None for image models."""
@@ -76,12 +93,14 @@ class NOVATransformer3DModel(nn.Module):
         """Absolute positions of a frame's image tokens [N, D]; None with rotary positions."""
         return self._space(*self.config.image_base_size)
 
-    def video_angles(self, frame: int) -> Tensor | None:
-        """Rotary angles of the temporal tokens of one frame [M, d/2]; None with absolute positions."""
+    def video_angles(self, frame: int) -> Tensor:
+        """Rotary angles of the temporal tokens of one frame [M, d/2], for models with rotary positions."""
         return self._angles(frame, self.config.video_base_size[1:], self.video_encoder.head_dim)
 
     def image_angles(self) -> Tensor | None:
         """Rotary angles of a frame's image tokens [N, d/2] (time 0); None with absolute positions."""
+        if not self.config.rotary_pos_embed:
+            return None
         return self._angles(0, self.config.image_base_size, self.image_encoder.head_dim)
 
     def _space(self, rows: int, columns: int) -> Tensor | None:
@@ -89,8 +108,7 @@ class NOVATransformer3DModel(nn.Module):
             return None
         return space_embedding(self.config.width, rows, columns, self.device).to(self.dtype)
 
-    def _angles(self, frame: int, size: tuple[int, ...], head_dim: int) -> Tensor | None:
-        if not self.config.rotary_pos_embed:
-            return None
-        yx = grid(*size, device=self.device)
+    def _angles(self, frame: int, size: tuple[int, int], head_dim: int) -> Tensor:
+        rows, columns = size
+        yx = grid(rows, columns, device=self.device)
         return rotary_angles(torch.cat((torch.full_like(yx[:, :1], frame), yx), 1), head_dim)

@@ -20,7 +20,7 @@ from nova_bench.nova.draws import Draws
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.extrapolation import frame_times
 from nova_bench.nova.generation import Progress, Sampling, SpatialProcess
-from nova_bench.nova.observe import Observer
+from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_table
 from nova_bench.nova.transformer import NOVATransformer3DModel
@@ -38,6 +38,7 @@ def partial_video_tokens(model: NOVATransformer3DModel, frames: Tensor, known: T
     cells = known.to(frames.dtype).view(-1, 1, rows, columns).repeat_interleave(config.patch_size, 2)
     cells = cells.repeat_interleave(config.patch_size, 3)
     content = F.conv2d(frames * cells, embed.proj.weight, stride=embed.patch_size).flatten(2).transpose(1, 2)
+    assert embed.proj.bias is not None, "see PatchEmbed"
     return content + embed.proj.bias * share + model.mask_embed.mask_token * (1 - share)
 
 
@@ -67,7 +68,7 @@ def generate_whole_video(
     condition: Tensor,
     draws: Draws,
     latents: Sequence[Tensor] = (),
-    observer: Observer | None = None,
+    observer: Watcher | None = None,
     frame_progress: Progress = iter,
     step_progress: Progress = iter,
 ) -> Tensor:
@@ -92,9 +93,11 @@ def generate_whole_video(
     first = torch.stack(given, 1) if given else None
 
     def features(patches: Tensor, known: int) -> Tensor:
+        order = process.order
+        assert order is not None, "drawn before the first features are asked for"
         with observer.region("temporal"):
-            frames = unpatchify(scatter_tokens(patches, process.order), config.patch_size, *config.latent_size)
-            mask = torch.zeros_like(process.order).scatter_(1, process.order[:, :known], 1)
+            frames = unpatchify(scatter_tokens(patches, order), config.patch_size, *config.latent_size)
+            mask = torch.zeros_like(order).scatter_(1, order[:, :known], 1)
             tokens = partial_video_tokens(model, frames, mask).unflatten(0, (draws.batch, new))
             if first is not None:
                 everything = torch.ones_like(mask[:1]).expand(first.shape[0] * first.shape[1], -1)

@@ -31,6 +31,18 @@ class SampleScore:
             return self.row.status
         return Status.FAILED if self.problem else None
 
+    @property
+    def scored(self) -> Row:
+        """The row of a sample whose status is one."""
+        assert self.row is not None, f"{self.unit.digest} has no row"
+        return self.row
+
+    @property
+    def value(self) -> float:
+        """The score of a sample that is ok."""
+        assert self.scored.value is not None, f"{self.unit.digest} has no score"
+        return self.scored.value
+
 
 @dataclass(frozen=True)
 class MetricSummary:
@@ -99,8 +111,8 @@ def summarise(
         weighted = scorer.info.average == "weighted"
         for score in scores:
             if score.status == Status.OK:
-                weight = score.row.weight if weighted else 1.0
-                sums[position[score.unit.prompt_id], metric] += score.row.value * weight
+                weight = score.scored.weight if weighted else 1.0
+                sums[position[score.unit.prompt_id], metric] += score.value * weight
                 weights[position[score.unit.prompt_id], metric] += weight
     infos = [scorer.info for scorer in scorers]
     means = cluster_means(sums[None], weights[None], statistics, [info.binary for info in infos])

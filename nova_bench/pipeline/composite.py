@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import Intervals, Method, cluster_means
 from nova_bench.pipeline.aggregate import MetricSummary
-from nova_bench.protocols.base import Composite, Number
+from nova_bench.protocols.base import Composite
 from nova_bench.store import Status
+
+if TYPE_CHECKING:
+    from nova_bench.protocols.base import Number
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ def _derived(
 ) -> CompositeSummary:
     leaves = leaf_metrics(metric, known)
     used = [measured[name] for name in leaves if name in measured]
-    needs = tuple(name for name in leaves if name not in measured or measured[name].value is None)
+    values = {summary.scorer.info.name: summary.value for summary in used if summary.value is not None}
+    needs = tuple(name for name in leaves if name not in values)
     value = interval = None
     method, prompts = Method.NOTHING, 0
     if not needs:
-        value = float(combined(metric, {name: measured[name].value for name in leaves}, known))
+        value = float(combined(metric, values, known))
         found = _interval_of(metric, used, known, statistics)
         low, high = float(found.low[-1]), float(found.high[-1])
         interval = None if low != low else (low, high)

@@ -85,13 +85,16 @@ class Decoded:
 
     def sample(self, info: ScorerInfo, align: Align) -> Sample:
         """What the scorer sees."""
-        reference = self.reference if info.needs_reference else None
-        return Sample(self.clip, reference, self.job.prompt, align, self.job.metadata.read(info.reads))
+        clip, reference = self.clip, self.reference if info.needs_reference else None
+        assert isinstance(clip, Clip), "see problem and not_whole"
+        assert reference is None or isinstance(reference, Clip), "see problem and not_whole"
+        return Sample(clip, reference, self.job.prompt, align, self.job.metadata.read(info.reads))
 
     def sources(self) -> tuple[FrameSource, FrameSource | None]:
         """Video and reference, frame by frame."""
         sources = [source_of(media) if isinstance(media, Clip) else media for media in (self.clip, self.reference)]
         video, reference = (source if isinstance(source, FrameSource) else None for source in sources)
+        assert video is not None, "see problem"
         if reference is not None:
             reference.chunks = _of_reference(reference.chunks)
         return video, reference
@@ -114,8 +117,10 @@ class Decoded:
         """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
         if not isinstance(outcome, Score):
             return outcome
+        assert not isinstance(self.clip, Exception), "what couldn't be decoded has no score"
         notes = list(self.clip.notes)
         if info.needs_reference:
+            assert isinstance(self.reference, Clip | FrameSource), "nor has what lacks its reference"
             notes += (f"reference: {note}" for note in self.reference.notes)
         if info.even_frames and self.clip.variable_frame_rate:
             notes.append(VARIABLE_RATE)
@@ -219,7 +224,7 @@ class Decoding:
         wanted = [infos[index] for index, _ in job.wants]
         comparing = [info for info in wanted if info.needs_reference] if job.reference else []
         for path, scorers in ((job.path, wanted), (job.reference, comparing)):
-            if scorers:
+            if path is not None and scorers:
                 whole = not all(info.streams for info in scorers)
                 stream = any(info.streams for info in scorers)
                 self._decoder(scorers is comparing).put(Path(path), whole=whole, stream=stream)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.units import Unit
@@ -21,6 +21,9 @@ from nova_bench.pipeline.plan import Plan, content_digest
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
 from nova_bench.video import write_image, write_lossless, write_mp4
 from nova_bench.video.frame_folder import FOLDER_FPS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifac
         return FailedUnit(unit.digest, "the model made nothing of it")
     if problem := _no_pixels(output.frames):
         return FailedUnit(unit.digest, problem)
-    suffix, write = _writer(output, plan)
+    suffix, write = _writer(output.frames, plan)
     return Draft(unit.digest, suffix, write, output.details["seconds"], output.details)
 
 
@@ -169,9 +172,9 @@ def _external(unit: Unit, path: Path, details: dict[str, Any]) -> Artifact | Fai
         return FailedUnit(unit.digest, f"{path}: {error.strerror or error}", failure_details(error))
 
 
-def _writer(output: Output, plan: Plan) -> tuple[str, Callable[[Path], object]]:
-    """File type and writing function for the frames of an output: PNG for images, h264 or FFV1 for videos."""
-    frames, fps = output.frames, plan.suite.sampling.fps
+def _writer(frames: Tensor, plan: Plan) -> tuple[str, Callable[[Path], object]]:
+    """File type and writing function for frames: PNG for images, h264 or FFV1 for videos."""
+    fps = plan.suite.sampling.fps
     if len(frames) == 1:
         return ".png", lambda path: write_image(path, frames[0])
     if plan.suite.sampling.lossless:

@@ -211,12 +211,12 @@ def _generated_units(
     shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
     entries = suite_prompts(suite, file_digest, notice)
     uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference
-    count = sum(entry.samples for entry in entries)
+    count = sum(entry.samples or 1 for entry in entries)
     _notice_limit(count, limit, notice)
     if limit is None and count > MOST_UNITS:
         raise UserError(f"suite {suite.name}: {count} samples, more than {MOST_UNITS}", "correct samples_per_prompt")
     most = MOST_UNITS if limit is None else limit
-    samples = [(entry, index) for entry in entries for index in range(min(entry.samples, most))]
+    samples = [(entry, index) for entry in entries for index in range(min(entry.samples or 1, most))]
     units: list[Unit] = []
     for entry, group in groupby(limited(samples, limit, suite.scorers, lambda s: s[0].tags), key=itemgetter(0)):
         image_digest = _first_frame_digest(entry, file_digest)

@@ -63,7 +63,8 @@ class Preview:
     def seconds(self) -> float | None:
         """All that is left to do; None where a part of it was never timed."""
         parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
-        return None if None in parts else sum(parts)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
 
     @property
     def summary(self) -> str:
@@ -130,7 +131,8 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     speeds = _Speeds(store, plan.suite.execution.device)
     unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
-    scorers, assets = [], set()
+    scorers: list[ScorerPreview] = []
+    assets: set[str] = set()
     must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     for scorer in plan.scorers:
         asked = must_see.get(scorer.info.name)

@@ -50,13 +50,14 @@ def required_units(
     found = {}
     for decider in scorers:
         keepers = [scorer for scorer in scorers if scorer.keep and scorer.keep.scorer == decider.info.name]
-        if not keepers or any(keeper.keep.first is None for keeper in keepers):
+        firsts = [scorer.keep.first for scorer in keepers if scorer.keep]
+        if not keepers or None in firsts:
             continue
         verdicts = scores_of(decider)
         digests = {v.unit.digest for v in verdicts if not any(keeper.applies_to(v.unit) for keeper in keepers)}
-        for keeper in keepers:
+        for keeper, first in zip(keepers, firsts, strict=True):
             own = [verdict for verdict in verdicts if keeper.applies_to(verdict.unit)]
-            digests.update(verdict.unit.digest for verdict in _up_to(own, keeper.keep.first))
+            digests.update(verdict.unit.digest for verdict in _up_to(own, first))
         found[decider.info.name] = frozenset(digests)
     return found
 
@@ -74,7 +75,7 @@ def _up_to(verdicts: Sequence[SampleScore], first: int | None) -> list[SampleSco
         if first is not None and taken.get(prompt, 0) == first:
             continue
         walked.append(verdict)
-        if verdict.status is None or (verdict.status == Status.OK and verdict.row.value == 1):
+        if verdict.status is None or (verdict.status == Status.OK and verdict.value == 1):
             taken[prompt] = taken.get(prompt, 0) + 1
     return walked
 
@@ -88,7 +89,7 @@ def _kept(scores: Scores, verdicts: Scores, keep: KeepSpec) -> Scores:
         verdict = walked.get(score.unit.digest)
         if verdict is not None and verdict.status != Status.OK:
             kept.append(_undecided(score, verdict, keep.scorer))
-        elif verdict is not None and verdict.row.value == 1:
+        elif verdict is not None and verdict.value == 1:
             kept.append(score)
     return tuple(kept)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from nova_bench.assets import asset_path
 from nova_bench.config.fields import Align
@@ -24,7 +25,7 @@ from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure
 from nova_bench.pipeline.plan import Plan, PlannedScorer
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.scorers.base import Score, Scorer, ScorerContext
-from nova_bench.scorers.streaming import Part, measure
+from nova_bench.scorers.streaming import Part, StreamingScorer, measure
 from nova_bench.store import Artifact, Row, Status, Store
 from nova_bench.video.limits import MediaLimits
 
@@ -244,6 +245,7 @@ class ScoreWorker:
                 continue
             scorer = self._scorer(index)
             if not isinstance(scorer, Exception):
+                assert isinstance(scorer, StreamingScorer), f"{info.name} says that it streams"
                 parts[index] = Part(scorer.begin, compares)
         report_step(_step(", ".join(self._planned[index].info.name for index in parts), [entry]))
         paired = [part for part in parts.values() if part.paired]
@@ -274,16 +276,18 @@ class ScoreWorker:
                     yield replace(row, status=Status.NOT_MEASURABLE, message=NO_REFERENCE)
                 elif (problem := entry.problem(info.needs_reference)) is not None:
                     yield replace(row, message=one_line(problem), details=failure_details(problem, "decode"))
-                elif isinstance(scorer := self._scorer(index), Exception):
-                    yield complete(row, scorer)
+                elif isinstance(unusable := self._scorer(index), Exception):
+                    yield complete(row, unusable)
                 elif (part := streamed.get(index)) is not None:
-                    yield complete(replace(row, seconds=part.seconds), entry.noted(part.outcome, info))
+                    yield complete(replace(row, seconds=part.seconds), entry.noted(part.result(), info))
                 elif (error := entry.not_whole(info.needs_reference, self._limits)) is not None:
                     yield complete(row, error)
                 else:
                     ready.append((entry, row))
         if not ready:
             return
+        scorer = self._scorer(index)
+        assert not isinstance(scorer, Exception), "nothing is ready for a scorer that can't be used"
 
         def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
             report_step(_step(info.name, [entry for entry, _ in part]))
@@ -316,17 +320,14 @@ class ScoreWorker:
         """Use a scorer no more in this process; returns its samples' error. The other scorers go on."""
         if is_out_of_memory(error):
             free_memory()
-        of_user = isinstance(error, UserError)
-        problem = UserError(
-            f"the scorer can't be used: {error.message if of_user else one_line(error)}",
-            error.remedy if of_user else None,
-        )
+        message, remedy = (error.message, error.remedy) if isinstance(error, UserError) else (one_line(error), None)
+        problem = UserError(f"the scorer can't be used: {message}", remedy)
         problem.__cause__ = error
         self._built[index] = problem
         return problem
 
 
-def _is_of_all(outcome: object) -> bool:
+def _is_of_all(outcome: object) -> TypeGuard[UserError]:
     """Whether an error is about more than one video: weights that are missing or damaged, for example."""
     return isinstance(outcome, UserError) and not isinstance(outcome, MediaError)
 

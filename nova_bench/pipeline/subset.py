@@ -27,7 +27,7 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
             raise UserError(
                 f"--dims: suite {suite.name} has no scorer {name!r}{nearest(name, uses)}", f"it has: {', '.join(uses)}"
             )
-    wanted = {*names, *(uses[name].keep.scorer for name in names if uses[name].keep)}
+    wanted = {*names, *(keep.scorer for name in names if (keep := uses[name].keep))}
     scorers = tuple(use for use in suite.scorers if use.name in wanted)
     if left_out := [name for name in uses if name not in wanted]:
         chosen = ", ".join(use.name for use in scorers)
@@ -39,8 +39,8 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
     changes["published"] = _published(suite.published, {*wanted, *derived})
     if suite.prompts and all(use.tags for use in scorers):
         tags = dict.fromkeys(tag for use in scorers for tag in use.tags)
-        chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
-        if not chosen:
+        kept = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
+        if not kept:
             raise UserError(
                 f"--dims: prompts.tags of suite {suite.name} has none of {', '.join(tags)}", "leave prompts.tags out"
             )

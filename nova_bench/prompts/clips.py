@@ -52,7 +52,7 @@ class ClipPrompts:
 
     def _listed(self) -> Iterator[tuple[PromptEntry, Path]]:
         for sample in self._samples():
-            path = Path(sample.path)
+            path = sample.there
             recipe = self._recipe(path)
             entry = PromptEntry(
                 text=sample.prompt,
@@ -85,11 +85,12 @@ class ClipPrompts:
         if self._spec.manifest is not None:
             where = locate(self._spec.manifest)
             samples = read_manifest(where, self._notice)
-            if unused := [sample.path for sample in samples if sample.reference]:
+            if unused := [sample.path for sample in samples if sample.path and sample.reference]:
                 self._notice(
                     f"{where}: {len(unused)} references are not used, as each clip is its own: {listed(unused)}", unused
                 )
         else:
+            assert self._spec.folder is not None, "one of both, see ClipPromptsSpec"
             where = locate(self._spec.folder)
             if not where.is_dir():
                 raise UserError(f"{where}: no such folder", "correct prompts.clips.folder")

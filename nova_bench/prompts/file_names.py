@@ -22,7 +22,7 @@ class Meaning(NamedTuple):
     """Prompt and sample index of a file."""
 
     prompt: str
-    index: int
+    sample_index: int
 
 
 def meaning(relative: Path, naming: Naming, suffixed: bool = True) -> Meaning:

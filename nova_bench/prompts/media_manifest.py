@@ -48,7 +48,7 @@ def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]
         )
         for place, row in records
     ]
-    counts = Counter(sample.path for sample in samples)
+    counts = Counter(sample.path for sample in samples if sample.path)
     if again := [name for name, count in counts.items() if count > 1]:
         warn(f"{path}: {len(again)} files have several rows and count once for each ({listed(again)})", again)
     if not any(row.prompt for _, row in records):

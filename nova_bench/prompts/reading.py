@@ -47,26 +47,27 @@ def suite_prompts(
     """
     spec = suite.prompts
     given = [f"prompts.{source}" for source in SOURCES if spec is not None and getattr(spec, source)]
-    if len(given) != 1:
+    if spec is None or len(given) != 1:
         problem = f"{' and '.join(given)} at once" if given else f"the model `{suite.model.adapter}` needs prompts"
         raise UserError(
             f"suite {suite.name}: {problem}",
             f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
     # The parts of a benchmark's own list share prompts by design.
-    entries = _merged(_entries(suite, digest, notice), unheard if spec.source else notice)
+    entries = _merged(_entries(suite, spec, digest, notice), unheard if spec.source else notice)
     return _with_dense_texts(_tagged(entries, spec, notice), spec, notice)
 
 
-def _entries(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., None]) -> list[PromptEntry]:
+def _entries(
+    suite: Suite, spec: PromptsSpec, digest: Callable[[Path], str], notice: Callable[..., None]
+) -> list[PromptEntry]:
     """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
-    spec = suite.prompts
     if spec.source:
         place = f"prompt source {spec.source}"
         listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
         return [_sampled(entry, spec.samples_per_prompt or entry.samples).placed(place) for entry in listed]
     made = _source(suite, digest, notice)
-    entries = made.entries() if made else list(spec.entries) if spec.entries else _read(spec.file)
+    entries = made.entries() if made else _read(spec.file) if spec.file else list(spec.entries)
     return [_sampled(entry, entry.samples or spec.samples_per_prompt) for entry in entries]
 
 
@@ -153,7 +154,7 @@ def _joined(first: PromptEntry, second: PromptEntry) -> PromptEntry:
     return first.model_copy(
         update={
             "tags": tuple(dict.fromkeys((*first.tags, *second.tags))),
-            "samples": max(first.samples, second.samples),
+            "samples": max(first.samples or 1, second.samples or 1),
             "reference": first.reference or second.reference,
             "metadata": first.metadata.joined(second.metadata, first.text),
         }

@@ -46,10 +46,11 @@ class ShapesPrompts:
         for index, clip in chosen:
             text = clip.caption if spec.captions == "short" else clip.dense_caption
             recipe = ["shapes", VERSION, spec.split, spec.seed, index, *self._size]
-            files = {}
+            image, reference = None, None
             if spec.images:
-                files = {"image": made_file(recipe, ".png"), "reference": made_file([*recipe, self._frames], ".mkv")}
-            yield PromptEntry(text=text, tags=tags(text), **files).placed("prompts.shapes"), clip
+                image, reference = made_file(recipe, ".png"), made_file([*recipe, self._frames], ".mkv")
+            entry = PromptEntry(text=text, tags=tags(text), image=image, reference=reference)
+            yield entry.placed("prompts.shapes"), clip
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
         """Draw and write those files that are in ``wanted``."""

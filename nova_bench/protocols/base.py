@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nova_bench.config.suite import PromptEntry
+
+    Number = TypeVar("Number", float, np.ndarray)
+    """What :meth:`Composite.value` computes with: floats, or arrays with one number per bootstrap resample."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,6 @@ class FileNames:
     name: str
     summary: str
     file_name: Callable[[str, int, str], str]
-
-
-class Number(Protocol):
-    """What :meth:`Composite.value` computes with: floats, or arrays with one number per bootstrap resample."""
-
-    def __sub__(self, other: float) -> Number: ...
-    def __mul__(self, other: float) -> Number: ...
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,12 @@ def json_table(table: Table) -> str:
 
 
 def _fields(cell: Cell, column: Column) -> list[str]:
-    numeric = isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool)
     low, high = (shown(bound, cell, column) for bound in cell.ci) if cell.ci else (None, None)
     better = column.higher_is_better if cell.higher_is_better is None else cell.higher_is_better
     scale = column.scale if cell.scale is None else cell.scale
-    value: Value = shown(cell.value, cell, column) if numeric and scale != 1 else cell.value
+    value: Value = cell.value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and scale != 1:
+        value = shown(value, cell, column)
     parts = (
         column.key,
         "published" if cell.published else column.kind,

@@ -96,7 +96,7 @@ def _box(axes: Axes, box: Box) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
     outline: dict[str, Any] = {"facecolor": PAPER, "edgecolor": INK, "linewidth": 0.9, "zorder": 3}
-    place = {"ha": "center", "va": "center", "size": 7, "zorder": 5, "linespacing": 1.25}
+    place: dict[str, Any] = {"ha": "center", "va": "center", "size": 7, "zorder": 5, "linespacing": 1.25}
     (x, y), (width, height) = box.at, box.size
     if box.kind == "operation":
         axes.add_patch(Circle(box.at, width / 2, **outline))

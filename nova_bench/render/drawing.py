@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from functools import singledispatch
 from textwrap import fill, shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.render.figure_spec import (
     BarStack,
@@ -37,7 +37,7 @@ def drawing(spec: FigureSpec) -> Figure:
     raise TypeError(f"no drawing for {type(spec).__name__}")
 
 
-def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: object) -> tuple[Figure, list[Axes]]:
+def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: Any) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTHS[spec.width], height), layout="constrained")
@@ -58,7 +58,7 @@ def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> Non
         figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 
-def _halo() -> dict[str, object]:
+def _halo() -> dict[str, Any]:
     """A paper-coloured box that keeps a label readable on top of lines."""
     return {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
 
@@ -69,7 +69,7 @@ def _beside(
     at: tuple[float, float],
     coordinates: tuple[str, str],
     shift: tuple[int, int],
-    **style: object,
+    **style: Any,
 ) -> None:
     """A small label at a reference line; it lies on the drawing and takes no room from it."""
     text = ax.annotate(
@@ -285,7 +285,7 @@ def _bars(spec: BarStack) -> Figure:
 @drawing.register(Scatter)
 def _scatter(spec: Scatter) -> Figure:
     figure, (ax,) = _figure(spec, 2.6 if spec.width == "column" else 3.6)
-    pairs = []
+    pairs: list[tuple[float, float]] = []
     for index, points in enumerate(spec.sets):
         style = look(index)
         kept = [(x, y) for x, y in zip(points.x, points.y, strict=True) if is_number(x) and is_number(y)]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 Number = float | None
 Numbers = tuple[Number, ...]
@@ -116,7 +116,7 @@ class Curve:
     """y over x with an optional band (``low``, ``high``)."""
 
     label: str
-    x: Numbers
+    x: tuple[float, ...]
     y: Numbers
     low: Numbers | None = None
     high: Numbers | None = None
@@ -212,7 +212,7 @@ class Scatter(FigureSpec):
                 yield {"set": points.label, "x": x, "y": y}
 
 
-def is_number(value: Number) -> bool:
+def is_number(value: Number) -> TypeGuard[float]:
     """Whether there is a finite number to draw."""
     return value is not None and math.isfinite(value)
 

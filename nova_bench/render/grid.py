@@ -137,7 +137,7 @@ def _heading(column: Column, footnotes: _Footnotes) -> GridColumn:
         title = f"{title} ({clean_text(column.unit)})"
     marks = (footnotes.mark(f"Published, not measured here: {column.source}"),) if published else ()
     pointer = arrow(column.higher_is_better) if column.kind == "measured" else ""
-    align = "right" if column.kind in NUMERIC_KINDS else "left"
+    align: Literal["left", "right"] = "right" if column.kind in NUMERIC_KINDS else "left"
     return GridColumn(title, pointer, align, marks, published, column.kind == "label")
 
 
@@ -154,7 +154,7 @@ def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> Grid
             marks.append(footnotes.mark(cell.note))
         text = DASH
     else:
-        text = _value(cell, column)
+        text = _value(cell.value, cell, column)
         if cell.unit and cell.unit != column.unit and "unit" not in derived:
             text = f"{text} {clean_text(cell.unit)}"
         if cell.ci is not None and "interval" not in derived:
@@ -205,12 +205,12 @@ def shown(value: float, cell: Cell, column: Column) -> float:
     return float(value) if scale == 1 else float(value) * scale
 
 
-def _value(cell: Cell, column: Column) -> str:
-    if isinstance(cell.value, bool):
-        return "yes" if cell.value else "no"
-    if isinstance(cell.value, str):
-        return clean_text(cell.value)
-    return _number(cell.value, cell, column)
+def _value(value: float | str, cell: Cell, column: Column) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return clean_text(value)
+    return _number(value, cell, column)
 
 
 def _number(value: float, cell: Cell, column: Column) -> str:

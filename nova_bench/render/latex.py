@@ -139,7 +139,7 @@ def _escape(char: str) -> str:
     for known in (_SYMBOLS, _GREEK):
         if char in known:
             return known[char]
-    base, *accents = unicodedata.normalize("NFD", char)
+    base, *accents = list(unicodedata.normalize("NFD", char))
     if base.isascii() and base.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS:
         return rf"\{_ACCENTS[accents[0]]}{{{base}}}"
     return rf"\texttt{{U+{ord(char):04X}}}"

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 INK = "#1c2024"
 MUTED = "#646b73"
@@ -22,7 +26,7 @@ HATCHES = ("", "///", "\\\\\\", "xxx", "---", "|||", "+++", "//--")  # lines onl
 WIDTHS = {"column": 3.3, "page": 6.8}
 PNG_DPI = 300
 
-_RC = {
+_RC: dict[RcKeyType, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
     "axes.formatter.use_mathtext": False,

@@ -81,7 +81,8 @@ class Cell:
     ci_missing: str = ""
 
     def __post_init__(self) -> None:
-        value = self.value.item() if hasattr(self.value, "item") else self.value  # NumPy and torch scalars
+        value: Any = self.value
+        value = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
         if value is not None and not isinstance(value, (bool, int, float, str)):
             raise TypeError(f"a cell holds a number, text, a truth value or None, not {type(value).__name__}")
         if isinstance(value, float) and math.isnan(value):

@@ -59,8 +59,9 @@ def ansi_text(table: Table, width: int = PLAIN_WIDTH) -> str:
 def _printed(table: Table, width: int, color: bool) -> str:
     from rich.console import Console
 
+    written = io.StringIO()
     console = Console(
-        file=io.StringIO(),
+        file=written,
         width=width,
         force_terminal=color,
         color_system="standard" if color else None,
@@ -71,7 +72,7 @@ def _printed(table: Table, width: int, color: bool) -> str:
         _environ={},
     )
     console.print(TerminalTable(table))
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()).strip("\n") + "\n"
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines()).strip("\n") + "\n"
 
 
 def _widths(grid: Grid, room: int) -> list[int] | None:

@@ -26,8 +26,8 @@ def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
                 cells = {
                     "sample": Cell(sample_name(score.unit)),
                     "end": Cell(end),
-                    "value": Cell(score.row.value, unit=info.unit, digits=info.digits),
-                    "why": Cell(why(score.row.details)),
+                    "value": Cell(score.value, unit=info.unit, digits=info.digits),
+                    "why": Cell(why(score.scored.details)),
                 }
                 rows.append(Row(cells, info.name))
     columns = (
@@ -42,9 +42,9 @@ def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
 def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
     """(lowest, highest) samples, the most extreme first; no sample is in both, and none where all are equal."""
     scored = [score for score in summary.samples if score.status == Status.OK]
-    if len({score.row.value for score in scored}) < 2:
+    if len({score.value for score in scored}) < 2:
         return [], []
-    ordered = sorted(scored, key=lambda score: score.row.value)
+    ordered = sorted(scored, key=lambda score: score.value)
     count = min(AT_EACH_END, len(ordered) // 2)
     return ordered[:count], ordered[::-1][:count]
 
@@ -57,7 +57,7 @@ def worst(summaries: Iterable[MetricSummary]) -> list[SampleScore]:
     scored = []
     for summary in summaries:
         sign = -1 if summary.scorer.info.higher_is_better is False else 1
-        scored += [(sign * score.row.value, score) for score in summary.samples if score.status == Status.OK]
+        scored += [(sign * score.value, score) for score in summary.samples if score.status == Status.OK]
     return [score for _, score in sorted(scored, key=lambda entry: entry[0])[:WORST]]
 
 

@@ -47,7 +47,7 @@ def run_figures(
     panels = [
         Panel(
             summary.scorer.info.name,
-            (Group(model_name(plan), tuple(s.row.value for s in summary.samples if s.status == Status.OK)),),
+            (Group(model_name(plan), tuple(s.value for s in summary.samples if s.status == Status.OK)),),
             summary.scorer.info.unit,
         )
         for summary in summaries

@@ -63,7 +63,7 @@ def gallery_item(
     problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)
     if isinstance(artifact, FailedUnit):
         problems.setdefault(artifact.error)
-    ok = {name: score.row for name, score in scores.items() if score.status == Status.OK}
+    ok = {name: score.scored for name, score in scores.items() if score.status == Status.OK}
     return GalleryItem(
         prompt=unit.prompt,
         sample_index=unit.sample_index,

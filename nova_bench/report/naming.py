@@ -65,11 +65,11 @@ def interval_note(
     if not names:
         return f"{head}none; an interval needs two prompts with a score that differ."
     parts = []
-    for method, prompts in names.items():
-        fewest, most = min(prompts.values()), max(prompts.values())
+    for method, counts in names.items():
+        fewest, most = min(counts.values()), max(counts.values())
         over = f"{fewest} prompts" if fewest == most else f"{fewest} to {most} prompts"
         over = f"up to {trainings} trainings and {over}" if method == Method.WELCH else over
-        parts.append(f"{method} over {over}" + (f" ({', '.join(prompts)})" if len(names) > 1 else ""))
+        parts.append(f"{method} over {over}" + (f" ({', '.join(counts)})" if len(names) > 1 else ""))
     if Method.BOOTSTRAP in names:
         parts.append(f"bootstrap: expanded percentiles, {statistics.resamples:,} resamples, seed {statistics.seed}")
     return f"{head}{'; '.join(parts)}."
@@ -117,7 +117,7 @@ def why_missing(summary: MetricSummary) -> str:
         first = next(score for score in summary.samples if score.status == Status.FAILED)
         return f"not computed: {summary.n_failed} of {summary.n_requested} samples failed: {problem_of(first)}"
     if summary.n_not_measurable:
-        reasons = dict.fromkeys(s.row.message for s in summary.samples if s.status == Status.NOT_MEASURABLE)
+        reasons = dict.fromkeys(s.scored.message for s in summary.samples if s.status == Status.NOT_MEASURABLE)
         return f"not measurable on these samples: {'; '.join(list(reasons)[:SHOWN_REASONS])}"
     return NOT_YET
 
@@ -197,7 +197,7 @@ def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | Failed
         return []
     problems: dict[str, _Problem] = {}
     for unit in lacking:
-        if (found := artifacts.get(unit.digest)) is not None:
+        if isinstance(found := artifacts.get(unit.digest), FailedUnit):
             _note_problem(problems, unit, found.error)
     made = f"samples: {len(units) - len(lacking)} of {len(units)} made"
     return [made, *_told_once(list(problems.values()))] if problems else [f"{made}; {NOT_YET}"]

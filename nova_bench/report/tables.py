@@ -78,7 +78,7 @@ def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
 
 def _value_cell(summary: MetricSummary) -> Cell:
     info = summary.scorer.info
-    values = {score.row.value for score in summary.samples if score.status == Status.OK}
+    values = {score.value for score in summary.samples if score.status == Status.OK}
     equal = f"all {summary.n_ok} equal" if len(values) == 1 else ""
     return Cell(
         summary.value,
@@ -112,9 +112,9 @@ def _final_cell(score: CompositeSummary) -> Cell:
 
 def _sample_cell(score: SampleScore, not_tried: str) -> Cell:
     if score.status == Status.OK:
-        return Cell(score.row.value)
+        return Cell(score.value)
     if score.status == Status.NOT_MEASURABLE:
-        return Cell(None, note=f"not measurable: {score.row.message}")
+        return Cell(None, note=f"not measurable: {score.scored.message}")
     return Cell(None, note=f"failed: {problem_of(score)}" if score.status == Status.FAILED else not_tried)
 
 

@@ -11,7 +11,7 @@ from nova_bench.core.notices import Notice
 from nova_bench.render.export import write_tables
 from nova_bench.render.figures import write_figure
 from nova_bench.render.html.media import DEFAULT_BUDGET
-from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.html.report import Report, Section, write_report
 from nova_bench.report.notices import page_lines, write_notices
 from nova_bench.report.reported import Reported
 from nova_bench.report.richness import PAGE, kept_report
@@ -61,7 +61,8 @@ def write_content(content: Content, folder: Path) -> Reported:
     )
     if kept := kept_report(out, page, content.name):
         return reported.with_kept(kept)
-    for place, part in [(Path(), page), *((Path(section.slug), section) for section in sections)]:
+    parts: list[tuple[Path, Report | Section]] = [(Path(), page), *((Path(part.slug), part) for part in sections)]
+    for place, part in parts:
         if part is not page or part.tables:
             write_tables(part.tables, out / "tables" / place)
         for figure in part.figures:

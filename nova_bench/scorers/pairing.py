@@ -188,6 +188,7 @@ class _Side:
     @property
     def time(self) -> Fraction:
         """When the head is shown."""
+        assert self._times is not None, "asked only of a side that is timed"
         return self._times[self._at]
 
     @property

@@ -58,9 +58,10 @@ class StreamingScorer(ABC):
             reference = source_of(sample.reference)
         part = Part(self.begin, self.needs_reference)
         measure([part], video, reference, sample.align)
-        if isinstance(part.outcome, Exception):
-            raise part.outcome
-        return part.outcome
+        outcome = part.result()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 @dataclass
@@ -77,17 +78,26 @@ class Part:
         self._try(lambda: setattr(self, "_measurement", self.begin(video)))
 
     def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray] = ()) -> None:
-        self._try(lambda: self._measurement.add(frames, references))
+        self._try(lambda: self._begun().add(frames, references))
 
     def finish(self, pairs: FramePairs | None) -> None:
-        self._try(lambda: setattr(self, "outcome", self._measurement.finish(pairs)))
+        self._try(lambda: setattr(self, "outcome", self._begun().finish(pairs)))
         if isinstance(self.outcome, Score) and pairs is not None:
             self.outcome = replace(self.outcome, notes=(*self.outcome.notes, *pairs.notes))
+
+    def result(self) -> Score | Exception:
+        """The outcome, after :func:`measure`."""
+        assert self.outcome is not None, "measure gives every part an outcome"
+        return self.outcome
 
     def fail(self, error: Exception) -> None:
         """End with an error, unless it ended before."""
         if self.outcome is None:
             self.outcome, self._measurement = error, None
+
+    def _begun(self) -> Measurement:
+        assert self._measurement is not None, "a part without an outcome was started"
+        return self._measurement
 
     def _try(self, step: Callable[[], None]) -> None:
         if self.outcome is not None:
@@ -110,22 +120,24 @@ def measure(parts: Sequence[Part], video: FrameSource, reference: FrameSource | 
     paired = [part for part in parts if part.paired]
     for part in parts:
         part.start(video)
-    pairs = None
+    pairs: FramePairs | None = None
     with _failing(parts):
         with _failing(paired):
-            pairs = FramePairs(video, reference, align) if paired else None
+            if paired:
+                assert reference is not None, "who scores pairs decodes the reference"
+                pairs = FramePairs(video, reference, align)
         for chunk in video.chunks:
             for part in alone:
-                part.add(chunk.frames)
+                part.add(list(chunk.frames))
             with _failing(paired):
-                if _go_on(paired):
+                if pairs is not None and _go_on(paired):
                     for frames, references in pairs.of(chunk):
                         for part in paired:
                             part.add(frames, references)
             if not _go_on(parts):
                 return
         with _failing(paired):
-            if _go_on(paired):
+            if pairs is not None and _go_on(paired):
                 pairs.finish()
         for part in parts:
             part.finish(pairs if part.paired else None)

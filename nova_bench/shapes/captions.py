@@ -166,27 +166,24 @@ def _doing(motion: Motion, word: str) -> str:
     """A motion in words, after its verb in the right form."""
     parts = [word]
     if motion.kind == "move":
-        parts.append(motion.direction.replace(" ", " and "))
+        parts.append(motion.heading.replace(" ", " and "))
         if motion.speed:
             parts.append(_SPEED_WORD[motion.speed])
     elif motion.kind == "bounce":
-        parts.append(f"off the {WALL_OF[motion.direction]} wall")
+        parts.append(f"off the {WALL_OF[motion.heading]} wall")
     return " ".join(parts)
 
 
-def _clause(said: Claims, index: int, *, finite: bool) -> str:
+def _clause(said: Claims, shape: str, motion: Motion, *, finite: bool) -> str:
     """ "the circle moving right", "the circle moves right"."""
-    thing = said.things[index]
-    return f"the {named(thing.shape, said.count)} {_action(said, thing, finite=finite)}"
+    return f"the {named(shape, said.count)} {_action(said, motion, finite=finite)}"
 
 
-def _action(said: Claims, thing: ThingClaim, *, finite: bool) -> str:
-    kind = thing.motion.kind
-    return _doing(thing.motion, _FINITE[kind][said.count > 1] if finite else _PARTICIPLE[kind])
+def _action(said: Claims, motion: Motion, *, finite: bool) -> str:
+    return _doing(motion, _FINITE[motion.kind][said.count > 1] if finite else _PARTICIPLE[motion.kind])
 
 
-def _background(said: Claims) -> str:
-    name, gradient = said.background
+def _background(name: str, gradient: bool) -> str:
     return f"a {name} gradient background" if gradient else f"a plain {name} background"
 
 
@@ -201,16 +198,16 @@ def _verb(said: Claims) -> str:
 def _one_line(said: Claims, *, finite: bool) -> str:
     first = said.things[0]
     text = _noun(first, said.count)
-    where = f" on {_background(said)}" if said.background else ""
+    where = f" on {_background(*said.background)}" if said.background else ""
     if len(said.things) == 1:
-        doing = f" {_action(said, first, finite=finite)}" if first.motion else ""
+        doing = f" {_action(said, first.motion, finite=finite)}" if first.motion else ""
         return f"{text}{doing}{where}"
     second = said.things[1]
     if said.relation:
         text += f"{' is' if finite else ''} {_RELATION_WORDS[said.relation]} {_noun(second)}"
     else:
         text += f" and {_noun(second)}"
-    clauses = [_clause(said, index, finite=finite) for index, thing in enumerate(said.things) if thing.motion]
+    clauses = [_clause(said, thing.shape, thing.motion, finite=finite) for thing in said.things if thing.motion]
     return f"{text}{where}" + (f", {' and '.join(clauses)}" if clauses else "")
 
 
@@ -221,9 +218,9 @@ def _sentences(said: Claims) -> str:
         joint = _RELATION_WORDS[said.relation] if said.relation else "and"
         head += f" {joint} {_noun(said.things[1])}"
     sentences = [head]
-    for index, thing in enumerate(said.things):
+    for thing in said.things:
         if thing.motion:
-            clause = _clause(said, index, finite=True)
+            clause = _clause(said, thing.shape, thing.motion, finite=True)
             sentences.append(clause[0].upper() + clause[1:])
     if said.background:
         name, gradient = said.background

@@ -22,7 +22,7 @@ _DEGREE = pi / 180
 _STAR_NORMALS = [(cos(angle * _DEGREE), sin(angle * _DEGREE)) for angle in (-90, -18, 54, 126, 198)]
 
 
-def distance(shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
+def distance(shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray | np.float64) -> np.ndarray:
     """Signed distance to the outline (inside negative) of points relative to the bounding box's centre.
 
     All arguments broadcast; x, y and radius share one unit. Outside of corners the distance is a lower bound, which

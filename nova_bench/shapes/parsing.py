@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from nova_bench.core.errors import UserError
 from nova_bench.shapes.captions import (
@@ -93,7 +94,7 @@ def _patterns() -> Iterator[str]:
 _PATTERNS = [re.compile(pattern) for pattern in _patterns()]
 
 
-def _read(found: dict[str, str | None]) -> Claims | None:
+def _read(found: dict[str, str | Any]) -> Claims | None:
     """Claims from a pattern's groups; None where the words contradict each other."""
     counts = [
         COUNT_WORDS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)
@@ -117,9 +118,9 @@ def _read(found: dict[str, str | None]) -> Claims | None:
         things,
         count=counts[0],
         relation=_RELATION_OF[found["relation"]] if found.get("relation") else None,
-        background=(ground or shade, shade is not None) if ground or shade else None,
+        background=(name, shade is not None) if (name := ground or shade) else None,
     )
 
 
-def _tags(found: dict[str, str | None]) -> list[str]:
+def _tags(found: dict[str, str | Any]) -> list[str]:
     return [tag for tag in ("1", "2") if f"shape{tag}" in found]

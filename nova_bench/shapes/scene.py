@@ -58,10 +58,16 @@ class Motion:
     speed: str | None = None
 
     @property
+    def heading(self) -> str:
+        """The direction of a motion that has one."""
+        assert self.direction is not None, f"{self.kind} has no direction"
+        return self.direction
+
+    @property
     def name(self) -> str:
         """Kind and direction in one word or two: "static", "up left", "bounce right", "grow"."""
         if self.kind == "move":
-            return self.direction
+            return self.heading
         return f"{self.kind} {self.direction}" if self.direction else self.kind
 
 

@@ -90,7 +90,7 @@ def name_background(background: np.ndarray) -> tuple[str, bool]:
     """Colour name and whether it shades off, for [T, 64, 1, 3]."""
     top, bottom = np.median(background[:, 0, 0], axis=0), np.median(background[:, -1, 0], axis=0)
     off = {name: np.linalg.norm(_lab(top) - _lab(rgb)) for name, rgb in BACKGROUND_RGB.items()}
-    return min(off, key=off.get), bool(np.abs(top - bottom).mean() > _SHADE)
+    return min(off, key=off.__getitem__), bool(np.abs(top - bottom).mean() > _SHADE)
 
 
 def blobs_of(frames: np.ndarray, background: np.ndarray) -> list[list[Blob]]:

@@ -19,8 +19,9 @@ from nova_bench.nova.vae.layers import (
     MidBlock,
     ResBlock,
     UpsampleSpace,
+    UpsampleVideo,
 )
-from nova_bench.nova.vae.opensora import AutoencoderKLOpenSora
+from nova_bench.nova.vae.opensora import AutoencoderKLOpenSora, DecoderBlock, EncoderBlock
 
 
 def moments(vae: AutoencoderKLOpenSora, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,6 +32,7 @@ def moments(vae: AutoencoderKLOpenSora, frames: Tensor) -> tuple[Tensor, Tensor]
     encoder = vae.encoder
     x = _conv(encoder.conv_in, frames)
     for block in encoder.down_blocks:
+        assert isinstance(block, EncoderBlock)
         for layer in (*block.resnets, *block.downsamplers):
             x = _layer(layer, x)
     x = _conv(encoder.conv_out, F.silu(_norm(encoder.conv_norm_out, _mid(encoder.mid_block, x))))
@@ -46,6 +48,7 @@ def decode(vae: AutoencoderKLOpenSora, latents: Tensor) -> Tensor:
     x = latents if vae.post_quant_conv is None else _conv(vae.post_quant_conv, latents)
     x = _mid(decoder.mid_block, _conv(decoder.conv_in, x))
     for block in decoder.up_blocks:
+        assert isinstance(block, DecoderBlock)
         for layer in (*block.resnets, *block.upsamplers):
             x = _layer(layer, x)
     return _conv(decoder.conv_out, F.silu(_norm(decoder.conv_norm_out, x)))
@@ -54,10 +57,13 @@ def decode(vae: AutoencoderKLOpenSora, latents: Tensor) -> Tensor:
 def _layer(layer: nn.Module, x: Tensor) -> Tensor:
     if isinstance(layer, ResBlock):
         return _residual(layer, x)
+    if isinstance(layer, Attention):
+        return _attention(layer, x)
     if isinstance(layer, Downsample):
         return _conv(layer.conv, F.pad(x, (0, 1, 0, 1)), stride=2)
     if isinstance(layer, UpsampleSpace):
         return _conv(layer.conv, F.interpolate(x, scale_factor=(1, 2, 2), mode="nearest"))
+    assert isinstance(layer, UpsampleVideo)
     first = F.interpolate(x[:, :, :1], scale_factor=(1, 2, 2), mode="trilinear")
     if x.shape[2] > 1:
         first = torch.cat((first, F.interpolate(x[:, :, 1:], scale_factor=2, mode="trilinear")), 2)
@@ -71,9 +77,9 @@ def _residual(block: ResBlock, x: Tensor) -> Tensor:
 
 
 def _mid(block: MidBlock, x: Tensor) -> Tensor:
-    x = _residual(block.resnets[0], x)
-    x = x + _attention(block.attentions[0], x)
-    return _residual(block.resnets[1], x)
+    x = _layer(block.resnets[0], x)
+    x = x + _layer(block.attentions[0], x)
+    return _layer(block.resnets[1], x)
 
 
 def _attention(layer: Attention, x: Tensor) -> Tensor:

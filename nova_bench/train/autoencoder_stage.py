@@ -36,7 +36,7 @@ class AutoencoderStage:
     """
 
     name = "autoencoder"
-    outer = ("conv_in", "decoder.conv_out")
+    outer: tuple[str, ...] = ("conv_in", "decoder.conv_out")
 
     def __init__(self, spec: TrainSpec, vae: AutoencoderKLOpenSora, device: str):
         self.module: nn.Module = vae
@@ -69,7 +69,8 @@ class AutoencoderStage:
         section = self._spec.autoencoder
         error = decode(self._vae, latents).float() - frames
         l1, l2 = error.abs().mean(), error.square().mean()
-        edge = sum(error.diff(dim=dim).abs().mean() for dim in (2, 3, 4) if error.shape[dim] > 1)
+        edges = [error.diff(dim=dim).abs().mean() for dim in (2, 3, 4) if error.shape[dim] > 1]
+        edge = sum(edges, start=error.new_zeros(()))
         psnr = -10 * torch.log10(l2.detach() / 4)
         return {
             "loss": l1 + section.square_weight * l2 + section.edge_weight * edge,
@@ -97,7 +98,7 @@ class DecoderStage(AutoencoderStage):
     """The same errors of pixels, with the encoder fixed and noise on the latents."""
 
     name = "decoder"
-    outer = ("conv_in", "conv_out")
+    outer: tuple[str, ...] = ("conv_in", "conv_out")
 
     def __init__(self, spec: TrainSpec, vae: AutoencoderKLOpenSora, device: str):
         super().__init__(spec, vae, device)
@@ -151,9 +152,10 @@ def _initialize(vae: AutoencoderKLOpenSora) -> None:
     for module in vae.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     for module in vae.modules():
         if isinstance(module, ResBlock):
             nn.init.zeros_(module.conv2.weight)
         elif isinstance(module, Attention):
-            nn.init.zeros_(module.to_out[0].weight)
+            nn.init.zeros_(module.get_parameter("to_out.0.weight"))

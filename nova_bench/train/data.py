@@ -14,7 +14,7 @@ from torch import Tensor
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
-from nova_bench.nova.vae import Autoencoder
+from nova_bench.nova.vae import AutoencoderKLOpenSora
 from nova_bench.train.autoencoder import moments
 from nova_bench.train.optimization import Precision
 from nova_bench.train.spec import DataSpec
@@ -58,7 +58,7 @@ class LatentClips:
 
 
 def encode_clips(
-    vae: Autoencoder, data: DataSpec, folder: Path, precision: Precision, progress: Progress
+    vae: AutoencoderKLOpenSora, data: DataSpec, folder: Path, precision: Precision, progress: Progress
 ) -> LatentClips:
     """Latents of the first ``data.clips`` clips, through files in ``folder`` that a later call reads instead.
 
@@ -81,7 +81,7 @@ def encode_clips(
 
 
 @torch.inference_mode()
-def _encode(vae: Autoencoder, clips: list[Any], precision: Precision) -> dict[str, np.ndarray]:
+def _encode(vae: AutoencoderKLOpenSora, clips: list[Any], precision: Precision) -> dict[str, np.ndarray]:
     parts = []
     for start in range(0, len(clips), CLIPS_PER_BATCH):
         frames = torch.stack([to_pixels(clip.frames) for clip in clips[start : start + CLIPS_PER_BATCH]])
@@ -100,7 +100,7 @@ def _encode(vae: Autoencoder, clips: list[Any], precision: Precision) -> dict[st
 def _writer(arrays: dict[str, np.ndarray]) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         with path.open("wb") as stream:
-            np.savez(stream, **arrays)
+            np.savez(stream, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
 
     return write
 

@@ -128,7 +128,7 @@ def _copy(vae: Any, frames: np.ndarray) -> np.ndarray:
     return to_uint8(vae.decode(mean))[0]
 
 
-def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, list[float]]:
+def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, list[float | int | None]]:
     """[share, low, high, number] of the videos in which each stated property holds."""
     from nova_bench.shapes import parse_caption
     from nova_bench.shapes.judge import checks, see
@@ -142,10 +142,10 @@ def _shares(captions: Sequence[str], videos: Sequence[np.ndarray]) -> dict[str, 
         for name, holds in results.items():
             if holds is not None:
                 found[name].append(holds)
-    shares = {}
-    for name, values in sorted(found.items()):
-        shares[name] = [None if value is None else round(value, 4) for value in _mean(values, True)] + [len(values)]
-    return shares
+    return {
+        name: [*(None if value is None else round(value, 4) for value in _mean(values, True)), len(values)]
+        for name, values in sorted(found.items())
+    }
 
 
 def _psnr(videos: Sequence[np.ndarray], truth: Sequence[np.ndarray], chosen: Sequence[int]) -> list[float | int | None]:
@@ -157,7 +157,9 @@ def _psnr(videos: Sequence[np.ndarray], truth: Sequence[np.ndarray], chosen: Seq
     return [*(None if value is None else round(value, 2) for value in _mean(values)), len(values)]
 
 
-def _mean(values: Sequence[float], binary: bool = False) -> tuple[float | None, float | None, float | None]:
+def _mean(
+    values: Sequence[float] | np.ndarray, binary: bool = False
+) -> tuple[float | None, float | None, float | None]:
     """Mean, low and high of one value a clip; None where there is no interval."""
     sums = np.asarray(values, np.float64)[None, :, None]
     means = cluster_means(sums, np.ones_like(sums), StatisticsSpec(confidence=CONFIDENCE), [binary])

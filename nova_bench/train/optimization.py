@@ -24,7 +24,8 @@ class Optimizer:
     def __init__(self, spec: OptimizationSpec, module: nn.Module, outer: Sequence[str], precision: Precision):
         self._spec, self._module, self._precision = spec, module, precision
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        self._hidden = [p for name, p in named if spec.muon_learning_rate and _is_hidden(name, p, outer)]
+        muon_rate = spec.muon_learning_rate
+        self._hidden = [p for name, p in named if muon_rate and _is_hidden(name, p, outer)]
         # Muon takes matrices; these views share their memory with kernels, and below their gradients' with theirs.
         self._matrices = [nn.Parameter(p.detach().flatten(1)) for p in self._hidden]
         moved = {id(p) for p in self._hidden}
@@ -33,9 +34,10 @@ class Optimizer:
             {"params": [p for p in rest if min(p.ndim, len(p)) > 1], "weight_decay": spec.weight_decay},
             {"params": [p for p in rest if min(p.ndim, len(p)) <= 1], "weight_decay": 0.0},
         ]
-        self._parts = [(torch.optim.AdamW(groups, lr=spec.learning_rate, betas=spec.betas), spec.learning_rate)]
-        if self._matrices:
-            self._parts.append((_muon(self._matrices, spec), spec.muon_learning_rate))
+        adam = torch.optim.AdamW(groups, lr=spec.learning_rate, betas=spec.betas)
+        self._parts: list[tuple[torch.optim.Optimizer, float]] = [(adam, spec.learning_rate)]
+        if self._matrices and muon_rate:
+            self._parts.append((_muon(self._matrices, muon_rate, spec), muon_rate))
 
     def step(self, loss: Tensor, step: int) -> tuple[float, float]:
         """Move all parameters down ``loss``; returns the norm of the whole gradient and AdamW's learning rate."""
@@ -73,14 +75,14 @@ def _is_hidden(name: str, parameter: Tensor, outer: Sequence[str]) -> bool:
     return parameter.ndim > 1 and len(parameter) > 1 and not any(part in name for part in outer)
 
 
-def _muon(matrices: list[nn.Parameter], spec: OptimizationSpec) -> torch.optim.Optimizer:
+def _muon(matrices: list[nn.Parameter], learning_rate: float, spec: OptimizationSpec) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
         raise UserError(
             f"torch {torch.__version__} has no Muon", "torch 2.9 or newer, or no optimization.muon_learning_rate"
         )
     return torch.optim.Muon(
         matrices,
-        lr=spec.muon_learning_rate,
+        lr=learning_rate,
         weight_decay=spec.weight_decay,
         momentum=spec.betas[1],
         adjust_lr_fn="match_rms_adamw",

@@ -65,7 +65,7 @@ def make_record(
     spec: TrainSpec, log: Sequence[dict[str, Any]], device: str, notices: Sequence[str] = ()
 ) -> TrainingRecord:
     """The record of a finished training from the lines of its log."""
-    losses = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
+    losses: list[str] = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
     watched = [line for line in log if "activations" in line]
     names = list(watched[0]["activations"]) if watched else []
     return TrainingRecord(

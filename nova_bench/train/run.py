@@ -85,35 +85,45 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
 
 def encode_shared_clips(specs: Sequence[TrainSpec], runs: Path, device: str, progress: Progress) -> None:
     """Encode the clips that trainings on pretrained autoencoders share, so that none of several at once does it too."""
-    distinct = {}
+    distinct: dict[str, tuple[str, TrainSpec]] = {}
     for spec in specs:
-        key = (spec.autoencoder.pretrained, spec.data, spec.transformer.optimization.precision)
-        if spec.autoencoder.pretrained is not None:
-            distinct.setdefault(repr(key), spec)
-    for spec in distinct.values():
-        vae = _pretrained_autoencoder(spec.autoencoder.pretrained, device)
+        pretrained = spec.autoencoder.pretrained
+        if pretrained is not None:
+            key = (pretrained, spec.data, spec.transformer.optimization.precision)
+            distinct.setdefault(repr(key), (pretrained, spec))
+    for pretrained, spec in distinct.values():
+        vae = _pretrained_autoencoder(pretrained, device)
         _encoded(spec, vae, _weights_digest(vae), runs, device, progress)
 
 
 def _encoded(
-    spec: TrainSpec, vae: Autoencoder, weights: str, runs: Path, device: str, progress: Progress
+    spec: TrainSpec, vae: AutoencoderKLOpenSora, weights: str, runs: Path, device: str, progress: Progress
 ) -> LatentClips:
     setting = spec.transformer.optimization.precision
     latents = runs / "latents" / digest("latents", [weights, _data_identity(spec), setting])[:16]
     return encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
 
 
-def _pretrained_autoencoder(folder: str, device: str) -> Autoencoder:
+def _pretrained_autoencoder(folder: str, device: str) -> AutoencoderKLOpenSora:
     try:
-        return load_vae(locate(folder), torch.float32, device)
+        vae = load_vae(locate(folder), torch.float32, device)
     except NOVAError as error:
         raise UserError(f"autoencoder.pretrained: {error}", "the vae folder of a checkpoint") from error
+    if not isinstance(vae, AutoencoderKLOpenSora):
+        raise UserError(
+            f"autoencoder.pretrained: {folder} holds an {type(vae).__name__}, which encodes single images",
+            "the vae folder of a video checkpoint (AutoencoderKLOpenSora)",
+        )
+    return vae
 
 
-def _trained_autoencoder(spec: TrainSpec, folder: Path, device: str, progress: Progress) -> tuple[Autoencoder, int]:
+def _trained_autoencoder(
+    spec: TrainSpec, folder: Path, device: str, progress: Progress
+) -> tuple[AutoencoderKLOpenSora, int]:
     section = spec.autoencoder
     if section.pretrained is not None:
         return _pretrained_autoencoder(section.pretrained, device), 0
+    assert section.optimization is not None, "see AutoencoderSpec"
     vae = make_autoencoder(section.config, spec.seed).to(device)
     identity = {
         "seed": spec.seed,

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nova_bench.core.atomic_files import write_with
@@ -46,7 +47,7 @@ def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int,
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
     losses: list[LostWorker] = []
     work = Training(runs, device, quiet or workers > 1)
-    with closing(executor.map(work, specs, lambda spec, problem: problem, progress.warn)) as results:
+    with closing(executor.map(work, specs, _lost, progress.warn)) as results:
         for done in results:
             if isinstance(done, LostWorker):
                 losses.append(done)
@@ -58,6 +59,10 @@ def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int,
     if losses:
         raise losses[0]
     return [trained[spec.name] for spec in specs]
+
+
+def _lost(spec: TrainSpec, problem: LostWorker) -> Trained | LostWorker:
+    return problem
 
 
 def time_left(specs: Sequence[TrainSpec], runs: Path, workers: int) -> str:
@@ -80,4 +85,4 @@ def copy_records(trained: Sequence[Trained], folder: Path) -> None:
     """Copy every run's record to ``folder``/NAME.json."""
     folder.mkdir(parents=True, exist_ok=True)
     for run in (done.checkpoint.parent for done in trained):
-        write_with(folder / f"{run.name}.json", lambda temporary, run=run: shutil.copyfile(run / RECORD, temporary))
+        write_with(folder / f"{run.name}.json", partial(shutil.copyfile, run / RECORD))

@@ -26,7 +26,7 @@ def make_tokenizer(words: Sequence[str], max_tokens: int) -> Any:
     import json
 
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import CodeGenTokenizerFast
+    from transformers import CodeGenTokenizerFast  # type: ignore[attr-defined]  # transformers 5 makes it when asked
 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)

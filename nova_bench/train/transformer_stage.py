@@ -33,7 +33,7 @@ class TransformerStage:
     """
 
     name = "transformer"
-    outer = ("embed", "norm", "head")
+    outer: tuple[str, ...] = ("embed", "norm", "head")
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class TransformerStage:
         clips: LatentClips,
         device: str,
     ):
-        self.module = nn.ModuleDict({"transformer": transformer, "text_encoder": text_encoder}).to(device)
+        self.module: nn.Module = nn.ModuleDict({"transformer": transformer, "text_encoder": text_encoder}).to(device)
         networks = {name: getattr(transformer, name) for name in ("video_encoder", "image_encoder", "image_decoder")}
-        self.blocks = {
+        self.blocks: dict[str, nn.Module] = {
             f"{name}.blocks.{i}": block for name, network in networks.items() for i, block in enumerate(network.blocks)
         }
         self._section, self._tokenizer, self._scheduler = spec.transformer, tokenizer, scheduler
@@ -64,7 +64,7 @@ class TransformerStage:
             of_images = self._losses_of(section.images, 1, random)["loss"]
             share = section.images / (section.images + section.batch_size)
             losses[first] = torch.lerp(losses[first], of_images, share)
-        return losses if "loss" in losses else {"loss": sum(losses.values()), **losses}
+        return losses if "loss" in losses else {"loss": losses["loss_t2i"] + losses["loss_i2i"], **losses}
 
     def _losses_of(self, clips: int, frames: int | None, random: Randomness) -> dict[str, Tensor]:
         """Losses of so many clips drawn at random; of their first latent ``frames``, or of all."""
@@ -73,7 +73,7 @@ class TransformerStage:
         dense = random.numpy.rand(len(rows)) < section.dense_captions
         stated = random.numpy.rand(len(rows)) < section.stated_flow
         captions = [(data.dense_captions if d else data.captions)[i] for i, d in zip(rows, dense, strict=True)]
-        limit = self._transformer.config.text_token_len
+        limit = self._transformer.text_conditions.num_tokens
         with _attention(self._device):
             return training_loss(
                 self._transformer,

@@ -84,6 +84,7 @@ class Decoder:
         stride = max(self._limits.max_decoded_megabytes * 2**20, 2 * _CHUNK_BYTES)
         self._stride = -(-stride // mmap.PAGESIZE + 1) * mmap.PAGESIZE
         self._descriptor: int | None = None
+        self._pulse: memoryview[int]
         try:
             self._descriptor = _shared_memory()
             self._memory = Memory(self._descriptor, self._stride)
@@ -131,9 +132,11 @@ class Decoder:
 
     def processor_seconds(self) -> float:
         """Processor time that the process has taken; 0 where the system doesn't say."""
+        if self._process is None:
+            return 0.0
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except (AttributeError, OSError):
+        except OSError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -268,6 +271,7 @@ class Decoder:
 
     def _died(self, request: _Request) -> None:
         """Replace a process that ended by itself; MediaError if it was the file's fault, for all that is known."""
+        assert self._process is not None, "it answered, or was waited for"
         code = self._process.wait()
         if not self._ready:
             self._end()
@@ -291,6 +295,7 @@ class Decoder:
                 self._send(request.message)
 
     def _start(self) -> None:
+        assert self._descriptor is not None, "not closed"
         ours, theirs = Pipe()
         lifeline, held = os.pipe()
         pulse = _shared_memory()
@@ -348,7 +353,7 @@ def _shared_memory() -> int:
 
 
 def _fraction(pair: list[int] | None) -> Fraction | None:
-    return pair and Fraction(*pair)
+    return None if pair is None else Fraction(*pair)
 
 
 def _times(reply: dict[str, Any]) -> tuple[Fraction, ...]:
@@ -380,9 +385,10 @@ def decode_ahead(
                     decoder = decoder or Decoder(limits)
                     decoder.put(path, max_frames=max_frames)
                     begun.append(path)
-                if not begun:
+                if decoder is None or not begun:
                     return
                 path, outcome = begun.popleft(), decoder.get()
+                assert not isinstance(outcome, FrameSource), "no stream was asked for"
                 # How large the videos are is known only now.
                 for following in islice(todo, ahead - len(begun) if decoded_bytes(outcome) <= ALONE_BYTES else 0):
                     decoder.put(following, max_frames=max_frames)

@@ -163,7 +163,8 @@ class _Chunk:
 
     def begin(self, slot: int) -> None:
         """Fill that slot from now on."""
-        self._slot, self._times, self._count = slot, [], 0
+        self._slot, self._count = slot, 0
+        self._times: list[Fraction | None] = []
         self._make_room(min(self._expected, self._capacity))
 
     @property
@@ -184,7 +185,8 @@ class _Chunk:
 
     def message(self, stream: FrameStream, last: bool) -> dict[str, Any]:
         """What the parent must know of the frames, and of the video so far."""
-        times = [] if None in self._times else [[time.numerator, time.denominator] for time in self._times]
+        known = [time for time in self._times if time is not None]
+        times = [[time.numerator, time.denominator] for time in known] if len(known) == len(self._times) else []
         rates = {"fps": stream.fps, "tick": stream.tick}
         return {
             "slot": self._slot,
@@ -210,7 +212,7 @@ class _Chunk:
     def _make_room(self, count: int) -> None:
         import numpy as np
 
-        self._frames = None
+        self._frames: np.ndarray = np.empty((0, *self._shape), np.uint8)  # a slot that is held can't be given back
         try:
             memory = self._memory.slot(self._slot, max(1, count) * self._frame_bytes)
         except (OSError, ValueError) as error:

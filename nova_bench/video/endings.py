@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 _BOXES = frozenset(
     b"ftyp styp moov moof mdat mfra free skip sidx ssix udta meta uuid wide prft emsg pnot".split(),
@@ -38,7 +38,7 @@ def _beyond(what: str, end: int, size: int) -> str:
     return f"its {what} needs {end:,} bytes, {size:,} are there"
 
 
-def _number(stream: BinaryIO, position: int, length: int, order: str) -> int | None:
+def _number(stream: BinaryIO, position: int, length: int, order: Literal["little", "big"]) -> int | None:
     stream.seek(position)
     data = stream.read(length)
     return int.from_bytes(data, order) if len(data) == length else None
@@ -186,8 +186,8 @@ def _y4m(stream: BinaryIO, size: int) -> str | None:
     if name is None or layout == "444alpha" or width < 1 or height < 1:
         return None
     chroma = 0
-    if shifts[name]:
-        across, down = shifts[name]
+    if subsampling := shifts[name]:
+        across, down = subsampling
         chroma = 2 * -(-width >> across) * -(-height >> down)
     length = (width * height + chroma) * (2 if depth.isdigit() or (name == "mono" and layout != name) else 1)
     position = len(header)

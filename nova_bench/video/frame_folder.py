@@ -127,8 +127,10 @@ def like_frames(files: Sequence[Path]) -> list[Path]:
     if len(files) < _LEAST_FRAMES:
         return []
     files = in_order(files)
-    matches = [re.fullmatch(r"(.*?)([0-9]+)", path.stem, re.DOTALL) for path in files]
-    if not all(matches) or len({(match[1], path.suffix) for match, path in zip(matches, files, strict=True)}) > 1:
+    matches = [match for path in files if (match := re.fullmatch(r"(.*?)([0-9]+)", path.stem, re.DOTALL))]
+    if len(matches) < len(files):
+        return []
+    if len({(match[1], path.suffix) for match, path in zip(matches, files, strict=True)}) > 1:
         return []
     numbers = [int(match[2]) for match in matches]
     return files if numbers == list(range(numbers[0], numbers[0] + len(numbers))) else []

@@ -61,7 +61,7 @@ def probe_picture(path: Path, name: str, limits: MediaLimits) -> MediaInfo:
     """Header of a picture. An animation's rate is the one of its first frame. Raises :class:`MediaError`."""
     with any_error_as_media_error(path), _open(path, name, limits) as image:
         indices = _frames_of(image, limits)
-        duration = _seconds(image, limits) if len(indices) > 1 else 0
+        duration = _seconds(image, limits) if len(indices) > 1 else Fraction(0)
         return MediaInfo(
             path=path,
             width=image.width,

@@ -57,6 +57,7 @@ def _collected(stream: FrameStream, max_frames: int | None, limits: MediaLimits)
         times.append(time)
         if frames.count == max_frames:
             break
+    known = [time for time in times if time is not None]
     return Clip(
         frames=frames.tensor(),
         fps=stream.fps,
@@ -67,7 +68,7 @@ def _collected(stream: FrameStream, max_frames: int | None, limits: MediaLimits)
         mirrored=stream.orientation.mirrored,
         variable_frame_rate=stream.variable_frame_rate,
         path=stream.path,
-        times=() if None in times else tuple(times),
+        times=tuple(known) if len(known) == len(times) else (),
         tick=stream.tick,
         notes=tuple(stream.notes),
     )

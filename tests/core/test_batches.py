@@ -99,3 +99,15 @@ def test_errors_in_one_line():
     assert one_line(ValueError("two\n  lines")) == "ValueError: two lines"
     assert one_line(KeyError()) == "KeyError"
     assert one_line(UserError("what", "remedy")) == "what (remedy)"
+
+
+def test_work_that_tries_to_end_the_program_fails_like_any_other():
+    def work(batch):
+        if 2 in batch:
+            raise SystemExit(3)
+        return batch
+
+    results = dict(work_in_batches([1, 2, 3], 3, work, print))
+    assert (results[1], results[3]) == (1, 3)
+    assert isinstance(results[2], Exception), "callers tell results from failures by that"
+    assert one_line(results[2]) == "RuntimeError: tried to end the program (SystemExit: 3)"

@@ -12,9 +12,12 @@ from safetensors.torch import load_file
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
+from nova_bench.nova.vae import vae_from_config
 from nova_bench.train import measure
 from nova_bench.train.card import make_card
+from nova_bench.train.run import train
 from nova_bench.train.state import read_log
+from tests.nova.vae.test_autoencoders import IMAGE
 
 FROM = (
     "autoencoder.optimization=null",
@@ -108,3 +111,9 @@ def test_what_does_not_fit_is_one_line(micro, trained: Path, tmp_path: Path, ass
     with pytest.raises(UserError, match=message) as caught:
         train(from_checkpoint(micro, trained, assignment), tmp_path, "cpu", Progress(quiet=True))
     assert "\n" not in str(caught.value)
+
+
+def test_an_autoencoder_of_single_images_is_refused(micro, tmp_path: Path) -> None:
+    vae_from_config(IMAGE).save_pretrained(tmp_path / "vae")
+    with pytest.raises(UserError, match="AutoencoderKL, which encodes single images"):
+        train(micro(f"autoencoder.pretrained={tmp_path / 'vae'}", *FROM), tmp_path, "cpu", Progress(quiet=True))

@@ -24,8 +24,10 @@ def run_collection(request: Request, progress: Progress) -> Reported:
     first_error: UserError | None = None
     for part, wanted in zip(collection.parts, requests, strict=True):
         if wanted is None:
-            stated = {"not_computed": part.not_computed, "published": part.published}
-            parts.append(PartRecord(title=part.title, run="", problem="", **stated))
+            reason = part.not_computed
+            parts.append(
+                PartRecord(title=part.title, run="", problem="", not_computed=reason, published=part.published)
+            )
             continue
         progress.say(f"part {part.title}")
         try:
@@ -40,7 +42,7 @@ def run_collection(request: Request, progress: Progress) -> Reported:
             continue
         reports[reported.run] = reported
         parts.append(PartRecord(title=part.title, run=reported.run, problem="", published=part.published))
-    if not reports:
+    if first_error is not None and not reports:
         raise first_error
     record = CollectionRecord(
         name=collection.name, title=collection.title, description=collection.description, parts=tuple(parts)

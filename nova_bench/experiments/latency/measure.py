@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, A
     began = time.perf_counter()
     while not observed or (len(observed) < how.repeats and time.perf_counter() - began < how.seconds):
         watch = make_stopwatch(device)
-        total = _timed(lambda watch=watch: generate(pipeline, setting, watch))
+        total = _timed(partial(generate, pipeline, setting, watch))
         observed.append({"total": total, **watch.seconds()})
     return {
         "setting": resolved,

@@ -81,7 +81,7 @@ def make_latency_plan(
 
 
 def _identity(suite: LatencySuite, build: str, digest_of: Callable[[Path], str]) -> str:
-    model = suite.model
+    model = suite.nova
     options = [model.cpu_offload, model.vae_tiling, model.extrapolation]
     content = [METHOD_VERSION, build, checkpoint_content(model, digest_of), options]
     return digest("latency-method", [*content, suite.measure.model_dump(mode="json", exclude={"overhead"})])

@@ -37,7 +37,7 @@ class LatencyPreview:
             f"{suite.name}: measurements: {len(self.plan.points)}, of at most {how.warmup + how.repeats} calls each",
             f"rows: {'; '.join(row.label for row in suite.rows)}",
         ]
-        if suite.model.random_weights:
+        if suite.nova.random_weights:
             lines += self._size()
         if suite.curves:
             lines.append(f"curves: {', '.join(curve.id for curve in suite.curves)}")
@@ -48,7 +48,8 @@ class LatencyPreview:
 
     def _size(self) -> list[str]:
         """How large a model with random weights is: known before any of it is made."""
-        name = self.plan.suite.model.checkpoint
+        name = self.plan.suite.nova.checkpoint
+        assert name is not None, "random weights are those of a published checkpoint"
         parts = ", ".join(f"{part} {count:,}" for part, count in PARAMETERS[name].items())
         memory = (f"{megabytes(weight_bytes(name, dtype))} in {dtype}" for dtype in _precisions(self.plan.suite))
         return [f"parameters: {parts}", f"memory of the weights alone: {', '.join(memory)}"]
@@ -69,4 +70,4 @@ def preview_latency(request: Request) -> LatencyPreview:
         store = stack.enter_context(Store.reader(request.store)) if Store.exists(request.store) else None
         plan = make_latency_plan(suite, store.file_digest if store else file_digest, limit=request.limit)
         done = sum(found.ok for found in measured_points(plan, store).values()) if store else 0
-        return LatencyPreview(plan, done, tuple(missing_checkpoint(suite.model)))
+        return LatencyPreview(plan, done, tuple(missing_checkpoint(suite.nova)))

@@ -82,7 +82,7 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
 
 def _summary(plan: LatencyPlan) -> tuple[str, ...]:
     texts = [plan.suite.description] if plan.suite.description else []
-    return (*texts, RANDOM_NOTE) if plan.suite.model.random_weights else tuple(texts)
+    return (*texts, RANDOM_NOTE) if plan.suite.nova.random_weights else tuple(texts)
 
 
 def _traces(out: Path) -> dict[str, str]:

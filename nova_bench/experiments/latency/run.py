@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 def run_latency(request: Request, progress: Progress) -> Reported:
     """Measure what the store lacks of a suite and write its report. MissingAsset where the checkpoint isn't here."""
     suite = load_latency(request)
-    if not suite.model.random_weights:
-        locate_checkpoint(suite.model)
+    if not suite.nova.random_weights:
+        locate_checkpoint(suite.nova)
     started, device = datetime.now(UTC), resolve_device(suite.execution.device)
     machine = describe_machine(device)
     with Store.writer(request.store) as store:
@@ -49,7 +50,7 @@ def run_latency(request: Request, progress: Progress) -> Reported:
         folder = store.run_folder(plan.run_name)
         with log_to(folder / "run.log", Places(store.root, ()).text):
             store.add_run(_record(plan))
-            subject = Subject(suite.model, device, progress.warn)
+            subject = Subject(suite.nova, device, progress.warn)
             try:
                 began = time.monotonic()
                 _measure_missing(plan, subject, store, progress, began)
@@ -169,18 +170,12 @@ def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, pr
 
 def _row(plan: LatencyPlan, point: Point, work: Callable[[Setting], tuple[float, dict[str, Any]]]) -> Row:
     """What ``work`` finds of a point's setting, a value and all there is to it, or why it found nothing."""
-    key = {
-        "artifact": point.digest,
-        "identity": plan.identity,
-        "inputs": plan.machine,
-        "scorer": SCORER,
-        "version": METHOD_VERSION,
-    }
+    row = Row(point.digest, plan.identity, plan.machine, SCORER, METHOD_VERSION, Status.FAILED)
     try:
         value, details = work(Setting.model_validate(point.setting))
     except Exception as error:  # out of memory, no compiler, a setting this model can't be in: the others still count
-        return Row(**key, status=Status.FAILED, message=one_line(error), details={"traceback": traceback.format_exc()})
-    return Row(**key, status=Status.OK, value=value, details=details)
+        return replace(row, message=one_line(error), details={"traceback": traceback.format_exc()})
+    return replace(row, status=Status.OK, value=value, details=details)
 
 
 def _trace_rows(plan: LatencyPlan, subject: Subject, folder: Path, progress: Progress) -> None:

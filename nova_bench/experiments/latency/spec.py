@@ -11,6 +11,7 @@ from nova_bench.config.fields import BatchSize, Count, Frames, SpecModel, Steps,
 from nova_bench.config.suite import ModelSpec
 from nova_bench.core.messages import expectation
 from nova_bench.core.registry import nearest
+from nova_bench.models.nova import NovaSpec
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 Mode = Literal["eager", "cuda_graphs", "compiled", "compiled_cuda_graphs"]
@@ -176,6 +177,12 @@ class LatencySuite(SuiteModel):
     """A trace for Perfetto."""
     execution: LatencyExecution = LatencyExecution()
     """Device."""
+
+    @property
+    def nova(self) -> NovaSpec:
+        """The model; :func:`nova_bench.experiments.latency.load.load_latency` refuses others."""
+        assert isinstance(self.model, NovaSpec), f"{type(self.model).__name__} can't be timed"
+        return self.model
 
     @field_validator("rows", "curves")
     @classmethod

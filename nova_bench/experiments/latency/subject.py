@@ -17,7 +17,8 @@ from nova_bench.models.nova import NovaSpec, dtype_name, explained, load_pipelin
 from nova_bench.models.random_weights import weight_bytes
 
 if TYPE_CHECKING:
-    from nova_bench.nova import NOVAConfig, NOVAPipeline, Observer
+    from nova_bench.nova import NOVAConfig, NOVAPipeline
+    from nova_bench.nova.observe import Watcher
 
 SEED = 0
 GRAPHS = ("cuda_graphs", "compiled_cuda_graphs")
@@ -47,9 +48,7 @@ class Subject:
     def __init__(self, options: NovaSpec, device: str, warn: Callable[[str], None]):
         self.device = device
         self._options, self._warn = options, warn
-        self._pipeline: NOVAPipeline | None = None
-        self._loaded: tuple[str, str] | None = None
-        self._own: NOVAConfig | None = None
+        self._loaded: tuple[tuple[str, str], NOVAPipeline, NOVAConfig] | None = None
 
     def dtype(self, setting: Setting) -> str:
         """Name of the precision that ``setting`` means here."""
@@ -58,36 +57,38 @@ class Subject:
     def pipeline(self, setting: Setting) -> NOVAPipeline:
         """The pipeline in that setting. UserError for one that this model can't be in."""
         wanted = (self.dtype(setting), setting.mode)
-        if wanted != self._loaded:
-            self._pipeline = self._loaded = None  # frees the memory before the next one is loaded
-            self._load(*wanted)
-        pipeline = self._pipeline
-        pipeline.transformer.config = _arranged(self._own, setting)
+        loaded = self._loaded
+        if loaded is None or loaded[0] != wanted:
+            loaded = self._loaded = None  # frees the memory before the next one is loaded
+            pipeline = self._load(*wanted)
+            loaded = self._loaded = (wanted, pipeline, pipeline.transformer.config)
+        _, pipeline, own = loaded
+        pipeline.transformer.config = _arranged(own, setting)
+        assert pipeline.text_encoder is not None, "load_pipeline loads all parts"
         pipeline.tokenizer = StandInTokenizer(setting.prompt_tokens, pipeline.text_encoder.config["vocab_size"])
         latent_frames(pipeline, setting.num_frames)
-        limit = pipeline.transformer.text_embed.num_tokens
+        limit = pipeline.transformer.text_conditions.num_tokens
         if setting.prompt_tokens > limit:
             raise UserError(f"prompt_tokens {setting.prompt_tokens}: this model reads {limit}", f"at most {limit}")
         return pipeline
 
-    def _load(self, dtype: str, mode: str) -> None:
+    def _load(self, dtype: str, mode: str) -> NOVAPipeline:
         if mode in GRAPHS and not self.device.startswith("cuda"):
             raise UserError(f"mode {mode!r} needs a CUDA device, not {self.device}", "mode: eager or compiled")
         self._refuse_what_does_not_fit(dtype)
         with explained():
             options = self._options.model_copy(update={"dtype": dtype})
-            self._pipeline = load_pipeline(options, self.device, self._warn)
-        self._own = self._pipeline.transformer.config
+            pipeline = load_pipeline(options, self.device, self._warn)
         if mode in GRAPHS:
-            self._pipeline.enable_cuda_graphs()
+            pipeline.enable_cuda_graphs()
         if mode in COMPILED:
-            self._pipeline.compile()
-        self._loaded = (dtype, mode)
+            pipeline.compile()
+        return pipeline
 
     def _refuse_what_does_not_fit(self, dtype: str) -> None:
         """UserError before anything is made where weights of known size can't fit: the system would end the process."""
         name, free = self._options.checkpoint, free_memory(self.device)
-        if not self._options.random_weights or free is None:
+        if not self._options.random_weights or name is None or free is None:
             return
         if (needed := weight_bytes(name, dtype)) > free:
             raise UserError(
@@ -127,7 +128,7 @@ def latent_frames(pipeline: NOVAPipeline, num_frames: int) -> int:
     return 1 + (num_frames - 1) // stride
 
 
-def generate(pipeline: NOVAPipeline, setting: Setting, observer: Observer | None = None, decode: bool = True) -> None:
+def generate(pipeline: NOVAPipeline, setting: Setting, observer: Watcher | None = None, decode: bool = True) -> None:
     """One whole generation, prompts to bytes on the host; waits until it is done. Its videos are thrown away.
 
     Without ``decode`` it ends at the latents, before the autoencoder.

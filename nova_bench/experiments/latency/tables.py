@@ -73,7 +73,7 @@ def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
             "part claims.",
             *(f"{row.label}: {setting_text(measured[d].times.setting)}." for row, d in _done(plan, measured)),
             *_range_notes(calls),
-            *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
+            *((RANDOM_NOTE,) if plan.suite.nova.random_weights else ()),
         ),
     )
 
@@ -172,7 +172,8 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Table:
     """What measuring costs: calls with a stopwatch against calls without, in the row that it weighs most on."""
-    rows, notes = [], ()
+    rows = []
+    notes: tuple[str, ...] = ()
     if found is None or not found.ok:
         asked = plan.suite.measure.overhead is not None
         note = why_missing(found) if asked else "not measured: measure.overhead is null"
@@ -241,7 +242,7 @@ def curves_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows=tuple(rows),
         notes=(
             "Medians, each part's its own: they need not add up to the total's.",
-            *((RANDOM_NOTE,) if plan.suite.model.random_weights else ()),
+            *((RANDOM_NOTE,) if plan.suite.nova.random_weights else ()),
         ),
     )
 

@@ -62,8 +62,8 @@ def scale_shift_diagram(config: NOVAConfig) -> Diagram:
     boxes += [times, plus, *chain[1:]]
     arrows += [Arrow((source.right, target.left)) for source, target in pairwise(chain)]
     arrows += [Arrow((a.right, b.left)) for a, b in ((anchor, times), (times, plus), (plus, spatial))]
-    for operation, label, side in ((times, "1 + γ", "left"), (plus, "β", "right")):
-        arrows.append(Arrow(((operation.at[0], last.top[1]), operation.bottom), label, side))
+    arrows.append(Arrow(((times.at[0], last.top[1]), times.bottom), "1 + γ", "left"))
+    arrows.append(Arrow(((plus.at[0], last.top[1]), plus.bottom), "β", "right"))
     inner = "full rank" if rank < 0 else f"rank {rank}"
     caption = (
         f"Inner {inner}. For the first frame the layer is left out (scale 1, shift 0): the anchor itself is the "
@@ -102,9 +102,10 @@ def _block(boxes: list[Box], arrows: list[Arrow], x: float, order: tuple[str, ..
             if part == "sum":
                 box = Box("+", (x, y), (2 * _RADIUS, 2 * _RADIUS), "operation")
                 arrows.append(Arrow((entry, (x - 0.85, entry[1]), (x - 0.85, y), box.left)))
+            elif part == "norm":
+                box = Box("LayerNorm", (x, y), (1.3, 0.32), "norm")
             else:
-                text, kind = ("LayerNorm", "norm") if part == "norm" else (name, "layer")
-                box = Box(text, (x, y), (1.3, 0.32), kind)
+                box = Box(name, (x, y), (1.3, 0.32), "layer")
             boxes.append(box)
             arrows.append(Arrow((below, box.bottom)))
             below = box.top

@@ -120,7 +120,7 @@ def _band(results: StudyResults, setting: Setting, series: Series, growth: bool 
     found = [
         (index, results.prompts[unit.prompt_id], series(made.details[DETAIL]))
         for index, arm in enumerate(setting.measured)
-        for unit in arm.plan.units
+        for unit in arm.measured_plan.units
         if isinstance(made := arm.artifacts.get(unit.digest), Artifact) and DETAIL in made.details
     ]
     if not found:
@@ -159,7 +159,7 @@ def _points(part) -> tuple[float | None, ...]:
 
 def _could_record(setting: Setting) -> bool:
     """Whether block outputs can be asked for: a baseline such as the repeated first frame has no blocks."""
-    return not setting.measured or any(arm.plan.suite.model.adapter == "nova" for arm in setting.measured)
+    return not setting.measured or any(arm.measured_plan.suite.model.adapter == "nova" for arm in setting.measured)
 
 
 def _why_missing(setting: Setting) -> str:

@@ -25,7 +25,8 @@ TABLE_STEPS = 8
 def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A figure and a table for each metric that has a number per frame."""
     width = frames_per_step(results, asked)
-    tables, figures = [], []
+    tables: list[Table] = []
+    figures: list[FigureSpec] = []
     for name, info in results.metrics.items():
         if asked.metrics and name not in asked.metrics:
             continue
@@ -70,7 +71,7 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
     def series(summary: MetricSummary) -> Iterable[tuple[SampleScore, list[float]]]:
         if summary.scorer.info.name == metric:
             for score in summary.samples:
-                details = score.row.details if score.status == Status.OK else {}
+                details = score.scored.details if score.status == Status.OK else {}
                 # With frames of the video left out, the series doesn't say which frames its numbers belong to.
                 if isinstance(frames := details.get(SERIES), list) and not details.get("frames_left_out"):
                     yield score, steps_of(frames, width)[:limit]
@@ -95,7 +96,7 @@ def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, .
 
     Step s makes latent frame s, the given one being 0: then the video is s + 1 latent frames long.
     """
-    trained = sorted({arm.record.trained_latents for arm in results.arms} - {None})
+    trained = sorted({length for arm in results.arms if (length := arm.record.trained_latents) is not None})
     marks = (Line(f"{times:g}x the training length", times * length - 1) for length in trained for times in asked.marks)
     return tuple(mark for mark in marks if mark.at <= last)
 
@@ -109,11 +110,11 @@ def _table(results: StudyResults, name: str, info: ScorerInfo, bands: dict[str, 
     length = max(len(band.value) - 1 for band in bands.values() if band is not None)
     count = min(TABLE_STEPS, length)
     steps = sorted({round(1 + index * (length - 1) / max(1, count - 1)) for index in range(count)})
-    shown = {"unit": info.unit, "digits": info.digits, "higher_is_better": info.higher_is_better}
+    better = info.higher_is_better
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     columns = [
         Column("setting", "Setting", "label"),
-        Column("all", f"Steps 1-{length}", **shown),
+        Column("all", f"Steps 1-{length}", unit=info.unit, digits=info.digits, higher_is_better=better),
         Column("interval", percent, "interval", of="all"),
         *(Column(f"s{step}", f"Step {step}", digits=info.digits) for step in steps),
     ]

@@ -65,8 +65,8 @@ def load_study(request: Request) -> LoadedStudy:
     suites = [_arm_suite(study, index, arm, base, source, changes, replacement, request) for index, arm in entries]
     if request.dimensions and study.trainings_only:
         raise UserError(f"--dims: study {study.name} shows trainings only and has no scorers", "leave --dims out")
-    suites, left_out = zip(*(_with_dimensions(suite, request.dimensions) for suite in suites), strict=True)
-    return LoadedStudy(study, suites, left_out)
+    chosen = [_with_dimensions(suite, request.dimensions) for suite in suites]
+    return LoadedStudy(study, tuple(suite for suite, _ in chosen), tuple(notices for _, notices in chosen))
 
 
 def _with_dimensions(suite: Suite, names: Sequence[str]) -> tuple[Suite, tuple[Notice, ...]]:

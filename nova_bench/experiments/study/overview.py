@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.statistics import student_interval
 from nova_bench.experiments.study.results import Setting, StudyResults
@@ -25,7 +25,9 @@ def overview_part(results: StudyResults, asked: OverviewSpec) -> tuple[list[Tabl
     columns = [Column("setting", "Setting", "label")]
     for index, column in enumerate(asked.columns):
         info = results.columns.get(column.metric)
-        shown = {"unit": "%", "scale": 100.0, "digits": 2} if column.percent else {"unit": info.unit if info else ""}
+        shown: dict[str, Any] = {"unit": info.unit if info else ""}
+        if column.percent:
+            shown = {"unit": "%", "scale": 100.0, "digits": 2}
         shown |= {"unit": "s", "digits": 3} if column.metric == SECONDS else {}
         shown |= {"higher_is_better": info.higher_is_better} if info else {}
         columns.append(Column(f"c{index}", column.title or column.metric, **shown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from nova_bench.core.errors import StoreError, UserError
 from nova_bench.core.progress import Progress
@@ -49,8 +50,8 @@ class StudyPreview:
         if self.trainings:
             return f"study {self.name}: {self.summary}"
         rows = [_row(label, preview) for label, preview in self.arms]
-        known = [preview.seconds for preview in self._planned]
-        total = None if None in known else sum(known)
+        known = [preview.seconds for preview in self._planned if preview.seconds is not None]
+        total = sum(known) if len(known) == len(self._planned) else None
         sums = [sum(row[column] for row in rows if row[column] != "") for column in range(1, 5)]
         headers = ["arm", "samples done", "missing", "scores done", "missing", "time left"]
         lines = [
@@ -65,7 +66,7 @@ class StudyPreview:
         return "\n".join(lines)
 
 
-def _row(label: str, preview: Preview | UserError) -> list[object]:
+def _row(label: str, preview: Preview | UserError) -> list[Any]:
     if isinstance(preview, UserError):
         return [label, "", "", "", "", ""]
     done, missing = (sum(getattr(s, what) for s in preview.scorers) for what in ("done", "missing"))

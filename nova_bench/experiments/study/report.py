@@ -41,6 +41,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     """Write the joint report into a study's folder."""
     results = results_of(record, store)
     sources = results.sources
+    assert sources is not None, "results_of gives the arms' files"
     tables, figures = added_parts(results)
     if any(arm.plan is not None or arm.record.problem for arm in results.arms):
         tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
@@ -57,7 +58,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         figures=tuple(figures),
         links=tuple(Link(arm.record.label, _page_of(arm, store)) for arm in measured),
         gallery=tuple(_gallery(results, sources, progress)),
-        samples=sum(len(arm.plan.units) for arm in measured),
+        samples=sum(len(arm.measured_plan.units) for arm in measured),
         values=_values(results),
         metrics=tuple({metric.key: metric for arm in measured for metric in gallery_metrics(arm.summaries)}.values()),
         provenance=dict(_provenance(results, store)),
@@ -77,8 +78,10 @@ def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Noti
     return labelled(
         {
             arm.record.label: [
-                *Places(store.root, arm.plan.units).notices(notices_of(arm.plan, arm.summaries, store)),
-                *sources.notices(arm.plan.units, arm.artifacts),
+                *Places(store.root, arm.measured_plan.units).notices(
+                    notices_of(arm.measured_plan, arm.summaries, store)
+                ),
+                *sources.notices(arm.measured_plan.units, arm.artifacts),
             ]
             for arm in measured
         }
@@ -86,7 +89,7 @@ def _notices(results: StudyResults, store: Store, sources: Sources) -> list[Noti
 
 
 def _page_of(arm: ArmResult, store: Store) -> Path:
-    return store.root / arm.plan.run_name / "report" / "index.html"
+    return store.root / arm.measured_plan.run_name / "report" / "index.html"
 
 
 def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> list[GalleryItem]:
@@ -97,7 +100,7 @@ def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> lis
     measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
     samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}
     for arm, scores in measured:
-        for unit in arm.plan.units:
+        for unit in arm.measured_plan.units:
             samples.setdefault((results.prompts[unit.prompt_id], unit.sample_index), []).append((arm, scores, unit))
     limit = results.record.report.gallery
     count = limit // max(1, len(measured))
@@ -117,7 +120,7 @@ def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> lis
             for arm, scores, unit in beside:
                 scored = scores.get(unit.digest, {})
                 made, label = arm.artifacts.get(unit.digest), arm.record.label
-                items.append(gallery_item(unit, scored, made, sources, label, scored=bool(arm.plan.scorers)))
+                items.append(gallery_item(unit, scored, made, sources, label, scored=bool(arm.measured_plan.scorers)))
             advance(1)
     return items
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,15 @@ class ArmResult:
 
     record: ArmRecord
     plan: Plan | None = None
-    artifacts: dict[str, Artifact | FailedUnit] | None = None
+    artifacts: dict[str, Artifact | FailedUnit] = field(default_factory=dict)
     summaries: tuple[MetricSummary, ...] = ()
     final: tuple[CompositeSummary, ...] = ()
+
+    @property
+    def measured_plan(self) -> Plan:
+        """The plan of an arm that was measured."""
+        assert self.plan is not None, f"{self.record.label} was not measured"
+        return self.plan
 
     def summary(self, metric: str) -> MetricSummary | None:
         """What a metric says of this arm."""
@@ -142,7 +148,7 @@ class StudyResults:
         def mean(summary: MetricSummary) -> Iterable[tuple[int, SampleScore, float]]:
             for score in summary.samples:
                 if score.status == Status.OK:
-                    yield column[summary.scorer.info.name], score, score.row.value
+                    yield column[summary.scorer.info.name], score, score.value
 
         return self.arrays(setting, len(column), mean)
 
@@ -161,7 +167,7 @@ class StudyResults:
             for summary in arm.summaries:
                 weighted = summary.scorer.info.average == "weighted"
                 for column, score, value in values(summary):
-                    weight = score.row.weight if weighted else 1.0
+                    weight = score.scored.weight if weighted else 1.0
                     place = index, self.prompts[score.unit.prompt_id], column
                     sums[place] += value * weight
                     weights[place] += weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from nova_bench.assets import asset_digest
 from nova_bench.config.catalog import ADAPTERS
@@ -15,7 +16,7 @@ from nova_bench.experiments.base import Request
 from nova_bench.experiments.benchmark.report import write_run_report
 from nova_bench.experiments.study.diagram import diagram_record
 from nova_bench.experiments.study.load import LoadedStudy, load_study
-from nova_bench.experiments.study.record import ArmRecord, DiagramRecord, StudyRecord
+from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.experiments.study.report import write_study_report
 from nova_bench.experiments.study.spec import Arm, DiagramSpec
 from nova_bench.models.nova import CheckpointSpec, video_lengths
@@ -23,7 +24,7 @@ from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.run import build_adapter, measure_suite
 from nova_bench.report.reported import Reported
 from nova_bench.store import Store
-from nova_bench.train.record import TrainingRecord, read_record
+from nova_bench.train.record import read_record
 
 
 def run_study(request: Request, progress: Progress) -> Reported:
@@ -34,9 +35,9 @@ def run_study(request: Request, progress: Progress) -> Reported:
     """
     loaded = load_study(request)
     with Store.writer(request.store) as store:
-        if loaded.study.trainings_only:
-            runs, problems = [""] * len(loaded.suites), [None] * len(loaded.suites)
-        else:
+        runs: list[str] = [""] * len(loaded.suites)
+        problems: list[UserError | None] = [None] * len(loaded.suites)
+        if not loaded.study.trainings_only:
             runs, problems = _measure_all(loaded, store, request.limit, progress)
         record = record_of(loaded, runs, problems)
         if not any(runs) and not any(arm.training for arm in record.arms):
@@ -133,7 +134,7 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
     )
 
 
-def _diagram(asked: DiagramSpec) -> dict[str, DiagramRecord | str]:
+def _diagram(asked: DiagramSpec) -> dict[str, Any]:
     """What the diagram is drawn from, or why it isn't there: nothing else waits for it."""
     from nova_bench.nova.errors import NOVAError
 
@@ -143,7 +144,7 @@ def _diagram(asked: DiagramSpec) -> dict[str, DiagramRecord | str]:
         return {"diagram_problem": f"needs the configuration of {asked.checkpoint}: {error}"}
 
 
-def _training(arm: Arm, suite: Suite) -> dict[str, TrainingRecord | str]:
+def _training(arm: Arm, suite: Suite) -> dict[str, Any]:
     """The record of an arm's training, or why it isn't there; nothing where the arm states none."""
     if arm.training is None:
         return {}
@@ -154,7 +155,7 @@ def _training(arm: Arm, suite: Suite) -> dict[str, TrainingRecord | str]:
         return {"training_problem": f"{error.message} ({remedy})"}
 
 
-def _lengths(suite: Suite) -> dict[str, int]:
+def _lengths(suite: Suite) -> dict[str, Any]:
     """What curves need to know of an arm's checkpoint; nothing where it has none."""
     if not isinstance(suite.model, CheckpointSpec):
         return {}

@@ -26,9 +26,11 @@ def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], 
     arms = [setting.measured[0] for setting in results.settings if setting.measured]
     units: dict[tuple[str, int], Unit] = {}
     for arm in arms:
-        for unit in arm.plan.units:
+        for unit in arm.measured_plan.units:
             units.setdefault((unit.prompt_id, unit.sample_index), unit)
     figures: list[FigureSpec] = []
+    sources = results.sources
+    assert sources is not None, "results_of gives the arms' files"
     listed = list(units.items())
     for position in asked.samples:
         if position >= len(listed):
@@ -36,8 +38,8 @@ def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], 
         key, unit = listed[position]
         files = [(arm.record.setting, _file_of(arm, key)) for arm in arms]
         if unit.reference:
-            files.insert(0, ("ground truth", results.sources.reference(unit)))
-        videos = [(label, results.sources.strip(file, LARGEST_SIDE)) for label, file in files]
+            files.insert(0, ("ground truth", sources.reference(unit)))
+        videos = [(label, sources.strip(file, LARGEST_SIDE)) for label, file in files]
         chosen, width = _steps(results, asked, videos)
         figures.append(
             FrameStrips(
@@ -56,7 +58,7 @@ def strips_part(results: StudyResults, asked: StripsSpec) -> tuple[list[Table], 
 
 
 def _file_of(arm: ArmResult, key: tuple[str, int]) -> Artifact | FailedUnit | None:
-    unit = next((unit for unit in arm.plan.units if (unit.prompt_id, unit.sample_index) == key), None)
+    unit = next((unit for unit in arm.measured_plan.units if (unit.prompt_id, unit.sample_index) == key), None)
     return arm.artifacts.get(unit.digest) if unit else None
 
 

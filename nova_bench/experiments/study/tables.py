@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from nova_bench.core.intervals import Method
 from nova_bench.experiments.study.pooling import Pooled
@@ -75,7 +76,7 @@ def value_cell(results: StudyResults, setting: Setting, name: str, pool: Pooled)
     )
 
 
-def _counts(setting: Setting, name: str) -> dict[str, int]:
+def _counts(setting: Setting, name: str) -> dict[str, Any]:
     """Samples behind a value over the setting's arms; nothing where no arm has the metric."""
     if final := [score for arm in setting.measured if (score := arm.final_score(name))]:
         return {"n_requested": sum(score.n_requested for score in final), "n_ok": sum(score.n_ok for score in final)}

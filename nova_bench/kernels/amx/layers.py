@@ -13,12 +13,15 @@ depend on the other rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.library import CHUNK, library
+from nova_bench.kernels.amx.library import CHUNK, library, required_library
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _LANES = 64
 _TILE = 16
@@ -28,7 +31,7 @@ _FEW = 4  # channels of an image
 _WIDEST = 1024  # channels that a group norm of ours takes
 
 
-def speed_up(network: nn.Module, device: str) -> nn.Module:
+def speed_up(network: Network, device: str) -> Network:
     """Move a float32 network to ``device``; where that is a CPU with AMX, its larger layers become sliced ones."""
     if device == "cpu" and library() is not None:
         _replace(network)
@@ -58,13 +61,14 @@ def _activation(module: nn.Module) -> int:
 
 def _sliced(layer: nn.Module) -> nn.Module | None:
     """The sliced layer that does the same, if there is one and it is faster."""
-    plain = type(layer).forward
-    if plain not in (nn.Linear.forward, nn.Conv2d.forward):
+    if not isinstance(layer, nn.Linear | nn.Conv2d):
+        return None
+    if type(layer).forward not in (nn.Linear.forward, nn.Conv2d.forward):
         return None
     outputs, inputs = layer.weight.shape[:2]
     if layer.weight.dtype != torch.float32 or outputs < _SMALLEST:
         return None
-    if plain is nn.Linear.forward:
+    if isinstance(layer, nn.Linear):
         return SlicedLinear(layer) if inputs >= _SMALLEST else None
     if {*layer.dilation, layer.groups} != {1} or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return None
@@ -76,7 +80,7 @@ def _sliced(layer: nn.Module) -> nn.Module | None:
 def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Uninitialised memory, in large pages where it is large: what PyTorch gets is often new to the process."""
     tensor = torch.empty(shape, dtype=dtype)
-    library().sliced_large_pages(tensor.data_ptr(), tensor.nbytes)
+    required_library().sliced_large_pages(tensor.data_ptr(), tensor.nbytes)
     return tensor
 
 
@@ -127,7 +131,7 @@ class Weights:
         steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
         shape = (len(scales), *sizes[2:], self.outputs // blocks)
         out = _empty(*(shape if blocks == 1 else (blocks, *shape)))
-        library().sliced_product(
+        required_library().sliced_product(
             *(digits.data_ptr(), digits.stride(1), self.channels, len(scales) * sizes[0] * sizes[1]),
             *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
             *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
@@ -140,7 +144,7 @@ def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
     """float32 [rows, channels] -> digits int8 [planes, 3, rows and slack, 64], scales [rows]."""
     _check(x)
     digits, scales = _room(*x.shape), torch.empty(len(x), dtype=torch.float32)
-    library().sliced_rows(
+    required_library().sliced_rows(
         *(x.data_ptr(), *x.shape, digits.data_ptr(), digits.stride(1), scales.data_ptr(), torch.get_num_threads())
     )
     return digits, scales
@@ -167,14 +171,15 @@ class SlicedLinear(nn.Module):
         return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
 
 
-def attention(layers: Sequence[nn.Module], x: Tensor, heads: int, wanted: int | None = None) -> Tensor:
+def attention(layers: Sequence[nn.Linear | SlicedLinear], x: Tensor, heads: int, wanted: int | None = None) -> Tensor:
     """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
 
     ``layers`` give query, key and value, or one layer gives all three side by side.
     """
     width = sum(layer.out_features for layer in layers) // 3
-    if width == heads * _LANES and all(isinstance(layer, SlicedLinear) for layer in layers):
-        return _sliced_attention([layer.by_head(x) for layer in layers], wanted)
+    sliced = [layer for layer in layers if isinstance(layer, SlicedLinear)]
+    if width == heads * _LANES and len(sliced) == len(layers):
+        return _sliced_attention([layer.by_head(x) for layer in sliced], wanted)
     parts = [layer(x) for layer in layers]
     joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
     query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
@@ -188,8 +193,8 @@ def _sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
     heads, images, tokens, _ = query.shape
     wanted, threads = min(wanted or tokens, tokens), torch.get_num_threads()
     out = _empty(images, wanted, heads * _LANES)
-    memory = torch.empty(library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
-    library().sliced_attention(
+    memory = torch.empty(required_library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
+    required_library().sliced_attention(
         *(query.data_ptr(), key.data_ptr(), value.data_ptr(), heads, images, tokens, wanted),
         *(out.data_ptr(), memory.data_ptr(), threads),
     )
@@ -205,6 +210,7 @@ class SlicedConv2d(nn.Module):
 
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
+        assert not isinstance(layer.padding, str), "numbers: see _sliced"
         self.kernel, self.padding = layer.kernel_size, layer.padding
         weight = layer.weight.detach().flatten(2).transpose(1, 2)
         self.weights = Weights(weight, None if layer.bias is None else layer.bias.detach())
@@ -227,7 +233,7 @@ def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Ten
     count, channels, height, width = x.shape
     digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, channels)
     scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
-    library().sliced_images(
+    required_library().sliced_images(
         *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),
         *(digits.data_ptr(), digits.stride(1), scales.data_ptr(), tops.data_ptr(), torch.get_num_threads()),
     )
@@ -243,6 +249,7 @@ class SlicedStem(nn.Module):
 
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
+        assert not isinstance(layer.padding, str), "numbers: see _sliced"
         self.kernel, self.padding, self.stride = layer.kernel_size, layer.padding, layer.stride[0]
         self.squares = [-(-size // self.stride) for size in self.kernel]
         outputs, inputs = layer.weight.shape[:2]
@@ -278,7 +285,7 @@ def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu:
         x = norm(x)
         x = x if added is None else x + added
         return F.relu_(x) if relu else x
-    library().sliced_group_norm(
+    required_library().sliced_group_norm(
         *(x.data_ptr(), len(x), x.shape[2] * x.shape[3], x.shape[1], norm.num_groups, norm.weight.data_ptr()),
         *(norm.bias.data_ptr(), norm.eps, _pointer(added), int(relu), x.data_ptr(), torch.get_num_threads()),
     )

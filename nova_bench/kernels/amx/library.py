@@ -68,6 +68,13 @@ def library() -> ctypes.CDLL | None:
     return loaded if loaded.sliced_prepare() == 0 else None
 
 
+def required_library() -> ctypes.CDLL:
+    """The compiled functions, for who was chosen because :func:`library` has them."""
+    loaded = library()
+    assert loaded is not None, "sliced layers are only made where there is a library"
+    return loaded
+
+
 def _cpu_flags() -> set[str]:
     """What the processor can do, by Linux's names; nothing on other systems, whose tile registers are not asked for."""
     if platform.system() != "Linux":
@@ -90,9 +97,9 @@ def _compiled(compiler: str) -> Path:
                 os.replace(Path(folder, path.name), path)
     except OSError:
         # Nothing that others could have put there is ever loaded: this process makes a copy of its own.
-        folder = tempfile.mkdtemp(prefix="nova_bench-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        path = Path(folder, path.name)
+        own = tempfile.mkdtemp(prefix="nova_bench-")
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+        path = Path(own, path.name)
         _compile(compiler, path)
     return path
 

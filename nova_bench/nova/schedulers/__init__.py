@@ -31,8 +31,10 @@ def load_scheduler(source: str | Path | Mapping[str, Any], class_name: str | Non
         CheckpointError: the file can't be read.
         ArrangementError: the class or one of its settings isn't supported.
     """
-    config, name = source, "scheduler config"
-    if not isinstance(source, Mapping):
+    config: Mapping[str, Any]
+    if isinstance(source, Mapping):
+        name, config = "scheduler config", source
+    else:
         path = Path(source) / CONFIG_NAME if Path(source).is_dir() else Path(source)
         name, config = str(path), read_json(path)
     class_name = config.get("_class_name", class_name)

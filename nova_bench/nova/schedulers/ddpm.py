@@ -72,7 +72,7 @@ class DDPMSchedule(Schedule):
             variance = beta
         std = torch.where(timesteps > 0, variance**0.5, 0.0)
         columns = (a**0.5, (1 - a) ** 0.5, clean_weight, sample_weight, std)
-        steps = []
+        steps: list[tuple[float, ...]] = []
         for root_a, root_b, clean, current, deviation in zip(*(column.tolist() for column in columns), strict=True):
             # x0 = p * x + q * model_output
             if self.config["prediction_type"] == "epsilon":

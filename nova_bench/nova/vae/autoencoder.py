@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -36,13 +36,13 @@ class Autoencoder(nn.Module):
         self._tiling: SpatialTiling | None = None
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Autoencoder:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Build with random weights; under ``torch.device("meta")`` nothing is allocated."""
         widths, layers = config.get("block_out_channels", ()), int(config.get("layers_per_block", 2))
         convolutions = 4 * (layers + 1)  # two in a residual block, on both sides
         parameters = convolutions * sum(27 * int(width) ** 2 for width in widths)
         refuse_giant("autoencoder", convolutions * len(widths), parameters)
-        return cls(config)
+        return cls(config)  # type: ignore[call-arg]  # subclasses know the other three
 
     @staticmethod
     def legacy_keys(key: str) -> str:

@@ -84,10 +84,10 @@ def normalize(
 
     Statistics are over all frames, or over each one alone if ``per_frame``.
     """
-    _, channels, frames, *size = x.shape
+    _, channels, frames, height, width = x.shape
     scale, shift = _affine(x, norm, per_frame)
-    out = scratch.take("padded", x, channels, (front + frames, *size))
-    for part in parts(x, channels, frames, *size):
+    out = scratch.take("padded", x, channels, (front + frames, height, width))
+    for part in parts(x, channels, frames, height, width):
         target = out[:, :, part.frames.start + front : part.frames.stop + front, part.rows]
         rows = part.frames if per_frame else slice(None)
         torch.addcmul(shift[:, :, rows], x[:, :, part.frames, part.rows], scale[:, :, rows], out=target)

@@ -16,11 +16,15 @@ class CausalConv3d(nn.Conv3d):
     parameters.
     """
 
+    bias: torch.Tensor
+
     def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3):
         super().__init__(width_in, width_out, kernel)
         self.front = self.kernel_size[0] - 1
 
-    def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # no convolution to others, it only holds the weights like one
+        self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return convolve(x, self.weight, self.bias, scratch, area, add_to)
 
 
@@ -29,7 +33,9 @@ class FrameConv2d(nn.Conv2d):
 
     front = 0
 
-    def forward(self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # no convolution to others, it only holds the weights like one
+        self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return convolve(x, self.weight.unsqueeze(2), self.bias, scratch, area, add_to)
 
 

@@ -42,16 +42,17 @@ class SpatialTiling:
         unit_in, unit_out = (1, stride) if up else (stride, 1)
         height, width = x.shape[-2] // unit_in, x.shape[-1] // unit_in
         step = self.tile - self.overlap
-        total, weight = None, None
+        sums: tuple[torch.Tensor, torch.Tensor] | None = None
         for top in tile_starts(height, self.tile, step):
             for left in tile_starts(width, self.tile, step):
                 rows = slice(top * unit_in, (top + self.tile) * unit_in)
                 columns = slice(left * unit_in, (left + self.tile) * unit_in)
                 part = function(x[..., rows, columns])
                 ramp = self._ramp(part.shape[-2:], unit_out, part)
-                if total is None:
-                    total = part.new_zeros(*part.shape[:-2], height * unit_out, width * unit_out)
-                    weight = part.new_zeros(height * unit_out, width * unit_out, dtype=torch.float32)
+                if sums is None:
+                    size = (height * unit_out, width * unit_out)
+                    sums = part.new_zeros(*part.shape[:-2], *size), part.new_zeros(size, dtype=torch.float32)
+                total, weight = sums
                 y, x0 = top * unit_out, left * unit_out
                 area = (..., slice(y, y + part.shape[-2]), slice(x0, x0 + part.shape[-1]))
                 total[area] += part * ramp.to(part.dtype)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 DEFAULT_BUDGET = 24 * 2**20
 POSTER_SHARE = 0.5
@@ -98,7 +99,7 @@ def _check(frame: np.ndarray) -> None:
         raise ValueError(f"expected uint8 RGB of shape [H, W, 3], got {frame.dtype} {list(frame.shape)}")
 
 
-def _jpeg(image: object, quality: int) -> bytes:
+def _jpeg(image: Image.Image, quality: int) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality, optimize=True)
     return stream.getvalue()

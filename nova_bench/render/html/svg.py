@@ -35,7 +35,7 @@ def inline_svg(spec: FigureSpec, prefix: str) -> str:
 
 
 def _plain(attributes: dict[str, str], prefix: str) -> dict[str, str]:
-    result = {}
+    result: dict[str, str] = {}
     for name, value in attributes.items():
         if name == "style":
             pairs = (part.split(":", 1) for part in value.split(";") if ":" in part)

@@ -53,6 +53,7 @@ class FrameMeans(Measurement):
         self._references = [frame.copy() for frame in references[rest:]]
 
     def finish(self, pairs: FramePairs | None) -> Score:
+        assert pairs is not None, "these scorers need a reference"
         if pairs.problem is not None and self.settings.frames == "same":
             raise pairs.problem
         if self._reason:

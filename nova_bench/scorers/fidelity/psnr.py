@@ -38,13 +38,17 @@ class PSNR(StreamingScorer):
         self.settings = settings
 
     def begin(self, video: FrameSource) -> Measurement:
-        return _CappedMean(self.settings, _psnr)
+        return _CappedMean(self.settings)
 
 
 class _CappedMean(FrameMeans):
+    def __init__(self, settings: PSNRSettings):
+        super().__init__(settings, _psnr)
+        self._cap = settings.cap
+
     def score(self, per_frame: list[float], details: dict) -> Score:
-        capped = [min(value, self.settings.cap) for value in per_frame]
-        count = sum(value > self.settings.cap for value in per_frame)
+        capped = [min(value, self._cap) for value in per_frame]
+        count = sum(value > self._cap for value in per_frame)
         return Score(math.fsum(capped) / len(capped), details={"per_frame": capped, "capped": count, **details})
 
 

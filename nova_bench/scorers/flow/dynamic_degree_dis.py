@@ -13,6 +13,8 @@ from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, rule, samplin
 from nova_bench.video.source import FrameSource
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import numpy as np
 
 _MULTIPLE = 8  # RAFT's input sides; the rule measures the padded flow
@@ -55,7 +57,7 @@ class _Moving(Measurement):
         import cv2
 
         self._video, self._early_exit = video, settings.early_exit
-        self._flow = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}"))
+        self._flow = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}"))
         side = min(video.height, video.width)
         self._too_small = side + -side % _MULTIPLE < _SMALLEST_SIDE
         self._interval = sampling_interval(video.fps) if video.fps else 1
@@ -63,7 +65,7 @@ class _Moving(Measurement):
         self._last: np.ndarray | None = None
         self._scores: list[float] = []
         # How many pairs must exceed the threshold is known at the end of a stream, so only whole clips end early.
-        self._verdict = self._new_verdict(video.frame_count) if video.fps and video.frame_count else None
+        self._verdict = self._new_verdict(video.fps, video.frame_count) if video.fps and video.frame_count else None
 
     def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
         first, self._seen = self._seen, self._seen + len(frames)
@@ -89,21 +91,22 @@ class _Moving(Measurement):
             return Score(None, reason=f"{self._seen} frames at {float(video.fps):g} fps: too short to sample two")
         if self._too_small:
             return Score(None, reason=f"{video.width}x{video.height} is too small for DIS flow")
-        verdict = self._new_verdict(self._seen)
+        verdict = self._new_verdict(video.fps, self._seen)
         for score in self._scores:
             verdict.add(score)
             if self._early_exit and verdict.certain:
                 break
         return Score(float(verdict.moves), details=verdict.details)
 
-    def _new_verdict(self, frame_count: int) -> _Verdict:
-        return _Verdict(rule(self._video.fps, frame_count, self._video.height, self._video.width))
+    def _new_verdict(self, fps: Fraction, frame_count: int) -> _Verdict:
+        return _Verdict(rule(fps, frame_count, self._video.height, self._video.width))
 
     def _pair_score(self, first: np.ndarray, second: np.ndarray) -> float:
         """Mean of the largest flow magnitudes between two grey frames."""
         import numpy as np
 
-        magnitude = np.linalg.norm(self._flow.calc(first, second, None), axis=-1).ravel()
+        flow = self._flow.calc(first, second, None)  # type: ignore[call-overload]  # None: there is no first guess
+        magnitude = np.linalg.norm(flow, axis=-1).ravel()
         fastest = int(magnitude.size * FASTEST)
         return float(np.partition(magnitude, -fastest)[-fastest:].mean(dtype=np.float64))
 

@@ -26,6 +26,7 @@ class SpatialRelationship(ShapesScorer):
     def judge(self, said: Claims, seen: Seen) -> Score:
         from nova_bench.shapes.judge import relation_score
 
+        assert said.relation is not None, "see unstated"
         first, second = (thing.shape for thing in said.things)
         scores = [
             max(

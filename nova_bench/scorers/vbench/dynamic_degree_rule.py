@@ -41,5 +41,6 @@ def rule(fps: Fraction, frame_count: int, height: int, width: int) -> dict[str, 
 
 def sampled(clip: Clip) -> tuple[torch.Tensor, dict[str, Any]]:
     """The frames that the rule looks at, uint8 [n, H, W, 3], and :func:`rule`. The clip must have a frame rate."""
+    assert clip.fps is not None, f"{clip.path} has no frame rate"
     count, height, width = clip.frames.shape[:3]
     return clip.frames[:: sampling_interval(clip.fps)], rule(clip.fps, count, height, width)

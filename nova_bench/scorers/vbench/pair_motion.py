@@ -81,7 +81,7 @@ class PairMotion:
             features = in_batches(
                 missing,
                 self._frames_at_once,
-                lambda part: self._network.features(images[[position[frame] for frame in part]]),
+                lambda part: self._network.features(images[[position[frame] for frame in part]]).unbind(),
             )
             self._encoded.update(zip(missing, features, strict=True))
         flow = self._network.flow(

@@ -47,10 +47,10 @@ class _Differences(Measurement):
             if self._last is not None:
                 self._sums.append(int(cv2.norm(self._last, frame, cv2.NORM_L1)))
             self._last = frame
-        self._last = self._last.copy()
+        self._last = None if self._last is None else self._last.copy()
 
     def finish(self, pairs: FramePairs | None) -> Score:
-        if not self._sums:
+        if self._last is None or not self._sums:
             return Score(None, reason="one frame: flickering needs at least two")
         per_frame = self._last.size
         mean = sum(self._sums) / (per_frame * len(self._sums))
