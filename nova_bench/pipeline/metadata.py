@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -14,6 +14,8 @@ from nova_bench.core.errors import SuiteError
 from nova_bench.core.messages import expectation, shorten
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from nova_bench.pipeline.plan import PlannedScorer
 
 
@@ -42,7 +44,7 @@ def _problems(units: Sequence[Unit], scorer: PlannedScorer, suite: str) -> Itera
                 yield f"{place}: {_message(prompt, problem, scorer.info.name)}", _remedy(scorer.info.reads, name)
 
 
-def _message(prompt: str, problem: dict[str, Any], scorer: str) -> str:
+def _message(prompt: str, problem: ErrorDetails, scorer: str) -> str:
     name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "missing":
         return f"prompt {shorten(prompt)} lacks metadata {name!r}, which scorer {scorer} reads"

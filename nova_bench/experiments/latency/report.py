@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nova_bench.core.notices import Notice
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.latency.build import build_digest
 from nova_bench.experiments.latency.comparison import Comparison, comparison_point, heaviest_row
 from nova_bench.experiments.latency.figures import latency_figures
 from nova_bench.experiments.latency.plan import LatencyPlan, Point
@@ -29,6 +31,7 @@ from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
 
 PERFETTO = "ui.perfetto.dev"
+OLDER_BUILD = "timed by an older build: the code that was timed has changed since; `run` measures again"
 
 
 def report_latency(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -37,7 +40,8 @@ def report_latency(run: StoredRun, store: Store, folder: Path, progress: Progres
     suite = LatencySuite.model_validate({**run.suite, "model": model})
     (scorer,) = run.scorers
     points = tuple(Point(**unit) for unit in run.units)
-    return write_latency_report(LatencyPlan(suite, points, scorer["identity"], scorer["machine"]), store, folder)
+    build = scorer.get("build", "")
+    return write_latency_report(LatencyPlan(suite, points, scorer["identity"], scorer["machine"], build), store, folder)
 
 
 def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Reported:
@@ -77,7 +81,8 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
         },
     )
     files = {"calls.csv": calls_csv(times, comparison)}
-    return write_content(Content(plan.run_id, plan.run_name, page, gaps, files=files), folder)
+    notices = [Notice(OLDER_BUILD)] if plan.build != build_digest() else []
+    return write_content(Content(plan.run_id, plan.run_name, page, gaps, notices, files), folder)
 
 
 def _summary(plan: LatencyPlan) -> tuple[str, ...]:

@@ -103,6 +103,24 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     assert {path: path.read_bytes() for path in (report / "tables").iterdir()} == pages
 
 
+def test_timings_of_an_older_build_are_shown_as_such_and_never_reused(cli, write_latency, tmp_path):
+    suite = write_latency()
+    assert cli("run", suite, "--device", "cpu").returncode == 0
+    before = table(tmp_path, "inference_time").rows[0].cells["total"].value
+    with sqlite3.connect(tmp_path / "runs" / "store.sqlite") as store:  # as an older version left it
+        (scorers,) = store.execute("SELECT scorers FROM runs").fetchone()
+        (scorer,) = json.loads(scorers)
+        del scorer["build"]
+        store.execute("UPDATE runs SET scorers = ?", [json.dumps([{**scorer, "identity": "older"}])])
+        store.execute("UPDATE rows SET identity = 'older' WHERE identity = ?", [scorer["identity"]])
+    again = cli("report")
+    assert again.returncode == 0, again.stderr
+    assert "timed by an older build" in again.stderr
+    assert "timed by an older build" in (folder_of(tmp_path) / "report" / "index.html").read_text()
+    assert table(tmp_path, "inference_time").rows[0].cells["total"].value == before
+    assert "measured before by this code, on any machine: 0" in cli("plan", suite).stdout
+
+
 def test_it_continues_and_a_failed_measurement_is_a_gap(cli, write_latency, tmp_path):
     """Of three settings one can't be; the other two are measured once, whatever was asked for in between."""
     suite = write_latency(
