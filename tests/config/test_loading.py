@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -463,3 +465,44 @@ def test_execution_options_come_last_and_are_taken_as_they_are(write: Write) -> 
 def test_a_suite_that_is_not_there_gets_the_nearest_name() -> None:
     assert failure("clisp") == "clisp: no such suite; did you mean 'clips'?"
     assert "no such suite" in failure("x" * 5000)
+
+
+def test_suites_are_found_by_name_from_any_folder(cli: Callable, tmp_path: Path) -> None:
+    for name in ("shapes", "shapes.yaml", "suites/shapes.yaml"):
+        assert "shapes" in cli("plan", name).stdout, name
+
+
+def test_a_suite_of_the_current_folder_wins_and_is_announced(cli: Callable, write_suite: Callable) -> None:
+    own = write_suite()
+    own.rename(own.with_name("shapes.yaml"))
+    result = cli("run", "shapes")
+    assert result.returncode == 0, result.stderr
+    assert "shapes.yaml, in place of nova_bench's own shapes.yaml" in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("how", ["--suites", "variable"])
+def test_users_add_folders_of_suites(
+    cli: Callable, environment: dict, write_suite: Callable, tmp_path: Path, how
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write_suite().rename(folder / "mine_alone.yaml")
+    if how == "variable":
+        environment["NOVA_BENCH_SUITES"] = str(folder)
+    option = [how, str(folder)] if how == "--suites" else []
+    assert "mine_alone" in cli("list", *option).stdout
+    planned = cli("plan", "mine_alone", *option)
+    assert planned.returncode == 0, planned.stderr
+    assert cli("plan", "shapes", "--suites", str(tmp_path / "absent")).returncode == 2
+
+
+def test_a_manifest_names_the_files_of_its_suite(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    base = write_suite()
+    (tmp_path / "above.yaml").write_text(f"extends: {base.name}\nname: above\n")
+    assert cli("run", "above.yaml").returncode == 0
+    (manifest,) = tmp_path.glob("runs/above-*/manifest.json")
+    files = json.loads(manifest.read_text())["suite_files"]
+    assert [Path(file["path"]).name for file in files] == ["above.yaml", base.name]
+    assert [file["sha256"] for file in files] == [
+        hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("above.yaml", base.name)
+    ]
