@@ -30,8 +30,8 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
     wanted = {*names, *(keep.scorer for name in names if (keep := uses[name].keep))}
     scorers = tuple(use for use in suite.scorers if use.name in wanted)
     if left_out := [name for name in uses if name not in wanted]:
-        chosen = ", ".join(use.name for use in scorers)
-        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {chosen}", left_out, asked=True)
+        named = ", ".join(use.name for use in scorers)
+        notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {named}", left_out, asked=True)
     derived = tuple(
         name for name in suite.derived if wanted.issuperset(leaf_metrics(COMPOSITES.get(name), COMPOSITES.all()))
     )
@@ -39,8 +39,8 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
     changes["published"] = _published(suite.published, {*wanted, *derived})
     if suite.prompts and all(use.tags for use in scorers):
         tags = dict.fromkeys(tag for use in scorers for tag in use.tags)
-        kept = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
-        if not kept:
+        chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
+        if not chosen:
             raise UserError(
                 f"--dims: prompts.tags of suite {suite.name} has none of {', '.join(tags)}", "leave prompts.tags out"
             )
