@@ -17,6 +17,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
+
 # The hub's library is imported with transformers, and reads HF_HOME and the like only then: who sets such a variable
 # needs a fresh process.
 PRELOADED = [
@@ -41,11 +43,16 @@ PRELOADED = [
     "nova_bench.render.figures",
     "nova_bench.render.html.report",
     "nova_bench.pipeline.run",
-    "nova_bench.scorers.catalog",
     "nova_bench.train.run",
     "nova_bench.video",
     "nova_bench_testkit",
     "tests.train.conftest",
+    *{
+        path.partition(":")[0]
+        for registry in (ADAPTERS, COMPOSITES, PROMPT_SOURCES, SCORERS)
+        for path in registry.built_in.values()
+    },
+    *{path.partition(":")[0] for kind in EXPERIMENTS.own().values() for path in (kind.run, kind.preview, kind.report)},
 ]
 # Only something that hangs takes longer, however slow or busy the machine; below pytest's own limit for a test.
 PATIENCE_SECONDS = 300
