@@ -15,9 +15,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.visible_text import visible_line
@@ -128,10 +128,10 @@ def _is_terminal(descriptor: int) -> bool:
         return False
 
 
-def _quietly(hook):
+def _quietly(hook: Callable[[Any], None]) -> Callable[[Any], None]:
     """``sys.unraisablehook`` without interrupts that met code which can't raise; the process ends all the same."""
 
-    def told(unraisable) -> None:
+    def told(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, KeyboardInterrupt):
             hook(unraisable)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +135,7 @@ def _step(
 def _recorded(blocks: dict[str, nn.Module], norms: dict[str, dict[str, float]]) -> Iterator[None]:
     """Root mean square and largest magnitude of what each block gives out (App. B plots the latter)."""
 
-    def watch(name: str):
+    def watch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
             values = output.detach().float()
             norms[name] = {"rms": values.square().mean().sqrt().item(), "max": values.abs().max().item()}

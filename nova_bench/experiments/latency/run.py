@@ -32,7 +32,7 @@ from nova_bench.pipeline.places import Places
 from nova_bench.render.files import safe_name
 from nova_bench.report.reported import Reported
 from nova_bench.store import Row, Status, Store
-from nova_bench.store.store import stored_run
+from nova_bench.store.store import StoredRun, stored_run
 
 if TYPE_CHECKING:
     from nova_bench.experiments.latency.subject import Subject
@@ -65,7 +65,7 @@ def run_latency(request: Request, progress: Progress) -> Reported:
             return write_latency_report(plan, store, folder)
 
 
-def _record(plan: LatencyPlan):
+def _record(plan: LatencyPlan) -> StoredRun:
     """The plan as the store keeps it."""
     scorer = {"name": SCORER, "identity": plan.identity, "machine": plan.machine, "build": plan.build}
     points = [dict(vars(point)) for point in plan.points]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.experiments.study.pooling import Pooled, pooled
@@ -153,7 +153,7 @@ def _curve(label: str, band: Pooled, length: int) -> Curve:
     return Curve(label, tuple(range(1, length + 1)), *parts)
 
 
-def _points(part) -> tuple[float | None, ...]:
+def _points(part: Iterable[float]) -> tuple[float | None, ...]:
     return tuple(None if x != x else float(x) for x in part)
 
 

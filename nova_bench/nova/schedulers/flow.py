@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ import torch
 from nova_bench.nova.errors import ArrangementError
 from nova_bench.nova.schedulers.schedule import Schedule, gather
 
+_Sigmas = TypeVar("_Sigmas", np.ndarray, torch.Tensor)
 
-def _shift_sigmas(sigmas, shift: float):
+
+def _shift_sigmas(sigmas: _Sigmas, shift: float) -> _Sigmas:
     return shift * sigmas / (1 + (shift - 1) * sigmas)
 
 

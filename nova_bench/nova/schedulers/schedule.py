@@ -90,7 +90,9 @@ class Schedule(ABC):
         text = json.dumps(self.config, indent=2, sort_keys=True)
         (Path(folder) / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
 
-    def _tabulate(self, timesteps: torch.Tensor, steps: list[tuple[float, ...]], device) -> None:
+    def _tabulate(
+        self, timesteps: torch.Tensor, steps: list[tuple[float, ...]], device: str | torch.device | None
+    ) -> None:
         self.timesteps = timesteps.to(device)
         self.timestep_values = [float(value) for value in timesteps.tolist()]
         self._steps = steps
@@ -101,7 +103,9 @@ class Schedule(ABC):
         return self._steps[index]
 
 
-def gather(table: torch.Tensor, index: torch.Tensor, like: torch.Tensor, dtype: torch.dtype | None = None):
+def gather(
+    table: torch.Tensor, index: torch.Tensor, like: torch.Tensor, dtype: torch.dtype | None = None
+) -> torch.Tensor:
     """Entries of a table, with trailing dimensions so that they broadcast against ``like``."""
     values = table.to(index.device)[index].to(device=like.device, dtype=dtype or like.dtype)
     return values.reshape(*index.shape, *[1] * (like.ndim - index.ndim))

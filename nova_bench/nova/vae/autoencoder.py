@@ -86,7 +86,9 @@ class Autoencoder(nn.Module):
         """Encode and decode whole frames again (the default)."""
         self._tiling = None
 
-    def _run(self, function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, stride: int, up: bool):
+    def _run(
+        self, function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, stride: int, up: bool
+    ) -> torch.Tensor:
         x = x.to(device=self.device, dtype=self.dtype)
 
         def one_stack(stack: torch.Tensor) -> torch.Tensor:
