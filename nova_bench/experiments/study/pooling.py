@@ -89,5 +89,7 @@ def _pooled(means: ClusterMeans, statistics: StatisticsSpec) -> Pooled:
 
 def _present(weights: np.ndarray) -> np.ndarray:
     """Which prompts all seeds have that have the metric at all, bool [prompts, metrics]."""
+    import numpy as np
+
     known = np.asarray(weights.any(axis=1))
     return np.asarray(((weights > 0) | ~known[:, None]).all(axis=0) & known.any(axis=0))
