@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from os import PathLike
-
-    import pandas
+    from nova_bench.experiments.frame import load as load
 
 __version__ = "0.1.0"
 
+_PUBLIC = {"load": "nova_bench.experiments.frame:load"}
+"""The Python interface, imported when it is asked for."""
 
-def load(run: str | PathLike[str], store: str | PathLike[str] | None = None) -> pandas.DataFrame:
-    """What a run measured as a data frame: a row for each sample and metric, or for each timed call.
 
-    ``run`` is the run's name or folder; ``store`` is the folder that holds the runs, by default the one around that
-    folder, or ``runs``. Rows of a study name their arm, those of a collection their part. Raises StoreError for a run
-    that isn't there.
-    """
-    from pathlib import Path
-
-    from nova_bench.experiments.registry import frame_run
-    from nova_bench.store import Store
-
-    folder = Path(run)
-    root = Path(store) if store is not None else folder.parent if folder.is_dir() else Path("runs")
-    with Store.reader(root) as opened:
-        return frame_run(opened.run(folder.name), opened)
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return resolve_name(_PUBLIC[name])
