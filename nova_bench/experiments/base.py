@@ -14,7 +14,8 @@ class Experiment:
 
     spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
     ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
-    needs no model. A run in the store is of the kind that its ``suite["kind"]`` says.
+    needs no model. frame: ``(StoredRun, Store) -> pandas.DataFrame``, everything that was measured, a row each. A run
+    in the store is of the kind that its ``suite["kind"]`` says.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Experiment:
     run: str
     preview: str
     report: str
+    frame: str
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from nova_bench.config.loading import inherit
 from nova_bench.config.suite_files import find_suite, replaced_suite
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.registry import nearest
-from nova_bench.experiments.base import Preview, Request
+from nova_bench.experiments.base import Experiment, Preview, Request
 
 if TYPE_CHECKING:
+    import pandas
+
     from nova_bench.core.progress import Progress
     from nova_bench.report.reported import Reported
     from nova_bench.store import Store
@@ -51,7 +53,16 @@ def preview_request(request: Request) -> Preview:
 
 def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
     """Rebuild the report of a stored run of any kind under ``folder``."""
+    return resolve_name(_experiment_of(run).report)(run, store, folder, progress)
+
+
+def frame_run(run: StoredRun, store: Store) -> pandas.DataFrame:
+    """What a stored run of any kind measured, a row each."""
+    return resolve_name(_experiment_of(run).frame)(run, store)
+
+
+def _experiment_of(run: StoredRun) -> Experiment:
     kind = run.suite.get("kind", BENCHMARK)
     if kind not in EXPERIMENTS.names():
         raise UserError(f"run {run.name}: of the unknown kind {kind!r}", "use the version that made it")
-    return resolve_name(EXPERIMENTS.get(kind).report)(run, store, folder, progress)
+    return EXPERIMENTS.get(kind)

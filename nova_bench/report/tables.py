@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
@@ -126,32 +127,36 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
     }
 
 
-def samples_csv(
-    summaries: Sequence[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
-) -> str:
-    """One line per sample and metric: the raw rows and the files they are about, for any other tool.
+def sample_records(
+    summaries: Iterable[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
+) -> Iterator[tuple[Any, ...]]:
+    """``SAMPLE_COLUMNS`` of each sample and metric; None where a sample has no value.
 
     A file inside the store is named from there on, so that the same results read the same in every store.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(SAMPLE_COLUMNS)
     for summary in summaries:
         info = summary.scorer.info
         for score in summary.samples:
-            row, artifact = score.row, artifacts.get(score.unit.digest)
-            writer.writerow(
-                [
-                    score.unit.prompt,
-                    score.unit.sample_index,
-                    ";".join(score.unit.tags),
-                    info.name,
-                    score.status or "not computed",
-                    "" if row is None or row.value is None else repr(row.value),
-                    "" if row is None else row.weight,
-                    info.unit,
-                    problem_of(score),
-                    sample_file(score.unit, artifact, places),
-                ]
+            row, unit = score.row, score.unit
+            yield (
+                unit.prompt,
+                unit.sample_index,
+                ";".join(unit.tags),
+                info.name,
+                str(score.status or "not computed"),
+                row and row.value,
+                row and row.weight,
+                info.unit,
+                problem_of(score),
+                sample_file(unit, artifacts.get(unit.digest), places),
             )
+
+
+def samples_csv(
+    summaries: Iterable[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
+) -> str:
+    """One line per sample and metric: the raw rows and the files they are about, for any other tool."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([SAMPLE_COLUMNS, *sample_records(summaries, artifacts, places)])
     return visible(stream.getvalue())

@@ -106,6 +106,16 @@ def test_vbench() -> None:
 
 
 @pytest.mark.slow
+def test_libraries() -> None:
+    parts = ("--part", "psnr", "--part", "csv", "--part", "clip")
+    out = run("libraries.py", *parts, "--size", "64x48", "--frames", 2, "--repeats", 1)
+    differences = dict(re.findall(r"\| (\w+) \| [\d.]+ \([\d.]+ to [\d.]+\) \| 1 \| (\S+) \| \d+ / \d+ \|", out))
+    assert float(differences["psnr"]) < 1e-4  # dB
+    assert float(differences["csv"]) == 0  # the same bytes
+    assert "clip" in differences or "skipped: clip: No module named 'open_clip'" in out
+
+
+@pytest.mark.slow
 def test_vbench_memory() -> None:
     out = run("vbench_memory.py", "--dimension", "temporal_flickering", "--frames", 8, "--size", "64x48")
     assert re.search(r"\| temporal_flickering \| 8 \| 0 \| \d+ \|", out)

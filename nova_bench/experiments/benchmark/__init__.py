@@ -8,4 +8,5 @@ EXPERIMENT = Experiment(
     run=f"{__name__}.run:run_benchmark",
     preview=f"{__name__}.preview:preview_benchmark",
     report=f"{__name__}.report:report_benchmark",
+    frame=f"{__name__}.frame:benchmark_frame",
 )

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nova_bench.config.catalog import COMPOSITES
 from nova_bench.core.progress import Progress
-from nova_bench.pipeline.aggregate import collect, summarise
-from nova_bench.pipeline.composite import composite_scores
-from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
-from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.pipeline.results import read_results
 from nova_bench.render.html.report import Report
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
@@ -40,15 +36,9 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write the report into a run's folder, with samples.csv and failures.csv (if any)."""
-    places = Places(store.root, plan.units)
-    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
+    results = read_results(plan, store)
+    places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
     sources = Sources(store, plan.suite.media, places)
-    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
-    samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(*filter_samples(plan.scorers, samples), plan.suite.statistics)
-    final = composite_scores(
-        [COMPOSITES.get(name) for name in plan.suite.derived], summaries, plan.suite.statistics, COMPOSITES.all()
-    )
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))

@@ -8,4 +8,5 @@ EXPERIMENT = Experiment(
     run=f"{__name__}.run:run_collection",
     preview=f"{__name__}.preview:preview_collection",
     report=f"{__name__}.report:report_collection",
+    frame=f"{__name__}.frame:collection_frame",
 )

@@ -8,4 +8,5 @@ EXPERIMENT = Experiment(
     run=f"{__name__}.run:run_latency",
     preview=f"{__name__}.preview:preview_latency",
     report=f"{__name__}.report:report_latency",
+    frame=f"{__name__}.frame:latency_frame",
 )

@@ -36,12 +36,16 @@ OLDER_BUILD = "timed by an older build: the code that was timed has changed sinc
 
 def report_latency(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write the report of a stored run of the kind "latency"."""
+    return write_latency_report(latency_plan_of(run), store, folder)
+
+
+def latency_plan_of(run: StoredRun) -> LatencyPlan:
+    """The plan of a stored run."""
     model = NovaSpec.model_validate(run.suite["model"])
     suite = LatencySuite.model_validate({**run.suite, "model": model})
     (scorer,) = run.scorers
     points = tuple(Point(**unit) for unit in run.units)
-    build = scorer.get("build", "")
-    return write_latency_report(LatencyPlan(suite, points, scorer["identity"], scorer["machine"], build), store, folder)
+    return LatencyPlan(suite, points, scorer["identity"], scorer["machine"], scorer.get("build", ""))
 
 
 def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Reported:

@@ -8,4 +8,5 @@ EXPERIMENT = Experiment(
     run=f"{__name__}.run:run_study",
     preview=f"{__name__}.preview:preview_study",
     report=f"{__name__}.report:report_study",
+    frame=f"{__name__}.frame:study_frame",
 )

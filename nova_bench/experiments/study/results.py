@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from nova_bench.config.catalog import COMPOSITES
 from nova_bench.experiments.study.pooling import Pooled, difference, pooled
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
-from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, collect, summarise
-from nova_bench.pipeline.composite import CompositeSummary, combined, composite_scores, leaf_metrics
-from nova_bench.pipeline.places import Places
+from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.pipeline.composite import CompositeSummary, combined, leaf_metrics
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
-from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.pipeline.results import read_results
 from nova_bench.protocols.base import Composite
 from nova_bench.report.reported import LOST
 from nova_bench.report.sources import Sources
@@ -188,13 +187,5 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
         return ArmResult(arm)
     if not store.has_run(arm.run):
         return ArmResult(arm.model_copy(update={"problem": LOST}))
-    plan = plan_of(store.run(arm.run))
-    places = Places(store.root, plan.units)
-    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
-    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
-    samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    summaries = summarise(*filter_samples(plan.scorers, samples), record.statistics)
-    final = composite_scores(
-        [COMPOSITES.get(name) for name in plan.suite.derived], summaries, record.statistics, COMPOSITES.all()
-    )
-    return ArmResult(arm, plan, artifacts, tuple(summaries), tuple(final))
+    found = read_results(plan_of(store.run(arm.run)), store, record.statistics)
+    return ArmResult(arm, found.plan, found.artifacts, found.summaries, found.final)

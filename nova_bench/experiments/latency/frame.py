@@ -1,0 +1,26 @@
+"""The timed calls of a latency suite as a data frame."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from nova_bench.experiments.latency.report import latency_plan_of
+from nova_bench.experiments.latency.store import measured_points
+from nova_bench.experiments.latency.tables import calls_csv
+from nova_bench.store import Store
+from nova_bench.store.store import StoredRun
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def latency_frame(run: StoredRun, store: Store) -> pandas.DataFrame:
+    """A row for each call that was measured in parts, with the columns of calls.csv: settings, then seconds."""
+    import pandas
+
+    plan = latency_plan_of(run)
+    measured = measured_points(plan, store)
+    found = (measured.get(point.digest) for point in plan.points)
+    times = [point.times for point in found if point is not None and point.ok]
+    return pandas.read_csv(io.StringIO(calls_csv(times, None)))

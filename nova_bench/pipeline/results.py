@@ -1,0 +1,38 @@
+"""From the store to what a run found: its samples, the summary of each metric, and its composite scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nova_bench.config.catalog import COMPOSITES
+from nova_bench.config.suite import StatisticsSpec
+from nova_bench.pipeline.aggregate import MetricSummary, collect, summarise
+from nova_bench.pipeline.composite import CompositeSummary, composite_scores
+from nova_bench.pipeline.places import Places
+from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.store import Artifact, FailedUnit, Store
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What the store holds of one run. ``places`` say how files are named in a report."""
+
+    plan: Plan
+    places: Places
+    artifacts: dict[str, Artifact | FailedUnit]
+    summaries: tuple[MetricSummary, ...]
+    final: tuple[CompositeSummary, ...]
+
+
+def read_results(plan: Plan, store: Store, statistics: StatisticsSpec | None = None) -> RunResults:
+    """Read a run's results; intervals are made by its own suite's rules unless ``statistics`` states others."""
+    statistics = statistics or plan.suite.statistics
+    places = Places(store.root, plan.units)
+    artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
+    rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
+    samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
+    summaries = summarise(*filter_samples(plan.scorers, samples), statistics)
+    composites = [COMPOSITES.get(name) for name in plan.suite.derived]
+    final = composite_scores(composites, summaries, statistics, COMPOSITES.all())
+    return RunResults(plan, places, artifacts, tuple(summaries), tuple(final))
