@@ -17,7 +17,6 @@ from nova_bench.render.terminal import TerminalTable, plain_text
 from nova_bench.report.notices import terminal_lines
 
 if TYPE_CHECKING:
-    from nova_bench.core.progress import Progress
     from nova_bench.render.table import Table
     from nova_bench.report.reported import Reported
 

@@ -13,7 +13,7 @@ from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit
 
 if TYPE_CHECKING:
-    from nova_bench.render.contact_sheet import ContactSheet, Tile
+    pass
 
 PER_SHEET = 12
 UNREADABLE = "can't be shown"

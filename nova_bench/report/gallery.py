@@ -16,7 +16,7 @@ from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
-    from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
+    pass
 
 
 def gallery_items(

@@ -27,7 +27,6 @@ from nova_bench.video.limits import MediaLimits
 if TYPE_CHECKING:
     import numpy as np
 
-    from nova_bench.render.contact_sheet import Picture
 
 GONE = "the file is not where it was; what was scored stands as it was"
 CHANGED = "the file is not what it was; what was scored stands as it was"

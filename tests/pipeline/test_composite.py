@@ -151,4 +151,4 @@ def test_a_final_score_of_incomplete_metrics_says_so(cli: Callable, write_suite:
 def test_an_unknown_final_score_is_an_error_in_its_line(cli: Callable, write_suite: Callable) -> None:
     result = cli("plan", write_suite(derived=["vbench_totl"]))
     assert result.returncode == 2
-    assert "unknown derived metric 'vbench_totl'; did you mean 'vbench_total'?" in result.stderr
+    assert "unknown composite score 'vbench_totl'; did you mean 'vbench_total'?" in result.stderr

@@ -35,7 +35,7 @@ from nova_bench.store import Row, Status, Store
 from nova_bench.store.store import StoredRun, stored_run
 
 if TYPE_CHECKING:
-    from nova_bench.experiments.latency.subject import Subject
+    pass
 
 
 def run_latency(request: Request, progress: Progress) -> Reported:

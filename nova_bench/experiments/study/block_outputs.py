@@ -14,7 +14,7 @@ from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.store import Artifact
 
 if TYPE_CHECKING:
-    from nova_bench.render.figure_spec import Curve, FigureSpec
+    from nova_bench.render.figure_spec import FigureSpec
 
 DETAIL = "block_outputs"
 Outputs = Mapping[str, Mapping[str, Any]]

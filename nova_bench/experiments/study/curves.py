@@ -15,7 +15,7 @@ from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
 
 if TYPE_CHECKING:
-    from nova_bench.render.figure_spec import Curve, FigureSpec, Line
+    from nova_bench.render.figure_spec import FigureSpec
 
 SERIES = "per_frame"
 """Name of the details that hold a number for each frame of a video."""

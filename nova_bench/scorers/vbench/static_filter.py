@@ -12,7 +12,6 @@ from nova_bench.scorers.vbench.pair_motion import ASSET, PairMotion, load_raft, 
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
-    from nova_bench.scorers.vbench.pair_motion import PairMotion
     from nova_bench.video import Clip
 
 _THRESHOLD = 3.0  # pixels between frames, for a shorter side of ...

@@ -12,14 +12,13 @@ import pytest
 import nova_bench.shapes.judge
 from nova_bench.config.catalog import SCORERS
 from nova_bench.scorers.base import Sample, Score, ScorerContext
-from nova_bench.scorers.shapes import INFOS
 from nova_bench.scorers.shapes.reading import _READINGS
 from nova_bench.shapes import Motion, Scene, ShapesWorld, Thing, caption
 from nova_bench.shapes.rendering import render
 
 from ..conftest import clip_of
 
-NAMES = [info.name for info in INFOS]
+NAMES = [name for name in SCORERS.built_in if name.startswith("shapes/")]
 STILL, RIGHT = Motion("static"), Motion("move", "right", "fast")
 
 

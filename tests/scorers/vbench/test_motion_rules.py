@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.scorers.base import Sample, Score, ScorerContext
-from nova_bench.scorers.vbench import pair_motion
+from nova_bench.scorers.vbench import dynamic_degree, static_filter
 from nova_bench.scorers.vbench.dynamic_degree import DynamicDegree, DynamicDegreeSettings
 from nova_bench.scorers.vbench.static_filter import StaticFilter, StaticFilterSettings
 
@@ -40,8 +40,9 @@ class MadeUp:
 
 def judge(scorer: type, settings: Any, motion: MadeUp, frames: int, side: int = 128, fps: int = 8) -> Score:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pair_motion, "load_raft", lambda context: None)
-        patch.setattr(pair_motion, "PairMotion", motion)
+        for module in (dynamic_degree, static_filter):
+            patch.setattr(module, "load_raft", lambda context: None)
+            patch.setattr(module, "PairMotion", motion)
         clip = clip_of(np.zeros((frames, side, side, 3), np.uint8), fps)
         return scorer(settings, CONTEXT).score([Sample(clip)])[0]
 
