@@ -71,7 +71,9 @@ def test_the_wheel_works_from_any_folder(installed: Run, tmp_path: Path) -> None
         # 3: it is planned, and weights or a prompt list are missing here.
         assert planned.returncode in (0, 3), planned.stdout + planned.stderr
         assert "no such suite" not in planned.stderr
-    ran = installed("run", "shapes", "--limit", "2", "--device", "cpu", folder=tmp_path)
+    ran = installed(
+        "run", "shapes", "--limit", "2", "--dims", "shapes/object_class", "--device", "cpu", folder=tmp_path
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "shapes/object_class" in ran.stdout
     (manifest,) = tmp_path.glob("runs/shapes-*/manifest.json")
