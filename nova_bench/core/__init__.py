@@ -1,1 +1,1 @@
-"""What every other folder may use: errors, identities, names, files, statistics, progress. It imports none of them."""
+"""What every other folder may use: errors, identities, names, files, statistics, progress. Imports no other folder."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced, then renamed."""
+"""Atomic file writes: a temporary file in the same folder is written, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from nova_bench.core.errors import StoreError
 
 TEMPORARY_PREFIX = ".writing-"
-"""Followed by the number of the writing process, so that what a killed one left can be told from work in progress."""
+"""Followed by the number of the writing process, which tells a killed process's leftovers from work in progress."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def write_atomic(path: Path, content: bytes) -> Path:
-    """Write ``content`` to ``path``; a reader sees the old file or the new one, whole.
+    """Write ``content`` to ``path``. A reader sees either the old file or the new one, never a part.
 
-    StoreError where the disk is full or can't be written; nothing is left behind then.
+    Raises StoreError if the disk is full or read-only; nothing is left behind then.
     """
     return write_with(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` make a file under a temporary name of the same suffix, then put it in its place."""
+    """Let ``write`` make a file under a temporary name with the same suffix, then rename it to ``path``."""
     with explained_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_file(path.parent, path.suffix) as temporary:
@@ -37,11 +37,11 @@ def write_with(path: Path, write: Callable[[Path], object]) -> Path:
 
 @contextmanager
 def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
-    """An empty file in ``folder`` that is gone afterwards, unless it was published. Raises OSError."""
+    """An empty file in ``folder``, removed afterwards unless it was published. Raises OSError."""
     handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=suffix, dir=folder)
     os.close(handle)
     try:
-        # mkstemp makes files private; what is published should have the rights that any other new file has.
+        # mkstemp makes files private; a published file should have the permissions of any other new file.
         os.chmod(name, 0o666 & ~_UMASK)
         yield Path(name)
     finally:
@@ -49,7 +49,7 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Sync a finished temporary file and rename it to ``path``; afterwards it survives a power cut. Raises OSError."""
+    """Sync a finished temporary file and rename it to ``path``; the result survives a power cut. Raises OSError."""
     _sync(temporary)
     os.replace(temporary, path)
     _sync(path.parent)
@@ -76,16 +76,16 @@ def explain_os_error(error: OSError, path: Path) -> StoreError:
 def disk_full(path: Path) -> StoreError:
     """The error for a full disk."""
     return StoreError(
-        f"{path}: the disk is full; everything finished before is kept",
-        "free some space and run the same command again: it continues",
+        f"{path}: the disk is full; everything finished so far is kept",
+        "free some space and repeat the command to continue",
     )
 
 
 def read_only(path: Path) -> StoreError:
-    """The error for a place that can't be written."""
+    """The error for a path that can't be written."""
     return StoreError(
-        f"{path}: can't be written (read-only, or not yours)",
-        "give another --store FOLDER; `plan`, `store` and `report --out FOLDER` only read the store",
+        f"{path}: can't be written (read-only, or owned by another user)",
+        "choose another --store FOLDER; `plan`, `store` and `report --out FOLDER` only read the store",
     )
 
 
@@ -95,7 +95,7 @@ def _read_umask() -> int:
     return value
 
 
-# Asked for once: reading it means changing it for a moment, which threads that write files would notice.
+# Read once: reading the umask means changing it for a moment, which threads that write files would notice.
 _UMASK = _read_umask()
 
 

@@ -1,4 +1,4 @@
-"""Batches that shrink when memory runs out, and that one bad item can't spoil."""
+"""Batches that shrink when memory runs out, and in which one bad item doesn't fail the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def work_in_batches(
     work: Callable[[Sequence[Item]], Sequence[Result]],
     warn: Callable[[str], None],
 ) -> Iterator[tuple[Item, Result | Exception]]:
-    """Yield (item, result) for every item, in order: :func:`batches_of_work`, flattened."""
+    """Yield (item, result) for every item, in order: the flattened :func:`batches_of_work`."""
     for batch in batches_of_work(items, size, work, warn):
         yield from batch
 
@@ -29,11 +29,11 @@ def batches_of_work(
     work: Callable[[Sequence[Item]], Sequence[Result]],
     warn: Callable[[str], None],
 ) -> Iterator[list[tuple[Item, Result | Exception]]]:
-    """Yield a list of (item, result) for each batch that ``work`` did, in order, of at most ``size`` items.
+    """Yield a list of (item, result) for each batch that ``work`` has done, in order, of at most ``size`` items.
 
-    Out of memory halves the batch for the rest, says so and goes on. Any other error (leaving the program is one, too)
-    makes the batch go one by one, so that the error is that of the culprit alone. A UserError is about everything and
-    is raised, except a MediaError.
+    If memory runs out, the batch size is halved with a warning and the work continues. After any other error, including
+    an attempt to exit the program, the batch is repeated item by item, so that only the faulty item gets the error.
+    A UserError other than a MediaError concerns everything and is raised.
     """
     start = 0
     while start < len(items):
@@ -51,7 +51,7 @@ def batches_of_work(
             elif is_out_of_memory(error):
                 size = max(1, len(batch) // 2)
                 free_memory()
-                warn(f"out of memory with {len(batch)} at once; going on with {size}")
+                warn(f"out of memory with a batch of {len(batch)}; continuing with {size}")
             else:
                 for item in batch:
                     yield from batches_of_work([item], 1, work, warn)
@@ -79,7 +79,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that a device or the host had no memory left."""
     if isinstance(error, MemoryError):
         return True
-    # torch.OutOfMemoryError is a RuntimeError; asking by name avoids importing torch where nothing uses it.
+    # torch.OutOfMemoryError is a RuntimeError; checking the name avoids importing torch.
     name = type(error).__name__
     return name == "OutOfMemoryError" or (
         isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
@@ -87,7 +87,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> None:
-    """Give cached device memory back, where torch is in use at all."""
+    """Release cached device memory if torch is in use."""
     import gc
     import sys
 

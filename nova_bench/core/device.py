@@ -1,4 +1,4 @@
-"""Which device work runs on, and what it is called."""
+"""The device that work runs on, and its description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nova_bench.core.errors import UserError
 
 
 def resolve_device(wanted: str) -> str:
-    """``auto`` -> ``cuda`` where there is one, else ``cpu``; anything else is checked. UserError where it is absent."""
+    """``auto`` -> ``cuda`` if available, else ``cpu``; other names are checked. Raises UserError if it is absent."""
     if wanted == "cpu":
         return wanted
     import torch
@@ -19,17 +19,17 @@ def resolve_device(wanted: str) -> str:
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise UserError(f"{wanted!r} is no device", "cpu, cuda, cuda:0, ..., or auto") from error
+        raise UserError(f"{wanted!r} is not a device", "use cpu, cuda, cuda:0, ..., or auto") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"{wanted}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices",
-            "--device cpu, or auto",
+            "use --device cpu, or auto",
         )
     return wanted
 
 
 def free_cuda_bytes(device: str) -> int:
-    """What can still be allocated on a CUDA device."""
+    """Bytes that can still be allocated on a CUDA device."""
     import torch
 
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""Errors a user can mend: one line that says what is wrong and one that says what to do."""
+"""Errors that a user can fix: one line says what is wrong, another what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """A mistake or a missing thing that the user can mend.
+    """A mistake or a missing thing that the user can fix.
 
     The command line prints ``message`` and ``remedy`` without a traceback (``--debug`` shows it) and exits with
     ``exit_code``.
@@ -34,7 +34,7 @@ class UserError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The message, or each of several that are told together."""
+        """The message, or all messages if several are reported together."""
         return (self.message,)
 
     def __str__(self) -> str:
@@ -55,27 +55,27 @@ class SuiteError(UserError):
 
 
 class MediaError(UserError):
-    """A video or image that can't be decoded, encoded or compared: truncated, empty, unlike its reference in size.
+    """A video or image that can't be decoded, encoded or compared: truncated, empty, or not its reference's size.
 
-    It is about one sample; other UserErrors end the run.
+    It concerns one sample; other UserErrors end the run.
     """
 
 
 class NothingMade(UserError):
-    """What a model made of one sample can't be used, though the sample was asked for rightly."""
+    """A model's output for one sample can't be used, although the request was valid."""
 
     exit_code = ExitCode.INCOMPLETE
 
 
 class FileChanged(MediaError):
-    """A file isn't what it was when it was recorded; put right, it can be read like any other."""
+    """A file differs from what was recorded; once restored, it can be read like any other."""
 
 
 class StoreError(UserError):
-    """The store can't be opened, read or written: locked, read-only, full, damaged."""
+    """The store can't be opened, read or written: locked, read-only, full or damaged."""
 
 
 class MissingAsset(UserError):
-    """A weight, prompt list or question file that isn't here; the remedy says how to get it."""
+    """Weights, a prompt list or a question file that isn't here; the remedy says how to get it."""
 
     exit_code = ExitCode.INCOMPLETE

@@ -1,4 +1,4 @@
-"""One identity for plan and result: digests of what determines a thing, and seeds that depend on nothing else.
+"""Identities shared by plan and result: digests of what determines a thing, and seeds that depend on nothing else.
 
 Plan and finished result call the same functions, so a unit planned today finds the artifact made yesterday.
 """
@@ -16,24 +16,24 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def canonical_json(content: Any) -> str:
-    """``content`` as JSON in the one form that equal values have: sorted keys, no spaces.
+    """``content`` as canonical JSON, which is the same for equal values: sorted keys, no spaces.
 
-    Floats are written with Python's shortest round-trip form; NaN and infinity are refused (ValueError), since they
+    Floats are written in Python's shortest round-trip form. NaN and infinity are refused (ValueError), since they
     compare equal to nothing.
     """
     return _CANONICAL.encode(content)
 
 
 def digest(kind: str, content: Any) -> str:
-    """SHA-256 (64 hex digits) of ``content`` as canonical JSON, separated by ``kind``.
+    """SHA-256 (64 hex digits) of ``kind`` and ``content`` as canonical JSON.
 
-    ``kind`` keeps two things of the same content apart (a unit and a scorer's settings, say).
+    ``kind`` keeps different things with the same content apart, for example a unit and a scorer's settings.
     """
     return hashlib.sha256(f"{kind}\0{canonical_json(content)}".encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a regular file's bytes. Raises OSError where it can't be read, is none or changes meanwhile."""
+    """SHA-256 of a regular file's bytes. Raises OSError if it can't be read, isn't regular or changes meanwhile."""
     return stamped_digest(path)[0]
 
 
@@ -48,7 +48,7 @@ def prompt_id(text: str, image_digest: str = "") -> str:
 def seed_for(suite_seed: int, prompt_id: str, sample_index: int) -> int:
     """Seed of one sample, in [0, 2**63).
 
-    It depends on the suite's seed, the prompt and the sample index only: never on a position in a batch, on the
-    number of workers or on where a run was resumed.
+    It depends only on the suite's seed, the prompt and the sample index: not on the position in a batch, the number of
+    workers or where a run was resumed.
     """
     return int(digest("seed", [suite_seed, prompt_id, sample_index])[:16], 16) >> 1

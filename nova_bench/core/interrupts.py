@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks a command to end, a second one ends it at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks a command to end, a second ends it at once.
 
 The first raises KeyboardInterrupt, so that files, worker processes and the store are closed properly. Python can raise
-it only between two of its own instructions, and some libraries swallow it. So a thread watches, which the operating
-system wakes even while the main thread computes: after a second signal, or when the time for a proper end is over, it
-ends the process. Nothing is lost by that: the store survives being killed at any moment.
+it only between two of its own instructions, and some libraries swallow it. A thread therefore watches, which the
+operating system wakes even while the main thread computes. It ends the process after a second signal, or when the time
+for an orderly end is over. Nothing is lost by that: the store survives being killed at any moment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nova_bench.core.errors import ExitCode
 from nova_bench.core.visible_text import visible_line
 
 GRACE_SECONDS = 4.0
-"""How long a command may take to end properly."""
+"""How long a command may take to end in order."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _asked = threading.Event()
 _said = threading.Lock()
@@ -31,10 +31,10 @@ _held = _owed = False
 
 
 def watch_signals() -> None:
-    """Have these signals end this process, from here on. To be called once or more, from the main thread.
+    """Let these signals end this process from now on. Call it from the main thread; repeated calls are harmless.
 
-    A signal that was ignored when the process began stays so: shells ignore Ctrl-C for jobs in the background, and
-    `nohup` ignores the terminal's end.
+    A signal that was ignored when the process began stays ignored: shells ignore Ctrl-C for background jobs, and
+    `nohup` ignores the end of the terminal.
     """
     if signal.getsignal(signal.SIGTERM) is _interrupt:
         return
@@ -49,15 +49,15 @@ def watch_signals() -> None:
 
 
 def end_requested() -> bool:
-    """Whether the process was asked to end: an error that comes now is most likely a consequence of that."""
+    """Whether the process was asked to end; an error raised now is most likely a consequence."""
     return _asked.is_set()
 
 
 def say_interrupted() -> ExitCode:
-    """Print, once, that and how the command can be continued; returns the exit code."""
+    """Print once that the command was interrupted and how to continue it; return the exit code."""
     if _said.acquire(blocking=False):
         again = visible_line(shlex.join(["python", "-m", "nova_bench", *sys.argv[1:]]))
-        # Bars hide the cursor, and who ends at once can't show it again.
+        # Progress bars hide the cursor, and a process that ends at once can't show it again.
         shown = "\x1b[?25h" if _is_terminal(2) else ""
         text = f"{shown}\ninterrupted; everything finished is kept. To continue: {again}\n"
         # Not through sys.stderr: the main thread may be in the middle of using it.
@@ -67,7 +67,7 @@ def say_interrupted() -> ExitCode:
 
 
 def end_interrupted() -> NoReturn:
-    """End this process and the worker processes that are left, without Python's own end, in which it can be killed."""
+    """End this process and its remaining workers, skipping Python's own shutdown, which a signal could cut short."""
     code = say_interrupted()
     if "multiprocessing.process" in sys.modules:
         for child in sys.modules["multiprocessing.process"].active_children():
@@ -77,9 +77,9 @@ def end_interrupted() -> NoReturn:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Inside, nothing is interrupted; it is afterwards. For starting a process and noting it: both or none.
+    """Delay interrupts until the block ends, so that a process is both started and recorded, or neither.
 
-    Processes started inside never see Ctrl-C, which a terminal sends to all: this one decides.
+    Processes started inside never see Ctrl-C, which a terminal sends to all processes: this one decides.
     """
     global _held, _owed
     main = threading.current_thread() is threading.main_thread()
@@ -97,7 +97,7 @@ def held_back() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """Runs in the main thread, as soon as Python can."""
+    """Run in the main thread, as soon as Python can."""
     global _owed
     if _asked.is_set():
         return  # the thread that watches ends the process
@@ -129,7 +129,7 @@ def _is_terminal(descriptor: int) -> bool:
 
 
 def _quietly(hook: Callable[[Any], None]) -> Callable[[Any], None]:
-    """``sys.unraisablehook`` without interrupts that met code which can't raise; the process ends all the same."""
+    """``sys.unraisablehook`` that ignores interrupts in code that can't raise; the process ends all the same."""
 
     def told(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, KeyboardInterrupt):

@@ -1,22 +1,22 @@
-"""Which confidence interval a mean over prompts has, for everything that shows one. Pure functions of arrays.
+"""Chooses the confidence interval of a mean over prompts, for everything that shows one. Pure functions of arrays.
 
-Samples of one prompt are correlated, so prompts are the independent units ("clusters"), C of them:
+Samples of one prompt are correlated, so the C prompts ("clusters") are the independent units:
 
-- 0/1 metrics, as their scorer declares: Wilson's interval with as many samples as would say as much if they were
-  independent (the number of samples over the design effect; where all are equal, the number of prompts). The design
-  effect is an estimate: so Student's quantile with C - 1 degrees of freedom takes the place of the normal one, and the
-  fewer prompts deviate from the rest, the more the estimate is drawn towards its greatest value. Without these two,
-  coverage falls to 85 % (8 prompts) and 88 % (75 prompts of 5 samples) for a share of 0.98.
-- Other metrics below 8 prompts: Student's t with C - 1 degrees of freedom, on the linearized weighted mean.
-- From 8 prompts on: the expanded percentile interval of the cluster bootstrap.
-- Several trainings: the variance between trainings and that between prompts add up; Student's t, or Wilson's interval,
-  with Satterthwaite's degrees of freedom.
-- None from one prompt, and none where all prompts are equal: no spread says nothing of other prompts.
+- 0/1 metrics, as declared by their scorer: Wilson's interval with the effective number of samples, which is the number
+  of samples divided by the design effect (the number of prompts if all are equal). The design effect is an estimate.
+  Student's quantile with C - 1 degrees of freedom therefore replaces the normal one, and the fewer prompts deviate from
+  the rest, the more the estimate is drawn towards its maximum. Without these two corrections, coverage falls to 85 %
+  (8 prompts) and 88 % (75 prompts of 5 samples) for a share of 0.98.
+- Other metrics with fewer than 8 prompts: Student's t with C - 1 degrees of freedom, on the linearized weighted mean.
+- Other metrics with 8 or more prompts: the expanded percentile interval of the cluster bootstrap.
+- Several trainings: the variances between trainings and between prompts add up; Student's t, or Wilson's interval, with
+  Satterthwaite's degrees of freedom.
+- No interval from one prompt, or if all prompts are equal: no spread says nothing about other prompts.
 
-Columns that follow linearly from several metrics (VBench's total) take the prompts of the part with the fewest. A 0/1
-part without any spread adds the reach of its own interval, so that ten of ten don't count as certain.
+Columns that follow linearly from several metrics (VBench's total) use the number of prompts of the part that has the
+fewest. A 0/1 part without any spread adds the width of its own interval, so that ten of ten doesn't count as certain.
 
-``benchmarks/interval_coverage.py`` shows how often such intervals hold the truth.
+``benchmarks/interval_coverage.py`` measures how often such intervals contain the true value.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from nova_bench.config.suite import StatisticsSpec
 
     Add = Callable[[np.ndarray], np.ndarray]
-    """Float64 [..., metrics] -> [..., columns]: the metrics, then what follows from them linearly; NaN from NaN."""
+    """Float64 [..., metrics] -> [..., columns]: the metrics, then the columns derived linearly; NaN gives NaN."""
 
 BOOTSTRAP_FROM = 8
-"""Clusters from which on the bootstrap is used."""
+"""The bootstrap is used from this number of clusters on."""
 
 
 class Method(StrEnum):
-    """How an interval was made, or why there is none."""
+    """How an interval was computed, or why there is none."""
 
     T = "cluster t"
     BOOTSTRAP = "cluster bootstrap"
@@ -54,7 +54,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class Intervals:
-    """An interval per column: bounds float64 [columns] (NaN where there is none), methods, and numbers of prompts."""
+    """An interval per column: bounds float64 [columns] (NaN if there is none), methods, and numbers of prompts."""
 
     low: np.ndarray
     high: np.ndarray
@@ -62,9 +62,9 @@ class Intervals:
     clusters: np.ndarray
 
     def within(self, ranges: Sequence[tuple[float | None, float | None]]) -> Intervals:
-        """Cut off at the lowest and highest value that each column can have; None where there is none.
+        """Clip to the lowest and highest value that each column can have; None if it has no limit.
 
-        Student's t knows of no such ends, and no truth lies beyond them.
+        Student's t knows no such limits, and the true value can't be beyond them.
         """
         import numpy as np
 
@@ -75,15 +75,15 @@ class Intervals:
 
 @dataclass(frozen=True)
 class ClusterMeans:
-    """Means over prompts, and what their intervals rest on. Arrays end in [columns] if nothing else is said.
+    """Means over prompts and what their intervals are computed from. Arrays end in [columns] unless stated otherwise.
 
-    ``influence`` [prompts, columns] is by how much each prompt moves the mean: (sum - mean * weight) / total weight.
-    ``clusters`` counts prompts. ``trainings`` holds means [trainings, columns], an array for each independent set of
-    trainings. ``draw`` gives the bootstrap's means [resamples, columns]. For the metrics alone, [metrics]: ``binary``
-    (0/1 metrics), ``samples`` (their number), ``least`` (Kish's number of prompts, which is what correlated samples say
-    at the least), and ``deviating`` (prompts with a sample that isn't what most are). ``slopes`` [metrics, columns] is
-    how a column rises with a metric, ``scale`` how large the means of its prompts are: what differs by far less is
-    equal.
+    ``influence`` [prompts, columns] is how much each prompt moves the mean: (sum - mean * weight) / total weight.
+    ``clusters`` counts prompts. ``trainings`` holds means [trainings, columns], one array per independent set of
+    trainings. ``draw`` returns the bootstrap's means [resamples, columns]. Four arrays cover the metrics only,
+    [metrics]: ``binary`` (0/1 metrics), ``samples`` (their number), ``least`` (Kish's number of prompts, a lower bound
+    on the number of independent samples), and ``deviating`` (prompts with a sample that differs from the majority).
+    ``slopes`` [metrics, columns] is the change of a column per change of a metric. ``scale`` is the magnitude of the
+    prompts' means: differences far smaller than it count as equal.
     """
 
     value: np.ndarray
@@ -99,7 +99,7 @@ class ClusterMeans:
     scale: np.ndarray
 
     def intervals(self, confidence: float) -> Intervals:
-        """An interval for each column."""
+        """The interval of each column."""
         import numpy as np
 
         prompts, metrics = self._prompts(), len(self.binary)
@@ -118,7 +118,7 @@ class ClusterMeans:
         if len(wilson):
             low[wilson], high[wilson] = self._wilson(wilson, total, prompts, freedom, confidence)
         below, above = self._unseen(low, high, prompts)
-        # A composite of parts that are all equal rests on what is unseen of its 0/1 parts.
+        # A composite of parts that are all equal takes its interval from its 0/1 parts.
         methods[(methods == Method.EQUAL) & (below + above > 0)] = Method.WILSON
         rest = np.flatnonzero([method in (Method.T, Method.WELCH) for method in methods])
         if len(rest):
@@ -136,7 +136,7 @@ class ClusterMeans:
         return Intervals(low, high, tuple(methods), self.clusters)
 
     def minus(self, other: ClusterMeans) -> ClusterMeans:
-        """The difference to another over the same prompts, drawn together; of a 0/1 metric it is no share."""
+        """The difference from another mean over the same prompts, drawn together; it is never a share."""
         import numpy as np
 
         return replace(
@@ -151,7 +151,7 @@ class ClusterMeans:
         )
 
     def _prompts(self) -> np.ndarray:
-        """Variance of each mean that comes from there being few prompts; exactly 0 where all prompts are equal."""
+        """Variance of each mean due to the limited number of prompts; exactly 0 if all prompts are equal."""
         import numpy as np
 
         squares = (self.influence**2).sum(axis=0)
@@ -167,20 +167,20 @@ class ClusterMeans:
 
         share = np.clip(self.value[at], 0.0, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            # Few prompts that deviate say little of how alike their samples are: the greatest likeness, in which a
-            # prompt counts as one sample, weighs as much as one of them.
+            # Few deviating prompts say little about how alike their samples are. The maximum likeness, at which a
+            # prompt counts as one sample, is therefore weighted like one such prompt.
             alike, deviating = share * (1 - share) / (self.least[at] - 1), self.deviating[at]
             variance = total[at] + (np.maximum(alike, prompts[at]) - prompts[at]) / (deviating + 1)
-            # With one sample a prompt the variance is share (1 - share) / (prompts - 1): then this is their number.
+            # With one sample per prompt the variance is share (1 - share) / (prompts - 1), which gives their number.
             count = share * (1 - share) / variance + 1
-        # Prompts that differ by chance can't make samples worth less than the prompts; trainings that differ can.
+        # Chance differences between prompts can't make samples worth less than prompts; differing trainings can.
         least = np.where(total[at] > prompts[at], 1.0, self.least[at])
         count = np.clip(count, least, np.maximum(self.samples[at], least))
         count = np.where((share == 0) | (share == 1), self.clusters[at], count)
         return wilson_interval(share, count, t.ppf((1 + confidence) / 2, freedom[at]))
 
     def _unseen(self, low: np.ndarray, high: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far a composite reaches below and above by its 0/1 metrics that are all equal; 0 for metrics."""
+        """How far a composite's bounds move due to its 0/1 metrics that are all equal; 0 for metrics."""
         import numpy as np
 
         metrics = len(self.binary)
@@ -203,10 +203,10 @@ def cluster_means(
 ) -> ClusterMeans:
     """Means over trainings of weighted means over prompts, from [trainings, prompts, metrics].
 
-    ``sums`` are sum(value * weight) and ``weights`` sum(weight) of a prompt's samples; 0 where a prompt has no score.
-    A training that has no score of a column is left out there. Resamples draw the same prompts for all trainings and
-    metrics: trainings share them, so what is hard about a prompt doesn't average out. ``binary`` tells the 0/1 metrics.
-    ``add`` is applied to each training's means and to each resample, so a composite knows how its parts vary together.
+    ``sums`` are sum(value * weight) and ``weights`` sum(weight) of a prompt's samples; 0 if a prompt has no score.
+    A training without a score in a column is left out of that column. Resamples draw the same prompts for all trainings
+    and metrics: trainings share the prompts, so their difficulty doesn't average out. ``binary`` marks the 0/1 metrics.
+    ``add`` is applied to each training's means and to each resample, so a composite keeps its parts' correlation.
     """
     import numpy as np
 
@@ -248,7 +248,7 @@ def cluster_means(
 
 
 def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean along an axis without the NaN; NaN where nothing else is there."""
+    """Mean along an axis, ignoring NaN; NaN if there is nothing else."""
     import numpy as np
 
     known = ~np.isnan(values)
@@ -257,7 +257,7 @@ def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _spread(means: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of the mean over trainings [trainings, columns] and its degrees of freedom; 0 for a single one."""
+    """Variance of the mean over trainings [trainings, columns] and its degrees of freedom; 0 for a single training."""
     import numpy as np
 
     counts = (~np.isnan(means)).sum(axis=0)
@@ -268,7 +268,7 @@ def _spread(means: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _pooled(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of independent variances and Satterthwaite's degrees of freedom; those of the first part where it is all."""
+    """Sum of independent variances and Satterthwaite's degrees of freedom; the first part's if the others are 0."""
     import numpy as np
 
     total = sum((variance for variance, _ in parts), start=np.zeros(()))

@@ -1,4 +1,4 @@
-"""JSON that others wrote."""
+"""JSON from outside."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. ValueError, one line long, for whatever is wrong: nesting that Python can't follow and
-    numbers of thousands of digits too."""
+    """The value of a JSON text. Raises ValueError with a one-line message for any fault, including nesting too deep for
+    Python and numbers of thousands of digits."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What a value should have been, in plain words: for errors in suites, manifests and prompt files."""
+"""Describes in plain words what a value should have been: for errors in suites, manifests and prompt files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 80
 
-# pydantic's kinds of error whose own wording speaks of Python types.
+# pydantic's error types whose own message speaks of Python types.
 _WORDS = {
     "bool_parsing": "expected true or false",
     "bool_type": "expected true or false",
@@ -39,7 +39,7 @@ _WORDS = {
 
 
 def expectation(problem: ErrorDetails) -> str:
-    """An entry of ``ValidationError.errors()`` as ``expected text (got 3)``, with the nearest valid name."""
+    """Format an entry of ``ValidationError.errors()`` as ``expected text (got 3)``, with the nearest valid name."""
     kind, given = problem["type"], problem["input"]
     if kind in _WORDS:
         words = _WORDS[kind].format(**problem.get("ctx", {}))
@@ -53,9 +53,9 @@ def expectation(problem: ErrorDetails) -> str:
 
 
 def shorten(value: Any) -> str:
-    """A value as it stands in an error: quoted, and cut where it is long."""
+    """A value as it is shown in an error: quoted, and shortened if it is long."""
     try:
         text = repr(value)
-    except ValueError:  # more digits than Python writes
+    except ValueError:  # more digits than Python prints
         return "a number of thousands of digits"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."

@@ -1,4 +1,4 @@
-"""What a user must know of a run that is no failure: entries left out, prompts cut, frames dropped."""
+"""What a user should know about a run that isn't a failure: entries left out, prompts cut, frames dropped."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nova_bench.core.messages import shorten
 from nova_bench.core.visible_text import visible
 
 NAMED = 3
-"""Names that a line shows; `notices.csv` has all of them."""
+"""Number of names in a line; `notices.csv` lists all of them."""
 COLUMNS = ("part", "notice", "concerns", "samples")
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to know.
+    """One notice.
 
-    ``text`` is a whole line if ``samples`` is 0: the run as such is concerned, and ``names`` are what it speaks of
-    (files, prompts). Otherwise ``text`` is true of that many samples, whose ``names`` follow it. ``part`` says which
-    part of a study or collection is concerned, ``said`` how the terminal put it if the report shortens its paths.
+    If ``samples`` is 0, ``text`` is a whole line about the run, and ``names`` are the files or prompts it mentions.
+    Otherwise ``text`` applies to that many samples, and their ``names`` follow. ``part`` names the part of a study or
+    collection, ``said`` is what the terminal showed if the report shortens its paths.
     """
 
     text: str
@@ -32,29 +32,29 @@ class Notice:
 
     @property
     def line(self) -> str:
-        """For people: the text, and of the samples it is true of the first few."""
+        """A line for people: the text and the first few samples that it applies to."""
         before = f"{self.part}: " if self.part else ""
         after = f": {self.samples} sample{'s' if self.samples > 1 else ''} ({listed(self.names)})"
         return f"{before}{self.text}{after if self.samples else ''}"
 
 
 def unheard(text: str, names: Sequence[str] = (), asked: bool = False) -> None:
-    """Takes a notice that nobody is to hear, for whoever works through a plan once more."""
+    """Discard a notice: for code that goes through a plan a second time."""
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names, and a sign that there are more."""
+    """The first few names, and a sign if there are more."""
     return ", ".join(map(shorten, names[:NAMED])) + (", ..." if len(names) > NAMED else "")
 
 
 def of_samples(texts: Mapping[str, Sequence[str]]) -> list[Notice]:
-    """Notices of single samples, from text -> names of the samples it is true of; the most frequent first."""
+    """Notices about single samples, from text -> names of the samples it applies to; the most frequent first."""
     notices = (Notice(text, tuple(names), len(names)) for text, names in texts.items())
     return sorted(notices, key=lambda notice: -notice.samples)
 
 
 def labelled(notices: Mapping[str, Iterable[Notice]]) -> list[Notice]:
-    """Notices of several runs, from label -> notices: equal ones are one, with all their labels in front."""
+    """Notices of several runs, from label -> notices: equal ones are merged, with all their labels in front."""
     labels: dict[Notice, list[str]] = {}
     for label, found in notices.items():
         for notice in found:
@@ -63,7 +63,7 @@ def labelled(notices: Mapping[str, Iterable[Notice]]) -> list[Notice]:
 
 
 def notices_csv(notices: Iterable[Notice]) -> str:
-    """A line for each thing that a notice concerns, one alone for a notice that names none."""
+    """A line for each name in a notice; one line for a notice without names."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""Progress for people and for machines: bars on a terminal, one line a stage elsewhere; a log file beside the run."""
+"""Progress for people and machines: bars on a terminal, one line per stage elsewhere, and a log file beside the run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nova_bench.core.standard_streams import print_line, styled
 from nova_bench.core.visible_text import visible
 
 LOGGER = logging.getLogger("nova_bench")
-# Without a handler, logging itself would print warnings a second time.
+# Without a handler, logging would print warnings a second time.
 LOGGER.addHandler(logging.NullHandler())
 LOGGER.propagate = False
-# Without a terminal, a long stage still says every so often that it lives.
+# Without a terminal, a long stage reports at intervals that it is still running.
 LINE_INTERVAL_SECONDS = 60.0
 
 
 class Progress:
-    """Tells how stages advance. Everything goes to standard error, so that standard output is the result alone."""
+    """Reports how stages advance. Everything goes to standard error, so that standard output holds the result alone."""
 
     def __init__(self, quiet: bool = False):
         self._quiet = quiet
@@ -31,7 +31,7 @@ class Progress:
         self.seconds: dict[str, float] = {}
         """Wall time of each stage so far."""
         self.notices: list[Notice] = []
-        """What the run in progress has noticed so far."""
+        """The notices of the current run so far."""
         self._told: set[str] = set()
 
     @contextmanager
@@ -59,7 +59,7 @@ class Progress:
     def _lines(self, name: str, total: int, unit: str) -> Callable[[int], None]:
         """``stage=score done=40 total=40 seconds=12.3 rate=3.250``: at the end, and once a minute until then.
 
-        ``rate`` is per second; ``unit=bytes`` is appended where items are bytes.
+        ``rate`` is per second; ``unit=bytes`` is appended if the items are bytes.
         """
         started = spoken = time.perf_counter()
         done = 0
@@ -78,21 +78,21 @@ class Progress:
         return advance
 
     def say(self, message: str) -> None:
-        """Tell the user, unless told to be quiet; always log."""
+        """Tell the user, unless quiet; always log."""
         self.log(message)
         if not self._quiet:
             print_line(message, sys.stderr)
 
     def warn(self, message: str) -> None:
-        """Something the user should know; shown even when quiet."""
+        """Warn the user, even when quiet."""
         LOGGER.warning(message)
         print_line(f"warning: {message}", sys.stderr)
 
     def notice(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
-        """Something that belongs into the report, too: warn of it once and remember it for the run in progress.
+        """Warn once of something that also belongs in the report, and remember it for the current run.
 
-        ``names`` are all that it speaks of, for `notices.csv`; the text names the first few itself. What the user
-        ``asked`` for (`--limit`) is no warning.
+        ``names`` are all the names concerned, for `notices.csv`; the text itself names the first few. If the user
+        ``asked`` for it (`--limit`), it isn't shown as a warning.
         """
         notice = Notice(visible(text), tuple(map(visible, names)))
         if notice not in self.notices:
@@ -106,7 +106,7 @@ class Progress:
         return text in self._told
 
     def log(self, message: str) -> None:
-        """To the log file only."""
+        """Write to the log file only."""
         LOGGER.info(message)
 
 
@@ -140,7 +140,7 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
 
 
 class _VisibleLines(logging.Formatter):
-    """One line an entry, with what could drive the terminal of whoever reads the log escaped."""
+    """One line per entry, with characters escaped that could control the terminal of whoever reads the log."""
 
     def __init__(self, shown: Callable[[str], str]):
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -152,10 +152,10 @@ class _VisibleLines(logging.Formatter):
 
 @contextmanager
 def log_to(path: Path, shown: Callable[[str], str] = str) -> Iterator[None]:
-    """Append everything that is logged to a file; ``shown`` makes each entry what the file says."""
+    """Append everything that is logged to a file; ``shown`` rewrites each entry before it is written."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(_VisibleLines(shown))
-    # A log that can't be written any more (full disk) must not hide the error that matters behind its own.
+    # A log that can't be written any more (full disk) must not hide the error that matters.
     logging.raiseExceptions = False
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""Finding things by name: what is built in, what installed packages offer, and the nearest name for a wrong one."""
+"""Finds things by name: built-in ones, those of installed packages, and the nearest name for a wrong one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Info = TypeVar("Info")
 class Registry(Generic[Info]):
     """Things of one kind by name: ``built_in`` ones, and those under the entry-point ``group`` of other packages.
 
-    Both are named like the thing and point to its description as ``"module:attribute"``, an instance of the class that
-    ``kind`` names in the same way. Nothing is imported before it is asked for, so a registry draws no import. Other
-    packages can't take a built-in name.
+    Both map the thing's name to its description as ``"module:attribute"``, an instance of the class that ``kind`` names
+    in the same way. Nothing is imported before it is needed, so a registry causes no import. Other packages can't take
+    a built-in name.
     """
 
     what: str
@@ -36,7 +36,7 @@ class Registry(Generic[Info]):
         return {name: point for name, point in sorted(found.items()) if name not in self.built_in}
 
     def get(self, name: str) -> Info:
-        """The thing called ``name``. UserError with the nearest name if there is none, or if it is unusable."""
+        """The thing called ``name``. Raises UserError with the nearest name if it doesn't exist or is unusable."""
         if name in self.built_in:
             return resolve_name(self.built_in[name])
         if name in self._offered:
@@ -52,7 +52,7 @@ class Registry(Generic[Info]):
         return {name: self.get(name) for name in self.built_in}
 
     def all(self) -> dict[str, Info]:
-        """Everything by name. A third party's thing that is unusable is left out with a warning."""
+        """Everything by name. An unusable thing from another package is left out with a warning."""
         things = self.own()
         for name, point in self._offered.items():
             try:
@@ -70,17 +70,17 @@ class Registry(Generic[Info]):
             raise UserError(f"{self.what} {point.name!r} of {package} can't be imported: {error}", remedy) from error
         kind = resolve_name(self.kind)
         if not isinstance(thing, kind) or thing.name != point.name:
-            raise UserError(f"{self.what} {point.name!r} of {package} is no {kind.__name__} of that name", remedy)
+            raise UserError(f"{self.what} {point.name!r} of {package} is not a {kind.__name__} of that name", remedy)
         return thing
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'psnr'?"`` for the closest known name, or an empty string where none is close."""
+    """``"; did you mean 'psnr'?"`` for the closest known name, or an empty string if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that nothing bears."""
+    """The error for a name that doesn't exist."""
     known = sorted(known)
     return UserError(f"unknown {what} {name!r}{nearest(name, known)}", f"known: {', '.join(known)}")

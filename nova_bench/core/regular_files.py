@@ -1,4 +1,4 @@
-"""Opening regular files only: pipes, sockets, devices and the kernel's pseudo-files are refused before that."""
+"""Opens regular files only: refuses pipes, sockets, devices and the kernel's pseudo-files before opening them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from functools import lru_cache
 from pathlib import Path
 
 NOT_REGULAR = "not a regular file"
-# File systems whose "regular" files are questions to the kernel: /proc/kmsg waits for the next message of the kernel.
+# File systems whose "regular" files are queries to the kernel: reading /proc/kmsg waits for the kernel's next message.
 _PSEUDO = frozenset(["proc", "sysfs", "debugfs", "tracefs", "configfs", "securityfs", "cgroup", "cgroup2", "pstore"])
 
 
 class NotRegular(OSError):
-    """A path that names something else than a regular file; an OSError, since readers expect those."""
+    """A path that isn't a regular file; an OSError, since readers expect those."""
 
     def __init__(self, path: Path | str):
         super().__init__(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def regular_status(path: Path | str) -> os.stat_result:
-    """The status of a regular file, links followed; nothing is opened.
+    """The status of a regular file, following links; nothing is opened.
 
-    Raises NotRegular for a folder, pipe, socket, device or pseudo-file, and any other OSError where there is no file.
+    Raises NotRegular for a folder, pipe, socket, device or pseudo-file, and any other OSError if there is no file.
     """
     status = os.stat(path)
-    # Files of pseudo file systems occupy no blocks; few others do, so that the mounts are rarely looked at.
+    # Files of pseudo file systems occupy no blocks; few others do, so that the mounts are rarely read.
     if not stat.S_ISREG(status.st_mode) or (status.st_blocks == 0 and status.st_dev in _pseudo_devices()):
         raise NotRegular(path)
     return status
 
 
 def is_regular(path: Path | str) -> bool:
-    """Whether ``path`` is a regular file that can be asked for its status."""
+    """Whether ``path`` is a regular file whose status can be read."""
     try:
         regular_status(path)
     except OSError:
@@ -43,9 +43,9 @@ def is_regular(path: Path | str) -> bool:
 
 
 def open_regular(path: Path | str) -> io.BufferedReader:
-    """Open a regular file for reading, as bytes. Raises NotRegular before opening anything else, or OSError.
+    """Open a regular file for reading, as bytes. Raises NotRegular before opening anything else, or another OSError.
 
-    Should a pipe take the file's place in between, opening it does not wait either.
+    If a pipe replaces the file in between, opening it doesn't wait either.
     """
     regular_status(path)
     stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
@@ -56,7 +56,7 @@ def open_regular(path: Path | str) -> io.BufferedReader:
 
 
 def why_unread(error: Exception) -> str:
-    """Why a file couldn't be read, without its name: for a message that names it."""
+    """Why a file couldn't be read; the message around it names the file."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -68,7 +68,7 @@ def read_text(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def _pseudo_devices() -> frozenset[int]:
-    """Device numbers of the pseudo file systems mounted here; none where the system doesn't list its mounts."""
+    """Device numbers of the mounted pseudo file systems; empty if the system doesn't list its mounts."""
     devices = set()
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:

@@ -1,4 +1,4 @@
-"""Digests of files, remembered while nothing says that the file may have changed."""
+"""File digests, remembered as long as nothing suggests that the file has changed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from nova_bench.core.regular_files import open_regular, regular_status
 
 GRAIN_NS = 3 * 10**9
-"""No file system's clock is coarser: FAT counts in two seconds, older ones in one."""
+"""No file system's clock is coarser: FAT counts in two seconds, older file systems in one."""
 _TRIES = 3
 
 
 class Stamp(NamedTuple):
-    """What a file system says of a file's content. Only ``changed`` can't be set by whoever writes the file."""
+    """What a file system records about a file's content. Only ``changed`` can't be set by whoever writes the file."""
 
     device: int
     inode: int
@@ -27,7 +27,7 @@ class Stamp(NamedTuple):
     modified: int
     """Nanoseconds."""
     changed: int
-    """Nanoseconds: when content, name or rights last changed."""
+    """Nanoseconds: when content, name or permissions last changed."""
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
@@ -35,25 +35,25 @@ class Stamp(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def __str__(self) -> str:
-        """As it is kept; numbers of inodes can be larger than a database's integers."""
+        """The text that is stored; inode numbers can exceed a database's integers."""
         return ":".join(map(str, self))
 
     def settled(self, now: int) -> bool:
-        """Whether a later change must show in the stamp: the file was left alone for longer than a clock's grain.
+        """Whether any later change must show in the stamp: the last one is older than the clock's resolution.
 
-        A file changed twice within one tick has one date; so has one of the future, for all that is known.
+        A file changed twice within one tick has one date. A date in the future is not settled either.
         """
         return max(self.modified, self.changed) + GRAIN_NS < now
 
 
 Recall = Callable[[str], tuple[str, str] | None]
-"""Absolute path -> what was remembered of it: the stamp's text and the SHA-256."""
+"""Looks up an absolute path: the remembered stamp's text and SHA-256."""
 Keep = Callable[[str, str, str], None]
 """Remembers (absolute path, the stamp's text, SHA-256)."""
 
 
 class _Distrust:
-    """What `--rehash` switches on: digests remembered by earlier commands count no more."""
+    """The state of `--rehash`: digests remembered by earlier commands no longer count."""
 
     def __init__(self) -> None:
         self.on = False
@@ -65,7 +65,7 @@ _distrust = _Distrust()
 
 @contextmanager
 def distrusting(rehash: bool) -> Iterator[None]:
-    """Within, if ``rehash``, every file is read once more before its digest is remembered again."""
+    """Inside, if ``rehash``, every file is read again before its digest is remembered again."""
     before = _distrust.on
     _distrust.on = before or rehash
     _distrust.read_again.clear()
@@ -76,9 +76,9 @@ def distrusting(rehash: bool) -> Iterator[None]:
 
 
 def remembered_digest(path: Path, recall: Recall, keep: Keep) -> str:
-    """SHA-256 of a regular file: the remembered one while the file's whole stamp is what it was, else read and kept.
+    """SHA-256 of a regular file: the remembered one if the file's whole stamp is unchanged, else read and kept.
 
-    Raises OSError where it can't be read, is no regular file, or changes while it is read.
+    Raises OSError if the file can't be read, isn't regular, or changes while it is read.
     """
     place = os.path.abspath(path)
     stamp = str(Stamp.of(regular_status(path)))
@@ -94,9 +94,9 @@ def remembered_digest(path: Path, recall: Recall, keep: Keep) -> str:
 
 
 def stamped_digest(path: Path) -> tuple[str, Stamp | None]:
-    """SHA-256 of a regular file as it is now, and the stamp to remember it by; None for a file too young for that.
+    """SHA-256 of a regular file as it is now, and the stamp to remember it by; None if the file is too young for that.
 
-    A file that changed meanwhile is read again, a few times. Raises OSError.
+    A file that changes meanwhile is read again, a few times. Raises OSError.
     """
     for _ in range(_TRIES):
         now = time.time_ns()

@@ -1,4 +1,4 @@
-"""Standard output and error as they are found: not UTF-8, closed, full, a pipe that nobody reads, a terminal."""
+"""Standard output and error, whatever they are: not UTF-8, closed, full, a pipe without a reader, a terminal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.visible_text import visible, visible_line
 
 _PLAIN = {"–": "-", "—": "-", "─": "-", "−": "-", "…": "...", "↑": "^", "↓": "v", "×": "x", "±": "+-", "·": "-"}
-"""What tables and help are drawn with, for terminals that have no more than ASCII."""
+"""The characters that tables and help are drawn with, for terminals limited to ASCII."""
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
-    """An error handler for encoders: the nearest ASCII, or a question mark."""
+    """Handle an encoding error: the nearest ASCII character, or a question mark."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_PLAIN.get(char, "?") for char in error.object[error.start : error.end]), error.end
@@ -28,18 +28,18 @@ codecs.register_error("nova_bench.plainly", _plainly)
 
 
 class OutputError(UserError):
-    """Standard output can't be written; ``exit_code`` tells a reader that went away from a full disk."""
+    """Standard output can't be written; ``exit_code`` distinguishes a closed pipe from a full disk."""
 
     def __init__(self, reason: OSError):
         super().__init__(
-            f"standard output can't be written: {reason.strerror or reason}", "everything finished is kept"
+            f"standard output can't be written: {reason.strerror or reason}", "everything finished so far is kept"
         )
         if isinstance(reason, BrokenPipeError):
             self.exit_code = ExitCode.READER_GONE
 
 
 class _Around:
-    """A text stream that is ``inner`` in everything but what a subclass changes."""
+    """A text stream that behaves like ``inner`` except for what a subclass changes."""
 
     def __init__(self, inner: TextIO | _Closed):
         self.inner = inner
@@ -48,23 +48,23 @@ class _Around:
         return getattr(self.inner, name)
 
     def writelines(self, lines: Any) -> None:
-        """Each through ``write``."""
+        """Pass each line to ``write``."""
         for line in lines:
             self.write(line)
 
 
 class _Output(_Around):
-    """Standard output: what can't be written is an OutputError."""
+    """Standard output; a failed write raises OutputError."""
 
     def write(self, text: str) -> int:
-        """As the stream's own."""
+        """Write like the stream itself."""
         try:
             return self.inner.write(text)
         except OSError as error:
             raise OutputError(error) from error
 
     def flush(self) -> None:
-        """As the stream's own."""
+        """Flush like the stream itself."""
         try:
             self.inner.flush()
         except OSError as error:
@@ -72,25 +72,25 @@ class _Output(_Around):
 
 
 class _Errors(_Around):
-    """Standard error: what can't be written is lost, for there is nowhere to say so."""
+    """Standard error; a failed write is ignored, since there is nowhere to report it."""
 
     def write(self, text: str) -> int:
-        """As the stream's own."""
+        """Write like the stream itself."""
         with suppress(OSError):
             self.inner.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """As the stream's own."""
+        """Flush like the stream itself."""
         with suppress(OSError):
             self.inner.flush()
 
 
 class _Escaping(_Around):
-    """Control characters are written as escapes, see ``visible``."""
+    """A stream that writes control characters as escapes, see ``visible``."""
 
     def write(self, text: str) -> int:
-        """As the stream's own; a carriage return that begins a text is a progress bar's."""
+        """Write like the stream itself; a carriage return at the start of a text belongs to a progress bar."""
         start = text.startswith("\r")
         self.inner.write("\r" * start + visible(text[start:]))
         return len(text)
@@ -102,32 +102,32 @@ class _Closed:
     encoding, errors, closed = "utf-8", "replace", False
 
     def write(self, text: str) -> int:
-        """Fails as writing to the closed file would."""
+        """Fail like a write to the closed file."""
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def flush(self) -> None:
-        """Nothing is ever waiting."""
+        """Do nothing: nothing is ever buffered."""
 
     def isatty(self) -> bool:
         """No."""
         return False
 
     def fileno(self) -> int:
-        """There is none."""
+        """Fail: there is no file number."""
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 def prepare_streams() -> None:
     """Make standard output and error safe to write to, for the rest of this process.
 
-    Characters that their encoding lacks are replaced. Where one of them is closed, its file number is taken, so that
-    no file opened later gets what is meant for it.
+    Characters that their encoding lacks are replaced. If one of them is closed, its file number is occupied, so that
+    no file opened later receives its output.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # writing to it fails
+            os.open(os.devnull, os.O_RDONLY)  # opened for reading, so that writing to it fails
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="nova_bench.plainly")
@@ -136,7 +136,7 @@ def prepare_streams() -> None:
 
 
 def finish_output() -> None:
-    """Write what waits in standard output. OutputError where that fails; nothing is left for Python to write then."""
+    """Write what is buffered for standard output. If that raises OutputError, Python has nothing left to write."""
     try:
         sys.stdout.flush()
     except OutputError:
@@ -145,7 +145,7 @@ def finish_output() -> None:
 
 
 def discard_output() -> None:
-    """Let what still waits in standard output go nowhere, so that Python's own end says nothing of it."""
+    """Discard what is still buffered for standard output, so that Python's shutdown doesn't report it."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -154,7 +154,7 @@ def discard_output() -> None:
 
 @contextmanager
 def escaped_streams() -> Iterator[None]:
-    """Inside, everything written to standard output and error has its control characters escaped."""
+    """Inside, control characters written to standard output and error are escaped."""
     output, errors = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Escaping(output), _Escaping(errors)
     try:
@@ -164,12 +164,12 @@ def escaped_streams() -> Iterator[None]:
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print one line to a stream (standard output): line ends inside ``text``, as names of files have, are escaped."""
+    """Print one line to a stream (default: standard output), escaping line ends inside ``text``, as in file names."""
     print(visible_line(text), file=stream or sys.stdout, flush=True)
 
 
 def styled(stream: Any) -> Any:
-    """The stream for what draws with control characters of its own (colours, bars) and escapes foreign text itself."""
+    """The stream for code that draws with control characters (colours, bars) and escapes foreign text itself."""
     while isinstance(stream, _Escaping):
         stream = stream.inner
     return stream

@@ -1,6 +1,6 @@
 """Parts of confidence intervals: bootstrap, percentiles, Student's t, Wilson, medians. Pure functions of arrays.
 
-Which of them a mean over prompts gets is decided in :mod:`nova_bench.core.intervals`.
+:mod:`nova_bench.core.intervals` decides which of them a mean over prompts gets.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 # Resampled counts are held as one (CHUNK, clusters) array at a time: 2,000 x 946 float64 is 15 MB.
 CHUNK = 2_000
 ROUNDING = 1e-12
-"""Relative difference that may come from the order of a sum: what differs by less is equal."""
+"""Relative difference that the order of a sum may cause; smaller differences count as equal."""
 
 
 def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Weighted means of bootstrap resamples of whole clusters (prompts), [resamples, metrics].
 
-    ``sums`` and ``weights`` are [clusters, metrics]: sum(value * weight) and sum(weight) of each cluster; a metric
-    that a cluster doesn't have has weight 0 there. The mean of metric m is sum(sums[:, m]) / sum(weights[:, m]).
+    ``sums`` and ``weights`` are [clusters, metrics]: sum(value * weight) and sum(weight) of each cluster; if a cluster
+    lacks a metric, its weight is 0 there. The mean of metric m is sum(sums[:, m]) / sum(weights[:, m]).
     Samples of one prompt are correlated, so resampling single samples would make intervals too narrow.
 
-    A column is NaN where fewer than two clusters have the metric: one prompt says nothing about the spread between
+    A column is NaN if fewer than two clusters have the metric: one prompt says nothing about the spread between
     prompts. A single NaN is a resample in which no cluster has it. A resample draws the same clusters for every metric,
-    so metrics are comparable, and what is computed from several keeps their correlation.
+    so metrics are comparable, and values computed from several metrics keep their correlation.
     Efron & Tibshirani 1993, ch. 13; clusters: Davison & Hinkley 1997, sec. 3.8.
     """
     import numpy as np
@@ -50,11 +50,11 @@ def resampled_means(sums: np.ndarray, weights: np.ndarray, resamples: int, seed:
 
 
 def percentile_interval(means: np.ndarray, confidence: float, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) per column of resampled means [resamples, metrics]; NaN where a column is all NaN.
+    """(low, high) per column of resampled means [resamples, metrics]; NaN if a column is all NaN.
 
-    The expanded percentile interval: percentiles farther out than the confidence says, by what the plain ones miss
-    with few clusters (a factor of sqrt((n - 1) / n) in the spread, and the normal's quantile for Student's). A resample
-    in which no cluster has a metric (NaN) is left out for that metric. Hesterberg 2015, The American Statistician 69.
+    The expanded percentile interval uses percentiles farther out than the confidence level, to correct what the plain
+    ones miss with few clusters: a factor of sqrt((n - 1) / n) in the spread, and Student's quantile for the normal's.
+    A resample in which no cluster has a metric (NaN) is left out for it. Hesterberg 2015, The American Statistician 69.
     """
     from scipy.stats import norm, t
 
@@ -72,10 +72,10 @@ def _quantile(means: np.ndarray, share: float) -> np.ndarray:
 
 
 def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(mean, low, high) over the first axis, for values that may be taken for normal: a few repeated trainings.
+    """(mean, low, high) over the first axis, for values that may be assumed normal, such as a few repeated trainings.
 
-    Student's t interval of the mean; low and high are NaN for a single value and for values that are all equal, which
-    say nothing of how much others would differ.
+    Student's t interval of the mean. Low and high are NaN for a single value and if all values are equal, which says
+    nothing about how much others would differ.
     """
     import numpy as np
 
@@ -89,31 +89,31 @@ def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray,
 
 
 def student_reach(variance: np.ndarray, freedom: np.ndarray | int, confidence: float) -> np.ndarray:
-    """Half-width of Student's interval around a mean whose variance was estimated with ``freedom`` degrees."""
+    """Half-width of Student's interval around a mean whose variance has ``freedom`` degrees of freedom."""
     from scipy.stats import t
 
     return t.ppf((1 + confidence) / 2, freedom) * variance**0.5
 
 
 def wilson_interval(share: np.ndarray, count: np.ndarray, quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high): the shares p that lie within ``quantile`` standard errors sqrt(p (1 - p) / count) of ``share``.
+    """(low, high): the shares p within ``quantile`` standard errors sqrt(p (1 - p) / count) of ``share``.
 
-    ``count`` need be no whole number: of samples that are correlated it is the number of independent ones that would
-    say as much. Wilson 1927; with such a count: Korn & Graubard 1998, Survey Methodology 24.
+    ``count`` need not be a whole number: for correlated samples it is the equivalent number of independent ones.
+    Wilson 1927; with such a count: Korn & Graubard 1998, Survey Methodology 24.
     """
     import numpy as np
 
     square = quantile**2 / count
     middle = (share + square / 2) / (1 + square)
     reach = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    # Rounding must not leave the end out where all values are equal.
+    # Rounding must not exclude the end point if all values are equal.
     return np.where(share <= 0, 0.0, middle - reach), np.where(share >= 1, 1.0, middle + reach)
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Two of ``values``, independent draws, that enclose their distribution's median with at least ``confidence``.
+    """Two of ``values`` (independent draws) that enclose their distribution's median with at least ``confidence``.
 
-    None where even the lowest and highest don't: below six values at 95 %. Assumes no shape of the distribution.
+    None if even the lowest and highest don't: below six values at 95 %. Makes no assumption about the distribution.
     David & Nagaraja 2003, Order Statistics, sec. 7.1.
     """
     count, outside, tail = len(values), 0, 0.0

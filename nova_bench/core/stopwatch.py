@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 
 class Stopwatch(Protocol):
-    """Adds up the time of each region: an observer in the sense of :class:`nova_bench.nova.Observer`."""
+    """Adds up the time of each region; an observer in the sense of :class:`nova_bench.nova.Observer`."""
 
     entered: int
     """Regions entered so far."""
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """Time one stretch of work."""
+        """Time one region."""
         ...
 
     def record(self, name: str, value: Any) -> None:
-        """Intermediate results are not looked at."""
+        """Ignore intermediate results."""
         return
 
     def seconds(self) -> dict[str, float]:
@@ -27,14 +27,14 @@ class Stopwatch(Protocol):
 
 
 class HostStopwatch(Stopwatch):
-    """For a device that has finished when a call returns: `time.perf_counter` at the borders of each region."""
+    """For a device that has finished when a call returns: `time.perf_counter` at each region's start and end."""
 
     def __init__(self) -> None:
         self.entered = 0
         self._seconds: dict[str, float] = {}
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """Time one stretch of work."""
+        """Time one region."""
         self.entered += 1
         return _HostSpan(name, self._seconds)
 
@@ -44,7 +44,7 @@ class HostStopwatch(Stopwatch):
 
 
 class _HostSpan:
-    """Written out as a class: a generator-based context manager costs three times as much."""
+    """A class, since a generator-based context manager costs three times as much."""
 
     __slots__ = ("_name", "_seconds", "_started")
 
@@ -60,10 +60,10 @@ class _HostSpan:
 
 
 class CudaStopwatch(Stopwatch):
-    """For a GPU: an event at each border, on the stream that works. Nothing waits until the seconds are asked for.
+    """For a GPU: an event at each boundary, on the current stream. Nothing waits until the seconds are read.
 
-    A part's time runs from when the GPU reaches its first kernel to when it leaves its last, so where the GPU waits
-    for the host to launch, that counts for the part whose kernels it waits for.
+    A part's time runs from when the GPU reaches its first kernel to when it leaves its last. If the GPU waits for the
+    host to launch kernels, the wait counts towards the part that they belong to.
     """
 
     def __init__(self, device: str) -> None:
@@ -72,7 +72,7 @@ class CudaStopwatch(Stopwatch):
         self._spans: list[_CudaSpan] = []
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """Time one stretch of work."""
+        """Time one region."""
         self.entered += 1
         span = _CudaSpan(name, self._device)
         self._spans.append(span)
@@ -112,7 +112,7 @@ def make_stopwatch(device: str) -> Stopwatch:
 
 
 def synchronize(device: str) -> None:
-    """Wait until ``device`` has done all it was given."""
+    """Wait until ``device`` has finished all its work."""
     if device.startswith("cuda"):
         import torch
 
@@ -120,7 +120,7 @@ def synchronize(device: str) -> None:
 
 
 def cost_of_a_region(device: str, repeats: int = 500) -> float:
-    """Seconds of host time that one region costs: entering and leaving empty ones, the best of five rounds."""
+    """Seconds of host time that entering and leaving an empty region costs; the best of five rounds."""
     best = float("inf")
     for _ in range(5):
         watch = make_stopwatch(device)

@@ -23,22 +23,20 @@ Record = TypeVar("Record", bound=BaseModel)
 
 
 def read_records(path: Path, record: type[Record]) -> list[tuple[str, Record]]:
-    """Every line of a .csv or .jsonl file as ``file:line`` and a ``record``.
+    """Read a .csv or .jsonl file: each line as ``file:line`` and a ``record``.
 
-    Columns whose names begin with ``x_`` are the user's own and ignored. In CSV, empty cells count as absent, ``tags``
-    are separated by ``;``, and the column ``metadata.NAME`` holds the metadata of that name: a cell that is JSON counts
-    as its value (``3``, ``["bird", "cat"]``, ``"3"``), any other as text (``red``). UserError names file, line, column
-    and the nearest valid column.
+    Columns that begin with ``x_`` are the user's own and are ignored. In CSV, empty cells count as absent, ``tags`` are
+    separated by ``;``, and the column ``metadata.NAME`` holds the metadata of that name: a cell that is JSON gives its
+    value (``3``, ``["bird", "cat"]``, ``"3"``), any other is text (``red``). UserErrors name the file, line, column and
+    the nearest valid column.
     """
     readers = {".csv": _csv, ".jsonl": _jsonl}
     if path.suffix.lower() not in readers:
-        raise UserError(f"{path}: neither .csv nor .jsonl", "rename it to say which of them it is")
+        raise UserError(f"{path}: neither .csv nor .jsonl", "rename it with the suffix of its format")
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: can't be read: {why_unread(error)}", "a UTF-8 .csv or .jsonl file is expected"
-        ) from error
+        raise UserError(f"{path}: can't be read: {why_unread(error)}", "provide a UTF-8 .csv or .jsonl file") from error
     lines = readers[path.suffix.lower()](path, text)
     return [(place := f"{path}:{line}", _validated(fields, record, place)) for line, fields in lines]
 
@@ -48,7 +46,7 @@ def _validated(fields: dict[str, Any], record: type[Record], place: str) -> Reco
     try:
         return record.model_validate(own)
     except ValidationError as error:
-        # A column that is called otherwise is also one that lacks: its name is the mistake.
+        # A misspelt column also counts as a missing one: report the misspelt name.
         first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         column = str(first["loc"][0]) if first["loc"] else "record"
         if first["type"] == "extra_forbidden":
@@ -59,12 +57,12 @@ def _validated(fields: dict[str, Any], record: type[Record], place: str) -> Reco
             message = f"{column}: {expectation(first)}"
         raise UserError(
             f"{place}: {message}",
-            f"columns: {','.join(record.model_fields)} (commas between); your own begin with x_",
+            f"columns: {','.join(record.model_fields)} (comma-separated); prefix your own columns with x_",
         ) from error
 
 
 def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    # Not splitlines: JSON strings may hold U+2028 and other characters that Python takes for line ends.
+    # Not splitlines: JSON strings may contain U+2028 and other characters that Python treats as line ends.
     for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
             continue
@@ -72,9 +70,9 @@ def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             fields = parse_json(content)
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            raise UserError(f"{path}:{line}: not JSON: {reason}", "one JSON object a line") from error
+            raise UserError(f"{path}:{line}: not JSON: {reason}", "write one JSON object per line") from error
         if not isinstance(fields, dict):
-            raise UserError(f"{path}:{line}: not a JSON object", "one JSON object a line")
+            raise UserError(f"{path}:{line}: not a JSON object", "write one JSON object per line")
         yield line, fields
 
 
@@ -93,7 +91,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 row["tags"] = tuple(tag.strip() for tag in row["tags"].split(";") if tag.strip())
             yield reader.line_num, _with_metadata(row)
     except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: {error}", "a UTF-8 CSV file is expected") from error
+        raise UserError(f"{path}:{reader.line_num}: {error}", "provide a UTF-8 CSV file") from error
 
 
 def _with_metadata(row: dict[str, Any]) -> dict[str, Any]:
@@ -110,16 +108,16 @@ def _cell(text: str) -> Any:
         value = parse_json(text)
     except ValueError:
         return text
-    # Python also takes NaN, Infinity and 1e999 for JSON.
+    # Python also accepts NaN, Infinity and 1e999 as JSON.
     return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
-    """Refuse columns that nothing can tell apart; unknown names are told with the first line."""
+    """Refuse unnamed and duplicate columns; unknown names are reported with the first line."""
     if "" in names:
         raise UserError(
             f"{path}:1: column {list(names).index('') + 1} has no name",
             "name it x_..., or leave it out (pandas: index=False)",
         )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise UserError(f"{path}:1: column {shorten(twice[0])} is there twice", "remove one of them")
+        raise UserError(f"{path}:1: column {shorten(twice[0])} appears twice", "remove one of them")

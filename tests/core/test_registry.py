@@ -49,7 +49,7 @@ def test_an_unusable_thing_is_named_when_asked_for_and_left_out_of_lists(monkeyp
     with pytest.raises(UserError, match=r"thing 'broken' of .* can't be imported: .*no_such_module_at_all"):
         things.get("broken")
     for name in ("other", "wrong"):
-        with pytest.raises(UserError, match=f"thing '{name}' of .* is no Thing of that name"):
+        with pytest.raises(UserError, match=f"thing '{name}' of .* is not a Thing of that name"):
             things.get(name)
     with pytest.warns(UserWarning, match="repair or uninstall"):
         assert set(things.all()) == {"psnr", "ssim"}
