@@ -1,1 +1,1 @@
-"""What a suite says and how its YAML is read; the names that it may use."""
+"""The contents of a suite, how its YAML is read, and the names it may use."""

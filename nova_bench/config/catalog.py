@@ -1,8 +1,8 @@
-"""Everything that goes by a name, in one list: built in here, or offered by installed packages as entry points.
+"""The list of everything that has a name: built in here, or provided by installed packages as entry points.
 
-A name points to its description as ``"module:attribute"``, which is imported when it is asked for. So this list draws
-no import, and a new scorer, model, benchmark or kind of suite is one line here. The group of entry points that adds
-to each registry is its second argument.
+A name maps to its description as ``"module:attribute"``, which is imported only when needed. This list therefore causes
+no import, and a new scorer, model, benchmark or kind of suite is one line here. Each registry's second argument is the
+group of entry points that extends it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the models of a suite are built from: their base class, and types of fields with their ranges."""
+"""Building blocks of the suite models: their base class, and field types with their ranges."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nova_bench.config import ranges
 
 
 class SpecModel(BaseModel):
-    """Base of everything a suite can say: frozen, unknown keys are errors, every field has a docstring."""
+    """Base of every part of a suite: frozen, unknown keys are errors, every field has a docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _strict(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what Python lets pass: true as the number 1, and text that can't be written as UTF-8."""
+        """Refuse what Python accepts: true as the number 1, and text that can't be written as UTF-8."""
         assert info.field_name is not None, "pydantic names the field to a validator of fields"
         kind: Any = cls.model_fields[info.field_name].annotation
         if isinstance(value, bool) and _takes_numbers(kind):
@@ -34,13 +34,13 @@ class SpecModel(BaseModel):
 
 
 class SuiteModel(SpecModel):
-    """Base of a whole suite, which knows what it was read from."""
+    """Base of a whole suite, which knows the files it was read from."""
 
     _files: tuple[Path, ...] = PrivateAttr(())
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The file that this suite was read from, and those it extends; none if it was made otherwise."""
+        """The file that this suite was read from, and those it extends; empty if it was made otherwise."""
         return self._files
 
     def read_from(self, files: tuple[Path, ...]) -> Self:
@@ -52,7 +52,7 @@ class SuiteModel(SpecModel):
 
 @cache
 def _takes_numbers(annotation: Any) -> bool:
-    """Whether a field of that type takes a number and no truth value."""
+    """Whether a field of that type accepts numbers but not truth values."""
     parts = typing.get_args(annotation) if typing.get_origin(annotation) in (Annotated, Union, UnionType) else ()
     kinds = {part for part in (*parts, annotation) if isinstance(part, type)}
     return (int in kinds or float in kinds or any(map(_takes_numbers, parts))) and bool not in kinds
@@ -79,7 +79,7 @@ Steps = Annotated[int, Field(ge=1, le=ranges.STEPS)]
 Count = Annotated[int, Field(ge=1, le=ranges.SAMPLES)]
 BatchSize = Annotated[int, Field(ge=1, le=ranges.BATCH)]
 Align = Literal["time", "index"]
-"""How frames meet those of a reference: by the time at which they are shown, or by their index."""
+"""How frames are matched with those of a reference: by the time at which they are shown, or by their index."""
 
 
 class ScorerSettings(BaseModel):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
-"""Suites that may extend one another in a row."""
+"""Maximum depth of suites that extend one another."""
 FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
@@ -39,9 +39,9 @@ def load_suite(
 ) -> Suite:
     """Read the suite called ``name``: a path, or the name of a suite in `suites/`.
 
-    After inheritance ``model`` replaces the suite's whole model section, then ``assignments`` are applied in order
-    (`--set a.b=c`), then ``options`` ("execution", "device" -> what
-    `--device` states, and so on). Raises SuiteError whose message begins with ``file:line`` or with the option.
+    After inheritance ``model`` replaces the suite's whole model section. Then ``assignments`` are applied in order
+    (`--set a.b=c`), then ``options`` (("execution", "device") -> the value of `--device`, and so on). Raises SuiteError
+    with a message that begins with ``file:line`` or the option.
     """
     return validate_suite(with_named_scorers(requested_source(name, assignments, model, options)))
 
@@ -49,7 +49,7 @@ def load_suite(
 def requested_source(
     name: str, assignments: typing.Sequence[str], model: dict[str, Any] | None, options: Mapping[tuple[str, str], Any]
 ) -> Source:
-    """The document of a suite of any kind with everything that the command line changes; see :func:`load_suite`."""
+    """The document of a suite of any kind, with all changes from the command line; see :func:`load_suite`."""
     source = inherit(find_suite(name), ())
     here = Path.cwd()
     if model is not None:
@@ -60,7 +60,7 @@ def requested_source(
 
 
 def with_options(source: Source, options: Mapping[tuple[str, str], Any]) -> Source:
-    """A document with what options of the command line state; errors about their values name the option."""
+    """A document with the values of command-line options; errors about these values name the option."""
     for path, value in options.items():
         source = source.with_value(path, value, f"--{path[-1].replace('_', '-')}", Path.cwd())
     return source
@@ -75,7 +75,7 @@ def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Sourc
 
 
 def with_named_scorers(source: Source) -> Source:
-    """A scorer written as a bare name is a mapping from here on, so that `--set scorers.0.tags=...` finds one."""
+    """Expand a scorer written as a bare name to a mapping, so that `--set scorers.0.tags=...` works."""
     uses = source.data.get("scorers")
     if not isinstance(uses, list):
         return source
@@ -84,11 +84,11 @@ def with_named_scorers(source: Source) -> Source:
 
 
 def inherit(path: Path, above: tuple[Path, ...]) -> Source:
-    """One file over everything it extends. `extends` is a path relative to the file."""
+    """Merge one file over everything it extends. `extends` is a path relative to the file."""
     if path.resolve() in above:
-        raise SuiteError(f"{path}: extends itself", "break the circle")
+        raise SuiteError(f"{path}: extends itself", "remove one `extends` of the cycle")
     if len(above) >= MOST_LEVELS:
-        raise SuiteError(f"{path}: {MOST_LEVELS} suites extend one another up to here", "extend fewer")
+        raise SuiteError(f"{path}: more than {MOST_LEVELS} suites extend one another", "extend fewer")
     source = parse(path)
     base_name = source.data.pop("extends", None)
     if base_name is None:
@@ -101,21 +101,21 @@ def inherit(path: Path, above: tuple[Path, ...]) -> Source:
 
 
 def named_file(name: Any, origin: Origin, key: str = "") -> Path:
-    """The file that a suite names at ``origin``. SuiteError with the nearest one beside it where there is none."""
+    """The file that a suite names at ``origin``. Raises SuiteError with the nearest file beside it if it is missing."""
     path = beside(str(name), origin.base)
     if os.path.isfile(path):
         return path
     try:
         siblings = [file.name for file in path.parent.glob("*.yaml")]
-    except (OSError, ValueError):  # no name that a folder can have
+    except (OSError, ValueError):  # not a valid folder name
         siblings = []
     raise SuiteError(
-        f"{origin.where}: {key}no file {path}{nearest(path.name, siblings)}", "a path relative to this file"
+        f"{origin.where}: {key}no file {path}{nearest(path.name, siblings)}", "give a path relative to this file"
     )
 
 
 def _names_other_adapter(source: Source, base: Source) -> bool:
-    """A suite that names another adapter than its base replaces the model section; options of two don't mix."""
+    """A suite that names a different adapter from its base replaces the model section: their options don't mix."""
     mine, theirs = source.data.get("model"), base.data.get("model")
     return (
         isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("adapter") not in (None, theirs.get("adapter"))
@@ -123,7 +123,7 @@ def _names_other_adapter(source: Source, base: Source) -> bool:
 
 
 def validate_suite(source: Source) -> Suite:
-    """The suite that a whole document states; every error names the place where the wrong value was written."""
+    """The suite in a whole document; every error names the place where the wrong value was written."""
     data = dict(source.data)
     if "model" in data:
         data["model"] = model_options(data["model"], source)
@@ -142,7 +142,7 @@ def validate_suite(source: Source) -> Suite:
 
 
 def _check_published(suite: Suite, source: Source) -> None:
-    """SuiteError for a published number that a scorer of the suite can't give, such as a percentage for a share."""
+    """Raise SuiteError for a published number outside its metric's range, such as a percentage for a share."""
     ranges = {use.name: SCORERS.get(use.name).range for use in suite.scorers}
     for index, column in enumerate(suite.published):
         for name, value in column.values.items():
@@ -150,14 +150,14 @@ def _check_published(suite: Suite, source: Source) -> None:
             if (low is not None and value < low) or (high is not None and value > high):
                 path = ("published", index, "values", name)
                 raise SuiteError(
-                    f"{source.origin(path).where}: {'.'.join(map(str, path))}: {value:g} is no value of {name}, which "
-                    f"goes from {'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}",
+                    f"{source.origin(path).where}: {'.'.join(map(str, path))}: {value:g} is out of range: {name} is "
+                    f"between {'-inf' if low is None else f'{low:g}'} and {'inf' if high is None else f'{high:g}'}",
                     "give it in the unit of the metric's own column",
                 )
 
 
 def model_options(data: Any, source: Source) -> ModelSpec:
-    """The model section of a suite, checked by the options of the adapter that it names."""
+    """The model section of a suite, checked against the options of the adapter it names."""
     if not isinstance(data, dict) or "adapter" not in data:
         raise SuiteError(
             f"{source.origin(('model',)).where}: model: expected a mapping with the key `adapter`",
@@ -177,7 +177,7 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
         data["entries"] = [
             anchor_paths(
                 PromptEntry,
-                # What YAML takes for a number or a truth value was meant as text: the error is about that.
+                # A prompt that YAML reads as a number or truth value was meant as text: report that.
                 entry if isinstance(entry, dict | list) else {"text": entry},
                 ("prompts", "entries", index),
                 source,
@@ -188,7 +188,7 @@ def _prompts(data: dict[str, Any], source: Source) -> dict[str, Any]:
 
 
 def _with_places(suite: Suite, source: Source) -> Suite:
-    """The suite whose prompts know where they and their metadata were written."""
+    """The suite, with the places where each prompt and its metadata were written."""
     if suite.prompts is None or not suite.prompts.entries:
         return suite
     entries = []
@@ -200,7 +200,7 @@ def _with_places(suite: Suite, source: Source) -> Suite:
 
 
 def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
-    """Settings are checked by the scorer's own model."""
+    """Let the scorer's own model check its settings."""
     if not isinstance(use, dict) or "name" not in use:
         raise SuiteError(
             f"{source.origin(path).where}: {'.'.join(map(str, path))}: expected the name of a scorer, or a mapping "
@@ -212,7 +212,7 @@ def _scorer_use(use: Any, path: KeyPath, source: Source) -> Any:
 
 
 def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any:
-    """Look a name up; an unknown one is an error at the place where it was written."""
+    """Look up a name; an unknown name is an error at the place where it was written."""
     try:
         return find()
     except UserError as error:
@@ -220,13 +220,13 @@ def _named(find: typing.Callable[[], Any], path: KeyPath, source: Source) -> Any
 
 
 def anchor_paths(cls: type[BaseModel], data: Any, path: KeyPath, source: Source) -> Any:
-    """Make the path fields of a section absolute, each relative to the file it was written in."""
+    """Make a section's path fields absolute, each relative to the file it was written in."""
     if not isinstance(data, dict):
         return data
     result = dict(data)
     for name, field in cls.model_fields.items():
         text = result.get(name)
-        # What no path can hold is left for the section's own validation to refuse.
+        # Values that can't be paths are refused later, by the section's own validation.
         if _is_path(field) and isinstance(text, str) and "\0" not in text:
             result[name] = anchor(text, source.origin((*path, name)).base)
     return result
@@ -239,7 +239,7 @@ def _is_path(field: Any) -> bool:
 
 
 def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Source, remedy: str = FIELDS_REMEDY) -> Any:
-    """Validate one section; every error is told with its origin."""
+    """Validate one section; every error is reported with its origin."""
     try:
         return cls.model_validate(data)
     except ValidationError as error:
@@ -252,7 +252,7 @@ def check_section(cls: type[BaseModel], data: Any, prefix: KeyPath, source: Sour
 
 
 def _follows_from_another(problem: ErrorDetails, problems: list[ErrorDetails]) -> bool:
-    """A list counts as too short where its items are wrong: only they are the mistake."""
+    """A list with wrong items also counts as too short; only the items are reported."""
     where = problem["loc"]
     inside = (other for other in problems if other is not problem and other["loc"][: len(where)] == where)
     return problem["type"] == "too_short" and any(inside)

@@ -1,4 +1,4 @@
-"""What a benchmark states about a prompt besides its text: the values, and the schemas by which scorers read them."""
+"""What a benchmark states about a prompt besides its text: the values, and the schemas that scorers read them with."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nova_bench.core.identity import canonical_json
 from nova_bench.core.messages import shorten
 
 MOST_LEVELS = 32
-"""Lists and mappings inside each other in one value."""
+"""Maximum nesting of lists and mappings in one value."""
 
 
 class MetadataSchema(BaseModel):
-    """Metadata with names and types: what a benchmark states, or what a scorer reads.
+    """Typed, named metadata: what a benchmark states, or what a scorer reads.
 
-    Subclasses add documented fields; one without a default is required. Types are strict: 3 is not "3".
+    Subclasses add documented fields; a field without a default is required. Types are strict: 3 is not "3".
     """
 
     model_config = ConfigDict(
@@ -37,42 +37,42 @@ Schema = TypeVar("Schema", bound=MetadataSchema)
 class Metadata:
     """The metadata of a prompt: an immutable mapping of names to JSON values.
 
-    It is kept as canonical JSON, so equal values are equal texts whatever the order of their keys, and a digest of
-    ``text`` is one of the values.
+    It is kept as canonical JSON: equal values are equal texts whatever the order of their keys, and a digest of
+    ``text`` is a digest of the values.
     """
 
     text: str = "{}"
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
-    """Where each name was written, and under "" the prompt itself: for errors only."""
+    """Where each name was written, and under "" where the prompt was; used for errors only."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From JSON values by name."""
+        """Make metadata from JSON values by name."""
         return cls(canonical_json(dict(values)))
 
     def values(self) -> dict[str, Any]:
-        """All values by name: a copy."""
+        """A copy of all values by name."""
         return json.loads(self.text)
 
     def only(self, names: Iterable[str]) -> Metadata:
-        """The part that has these names, as far as they are there."""
+        """The part with these names; missing names are ignored."""
         values = self.values()
         return Metadata.of({name: values[name] for name in names if name in values})
 
     def read(self, schema: type[Schema]) -> Schema:
-        """The fields of ``schema``; other names are ignored. pydantic's ValidationError if they don't fit."""
+        """The fields of ``schema``; other names are ignored. Raises pydantic's ValidationError if they don't fit."""
         return schema.model_validate_json(self.only(schema.model_fields).text)
 
     def placed(self, where: str, names: Mapping[str, str] | None = None) -> Metadata:
-        """The same, written at ``where``; ``names`` has the places of single names that were written elsewhere."""
+        """The same metadata, written at ``where``; ``names`` gives the places of names that were written elsewhere."""
         return Metadata(self.text, {"": where, **dict.fromkeys(self.values(), where), **(names or {})})
 
     def place(self, name: str) -> str:
-        """Where ``name`` was written; for a name that isn't there, where the prompt was. Empty if unknown."""
+        """Where ``name`` was written; if it is absent, where the prompt was written. Empty if unknown."""
         return self.places.get(name, self.places.get("", ""))
 
     def joined(self, other: Metadata, prompt: str) -> Metadata:
-        """Both together. UserError, with both places, if they give one name of ``prompt`` two values."""
+        """Both combined. Raises UserError with both places if they give one name of ``prompt`` two values."""
         mine, others = self.values(), other.values()
         for name in sorted(mine.keys() & others.keys()):
             if self.only([name]) != other.only([name]):
@@ -85,7 +85,7 @@ class Metadata:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """A mapping of names to JSON values, in suites and in JSON."""
+        """Accept a mapping of names to JSON values, in suites and in JSON."""
         return core_schema.no_info_wrap_validator_function(
             lambda given, values: given if isinstance(given, cls) else cls.of(values(given)),
             handler(dict[_Name, _Value]),
@@ -103,7 +103,7 @@ def _json_value(value: Any) -> Any:
 
 
 def _is_json(value: Any, levels: int) -> bool:
-    """Whether a value is JSON, with at most ``levels`` lists and mappings inside each other."""
+    """Whether a value is JSON with at most ``levels`` nested lists and mappings."""
     if isinstance(value, dict):
         return levels > 0 and all(isinstance(key, str) and _is_json(part, levels - 1) for key, part in value.items())
     if isinstance(value, list | tuple):

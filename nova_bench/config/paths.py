@@ -1,4 +1,4 @@
-"""Where a path written in a suite or manifest points to."""
+"""Resolves paths written in a suite or manifest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nova_bench.core.errors import UserError
 PACKAGE_SCHEME = "package:"
 CWD_SCHEME = "cwd:"
 SHORT_PATHS = {"short_paths": True}
-"""Context of ``model_dump`` that shortens the paths of a suite, for what is kept with a store that may be moved."""
+"""Context of ``model_dump`` that shortens a suite's paths, for what is stored in a store that may be moved."""
 _ABSOLUTE = re.compile(r"(^|=)/(?:[^/=]+/)+")
 
 
 class _RelativeToSuite:
-    """Marks a field that holds a path; ``nova_bench.config.loading`` resolves it against the file it was written in."""
+    """Marks a path field; ``nova_bench.config.loading`` resolves it against the file it was written in."""
 
 
 RELATIVE_TO_SUITE = _RelativeToSuite()
@@ -28,12 +28,12 @@ RELATIVE_TO_SUITE = _RelativeToSuite()
 
 def _is_possible(text: str) -> str:
     if "\0" in text:
-        raise ValueError("expected a path; no path holds a NUL character")
+        raise ValueError("expected a path, which can't contain a NUL character")
     return text
 
 
 def shortened(text: str) -> str:
-    """An absolute path, or one after ``=``, as its last part: ``/data/clips`` is ``…/clips``. Other text as it is."""
+    """An absolute path, or one after ``=``, as its last part: ``/data/clips`` is ``…/clips``. Other text stays."""
     return _ABSOLUTE.sub(r"\1…/", text)
 
 
@@ -47,27 +47,27 @@ SuitePath = Annotated[
 
 
 def beside(text: str, base: Path) -> Path:
-    """Where ``text``, written in a file of the folder ``base``, points. The ~ of an unknown user stays as it is."""
+    """Resolve ``text``, written in a file in the folder ``base``. The ~ of an unknown user stays as it is."""
     return Path(os.path.normpath(base / os.path.expanduser(text)))
 
 
 def anchor(text: str, base: Path) -> str:
-    """Make ``text`` absolute: relative paths count from the folder ``base``.
+    """Make ``text`` absolute: relative paths are relative to the folder ``base``.
 
-    ``cwd:rest`` counts from the folder that the command runs in; ``package:`` paths stay as they are.
+    ``cwd:rest`` is relative to the current folder of the command; ``package:`` paths stay as they are.
     """
     if text.startswith(PACKAGE_SCHEME):
         return text
     if text.startswith(CWD_SCHEME):
         return os.path.realpath(text.removeprefix(CWD_SCHEME) or ".")
-    return os.path.realpath(base / os.path.expanduser(text))  # unlike Path.resolve, links in a circle are no error
+    return os.path.realpath(base / os.path.expanduser(text))  # unlike Path.resolve, circular links are not an error
 
 
 def locate(text: str) -> Path:
     """The file or folder behind an anchored path.
 
-    ``package:NAME/rest`` is a file that an installed Python package ships; the package is found but not imported.
-    Raises UserError where that package isn't installed.
+    ``package:NAME/rest`` is a file in an installed Python package, which is found but not imported.
+    Raises UserError if that package isn't installed.
     """
     if not text.startswith(PACKAGE_SCHEME):
         return Path(text)

@@ -1,4 +1,4 @@
-"""What there is, and what a suite can say: for `nova_bench list`, and as JSON Schema for editors."""
+"""Lists available names and the keys of a suite: for `nova_bench list`, and as JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if typing.TYPE_CHECKING:
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", Metadata: "mapping"}
 OTHER_KINDS = ("study", "collection", "latency")
-"""Built-in kinds of suite beside the benchmark, whose keys are those of a suite that states no kind."""
+"""Built-in kinds of suite besides the benchmark, whose keys are those of a suite without `kind`."""
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 def names_text() -> str:
-    """Suites, models, scorers and what benchmarks prescribe, one line each."""
+    """Suites, models, scorers and benchmark prompt lists, one line each."""
     sections = [
         ("suites", [(name, suite_summary(path)) for name, path in sorted(known_suites().items())]),
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
@@ -56,7 +56,7 @@ def suite_summary(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FieldHelp:
-    """One key of a suite: its full name, type, default, and what it is for."""
+    """One key of a suite: its full name, type, default and purpose."""
 
     key: str
     type: str
@@ -67,7 +67,7 @@ class FieldHelp:
 def field_sections() -> list[tuple[str, list[FieldHelp]]]:
     """(heading, keys) for a suite, for each adapter's model section, and for each scorer's settings and metadata."""
     extends = FieldHelp(
-        "extends", "text", "none", "Another suite file, relative to this one; its keys hold where this one is silent."
+        "extends", "text", "none", "Another suite file, relative to this one; its keys apply unless set here."
     )
     sections = [("A suite", [extends, *_fields(Suite, "")])]
     sections += [(f"A suite with `kind: {kind}`", _fields(_spec_of(kind), "")) for kind in OTHER_KINDS]
@@ -89,7 +89,7 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
 
 
 def fields_text() -> str:
-    """Every key with its docstring, one line each: for pipes and grep."""
+    """Every key with its docstring, one line each, for pipes and grep."""
     lines = []
     for heading, keys in field_sections():
         lines += [f"{heading}:", *(f"  {key.key} ({key.type}, {key.default}): {key.text}" for key in keys), ""]
@@ -97,7 +97,7 @@ def fields_text() -> str:
 
 
 def show_fields() -> None:
-    """Every key with its docstring, as tables on the terminal."""
+    """Show every key with its docstring, as tables on the terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -108,7 +108,7 @@ def show_fields() -> None:
         table = Table(box=box.SIMPLE_HEAD, title=Text(heading, style="bold"), title_justify="left", pad_edge=False)
         for title in ("key", "type", "default"):
             table.add_column(title, overflow="fold")
-        table.add_column("what it says", ratio=1)
+        table.add_column("meaning", ratio=1)
         for key in keys:
             table.add_row(Text(key.key, style="cyan"), Text(key.type), Text(key.default), Text(key.text))
         console.print(table)
@@ -159,9 +159,9 @@ def json_schema_text(plugins: bool = False) -> str:
 
 
 def json_schema(plugins: bool = False) -> dict[str, Any]:
-    """JSON Schema of a suite file; a suite that extends another may leave required keys to it.
+    """JSON Schema of a suite file. A suite that extends another may leave required keys to it.
 
-    It knows what is built in, and with ``plugins`` also what installed packages offer.
+    It covers what is built in and, with ``plugins``, what installed packages provide.
     """
     adapters = ADAPTERS.all() if plugins else ADAPTERS.own()
     scorers = SCORERS.all() if plugins else SCORERS.own()
@@ -194,9 +194,9 @@ def _spec_of(kind: str) -> type[BaseModel]:
 
 
 def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of another kind than a benchmark, whose schema is ``suite``; models are the same in all of them.
+    """The schema of a kind other than the benchmark, whose schema is ``suite``; all kinds share the models.
 
-    A study's base is a suite that may leave everything to what it extends, and to the study.
+    A study's base is a suite that may leave every key to what it extends and to the study.
     """
     other = _spec_of(kind).model_json_schema(ref_template="#/$defs/{model}")
     definitions |= other.pop("$defs", {})
@@ -213,7 +213,7 @@ def _other_kind(kind: str, suite: Mapping[str, Any], definitions: dict[str, Any]
 
 
 def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """A scorer is a bare name, or a mapping whose settings are those of the scorer it names."""
+    """A scorer is a bare name, or a mapping with the settings of the scorer it names."""
     use = definitions.pop("ScorerUse")
     definitions.pop("ScorerSettings", None)
     uses: list[dict[str, Any]] = [{"const": name, "description": info.summary} for name, info in scorers.items()]
@@ -225,7 +225,7 @@ def _scorer_uses(scorers: Mapping[str, ScorerInfo], definitions: dict[str, Any])
 
 
 def _embedded(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema by reference, its definitions moved to the top."""
+    """A reference to a model's schema, with its definitions moved to the top."""
     schema = model.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     definitions[model.__name__] = schema

@@ -1,4 +1,4 @@
-"""What a suite says: frozen pydantic models. They know nothing of files, models or torch."""
+"""The contents of a suite: frozen pydantic models without knowledge of files, models or torch."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class ModelSpec(SpecModel):
     adapter: str
     """Name of the model adapter: see `nova_bench list`."""
     label: str = ""
-    """How tables call this model; the adapter's own description where empty."""
+    """The model's name in tables; if empty, the adapter's own description."""
 
     @property
     def refusal(self) -> str:
-        """Why nothing that this model makes may be scored; empty for a model that may be."""
+        """Why this model's output may not be scored; empty if it may."""
         return ""
 
     @property
     def frame_folder_fps(self) -> float | None:
-        """Frames per second of folders of pictures, for a model whose videos lie in such; None for any other."""
+        """Frames per second of folders of pictures, for a model that reads its videos from them; None for others."""
         return None
 
 
@@ -51,21 +51,21 @@ class PromptEntry(SpecModel):
     text: str = Field(min_length=1)
     """The prompt as the benchmark states it; scorers that compare with text get this one."""
     model_text: str = ""
-    """What the model is given instead, for example a rewritten, denser prompt; `text` where empty."""
+    """Text for the model instead, for example a rewritten, denser prompt; if empty, `text`."""
     tags: tuple[str, ...] = ()
-    """What this prompt is for, for example the VBench dimensions that use it. Scorers can select by tag."""
+    """Labels of this prompt, for example the VBench dimensions that use it. Scorers can select by tag."""
     image: SuitePath | None = None
     """First frame, for image-to-video."""
     reference: SuitePath | None = None
     """Ground-truth clip, for scorers that compare with one."""
     samples: Count | None = None
-    """Samples of this prompt; the suite's `samples_per_prompt` where absent."""
+    """Samples of this prompt; if absent, the suite's `samples_per_prompt`."""
     metadata: Metadata = Field(default_factory=Metadata)
-    """What scorers read of this prompt beside its text, by name, such as VBench's `object` and `color`. It decides no
-    sample, only the scores that read it."""
+    """What scorers read about this prompt besides its text, by name, such as VBench's `object` and `color`. It doesn't
+    affect the samples, only the scores that read it."""
 
     def placed(self, where: str, names: Mapping[str, str] | None = None) -> PromptEntry:
-        """The same entry, written at ``where`` and its single metadata at ``names``; see :meth:`Metadata.placed`."""
+        """The same entry, written at ``where``, its metadata at ``names``; see :meth:`Metadata.placed`."""
         return self.model_copy(update={"metadata": self.metadata.placed(where, names)})
 
 
@@ -79,13 +79,13 @@ class ShapesPromptsSpec(SpecModel):
     seed: Seed = 0
     """Seed of the world."""
     captions: Literal["dense", "short"] = "dense"
-    """How much prompts say."""
+    """How much detail the prompts give."""
     moving: bool = False
-    """Only clips in which something moves or changes its size."""
+    """Only clips in which something moves or changes size."""
     images: bool = True
     """Give each prompt its first frame and reference clip, in the sampling's size."""
     num_frames: Frames | None = None
-    """Frames of a reference clip; `sampling.num_frames` where absent."""
+    """Frames of a reference clip; if absent, `sampling.num_frames`."""
 
 
 class ClipPromptsSpec(SpecModel):
@@ -95,15 +95,15 @@ class ClipPromptsSpec(SpecModel):
     """
 
     manifest: SuitePath | None = None
-    """CSV or JSONL with the columns path and prompt (the caption), also tags; paths as in the `files` model."""
+    """CSV or JSONL with the columns path, prompt (the caption) and optionally tags; paths as in the `files` model."""
     folder: SuitePath | None = None
-    """Folder that is searched for clips; a caption is the text of `NAME.txt` beside `NAME.mp4`, or the name."""
+    """Folder with clips; the caption of `NAME.mp4` is the text of `NAME.txt` beside it, or else the name."""
     count: Count | None = None
-    """Only the first so many clips."""
+    """Use only this many clips, from the start."""
     every: Frames = 1
-    """Take each so many-th frame: 2 makes 12 frames per second of 24."""
+    """Take every n-th frame: 2 turns 24 frames per second into 12."""
     num_frames: Frames | None = None
-    """Frames of a reference; `sampling.num_frames` where absent. A clip must have them."""
+    """Frames of a reference; if absent, `sampling.num_frames`. A clip must have that many."""
 
     @model_validator(mode="after")
     def _one_source(self) -> ClipPromptsSpec:
@@ -118,25 +118,25 @@ class PromptsSpec(SpecModel):
     entries: tuple[PromptEntry, ...] = ()
     """Prompts written into the suite."""
     file: SuitePath | None = None
-    """A .txt (one prompt a line), .csv or .jsonl file with the fields of an entry; in CSV, metadata has columns
+    """A .txt (one prompt per line), .csv or .jsonl file with the fields of an entry; in CSV, metadata has columns
     metadata.NAME."""
     source: str | None = None
     """A benchmark's own prompt list (`nova_bench list`), with its tags and its number of samples."""
     tags: tuple[str, ...] = ()
-    """Only prompts with one of these tags; all where empty."""
+    """Only prompts with one of these tags; if empty, all."""
     dense: SuitePath | None = None
-    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model is given the denser text; scorers and
-    file names keep the benchmark's. Of several for one prompt, the first counts."""
+    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model gets the denser text; scorers and file
+    names keep the benchmark's. If a prompt has several entries, the first counts."""
     shapes: ShapesPromptsSpec | None = None
     """Clips of the shapes world."""
     clips: ClipPromptsSpec | None = None
     """A folder or manifest of clips with captions."""
     samples_per_prompt: Count | None = None
-    """How many samples of each prompt; where absent, as many as the benchmark of `source` asks for, else 1."""
+    """Samples of each prompt; if absent, the number that the benchmark of `source` asks for, else 1."""
 
 
 class SamplingSpec(SpecModel):
-    """How videos are sampled. Part of every unit's identity; what is absent is left to the model's own default."""
+    """How videos are sampled. Part of every unit's identity; absent settings are left to the model's own default."""
 
     num_frames: Frames | None = None
     """Frames of a video; 1 is an image."""
@@ -145,7 +145,7 @@ class SamplingSpec(SpecModel):
     width: Side | None = None
     """Pixels."""
     fps: int = Field(default=12, ge=1, le=1000)
-    """Frames per second of the file that is written (NOVA: 12)."""
+    """Frames per second of the written file (NOVA: 12)."""
     num_inference_steps: Steps | None = None
     """Autoregressive steps per frame (NOVA's evaluation: 128)."""
     num_diffusion_steps: Steps | None = None
@@ -161,43 +161,43 @@ class SamplingSpec(SpecModel):
 
 
 class KeepSpec(SpecModel):
-    """Which samples a metric counts, by what another scorer of the suite says of them."""
+    """Filters a metric's samples by another scorer's verdict."""
 
     scorer: str
-    """Samples count that this scorer of the suite gives 1."""
+    """Keep samples that get 1 from this scorer of the suite."""
     first: Count | None = None
-    """Of each prompt only the first so many of them, in the order of their file names: 0, 1, 10, 11, ..., 2."""
+    """Keep only this many of each prompt, in the order of their file names: 0, 1, 10, 11, ..., 2."""
 
 
 class ScorerUse(SpecModel):
-    """One scorer in a suite. A bare name stands for a scorer with its default settings on every sample."""
+    """One scorer in a suite. A bare name means the scorer with its default settings on every sample."""
 
     name: str
     """Name of the scorer: see `nova_bench list`."""
     tags: tuple[str, ...] = ()
-    """Score only samples with one of these tags; every sample where empty."""
+    """Score only samples with one of these tags; if empty, every sample."""
     keep: KeepSpec | None = None
     """Count only samples that another scorer keeps, such as the static videos for VBench's temporal flickering."""
     settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
     """The scorer's own settings (`nova_bench list --fields`)."""
     optional: bool = False
-    """Where an asset that it needs isn't here, tables say so and the run is complete all the same."""
+    """If an asset that it needs is missing, tables say so and the run still counts as complete."""
 
 
 class PublishedSpec(SpecModel):
-    """Numbers somebody published, shown beside measured ones and labelled as published."""
+    """Published numbers, shown beside measured ones and labelled as published."""
 
     label: str
     """Column title, for example "NOVA 0.6B"."""
     source: str
-    """Where they stand, for example "arXiv 2412.14169, App. E, Table 2"."""
+    """Source, for example "arXiv 2412.14169, App. E, Table 2"."""
     values: dict[str, float]
-    """Metric name -> value, in the unit that the metric's own column has."""
+    """Metric name -> value, in the unit of the metric's own column."""
 
 
 class StatisticsSpec(SpecModel):
     """Confidence intervals over prompts, not single samples: Wilson's for 0/1 metrics, else Student's t below 8 prompts
-    and the expanded percentile bootstrap from there."""
+    and the expanded percentile bootstrap from 8 on."""
 
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of the interval."""
@@ -213,28 +213,28 @@ class ExecutionSpec(SpecModel):
     device: str = "auto"
     """torch device of models and networks: auto, cpu, cuda, cuda:1, ..."""
     batch_size: BatchSize = 8
-    """Units per batch, for generating and for scoring. Lowered by itself where memory runs out."""
+    """Units per batch, for generating and for scoring. Lowered automatically if memory runs out."""
     executor: Literal["inline", "processes", "ray"] = "inline"
     """Where scoring runs: in this process, in worker processes, or on a Ray cluster."""
     workers: int = Field(default=1, ge=1, le=ranges.WORKERS)
     """Worker processes or Ray actors."""
     batch_megabytes: int = Field(default=512, ge=1, le=ranges.MEGABYTES)
-    """A batch of decoded videos is closed early when it holds this much."""
+    """A batch of decoded videos is closed early once it holds this much."""
     stall_seconds: float = Field(default=120, gt=0)
-    """A worker that finishes nothing for so long, and for ten times as long as its slowest step so far, hangs: it is
-    replaced, and what it held is tried once more."""
+    """A worker hangs if it finishes nothing for this long and for ten times as long as its slowest step so far. It is
+    replaced, and its items are tried once more."""
     max_failures: int | None = Field(default=None, ge=0)
     """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
     retry_failed: bool = False
-    """Try samples that failed before again, even if neither they nor the limits nor the code changed."""
+    """Retry samples that failed before, even if neither they nor the limits nor the code changed."""
 
 
 class ReferenceSpec(SpecModel):
-    """How a video meets its reference, for scorers that compare the two."""
+    """How a video is matched with its reference, for scorers that compare the two."""
 
     align: Align = "time"
-    """time: frames that are shown at the same time are compared, so one frame rate may be a multiple of the other;
-    index: the n-th frames are, whatever the frame rates."""
+    """time: compare frames that are shown at the same time, so one frame rate may be a multiple of the other;
+    index: compare the n-th frames, whatever the frame rates."""
 
 
 class ReportSpec(SpecModel):
@@ -242,34 +242,34 @@ class ReportSpec(SpecModel):
 
     gallery: int = Field(default=200, ge=0, le=ranges.SAMPLES)
     """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order. The 24
-    worst samples of each metric are shown beyond this number; 0 shows none."""
+    worst samples of each metric are shown in addition to this number; 0 shows none."""
     embed_megabytes: int = Field(default=24, ge=0, le=ranges.MEGABYTES)
-    """Videos up to this total are embedded in the page; beyond it they are linked."""
+    """Videos are embedded in the page up to this total size, and linked beyond it."""
     contact_sheet: int | None = Field(default=None, ge=0, le=ranges.SAMPLES)
-    """Samples on contact sheets, figures of pictures with their prompts. Absent: 24 where nothing is scored, else 0."""
+    """Samples on contact sheets (figures of pictures with their prompts). Absent: 24 if nothing is scored, else 0."""
 
 
 class Suite(SuiteModel):
     """A benchmark: a model, prompts, settings, scorers, and the published numbers to show beside."""
 
     kind: Literal["benchmark"] = "benchmark"
-    """Which kind of suite this is: one model, scored."""
+    """The kind of suite: one model, scored."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    """Short name: lower-case letters, digits, - and _. Names the run's folder."""
+    """Short name: lower-case letters, digits, - and _. It names the run's folder."""
     title: str
     """Title of the report."""
     description: str = ""
-    """What is measured and why, in a sentence or two."""
+    """What is measured and why, in one or two sentences."""
     seed: Seed = 1337
-    """Every sample's seed follows from this one, its prompt and its index."""
+    """Every sample's seed is derived from this one, its prompt and its index."""
     model: SerializeAsAny[ModelSpec]
     """What makes the videos."""
     prompts: PromptsSpec | None = None
-    """The prompts. Absent where the videos themselves say what there is (`files` without prompts)."""
+    """The prompts. Absent if the videos themselves define the samples (`files` without prompts)."""
     sampling: SamplingSpec = SamplingSpec()
     """Sampling settings."""
     scorers: tuple[ScorerUse, ...] = ()
-    """What is scored; nothing where empty: such a suite makes a gallery."""
+    """What is scored. If empty, nothing is: such a suite makes a gallery."""
     derived: tuple[str, ...] = ()
     """Scores computed from several metrics, such as VBench's total: see `nova_bench list`."""
     published: tuple[PublishedSpec, ...] = ()
@@ -281,7 +281,7 @@ class Suite(SuiteModel):
     report: ReportSpec = ReportSpec()
     """Gallery and embedding."""
     reference: ReferenceSpec = ReferenceSpec()
-    """How videos meet their references."""
+    """How videos are matched with their references."""
     media: MediaLimits = MediaLimits()
     """Limits for reading videos and pictures."""
 

@@ -1,4 +1,4 @@
-"""Where suite files lie: in the current folder, in folders that the user adds, and inside nova_bench."""
+"""Where suite files are: in the current folder, in folders that the user adds, and inside nova_bench."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import NOT_REGULAR, is_regular
 
 FOLDERS = "NOVA_BENCH_SUITES"
-"""Environment variable: folders of the user's suites, separated as in PATH. `--suites` sets it."""
+"""Environment variable: folders with the user's suites, separated as in PATH. `--suites` sets it."""
 TRAININGS = "train"
-"""Folder of training files inside a folder of suites."""
+"""Folder for training files inside a folder of suites."""
 
 
 def bundled_folder() -> Path:
@@ -23,20 +23,20 @@ def bundled_folder() -> Path:
 
 
 def suite_folders() -> list[Path]:
-    """All folders of suites; of two suites of one name, that of the earlier folder counts."""
+    """All folders of suites; if two suites share a name, the one in the earlier folder counts."""
     own = [Path(folder).expanduser() for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
     return [Path.cwd() / "suites", *own, bundled_folder()]
 
 
 def known_suites(kind: str = "") -> dict[str, Path]:
-    """Files by name; ``kind`` is the folder inside folders of suites (:data:`TRAININGS`), if it isn't those."""
+    """Files by name. ``kind`` is a folder inside the folders of suites (:data:`TRAININGS`); empty for suites."""
     return {path.stem: path for folder in reversed(suite_folders()) for path in sorted((folder / kind).glob("*.yaml"))}
 
 
 def find_suite(name: str, kind: str = "") -> Path:
-    """The file called ``name``: a path, or the name of one in a folder of suites, as `vbench` or `suites/vbench.yaml`.
+    """The file called ``name``: a path, or the name of a file in a folder of suites: `vbench` or `suites/vbench.yaml`.
 
-    A file in the current folder goes before all others. SuiteError with the nearest name if there is none.
+    A file in the current folder takes precedence. Raises SuiteError with the nearest name if there is none.
     """
     path = Path(name)
     if is_regular(path):
@@ -51,16 +51,16 @@ def find_suite(name: str, kind: str = "") -> Path:
             return known[stem]
     what = "training file" if kind else "suite"
     names = ", ".join(sorted(known)) or "none here"
-    raise SuiteError(f"{name}: no such {what}{nearest(path.stem, known)}", f"a YAML file, or one of: {names}")
+    raise SuiteError(f"{name}: no such {what}{nearest(path.stem, known)}", f"give a YAML file, or one of: {names}")
 
 
 def replaced_suite(path: Path) -> Path | None:
-    """The bundled suite that a file of the same name takes the place of; None if it takes nothing's place."""
+    """The bundled suite that a file of the same name replaces; None if there is none."""
     bundled = bundled_folder() / path.name
     return bundled if bundled.is_file() and not bundled.samefile(path) else None
 
 
 def _stem(path: Path, kind: str) -> str | None:
-    """What `vbench`, `vbench.yaml` and `suites/vbench.yaml` call a suite; None for a path to somewhere else."""
+    """The suite name in `vbench`, `vbench.yaml` and `suites/vbench.yaml`; None for a path to somewhere else."""
     is_name = path.parent in (Path(), Path("suites", kind)) and path.suffix in ("", ".yaml")
     return path.stem if is_name else None

@@ -1,4 +1,4 @@
-"""The samples of a plan: one to make (:class:`Unit`), and one that exists already (:class:`ExistingSample`)."""
+"""The samples of a plan: one to generate (:class:`Unit`), or one that already exists (:class:`ExistingSample`)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nova_bench.config.metadata import Metadata
 
 @dataclass(frozen=True)
 class Unit:
-    """One sample to make: everything that determines it, and the digest of all that.
+    """One sample to generate: everything that determines it, and a digest of that.
 
     ``digest`` covers the adapter's own digest, the sampling settings, the prompt as given to the model, the first
-    frame, the sample index and the seed; the reference too, where the adapter makes samples from it. Tags, labels and
-    metadata are for scoring and don't enter it.
+    frame, the sample index and the seed, and also the reference if the adapter makes samples from it. Tags, labels and
+    metadata are for scoring and are not included.
     """
 
     digest: str
@@ -25,22 +25,22 @@ class Unit:
     seed: int
     tags: tuple[str, ...] = ()
     source: str | None = None
-    """File that already holds this sample (`files` adapter)."""
+    """File that already contains this sample (`files` adapter)."""
     content_digest: str = ""
-    """SHA-256 of that file's bytes; empty where there is no such file."""
+    """SHA-256 of that file's bytes; empty if there is no such file."""
     image: str | None = None
     """First frame (image-to-video)."""
     reference: str | None = None
-    """Ground truth, for scorers that need one."""
+    """Ground truth, for scorers that need it."""
     reference_digest: str = ""
-    """SHA-256 of the reference's bytes; empty without one, ``missing`` where it can't be read."""
+    """SHA-256 of the reference's bytes; empty without a reference, ``missing`` if it can't be read."""
     metadata: Metadata = field(default_factory=Metadata)
-    """What scorers read of the prompt beside its text."""
+    """What scorers read about the prompt besides its text."""
 
 
 @dataclass(frozen=True)
 class ExistingSample:
-    """A video or image that somebody else generated; ``path`` None where one that the suite asks for isn't there."""
+    """A video or image from elsewhere; ``path`` is None if the suite asks for it but it is missing."""
 
     path: str | None
     prompt: str
@@ -51,6 +51,6 @@ class ExistingSample:
 
     @property
     def there(self) -> Path:
-        """The path of one that is there."""
+        """The path of a sample that exists."""
         assert self.path is not None, f"no file for sample {self.sample_index} of {self.prompt!r}"
         return Path(self.path)

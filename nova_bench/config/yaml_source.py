@@ -1,4 +1,4 @@
-"""YAML that remembers where each value was written, so that an error can name file and line."""
+"""YAML that remembers where each value was written, so that an error can name the file and line."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ KeyPath = tuple[str | int, ...]
 
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
-"""Integers that 64 bits hold, with or without a sign."""
+"""Range of 64-bit integers, signed or unsigned."""
 
 MOST_VALUES = 200_000
-"""More values than this in one file are a mistake, or aliases that multiply each other."""
+"""More values in one file are a mistake, or aliases that multiply one another."""
 
 
 MOST_BYTES = 8_000_000
-"""A larger file is no suite."""
+"""A larger file isn't a suite."""
 
 
 class _Loader(yaml.SafeLoader):
     """YAML whose numbers are read as people write them: 0123 is 123, and 1:30 is text.
 
-    YAML 1.1 takes the one for octal and the other for base 60. Everything else is as in YAML 1.1: yes and no are truth
-    values, 1_000 is a number, 0x1f and 0b11 too.
+    YAML 1.1 reads the first as octal and the second in base 60. Everything else is as in YAML 1.1: yes and no are truth
+    values; 1_000, 0x1f and 0b11 are numbers.
     """
 
     def construct_integer(self, node: yaml.ScalarNode) -> int:
@@ -39,7 +39,7 @@ class _Loader(yaml.SafeLoader):
         text = self.construct_scalar(node).replace("_", "")
         digits = text.lstrip("+-").lower()
         base = {"0b": 2, "0x": 16}.get(digits[:2], 10)
-        # What has more digits than 64 bits need is not even converted: that takes their square in time.
+        # Integers with more digits than 64 bits need aren't converted: that takes quadratic time.
         value = int(text, base) if len(digits.removeprefix("0b").removeprefix("0x").lstrip("0")) <= 64 else None
         if value is None or not SMALLEST <= value <= LARGEST:
             raise ValueError("an integer of more than 64 bits")
@@ -71,12 +71,12 @@ class Origin:
 
     where: str
     base: Path
-    """Folder that relative paths are relative to."""
+    """Folder that relative paths refer to."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML document: its plain data, the origin of every key path in it, and the files that it was read from."""
+    """A YAML document: plain data, the origin of every key path in it, and the files that it was read from."""
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin]
@@ -101,7 +101,7 @@ class Source:
         return self.with_section(path, value, {(): Origin(option, base)})
 
     def with_section(self, path: KeyPath, value: Any, inside: dict[KeyPath, Origin]) -> Source:
-        """The same where parts of ``value`` were written in several places: ``inside`` has the origins within it."""
+        """The same for a ``value`` that was written in several places: ``inside`` has the origins within it."""
         data = _assign(self.data, path, value, inside[()].where)
         origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
         new = {path[:end] for end in range(1, len(path)) if path[:end] not in self.origins}
@@ -124,22 +124,22 @@ class Source:
 
 
 def parse_assignment(assignment: str) -> tuple[KeyPath, Any]:
-    """``a.b.0.c=value`` as a key path and a value, which is read as YAML: numbers, lists, true, null, text."""
+    """Parse ``a.b.0.c=value`` into a key path and a value in YAML: numbers, lists, true, null, text."""
     option = f"--set {shorten(assignment)[1:-1]}"
     keys, equals, text = assignment.partition("=")
     if not equals or not keys:
-        raise SuiteError(f"{option}: no `key=value`", "for example --set sampling.num_frames=9")
+        raise SuiteError(f"{option}: not of the form `key=value`", "for example --set sampling.num_frames=9")
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         value = None if node is None else _Document(loader, Path(), option).construct(node, (), ())
     except (yaml.YAMLError, RecursionError) as error:
-        raise SuiteError(f"{option}: the value is no YAML", "quote it: --set 'key=\"value\"'") from error
+        raise SuiteError(f"{option}: the value is not valid YAML", "quote it: --set 'key=\"value\"'") from error
     return key_path(keys), value
 
 
 def key_path(keys: str) -> KeyPath:
-    """``a.b.0.c`` as a key path."""
+    """Parse ``a.b.0.c`` as a key path."""
     return tuple(int(key) if _is_index(key) else key for key in keys.split("."))
 
 
@@ -148,7 +148,7 @@ def _is_index(key: str) -> bool:
 
 
 def parse(path: Path) -> Source:
-    """Read one YAML file whose top level is a mapping. SuiteError with file and line for anything else."""
+    """Read one YAML file with a mapping at the top level. Raises SuiteError with file and line for anything else."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SuiteError(f"{path}: larger than {MOST_BYTES:,} bytes", "put prompts into a file (prompts.file)")
@@ -163,7 +163,7 @@ def parse(path: Path) -> Source:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             line = node.start_mark.line + 1 if node else 1
-            raise SuiteError(f"{path}:{line}: a suite is a mapping of keys to values", "start it with `name: ...`")
+            raise SuiteError(f"{path}:{line}: a suite must be a mapping of keys to values", "start it with `name: ...`")
         document = _Document(loader, path)
         data = document.construct(node, (), ())
     except yaml.MarkedYAMLError as error:
@@ -177,22 +177,22 @@ def parse(path: Path) -> Source:
             "remove it, or write it as an escape",
         ) from error
     except RecursionError as error:
-        raise SuiteError(f"{path}: nested too deeply", "a suite is a few levels deep") from error
+        raise SuiteError(f"{path}: nested too deeply", "a suite needs only a few levels") from error
     return Source(data, document.origins, (path,))
 
 
 class _Document:
-    """Builds plain data from the nodes of one file and notes where each value was written."""
+    """Builds plain data from the nodes of one file and records where each value was written."""
 
     def __init__(self, loader: yaml.SafeLoader, file: Path, option: str = ""):
         self._loader, self._file, self._option = loader, file, option
         self.origins: dict[KeyPath, Origin] = {}
 
     def construct(self, node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> Any:
-        """Plain data of a node. ``above`` are the enclosing nodes, to refuse a value inside itself."""
+        """Plain data of a node. ``above`` holds the enclosing nodes, to refuse a value inside itself."""
         self.origins[path] = self._origin(node)
         if node in above:
-            raise SuiteError(f"{self.origins[path].where}: an anchor refers to itself", "remove the alias")
+            raise SuiteError(f"{self.origins[path].where}: an alias refers to its own parent", "remove the alias")
         if len(self.origins) > MOST_VALUES:
             raise SuiteError(
                 f"{self.origins[path].where}: more than {MOST_VALUES} values",
@@ -215,7 +215,7 @@ class _Document:
             ) from error
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise SuiteError(
-                f"{self._origin(node).where}: {shorten(value)}: half of a surrogate pair is no character",
+                f"{self._origin(node).where}: {shorten(value)}: half of a surrogate pair is not a character",
                 "write the character itself, or \\U and its eight digits",
             )
         return value
@@ -226,13 +226,13 @@ class _Document:
         for key_node, value_node in _flattened(self._loader, node):
             key = str(self._scalar(key_node))
             data[key] = self.construct(value_node, (*path, key), above)
-            # An error about a key points at the key, not at where a block value below it begins.
+            # An error about a key points at the key, not at the start of the block value below it.
             if key_node in own:
                 self.origins[(*path, key)] = self._origin(key_node)
         return data
 
     def _own_keys(self, node: yaml.MappingNode) -> set[yaml.Node]:
-        """The keys written in a mapping; SuiteError where one is there twice or is no plain word."""
+        """The keys written in a mapping. Raises SuiteError if a key appears twice or isn't a plain word."""
         seen: dict[str, int] = {}
         for key_node, _ in node.value:
             where = self._origin(key_node).where
@@ -240,7 +240,7 @@ class _Document:
                 raise SuiteError(f"{where}: a key must be a word, not a list or mapping", "correct the YAML")
             if key_node.value in seen:
                 first = f" (first in line {seen[key_node.value]})" if not self._option else ""
-                raise SuiteError(f"{where}: key {shorten(key_node.value)} is there twice{first}", "remove one of them")
+                raise SuiteError(f"{where}: key {shorten(key_node.value)} appears twice{first}", "remove one of them")
             seen[key_node.value] = key_node.start_mark.line + 1
         return {key_node for key_node, _ in node.value}
 
@@ -249,7 +249,7 @@ class _Document:
 
 
 def _flattened(loader: yaml.SafeLoader, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Keys and values of a mapping with its `<<` merged in, merged ones first. The node itself stays as written."""
+    """Keys and values of a mapping with its `<<` merged in, merged ones first. The node itself stays unchanged."""
     copy = yaml.MappingNode(node.tag, list(node.value), node.start_mark, node.end_mark)
     loader.flatten_mapping(copy)
     return copy.value
@@ -262,7 +262,7 @@ def _merge(base: Any, over: Any) -> Any:
 
 
 def _replaced(data: Any, path: KeyPath) -> bool:
-    """Whether ``data``, merged over a document, replaces what that document has at ``path``."""
+    """Whether merging ``data`` over a document replaces what the document has at ``path``."""
     for key in path:
         if not isinstance(data, dict):
             return True
@@ -278,10 +278,10 @@ def _assign(data: Any, path: KeyPath, value: Any, option: str) -> Any:
         data = {}
     if isinstance(data, list):
         if not isinstance(key, int) or not 0 <= key < len(data):
-            raise SuiteError(f"{option}: {key!r} is no index of a list of {len(data)}", "count from 0")
+            raise SuiteError(f"{option}: {key!r} is not an index of a list of {len(data)}", "count from 0")
         new = _assign(data[key], tuple(rest), value, option) if rest else value
         return [*data[:key], new, *data[key + 1 :]]
     if not isinstance(data, dict):
-        raise SuiteError(f"{option}: {key!r} lies inside a plain value", "assign the whole value")
+        raise SuiteError(f"{option}: {key!r} is inside a plain value", "assign the whole value")
     key = str(key)
     return {**data, key: _assign(data.get(key, {}), tuple(rest), value, option) if rest else value}

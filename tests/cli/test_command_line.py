@@ -90,11 +90,11 @@ def test_wrong_usage_exits_2_with_a_hint(
 @pytest.mark.parametrize(
     ("arguments", "error", "remedy"),
     [
-        (["plan", "smok"], "smok: no such suite", "a YAML file, or one of: "),
+        (["plan", "smok"], "smok: no such suite", "give a YAML file, or one of: "),
         (["run", "wrong.yaml"], "wrong.yaml:3: unknown scorer 'brightnes'; did you mean 'brightness'?", "known: "),
-        (["plan", "suite.yaml", "--set", "seed"], "--set seed: no `key=value`", "for example --set"),
+        (["plan", "suite.yaml", "--set", "seed"], "--set seed: not of the form `key=value`", "for example --set"),
         (["run", "suite.yaml", "--model", "gone"], "--model gone: no such folder", "a checkpoint (folder"),
-        (["run", "suite.yaml", "--device", "cuda:99"], "cuda:99: torch ", "--device cpu"),
+        (["run", "suite.yaml", "--device", "cuda:99"], "cuda:99: torch ", "use --device cpu"),
         (["run", "suite.yaml", "--executor", "cluster"], "--executor: execution.executor: expected 'inline'", "`nova_"),
         (["assets", "fetch", "vbench-prompt"], "unknown asset 'vbench-prompt'; did you mean", "known: "),
         (["report", "--store", "gone"], "gone: no store here", "run a suite first"),

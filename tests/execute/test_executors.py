@@ -66,8 +66,8 @@ def test_memory_that_runs_out_halves_batches_and_is_said(run_library, expected, 
     rows = run_library("store", *assignments)
     assert sorted(value for _, value, *_ in rows.values()) == sorted(value for _, value, *_ in expected.values())
     said = capsys.readouterr().err
-    assert "out of memory with 6 at once; going on with 3" in said
-    assert "out of memory with 3 at once; going on with 1" in said
+    assert "out of memory with a batch of 6; continuing with 3" in said
+    assert "out of memory with a batch of 3; continuing with 1" in said
 
 
 def test_a_sample_that_cannot_be_scored_fails_alone(run_library, expected):

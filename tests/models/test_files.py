@@ -159,7 +159,7 @@ def test_a_folder_inside_its_references_keeps_its_samples(plan: Callable[..., Pl
         ({}, "give exactly one of `manifest` and `folder`"),
         ({"folder": "videos", "manifest": "list.csv"}, "give exactly one of `manifest` and `folder`"),
         ({"manifest": "list.csv", "references": "videos"}, "`references` goes with `folder`"),
-        ({"folder": "a\0b"}, "no path holds a NUL character"),
+        ({"folder": "a\0b"}, "which can't contain a NUL character"),
     ],
 )
 def test_a_folder_that_will_not_do(
@@ -269,7 +269,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(plan: Callable[..., Pl
         ("list.csv", "path,promt\n1.mp4,a\n", ":2: unknown column 'promt'; did you mean 'prompt'?"),
         ("list.csv", "path,prompt\n1.mp4,a cat, asleep\n", ":2: 2 columns expected"),
         ("list.csv", "path,prompt\n1.mp4\n", ":2: 2 columns expected"),
-        ("list.csv", "path,path\n1.mp4,2.mp4\n", ":1: column 'path' is there twice"),
+        ("list.csv", "path,path\n1.mp4,2.mp4\n", ":1: column 'path' appears twice"),
         ("list.csv", ",path\n0,1.mp4\n", ":1: column 1 has no name"),
         ("list.csv", 'path\n"1.mp4\n', "unexpected end of data"),
         ("list.csv", "prompt\na cat\n", ":2: no path"),
@@ -293,7 +293,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(plan: Callable[..., Pl
         ("list.jsonl", '{"path": "1.mp4", "tags": "color"}', ":1: tags: expected a list (got 'color')"),
         ("list.jsonl", '{"path": "1.mp4", "sample_index": true}', ":1: sample_index: expected a number (got True)"),
         ("list.jsonl", '{"path": "1.mp4", "index": 1}', ":1: unknown column 'index'; did you mean 'sample_index'?"),
-        ("list.jsonl", '{"path": "a\\u0000b"}', ":1: path: expected a path; no path holds a NUL character"),
+        ("list.jsonl", '{"path": "a\\u0000b"}', ":1: path: expected a path, which can't contain a NUL character"),
         ("list.jsonl", '{"path": "1.mp4", "prompt": "\\ud800"}', ":1: prompt: expected text in valid Unicode"),
         ("list.csv", "path\npackage:no_such_package/a.mp4\n", "the package 'no_such_package' isn't installed"),
         ("list.txt", "1.mp4\n", "neither .csv nor .jsonl"),
