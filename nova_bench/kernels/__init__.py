@@ -1,1 +1,1 @@
-"""Fast matrix products for networks of any kind. Stands alone."""
+"""Fast matrix products for networks of any kind. Independent of the other folders."""

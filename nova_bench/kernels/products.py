@@ -1,4 +1,4 @@
-"""Who computes the float32 products of VBench's networks: results agree within their tolerances, not bit by bit."""
+"""Names the implementation of float32 products in VBench's networks: results agree within tolerances, not exactly."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from nova_bench.kernels.amx.library import library
 
 
 def describe_products(device: str) -> str:
-    """For a manifest: what :func:`speed_up` makes of a network on ``device`` in this environment."""
+    """For a manifest: what :func:`speed_up` uses for a network on ``device`` in this environment."""
     return "AMX (compiled here)" if device == "cpu" and library() is not None else "PyTorch"

@@ -1,4 +1,4 @@
-"""AMT-S frame interpolation (Li et al., CVPR 2023, arXiv 2304.09790) at the middle between two frames."""
+"""AMT-S frame interpolation (Li et al., CVPR 2023, arXiv 2304.09790): the frame halfway between two frames."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch.nn import functional as F
 from nova_bench.networks.correlation import bytes_kept, correlation, position_grid
 from nova_bench.networks.norm import InstanceNorm
 
-MULTIPLE = 16  # of the input's sides
-SMALLEST_SIDE = 128  # below it the coarsest correlation level has one row: the result is NaN
+MULTIPLE = 16  # the input's sides are multiples of this
+SMALLEST_SIDE = 128  # below this the coarsest correlation level has one row: the result is NaN
 _TIME = 0.5
-_CHANNELS = (20, 32, 44, 56)  # of the pyramid at 1/2, 1/4, 1/8 and 1/16
-_SIDE = 20  # channels that a residual block refines on its own
+_CHANNELS = (20, 32, 44, 56)  # in the pyramid at 1/2, 1/4, 1/8 and 1/16
+_SIDE = 20  # channels that a residual block refines separately
 _FLOWS = 3  # pairs of flow fields that the last decoder predicts
 _RADIUS = 3
-_STRIDE = 8  # between positions that are correlated
-_LOOKUPS = 3  # of each direction's correlation
+_STRIDE = 8  # distance between correlated positions
+_LOOKUPS = 3  # number for each direction's correlation
 
 
 def bytes_per_pair(device: str, height: int, width: int) -> float:
-    """Memory for one pair of frames of that size: correlation both ways, and activations at full resolution."""
+    """Memory for one pair of frames of that size: correlation in both directions and activations at full resolution."""
     coarse = height // _STRIDE, width // _STRIDE
     return 2 * bytes_kept(device, *coarse, _LOOKUPS) + 4 * height * width * 165
 
@@ -65,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 class FeatureEncoder(nn.Module):
-    """What is correlated: [N, 3, H, W] -> [N, 84, H / 8, W / 8]."""
+    """Features for the correlation: [N, 3, H, W] -> [N, 84, H / 8, W / 8]."""
 
     def __init__(self):
         super().__init__()
@@ -81,7 +81,7 @@ class FeatureEncoder(nn.Module):
 
 
 class PyramidEncoder(nn.Module):
-    """What is warped: [N, 3, H, W] -> four maps, at 1/2, 1/4, 1/8 and 1/16."""
+    """Features that are warped: [N, 3, H, W] -> four maps, at 1/2, 1/4, 1/8 and 1/16."""
 
     def __init__(self):
         super().__init__()
@@ -101,7 +101,7 @@ class PyramidEncoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Five convolutions; the second and fourth see only the last ``_SIDE`` channels."""
+    """Five convolutions; the second and fourth get only the last ``_SIDE`` channels."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -134,9 +134,9 @@ class Decoder(nn.Module):
 
 
 class UpdateBlock(nn.Module):
-    """Corrects features and both flows of one level by looking the flows up in the correlation at 1/8.
+    """Corrects one level's features and both flows from correlations at 1/8 looked up at the flows.
 
-    ``factor`` is the level's resolution over 1/8.
+    ``factor`` is the level's resolution relative to 1/8.
     """
 
     def __init__(self, channels: int, factor: int):
@@ -171,19 +171,19 @@ class UpdateBlock(nn.Module):
 
 
 class Correlation:
-    """Correlation between the frames in both directions, looked up where the flows point."""
+    """Correlation between the frames in both directions, looked up at the positions that the flows point to."""
 
     def __init__(self, first: Tensor, second: Tensor):
         batch, _, height, width = first.shape
         self._forward = correlation(first, second, _LOOKUPS)
-        self._backward = correlation(second, first, _LOOKUPS)  # cheaper than to transpose the other
+        self._backward = correlation(second, first, _LOOKUPS)  # cheaper than transposing the other
         self._start = position_grid(batch, height, width, first.device)
 
     def samples(self, flows: Tensor, factor: int) -> tuple[Tensor, Tensor]:
         """Flows from the middle frame (to the first, to the second: 4 channels) -> (flows at 1/8, samples there).
 
-        Motion is taken as linear, so the flow from one frame to the other is that from the middle over the share of
-        time: each direction is looked up at the other's flow.
+        Motion is assumed linear: the flow from one frame to the other is the flow from the middle divided by the share
+        of time. Each direction is looked up at the other's flow.
         """
         if factor != 1:
             flows = 1 / factor * _resize(flows, 1 / factor)
@@ -216,7 +216,7 @@ class AMT(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The frame halfway between ``first`` and ``second``: [N, 3, H, W], clamped to 0-1."""
-        # The official mean runs over both frames, stacked in height, one axis after the other.
+        # The official mean is over both frames, stacked in height, one axis after the other.
         mean = torch.cat([first, second], dim=2).mean(1, keepdim=True).mean(2, keepdim=True).mean(3, keepdim=True)
         first, second = first - mean, second - mean
         correlation = Correlation(*self.feat_encoder(torch.cat([first, second])).chunk(2))
@@ -249,13 +249,13 @@ class AMT(nn.Module):
     def _decode(
         decoder: Decoder, features: Tensor, maps: tuple[Tensor, Tensor], flows: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Output of a decoder, and the flows at twice the resolution, to which it adds."""
+        """A decoder's output, and the flows at twice the resolution, which it corrects."""
         warped = [_warp(level, flow) for level, flow in zip(maps, flows.chunk(2, dim=1), strict=True)]
         return decoder(features, *warped, flows), 2.0 * _resize(flows, 2.0)
 
 
 def _each(x: Tensor, channels: int) -> Tensor:
-    """What belongs to each pair of flow fields as an item: [N, k * channels, H, W] -> [N * k, channels, H, W]."""
+    """One item for each pair of flow fields: [N, k * channels, H, W] -> [N * k, channels, H, W]."""
     return x.reshape(-1, channels, *x.shape[-2:])
 
 

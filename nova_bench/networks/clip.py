@@ -1,4 +1,4 @@
-"""The image half of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14."""
+"""The image encoder of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nova_bench.networks.weights import load_network
 
 RESOLUTION = 224
 _HEAD = 64  # channels per attention head
-_QUICK = 1.702  # of QuickGELU
+_QUICK = 1.702  # factor in QuickGELU
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class CLIPConfig:
     features: int
 
     def bytes_per_frame(self, height: int, width: int) -> float:
-        """Memory for one frame of that size: activations of one block, the frame, and what is resampled from it."""
+        """Memory for one frame of that size: activations of one block, the frame, and its resampled copies."""
         tokens = (RESOLUTION // self.patch) ** 2 + 1
         longer = max(height, width) / min(height, width)
         return 4 * (tokens * self.width * 16 + 3 * (height * width + 3 * longer * RESOLUTION**2))
@@ -52,7 +52,7 @@ class QuickGELU(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+    """Multi-head self-attention on [N, tokens, width]; returns the first ``wanted`` tokens."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -61,7 +61,7 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def settle(self) -> None:
-        """Make a layer of the two parameters that official files hold by names of their own."""
+        """Make a layer of the two parameters that have their own names in official files."""
         outputs, inputs = self.in_proj_weight.shape
         self.in_proj = nn.Linear(inputs, outputs, device="meta")
         self.in_proj.weight, self.in_proj.bias = self.in_proj_weight, self.in_proj_bias
@@ -85,7 +85,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+    """Pre-norm transformer block on [N, tokens, width]; returns the first ``wanted`` tokens."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -123,7 +123,7 @@ class CLIPImageEncoder(nn.Module):
         self.proj = nn.Parameter(torch.zeros(width, config.features))
 
     def tokens(self, images: Tensor) -> Tensor:
-        """What enters the first block: [N, 1 + patches, width]."""
+        """The first block's input: [N, 1 + patches, width]."""
         patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)
         classes = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([classes, patches], dim=1)
@@ -137,7 +137,7 @@ class CLIPImageEncoder(nn.Module):
         return self.ln_post(last(x, wanted=1)[:, 0]) @ self.proj
 
     def half_precision(self) -> CLIPImageEncoder:
-        """Convolution, linear layers and projection in float16; norms and embeddings stay float32: CLIP on CUDA."""
+        """Use float16 for convolution, linear layers and projection, float32 for norms and embeddings: CLIP on CUDA."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 module.half()
@@ -145,7 +145,7 @@ class CLIPImageEncoder(nn.Module):
         return self
 
     def fold_activation(self) -> CLIPImageEncoder:
-        """For float32: x * sigmoid(1.702 x) is SiLU of 1.702 x over 1.702, and both factors can go into weights."""
+        """Fold QuickGELU's factors into the weights (float32 only): x * sigmoid(1.702 x) is SiLU(1.702 x) / 1.702."""
         for block in self.transformer.resblocks:
             assert isinstance(block, Block)
             block.mlp.gelu = nn.SiLU(inplace=True)
@@ -156,12 +156,12 @@ class CLIPImageEncoder(nn.Module):
 
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """An official file's tensors by this module's keys: the image half, as float32."""
+        """The image encoder's tensors of an official file by this module's keys, as float32."""
         prefix = "visual."
         return {key.removeprefix(prefix): value.float() for key, value in state.items() if key.startswith(prefix)}
 
 
 def load_image_encoder(config: CLIPConfig, path: Path, half: bool) -> CLIPImageEncoder:
-    """The image half of an official file, in float32 or in CLIP's float16."""
+    """The image encoder of an official file, in float32 or in CLIP's float16."""
     network = load_network(lambda: CLIPImageEncoder(config), path, CLIPImageEncoder.official_keys)
     return network.half_precision() if half else network.fold_activation()

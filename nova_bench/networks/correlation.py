@@ -1,7 +1,7 @@
-"""Correlation between two feature maps, as RAFT looks it up and AMT does in both directions.
+"""Correlation between two feature maps, for RAFT's lookups and for AMT's in both directions.
 
-Of all pairs of positions it grows with the square of the area (5.6 GiB between two 1080p frames), so it is kept only
-where it is small. Else it is computed at each lookup, where the lookup goes.
+The correlation of all pairs of positions grows with the square of the area (5.6 GiB between two 1080p frames), so it is
+kept only if it is small. Otherwise each lookup computes the part it needs.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from nova_bench.core.device import free_cuda_bytes
 from nova_bench.kernels.amx.library import library, required_library
 
 LEVELS = 4
-_TILE = 16  # positions along each side of a tile of :class:`Windowed`
-_KEPT_PER_LOOKUP = 2**24  # bytes on a CPU: with more, correlating all pairs takes longer than the lookups that it saves
+_TILE = 16  # positions per side of a tile in :class:`Windowed`
+_KEPT_PER_LOOKUP = 2**24  # bytes on a CPU: beyond, correlating all pairs takes longer than it saves
 _CUDA_SHARE = 0.7  # of free memory
 
 
 def correlation(first: Tensor, second: Tensor, lookups: int) -> AllPairs | Windowed:
-    """Correlation of two maps [B, C, h, w] as suits their size, where it is to be looked up that many times."""
+    """Correlation of two maps [B, C, h, w], in the form that suits their size and the number of lookups."""
     batch, _, height, width = first.shape
     return (AllPairs if bytes_kept(str(first.device), height, width, lookups, batch) else Windowed)(first, second)
 
 
 def bytes_kept(device: str, height: int, width: int, lookups: int, batch: int = 1) -> float:
-    """What the correlation of all positions takes for each item of a batch; 0 where it is too much to be kept."""
+    """Bytes per batch item for the correlation of all positions; 0 if it is too large to be kept."""
     item = 4 * (height * width) ** 2 * sum(0.25**level for level in range(LEVELS))
     if device.startswith("cuda"):
         kept = batch * item <= free_cuda_bytes(device) * _CUDA_SHARE
@@ -42,9 +42,9 @@ def all_pairs(first: Tensor, second: Tensor) -> Tensor:
 
 
 def pyramid(correlation: Tensor, height: int, width: int) -> list[Tensor]:
-    """[B, n, height * width] -> ``LEVELS`` maps [B * n, 1, height / 2**i, width / 2**i], averaged in 2 x 2 cells."""
+    """[B, n, height * width] -> ``LEVELS`` maps [B * n, 1, height / 2**i, width / 2**i], averaged over 2 x 2 cells."""
     levels = [correlation.reshape(-1, height, width)]
-    for _ in range(LEVELS - 1):  # as channels of one image: images of one channel are pooled many times more slowly
+    for _ in range(LEVELS - 1):  # as channels of one image: one-channel images are pooled many times more slowly
         levels.append(F.avg_pool2d(levels[-1], 2))
     return [level.unsqueeze(1) for level in levels]
 
@@ -55,7 +55,7 @@ def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
     A level of one row or column makes every result NaN (a division by zero), as in the official code. The window's
     first axis runs along x: the official code adds its (y, x) offsets to (x, y) positions, and weights expect that.
     """
-    # Level by level each position's window is a row: channels last.
+    # In each level a position's window is a row: channels last.
     batch, _, height, width = positions.shape
     centres = positions.permute(0, 2, 3, 1).reshape(-1, 2).contiguous()
     return _samples(levels, [centres] * len(levels), radius).view(batch, height, width, -1).permute(0, 3, 1, 2)
@@ -73,11 +73,11 @@ class AllPairs:
 
 
 class Windowed:
-    """The same correlation, computed at each lookup, in the rectangles that its windows lie in.
+    """The same correlation, computed at each lookup in the rectangles that contain its windows.
 
-    A mean of correlations is the correlation with the mean of features: it is the second map that gets pooled.
-    Positions side by side mostly look at places side by side, so a tile of them shares one product for each level, with
-    the smallest rectangle that holds all their windows, however large that is.
+    A mean of correlations is the correlation with the mean of features, so the second map is pooled. Neighbouring
+    positions mostly point to neighbouring places: a tile of them shares one product per level, with the smallest
+    rectangle that contains all their windows, however large it is.
     """
 
     def __init__(self, first: Tensor, second: Tensor):
@@ -102,11 +102,11 @@ class Windowed:
         return out.permute(0, 3, 1, 2)
 
     def _rectangles(self, positions: Tensor, radius: int) -> list[list[tuple[int, int, int, int]]]:
-        """For each tile of each item, by level: left, top, right and bottom of what its windows need.
+        """The rectangle that each tile of each item needs, by level: left, top, right and bottom.
 
-        At least two columns and rows, if there are as many: fewer would make samples NaN.
+        It has at least two columns and rows, if the map has as many: with fewer, samples would be NaN.
         """
-        positions = positions.nan_to_num()  # nothing is found there, but it would be the largest of its tile
+        positions = positions.nan_to_num()  # NaN finds nothing, but would be the maximum of its tile
         highest = F.max_pool2d(positions, _TILE, ceil_mode=True)
         lowest = -F.max_pool2d(-positions, _TILE, ceil_mode=True)
         by_level = []
@@ -122,7 +122,7 @@ class Windowed:
     def _of_tile(
         self, place: tuple[int, slice, slice], centres: Tensor, rectangles: list[tuple[int, int, int, int]], radius: int
     ) -> Tensor:
-        """Samples [rows, columns, LEVELS * window] of one tile, whose positions are ``centres``."""
+        """Samples [rows, columns, LEVELS * window] of one tile with its positions at ``centres``."""
         queries = self._queries[place].flatten(0, 1)
         levels, shifted = [], []
         for index, (left, top, right, bottom) in enumerate(rectangles):
@@ -133,7 +133,10 @@ class Windowed:
 
 
 def _samples(levels: list[Tensor], centres: list[Tensor], radius: int) -> Tensor:
-    """Of maps [n, 1, rows, columns] and by level [n, 2] positions in the first level's units: [n, levels * window]."""
+    """Samples of maps [n, 1, rows, columns] at [n, 2] positions per level, in the first level's units.
+
+    The result is [n, levels * window].
+    """
     return (_compiled if _can_be_compiled(levels, centres) else _sampled)(levels, centres, radius)
 
 
@@ -150,7 +153,7 @@ def _sampled(levels: list[Tensor], centres: list[Tensor], radius: int) -> Tensor
 
 
 def _can_be_compiled(levels: list[Tensor], centres: list[Tensor]) -> bool:
-    """Whether the compiled code can take the samples: that of float32 on a CPU, of levels that give numbers at all."""
+    """Whether the compiled code can take the samples: float32 on a CPU, and levels that don't make every result NaN."""
     measurable = min(levels[-1].shape[-2:]) > 1 and all(tensor.is_contiguous() for tensor in (*levels, *centres))
     kind = centres[0].device.type, centres[0].dtype
     return kind == ("cpu", torch.float32) and measurable and library() is not None

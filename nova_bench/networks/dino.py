@@ -12,11 +12,11 @@ WIDTH = 768
 PATCH = 16
 _HEADS = 12
 _DEPTH = 12
-_GRID = 14  # positions per side that the weights hold
+_GRID = 14  # positions per side in the weights
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, WIDTH]; of the result the first ``wanted`` tokens."""
+    """Multi-head self-attention on [N, tokens, WIDTH]; returns the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block; of the result the first ``wanted`` tokens."""
+    """Pre-norm transformer block; returns the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
@@ -67,7 +67,7 @@ class PatchEmbedding(nn.Module):
 
 
 class DINO(nn.Module):
-    """[N, 3, H, W], normalized with ImageNet's mean and deviation -> [N, 768]."""
+    """[N, 3, H, W], normalized with ImageNet's mean and standard deviation -> [N, 768]."""
 
     def __init__(self):
         super().__init__()
@@ -80,8 +80,8 @@ class DINO(nn.Module):
     def positions(self, height: int, width: int) -> Tensor:
         """Position embedding for an image of that size: [1, 1 + tokens, WIDTH].
 
-        As in DINO's own code the grid is resampled by the factor (rows + 0.1) / 14, not to the size: later
-        implementations that pass the size sample elsewhere, and give embeddings that differ by some percent.
+        As in DINO's own code, the grid is resampled by the factor (rows + 0.1) / 14, not to the size. Later
+        implementations that pass the size sample elsewhere, and their embeddings differ by a few percent.
         """
         rows, columns = height // PATCH, width // PATCH
         if (rows, columns) == (_GRID, _GRID) and height == width:
@@ -94,7 +94,7 @@ class DINO(nn.Module):
         return torch.cat([self.pos_embed[:, :1], resampled.flatten(2).transpose(1, 2)], dim=1)
 
     def tokens(self, images: Tensor) -> Tensor:
-        """What enters the first block: [N, 1 + tokens, WIDTH]."""
+        """The first block's input: [N, 1 + tokens, WIDTH]."""
         patches = self.patch_embed(images)
         classes = self.cls_token.expand(len(images), -1, -1)
         return torch.cat([classes, patches], dim=1) + self.positions(*images.shape[-2:])

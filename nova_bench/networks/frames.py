@@ -1,4 +1,4 @@
-"""Frames as the networks want them. Resampling equals torchvision's `Resize(antialias=False)` on float tensors."""
+"""Prepares frames for the networks. Resampling equals torchvision's `Resize(antialias=False)` on float tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def gather(clips: Sequence[Clip], indices: Sequence[tuple[int, int]], device: st
 
 
 def to_float(frames: torch.Tensor, device: str) -> torch.Tensor:
-    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0-255 on ``device``. Bytes travel, floats are made there."""
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0-255 on ``device``. Bytes are moved, then converted there."""
     return frames.to(device).permute(0, 3, 1, 2).contiguous().float()
 
 
@@ -46,7 +46,7 @@ def clip_input(frames: torch.Tensor) -> torch.Tensor:
 
 
 def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:
-    """[N, 3, H, W] in 0-255 -> 0-1, made smaller where the longer side is above ``longest``."""
+    """[N, 3, H, W] in 0-255 -> 0-1, made smaller if the longer side is above ``longest``."""
     height, width = frames.shape[-2:]
     if max(height, width) > longest:
         scale = longest / max(height, width)
@@ -55,7 +55,7 @@ def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:
 
 
 def padded(frames: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Repeat the border until both sides are multiples, half of it on either side (the odd one last)."""
+    """Repeat the border until both sides are multiples, half of it on either side (an odd pixel comes last)."""
     from torch.nn import functional as F
 
     height, width = frames.shape[-2:]

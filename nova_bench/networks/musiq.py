@@ -13,14 +13,14 @@ from torch.nn import functional as F
 from nova_bench.kernels.amx.layers import attention, group_norm
 
 _PATCH = 32
-_GRID = 10  # positions per side that the weights hold
-_LONGER_SIDES = (224, 384)  # of the two smaller scales; the third is the image itself
+_GRID = 10  # positions per side in the weights
+_LONGER_SIDES = (224, 384)  # at the two smaller scales; the third is the image itself
 _STEM = 64
 _WIDTH = 384
 _MLP = 1152
 _HEADS = 6
 _DEPTH = 14
-_TOGETHER = 96  # patches through the convolutions at once on a CPU: their maps stay in its caches
+_TOGETHER = 96  # patches convolved at once on a CPU, so that their maps stay in its caches
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Patches:
 
 
 def multiscale_patches(images: Tensor) -> Patches:
-    """Cut [N, 3, H, W] in -1 to 1 into 32 x 32 patches at three scales, borders filled with zeros.
+    """Cut [N, 3, H, W] in -1 to 1 into 32 x 32 patches at three scales, with borders filled with zeros.
 
-    The original pads each smaller scale's list with masked patches to a fixed length. A masked patch has a weight of
-    exp(-1000) = 0 in attention and is never read, so here there are none.
+    The original pads each smaller scale's list to a fixed length with masked patches. A masked patch has a weight of
+    exp(-1000) = 0 in attention and its output is never read, so they are left out here.
     """
     longer = max(images.shape[-2:])
     scales = []
@@ -66,7 +66,7 @@ def bytes_per_frame(height: int, width: int) -> float:
 
 
 def _hashed(count: int) -> Tensor:
-    """Indices of the ``_GRID`` positions that ``count`` patches fall on."""
+    """Indices of the ``_GRID`` positions that ``count`` patches map to."""
     return (
         F.interpolate(torch.arange(_GRID, dtype=torch.float32).view(1, 1, -1), count, mode="nearest").flatten().long()
     )
@@ -82,7 +82,7 @@ def _cut(images: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Padding before and after, as TensorFlow's SAME."""
+    """Padding before and after, as for TensorFlow's SAME."""
     total = max(0, (math.ceil(size / stride) - 1) * stride + kernel - size)
     return total // 2, total - total // 2
 
@@ -105,7 +105,7 @@ class Bottleneck(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, width]; of the result the first ``wanted`` tokens."""
+    """Multi-head self-attention on [N, tokens, width]; returns the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
@@ -129,7 +129,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block; of the result the first ``wanted`` tokens."""
+    """Pre-norm transformer block; returns the first ``wanted`` tokens."""
 
     def __init__(self):
         super().__init__()
@@ -144,7 +144,7 @@ class Block(nn.Module):
 
 
 class Embedding(nn.Module):
-    """One table, by its official name."""
+    """One table, under its official name."""
 
     def __init__(self, name: str, *shape: int):
         super().__init__()
@@ -158,7 +158,7 @@ class Embedding(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Adds positions, scales and the class token; returns the latter's final features, [N, width]."""
+    """Adds positions, scales and the class token; returns the class token's final features, [N, width]."""
 
     def __init__(self):
         super().__init__()
@@ -196,11 +196,11 @@ class MUSIQ(nn.Module):
         return torch.cat(embedded).view(*pixels.shape[:2], -1)
 
     def convolve(self, patches: Tensor) -> Tensor:
-        """[n, 3, 32, 32] -> [n, 8 * 8 * 256], channels last, as in TensorFlow, whose padding this is as well."""
+        """[n, 3, 32, 32] -> [n, 8 * 8 * 256], channels last and padded as in TensorFlow."""
         x = self.conv_root(F.pad(patches, _same(_PATCH, 7, 2) * 2))
-        x = x.contiguous(memory_format=torch.channels_last)  # pooling is ten times faster so on a CPU
+        x = x.contiguous(memory_format=torch.channels_last)  # pooling is then ten times faster on a CPU
         x = group_norm(self.gn_root, x)
-        x = self.block1(F.max_pool2d(x, 3, 2, ceil_mode=True))  # nothing is below 0, so that padding changes nothing
+        x = self.block1(F.max_pool2d(x, 3, 2, ceil_mode=True))  # nothing is below 0, so padding changes nothing
         return x.permute(0, 2, 3, 1).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ class MUSIQ(nn.Module):
 
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """An official file's tensors by this module's keys, with its convolution kernels standardized once for all."""
+        """An official file's tensors by this module's keys; convolution kernels are standardized here once."""
         named = {key.removeprefix("module."): value for key, value in state.items()}
         for key, weight in named.items():
             if weight.dim() == 4:

@@ -1,4 +1,4 @@
-"""Instance norm of the networks of motion."""
+"""Instance norm for the motion networks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 class InstanceNorm(nn.GroupNorm):
-    """Of [N, channels, H, W], as group norm with a group for each channel: several times faster on a CPU."""
+    """Normalizes [N, channels, H, W] as a group norm with one group per channel: several times faster on a CPU."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels, affine=False)

@@ -1,4 +1,4 @@
-"""How arithmetic runs while a network is used."""
+"""The arithmetic that networks run with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Literal
 
 Precision = Literal["official", "float32"]
-"""Arithmetic on CUDA: as the official code runs, or float32 throughout."""
+"""Arithmetic on CUDA: as in the official code, or float32 throughout."""
 
 
 @contextmanager
 def numerics(precision: Precision) -> Iterator[None]:
-    """Inference mode, with TF32 off for ``float32``, and as PyTorch has it by default (convolutions) for ``official``.
+    """Inference mode. For ``float32`` TF32 is off; for ``official`` it is PyTorch's default (convolutions only).
 
-    TF32 settings are those of the whole process and are put back.
+    TF32 settings apply to the whole process and are restored.
     """
     import torch
 
@@ -29,5 +29,5 @@ def numerics(precision: Precision) -> Iterator[None]:
 
 
 def runs_half(precision: Precision, device: str) -> bool:
-    """Whether CLIP runs in float16: the official code does so on CUDA and only there."""
+    """Whether CLIP runs in float16: the official code does so only on CUDA."""
     return precision == "official" and device.startswith("cuda")

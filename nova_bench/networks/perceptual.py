@@ -1,7 +1,7 @@
-"""What LPIPS and ST-LPIPS compute: a weighted distance between features of AlexNet.
+"""The distance of LPIPS and ST-LPIPS: a weighted distance between AlexNet features.
 
 LPIPS: Zhang et al., CVPR 2018 (arXiv 1801.03924), version 0.1 with AlexNet. ST-LPIPS: Ghildyal and Liu, ECCV 2022
-(arXiv 2207.13686), whose AlexNet blurs before it subsamples, so that a shift by a pixel or two changes little.
+(arXiv 2207.13686), with an AlexNet that blurs before it subsamples, so that a shift by a pixel or two changes little.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 CHANNELS = (64, 192, 384, 256, 256)
 """Features of the five layers that are compared, each after its ReLU."""
-# Both networks normalize frames in [-1, 1] by these; ImageNet's usual values, in that range.
+# Both networks normalize frames in [-1, 1] with these: ImageNet's usual values, in that range.
 _MEAN = (-0.030, -0.088, -0.188)
 _DEVIATION = (0.458, 0.448, 0.450)
 _NORM_FLOOR = 1e-10
@@ -25,9 +25,9 @@ class AlexNetFeatures(nn.Module):
     """The convolutions of torchvision's AlexNet, under their names in its weight file."""
 
     smallest_side = 31
-    """Pixels: below, nothing is left after the second pooling."""
+    """Pixels: a smaller frame has nothing left after the second pooling."""
     floats_per_pixel = 11
-    """Values that all layers of one frame hold, per pixel: for memory estimates."""
+    """Values per pixel in all layers of one frame, for memory estimates."""
 
     def __init__(self):
         super().__init__()
@@ -43,7 +43,7 @@ class AlexNetFeatures(nn.Module):
 
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The file without its classifier."""
+        """The file's tensors without its classifier."""
         return {key: value for key, value in state.items() if not key.startswith("classifier.")}
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -72,10 +72,10 @@ class Blur(nn.Module):
 
 
 class ShiftTolerantFeatures(nn.Module):
-    """ST-LPIPS's AlexNet: each subsampling follows a blur; numbers are the official positions of the layers."""
+    """ST-LPIPS's AlexNet: a blur before each subsampling; numbers are the layers' official positions."""
 
     smallest_side = 21
-    """Pixels: below, a border is too narrow to be mirrored."""
+    """Pixels: a smaller frame is too narrow for the border to be mirrored."""
     floats_per_pixel = 200
 
     def __init__(self):
@@ -114,12 +114,12 @@ class ShiftTolerantFeatures(nn.Module):
 
 
 def _max_pool(x: Tensor, stride: int) -> Tensor:
-    """Largest of 3x3: the same values as on contiguous maps, of which a CPU takes five times as long."""
+    """Maximum of 3x3: the same values as on contiguous maps, which take a CPU five times as long."""
     return F.max_pool2d(x.contiguous(memory_format=torch.channels_last), 3, stride).contiguous()
 
 
 class LinearHeads(nn.Module):
-    """How much each feature counts: one weight per channel and layer, none of them negative in the published files."""
+    """The weight of each feature: one per channel and layer, never negative in the published files."""
 
     def __init__(self):
         super().__init__()
@@ -143,7 +143,7 @@ class PerceptualDistance(nn.Module):
         self.trunk, self.heads = trunk, heads
 
     def bytes_per_pair(self, height: int, width: int) -> float:
-        """About the memory that one pair of frames takes."""
+        """Approximate memory for one pair of frames."""
         return 4 * 2 * height * width * (3 * self.trunk.floats_per_pixel + 6)
 
     def forward(self, frames: Tensor, references: Tensor) -> Tensor:

@@ -24,13 +24,13 @@ def bytes_per_frame(height: int, width: int) -> float:
 
 
 def bytes_per_pair(device: str, height: int, width: int) -> float:
-    """Memory for one pair of frames of that size: correlation, lookups and updates, and an encoder."""
+    """Memory for one pair of frames of that size: correlation, lookups, updates and an encoder."""
     coarse = height // STRIDE, width // STRIDE
     return bytes_kept(device, *coarse, ITERATIONS) + 4 * coarse[0] * coarse[1] * 6000 + bytes_per_frame(height, width)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with a shortcut, which is strided and normalized too where ``stride`` is 2."""
+    """Two 3 x 3 convolutions with a shortcut, which is also strided and normalized if ``stride`` is 2."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: type[nn.Module]):
         super().__init__()
@@ -76,7 +76,7 @@ class MotionEncoder(nn.Module):
         self.conv = nn.Conv2d(256, 126, 3, padding=1)
 
     def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
-        # Channels last as the rest: of mixed layouts all that follows would be walked with strides, and copied.
+        # Channels last like the rest: with mixed layouts, everything after this would be strided and copied.
         flow = flow.contiguous(memory_format=torch.channels_last)
         samples = self.convc2(self.convc1(samples).relu_()).relu_()
         motion = self.convf2(self.convf1(flow).relu_()).relu_()
@@ -86,8 +86,8 @@ class MotionEncoder(nn.Module):
 class HalfGRU(nn.Module):
     """One half of the convolutional GRU, along rows (1 x 5) or along columns (5 x 1).
 
-    Its input is [context, motion]; the context stays the same through all iterations, so its share of the gates z and
-    r and of the candidate is computed once and added. Sums in another order than officially: float32 noise only.
+    Its input is [context, motion]. The context stays the same in all iterations, so its share of the gates z and r and
+    of the candidate is computed once and added. The order of sums differs from the official one: float32 noise only.
     """
 
     def __init__(self, kernel: tuple[int, int]):
@@ -111,7 +111,7 @@ class HalfGRU(nn.Module):
 
 
 class SeparableGRU(nn.Module):
-    """A convolutional GRU in two halves. Official files hold its convolutions of [hidden, context, motion] by gate."""
+    """A convolutional GRU in two halves. Official files have its convolutions of [hidden, context, motion] by gate."""
 
     half1: HalfGRU
     half2: HalfGRU
@@ -124,7 +124,7 @@ class SeparableGRU(nn.Module):
                 self.add_module(f"conv{gate}{half}", nn.Conv2d(channels, _HIDDEN, kernel, padding=padding))
 
     def settle(self) -> None:
-        """Take the official convolutions apart, into what is constant and what is not."""
+        """Split the official convolutions into the constant and the changing part."""
         for half in "12":
             convs = [self._take_out(f"conv{gate}{half}") for gate in "zrq"]
             z, r, q = (conv.weight.data.split([_HIDDEN, _CONTEXT, _HIDDEN], dim=1) for conv in convs)
@@ -145,7 +145,7 @@ class SeparableGRU(nn.Module):
         return conv
 
     def context_shares(self, context: Tensor) -> list[Tensor]:
-        """What the context adds in each half."""
+        """The context's contribution in each half."""
         return [half.context(context) for half in (self.half1, self.half2)]
 
     def forward(self, hidden: Tensor, motion: Tensor, shares: list[Tensor]) -> Tensor:
@@ -180,10 +180,10 @@ class UpdateBlock(nn.Module):
 
 
 class RAFT(nn.Module):
-    """RAFT in three steps, so that each frame is encoded once, in however many pairs it takes part.
+    """RAFT in three steps, so that each frame is encoded once, however many pairs it is part of.
 
-    Frames are float32 [N, 3, H, W] in 0-255, sides multiples of 8. Unlike the official code the flow is upsampled
-    after the last iteration only; the others are never used.
+    Frames are float32 [N, 3, H, W] in 0-255, sides multiples of 8. Unlike in the official code, the flow is upsampled
+    only after the last iteration; the others are never used.
     """
 
     def __init__(self):
@@ -193,7 +193,7 @@ class RAFT(nn.Module):
         self.update_block = UpdateBlock(4 * (2 * _RADIUS + 1) ** 2)
 
     def features(self, frames: Tensor) -> Tensor:
-        """What is matched: [N, 256, H / 8, W / 8]."""
+        """Features that are matched: [N, 256, H / 8, W / 8]."""
         return self.fnet(2 * (frames / 255.0) - 1.0)
 
     def context(self, frames: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class RAFT(nn.Module):
     def low_resolution(
         self, first: Tensor, second: Tensor, context: Tensor, iterations: int = ITERATIONS
     ) -> tuple[Tensor, Tensor]:
-        """Flow [N, 2, H / 8, W / 8] in units of 8 pixels, and the hidden state it was read from."""
+        """Flow [N, 2, H / 8, W / 8] in units of 8 pixels, and the hidden state it was computed from."""
         batch, _, height, width = first.shape
         correlated = correlation(first, second, iterations)
         hidden, constant = context.split([_HIDDEN, _CONTEXT], dim=1)
@@ -229,7 +229,7 @@ class RAFT(nn.Module):
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """An official file's tensors by this module's keys.
 
-        Files of data-parallel training prefix them with ``module.``, and list the shortcut's norm under two names.
+        Data-parallel training prefixes keys with ``module.``; the shortcut's norm is listed under two names.
         """
         named = {key.removeprefix("module."): value for key, value in state.items()}
         return {key: value for key, value in named.items() if ".norm3." not in key}

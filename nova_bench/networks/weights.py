@@ -1,4 +1,4 @@
-"""Official weight files into modules, without running anything that a file may hold."""
+"""Loads official weight files into modules without running any code from a file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def load_network(
 ) -> Module:
     """``make()`` with the weights of ``path``, in float32 on the CPU, ready for inference.
 
-    ``keys`` turns the file's names into the module's; ``entry`` is the key that holds the state dict, in files that
-    hold more. Every weight must be there, of the right shape, and nothing else: UserError names file and key.
+    ``keys`` turns the file's names into the module's. ``entry`` is the key of the state dict in files that contain
+    more. Every weight must be there with the right shape, and nothing else: UserErrors name file and key.
     """
     state = keys(read_state_dict(path, entry))
-    with torch.device("meta"):  # no time for weights that are replaced at once
+    with torch.device("meta"):  # skips initializing weights that are replaced at once
         module = make()
     expected = module.state_dict()
     for key, tensor in expected.items():
@@ -38,7 +38,7 @@ def load_network(
         if state[key].shape != tensor.shape:
             raise _wrong(path, f"{key} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
     if unknown := [key for key in state if key not in expected]:
-        raise _wrong(path, f"{unknown[0]} is no weight of {type(module).__name__}")
+        raise _wrong(path, f"{unknown[0]} is not a weight of {type(module).__name__}")
     module.load_state_dict(state, assign=True)
     settle(module)
     return module.float().eval().requires_grad_(False)
@@ -46,25 +46,25 @@ def load_network(
 
 @runtime_checkable
 class Settling(Protocol):
-    """A part that holds weights as official files do."""
+    """A module with weights in the layout of official files."""
 
     def settle(self) -> None:
-        """Rearrange them for use."""
+        """Rearrange the weights for use."""
 
 
 def settle(module: nn.Module) -> None:
-    """Let parts that hold weights as official files do rearrange them for use."""
+    """Let all modules with weights in the layout of official files rearrange them for use."""
     for part in list(module.modules()):
         if isinstance(part, Settling):
             part.settle()
 
 
 def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
-    """Tensors by name, of a file that ``torch.save`` or TorchScript wrote; only tensors and plain containers are read.
+    """Tensors by name from a file by ``torch.save`` or TorchScript; only tensors and plain containers are read.
 
-    OpenAI publishes CLIP as TorchScript archives. Such an archive is code and weights: here the weights alone are
-    read, through an unpickler that knows tensors and nothing else, so that a file can't run anything whether or not
-    its digest was checked. UserError where the file is neither.
+    OpenAI publishes CLIP as TorchScript archives, which contain code and weights. Only the weights are read here,
+    through an unpickler that accepts tensors and nothing else, so a file can't run any code, whether or not its digest
+    was checked. Raises UserError if the file is neither.
     """
     try:
         if _is_torchscript(path):
@@ -79,7 +79,7 @@ def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
             raise _wrong(path, f"lacks {entry}")
         state = state[entry]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise _wrong(path, "holds no state dict")
+        raise _wrong(path, "contains no state dict")
     return dict(state)
 
 
@@ -95,7 +95,7 @@ def _is_torchscript(path: Path) -> bool:
 
 
 class _ScriptObject:
-    """Stands for an object of a TorchScript class: only its attributes are of interest."""
+    """Stands for an object of a TorchScript class; only its attributes are used."""
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
         self.__dict__.update(attributes)
@@ -112,7 +112,7 @@ class _ScriptObject:
 
 
 class _TorchScriptWeights(pickle.Unpickler):
-    """Reads `data.pkl` of a TorchScript archive with tensors, ordered dicts and script objects, and refuses the rest.
+    """Reads `data.pkl` of a TorchScript archive: tensors, ordered dicts and script objects; refuses everything else.
 
     Format: torch/csrc/jit/docs/serialization.md of the PyTorch repository.
     """
@@ -134,7 +134,7 @@ class _TorchScriptWeights(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("__torch__"):
             return _ScriptObject
-        if module == "torch.jit._pickle":  # typed lists, which are no weights
+        if module == "torch.jit._pickle":  # typed lists, which aren't weights
             return _as_it_is
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]

@@ -126,9 +126,12 @@ def _saved(path: Path, state: Any) -> Path:
     [
         ({"weight": torch.zeros(1, 768)}, "lacks bias"),
         ({"weight": torch.zeros(1, 512), "bias": torch.zeros(1)}, r"weight has shape \(1, 512\), expected \(1, 768\)"),
-        ({"weight": torch.zeros(1, 768), "bias": torch.zeros(1), "more": torch.zeros(1)}, "more is no weight of Aest"),
-        ({"weight": 3}, "holds no state dict"),
-        ([torch.zeros(1)], "holds no state dict"),
+        (
+            {"weight": torch.zeros(1, 768), "bias": torch.zeros(1), "more": torch.zeros(1)},
+            "more is not a weight of Aest",
+        ),
+        ({"weight": 3}, "contains no state dict"),
+        ([torch.zeros(1)], "contains no state dict"),
     ],
 )
 def test_wrong_files_are_named_with_their_key(tmp_path: Path, state: Any, message: str) -> None:

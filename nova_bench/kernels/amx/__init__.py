@@ -1,1 +1,1 @@
-"""Float32 products on CPUs with AMX: faster than float32 units give them, and as exact."""
+"""Float32 products on CPUs with AMX: faster than on the float32 units, and as exact."""

@@ -1,12 +1,12 @@
-"""Linear layers and convolutions whose float32 products are sums of exact int8 products.
+"""Linear layers and convolutions that compute float32 products as sums of exact int8 products.
 
-Each value is written with three signed bytes, v = scale * (65536 * high + 256 * middle + low), one scale for each row
-(for each image in a convolution, for each output of the weights). Of the nine products of digits the six largest are
-summed, exactly in int32 over up to 384 channels, and those sums in float32. What is left out and what rounding to 23
-bits costs is about as much as float32 products lose by rounding their sums (up to four times that where one channel is
+Each value is written as three signed bytes, v = scale * (65536 * high + 256 * middle + low), with one scale per row
+(per image in a convolution, per output of the weights). Of the nine products of digits, the six largest are summed:
+exactly in int32 over up to 384 channels, and those sums in float32. The omitted products and the rounding to 23 bits
+cost about as much accuracy as float32 products lose by rounding their sums (up to four times as much if one channel is
 a hundred times larger than the others). The scheme is Ozaki's: Ozaki et al., Numerical Algorithms 59, 2012; on int8
-units Ootomo et al., arXiv 2306.11975. AMX does int8 products more than thirty times as fast as the CPU's float32 units
-do theirs, so six of them, with all that goes with them, are still about three times as fast. A row's result does not
+units Ootomo et al., arXiv 2306.11975. AMX computes int8 products more than thirty times as fast as the CPU's float32
+units compute theirs, so six of them, with all overhead, are still about three times as fast. A row's result doesn't
 depend on the other rows.
 """
 
@@ -32,14 +32,14 @@ _WIDEST = 1024  # channels that a group norm of ours takes
 
 
 def speed_up(network: Network, device: str) -> Network:
-    """Move a float32 network to ``device``; where that is a CPU with AMX, its larger layers become sliced ones."""
+    """Move a float32 network to ``device``; if that is a CPU with AMX, its larger layers become sliced ones."""
     if device == "cpu" and library() is not None:
         _replace(network)
     return network.to(device)
 
 
 def _replace(module: nn.Module) -> None:
-    """Also of the parts inside. An activation that is listed after a linear layer is taken to follow it."""
+    """Replace layers, also in submodules. An activation listed after a linear layer is assumed to follow it."""
     before = None
     for name, child in list(module.named_children()):
         if isinstance(before, SlicedLinear) and (activation := _activation(child)):
@@ -53,14 +53,14 @@ def _replace(module: nn.Module) -> None:
 
 
 def _activation(module: nn.Module) -> int:
-    """The kernel's number of an activation; 0 of anything else."""
+    """The kernel's number for an activation; 0 for other modules."""
     if isinstance(module, nn.GELU) and module.approximate == "none":
         return 2
     return 1 if isinstance(module, nn.SiLU) else 0
 
 
 def _sliced(layer: nn.Module) -> nn.Module | None:
-    """The sliced layer that does the same, if there is one and it is faster."""
+    """The equivalent sliced layer, if there is one and it is faster."""
     if not isinstance(layer, nn.Linear | nn.Conv2d):
         return None
     if type(layer).forward not in (nn.Linear.forward, nn.Conv2d.forward):
@@ -78,15 +78,15 @@ def _sliced(layer: nn.Module) -> nn.Module | None:
 
 
 def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Uninitialised memory, in large pages where it is large: what PyTorch gets is often new to the process."""
+    """Uninitialised memory; large blocks use large pages, since PyTorch's memory is often new to the process."""
     tensor = torch.empty(shape, dtype=dtype)
     required_library().sliced_large_pages(tensor.data_ptr(), tensor.nbytes)
     return tensor
 
 
 def _room(rows: int, channels: int) -> Tensor:
-    """For digits: int8 [planes of 64 channels, 3, rows and what the kernel reads past them, 64]."""
-    # Planes an odd number of cache lines apart don't compete for the same places of the cache.
+    """Memory for digits: int8 [planes of 64 channels, 3, rows and what the kernel reads past them, 64]."""
+    # Planes an odd number of cache lines apart don't compete for the same cache sets.
     return _empty(-(-channels // _LANES), 3, (rows + _SLACK) | 1, _LANES, dtype=torch.int8)
 
 
@@ -95,13 +95,13 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 
 def _check(x: Tensor) -> None:
-    """The kernel reads memory as it is told: anything else than float32 on the CPU would be misread."""
+    """Refuse anything but float32 on the CPU: the kernel would misread it."""
     if x.dtype != torch.float32 or x.device.type != "cpu":
         raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
 
 
 class Weights:
-    """Weights [outputs, taps, channels] as the kernel wants them."""
+    """Weights [outputs, taps, channels] in the kernel's layout."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         outputs, taps, channels = weight.shape
@@ -124,7 +124,7 @@ class Weights:
     ) -> Tensor:
         """Digits [planes, 3, pixels and slack, 64] of images -> [images, height, width, outputs].
 
-        ``sizes``: height and width of the images, and of what is wanted of them. With more than one block, of 64
+        ``sizes``: height and width of the images, and of the wanted output. With more than one block, of 64
         outputs each, the result is [blocks, images, height, width, 64].
         """
         pixels = len(scales) * sizes[2] * sizes[3]
@@ -204,8 +204,8 @@ def _sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
 class SlicedConv2d(nn.Module):
     """A convolution of stride 1 on float32 [N, in, H, W] -> [N, out, H', W'], channels last.
 
-    Images with their border are one long list of pixels: a tap of the kernel is the same list some pixels further on.
-    What would reach past a line's end is computed too, and left out.
+    Images with their border form one long list of pixels: each tap of the kernel reads the same list at an offset.
+    Values past the end of a line are computed too, and discarded.
     """
 
     def __init__(self, layer: nn.Conv2d):
@@ -243,8 +243,8 @@ def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Ten
 class SlicedStem(nn.Module):
     """A convolution with a stride on images of few channels, float32 [N, in, H, W] -> [N, out, H', W'], channels last.
 
-    The pixels of each square of ``stride`` become channels, and those of the squares side by side in a window one long
-    line of memory. What is left is a convolution with stride 1 and a kernel one square wide.
+    The pixels of each ``stride`` x ``stride`` square become channels, and the squares side by side in a window become
+    one long line of memory. The rest is a convolution with stride 1 and a kernel one square wide.
     """
 
     def __init__(self, layer: nn.Conv2d):

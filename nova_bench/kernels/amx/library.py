@@ -1,4 +1,4 @@
-"""The compiled code: made once with the C compiler of the machine, kept in the user's cache folder."""
+"""The compiled code: built once with the machine's C compiler and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 OFF = "NOVA_BENCH_SLICED"
 """Environment variable: ``0`` leaves all products to PyTorch."""
 CHUNK = 6
-"""Steps of 64 channels whose sums are made in one go: what of 16 rows and outputs fits the first-level cache."""
+"""Steps of 64 channels that are summed in one go: for 16 rows and outputs they fit the first-level cache."""
 
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _SIGNATURES = {
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """The compiled functions; None where the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
+    """The compiled functions; None if the CPU has no AMX, there is no C compiler, or :data:`OFF` says so."""
     if os.environ.get(OFF) == "0" or not set(_NEEDS) <= _cpu_flags():
         return None
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -69,14 +69,14 @@ def library() -> ctypes.CDLL | None:
 
 
 def required_library() -> ctypes.CDLL:
-    """The compiled functions, for who was chosen because :func:`library` has them."""
+    """The compiled functions, for callers that run only if :func:`library` has them."""
     loaded = library()
     assert loaded is not None, "sliced layers are only made where there is a library"
     return loaded
 
 
 def _cpu_flags() -> set[str]:
-    """What the processor can do, by Linux's names; nothing on other systems, whose tile registers are not asked for."""
+    """The processor's features, by Linux's names; empty on other systems, which don't grant AMX's tile registers."""
     if platform.system() != "Linux":
         return set()
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -84,7 +84,7 @@ def _cpu_flags() -> set[str]:
 
 
 def _compiled(compiler: str) -> Path:
-    """The shared library of these sources, compiled if it isn't there. Raises what compiling or writing raises."""
+    """The shared library of these sources, compiled if it doesn't exist. Raises the errors of compiling or writing."""
     source = b"".join(path.read_bytes() for path in (*_HEADERS, *_SOURCES))
     name = hashlib.sha256(source + repr((compiler, _FLAGS)).encode()).hexdigest()[:16]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -96,7 +96,7 @@ def _compiled(compiler: str) -> Path:
                 _compile(compiler, Path(folder, path.name))
                 os.replace(Path(folder, path.name), path)
     except OSError:
-        # Nothing that others could have put there is ever loaded: this process makes a copy of its own.
+        # Nothing that others could have put there is ever loaded: this process makes its own copy.
         own = tempfile.mkdtemp(prefix="nova_bench-")
         atexit.register(shutil.rmtree, own, ignore_errors=True)
         path = Path(own, path.name)
@@ -111,12 +111,12 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     above, here = os.stat(folder.parent), os.lstat(folder)
     if above.st_uid not in (0, os.getuid()) or (above.st_mode & _BY_OTHERS and not above.st_mode & stat.S_ISVTX):
-        raise PermissionError(errno.EPERM, "others can replace what is in it", str(folder.parent))
+        raise PermissionError(errno.EPERM, "other users can replace its content", str(folder.parent))
     if not stat.S_ISDIR(here.st_mode) or here.st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "not a folder of this user", str(folder))
     if here.st_mode & 0o077:
         os.chmod(folder, 0o700)
-    if here.st_mode & _BY_OTHERS:  # whatever lies there may be anybody's
+    if here.st_mode & _BY_OTHERS:  # its content may be anybody's
         for path in folder.glob("*.so"):
             path.unlink()
 
@@ -134,5 +134,5 @@ def _compile(compiler: str, path: Path) -> None:
     command = [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(path)]
     try:
         subprocess.run([*command, "-fopenmp"], check=True, capture_output=True, text=True)
-    except subprocess.CalledProcessError:  # some compilers come without OpenMP: one thread is still faster
+    except subprocess.CalledProcessError:  # some compilers lack OpenMP: one thread is still faster
         subprocess.run(command, check=True, capture_output=True, text=True)
