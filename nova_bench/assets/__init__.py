@@ -1,4 +1,4 @@
-"""Every weight, prompt list and question file: where it comes from, its digest, licence and size; fetch and verify."""
+"""Weights, prompt lists and question files: their sources, digests, licences and sizes; fetches and verifies them."""
 
 from nova_bench.assets.cache import asset_digest, asset_path, asset_state
 from nova_bench.assets.catalog import ASSETS, Asset, AssetFile, HubSource, PackageSource, UrlSource, get_asset

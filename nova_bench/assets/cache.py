@@ -1,4 +1,4 @@
-"""Where assets lie on this machine, and whether they are what they should be."""
+"""Where assets are on this machine, and whether they are intact."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def cache_folder() -> Path:
 
 
 def asset_folder(asset: Asset) -> Path:
-    """The folder that an asset's files lie in, once they are here."""
+    """The folder for an asset's files."""
     if isinstance(asset.source, PackageSource):
         return installed_folder(asset.source, asset.files) or cache_folder() / asset.name
     if not isinstance(asset.source, HubSource):
         return cache_folder() / asset.name
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    # The hub's documented cache layout, so that asking for a state needs neither network nor heavy imports.
+    # The hub's documented cache layout, so that reading a state needs neither network nor heavy imports.
     repository = f"models--{asset.source.repo_id.replace('/', '--')}"
     return Path(HF_HUB_CACHE) / repository / "snapshots" / asset.source.revision / asset.source.folder
 
 
 def installed_folder(source: PackageSource, files: Sequence[AssetFile]) -> Path | None:
-    """The folder of an installed package that has the very files; None where it isn't installed, or another version."""
+    """The folder of an installed package with exactly these files; None if it isn't installed or another version."""
     package, *inner = source.folder.split("/")
     try:
         spec = importlib.util.find_spec(package)
@@ -66,16 +66,16 @@ def installed_folder(source: PackageSource, files: Sequence[AssetFile]) -> Path 
 
 
 def located(asset: Asset) -> Path:
-    """The asset as its users want it: the file, or the folder where there are several."""
+    """The path that users of the asset get: the file, or the folder if there are several files."""
     folder = asset_folder(asset)
     return folder / asset.files[0].path if len(asset.files) == 1 else folder
 
 
 def asset_digest(name: str) -> str:
-    """SHA-256 that the asset must have: known without the file, so that plans are the same with and without it.
+    """SHA-256 that the asset must have. It is known without the file, so plans are the same with and without it.
 
-    Where none was published it is that of the file that lies here; without the file ``"unknown"``: such plans change
-    when it comes.
+    If none was published, it is that of the file here; without the file it is ``"unknown"``, and such plans change when
+    the file arrives.
     """
     asset = get_asset(name)
     if asset.sha256 is not None:
@@ -90,7 +90,7 @@ def asset_digest(name: str) -> str:
 def asset_path(name: str) -> Path:
     """The verified file or folder of an asset.
 
-    MissingAsset with the command that gets it; UserError where it is damaged.
+    Raises MissingAsset with the command that fetches it; UserError if it is damaged.
     """
     asset = get_asset(name)
     state = asset_state(name)
@@ -101,14 +101,14 @@ def asset_path(name: str) -> Path:
         )
     if state == AssetState.DAMAGED:
         raise UserError(
-            f"{located(asset)}: is not the {asset.title} that was published (another size or SHA-256)",
+            f"{located(asset)}: differs from the published {asset.title} (size or SHA-256)",
             f"python -m nova_bench assets fetch {asset.name}",
         )
     return located(asset)
 
 
 def asset_state(name: str, thorough: bool = False) -> AssetState:
-    """State of an asset. The bytes are read once and their digest is remembered, unless ``thorough``."""
+    """State of an asset. A file is read once and its digest is remembered, unless ``thorough``."""
     states = file_states(get_asset(name), thorough).values()
     return next((state for state in (AssetState.DAMAGED, AssetState.MISSING) if state in states), AssetState.HERE)
 
@@ -120,7 +120,7 @@ def file_states(asset: Asset, thorough: bool = False) -> dict[AssetFile, AssetSt
 
 @dataclass(frozen=True)
 class _Verified:
-    """A file's state, and its SHA-256 if it is here."""
+    """A file's state, and its SHA-256 if it exists."""
 
     state: AssetState
     sha256: str = ""
@@ -140,7 +140,7 @@ def _verified(asset: Asset, thorough: bool = False) -> dict[AssetFile, _Verified
 
     found = {file: _verify(asset_folder(asset) / file.path, file, recall, keep) for file in asset.files}
     if kept != known:
-        with suppress(StoreError):  # a read-only cache is verified each time
+        with suppress(StoreError):  # a read-only cache is verified every time
             write_atomic(note, json.dumps(kept).encode())
     return found
 
@@ -155,7 +155,7 @@ def _verify(path: Path, file: AssetFile, recall: Recall, keep: Keep) -> _Verifie
     except FileNotFoundError:
         return _Verified(AssetState.MISSING)
     except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror or error}", "correct it, or delete it") from error
+        raise UserError(f"{path}: can't be read: {error.strerror or error}", "make it readable or delete it") from error
     return _Verified(AssetState.DAMAGED)
 
 

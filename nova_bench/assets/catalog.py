@@ -13,8 +13,8 @@ from nova_bench.core.registry import unknown_name
 class AssetFile:
     """One file of an asset: its path inside the asset (with `/`), SHA-256 and bytes.
 
-    ``sha256`` is None where no digest was ever published: any file under that name is then taken as it is, and results
-    are kept apart by the digest it turns out to have. ``approximate``: the size is for people only.
+    ``sha256`` is None if no digest was ever published. Any file under that name is then accepted, and results are kept
+    apart by its actual digest. ``approximate``: the size is for people only.
     """
 
     path: str
@@ -47,10 +47,10 @@ class UrlSource:
 
 @dataclass(frozen=True)
 class HubSource:
-    """Files of a model repository of the Hugging Face hub, below ``folder`` where that isn't empty.
+    """Files of a model repository on the Hugging Face hub, below ``folder`` unless it is empty.
 
-    They stay in the hub's own cache (HF_HOME), so that other programs share them. ``revision`` is a full commit hash:
-    a branch may move. Raises ValueError for anything else.
+    They stay in the hub's own cache (HF_HOME), so that other programs share them. ``revision`` is a full commit hash,
+    since a branch may move. Raises ValueError for anything else.
     """
 
     repo_id: str
@@ -59,7 +59,7 @@ class HubSource:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{40}", self.revision):
-            raise ValueError(f"{self.repo_id}: {self.revision!r} is no full commit hash")
+            raise ValueError(f"{self.repo_id}: {self.revision!r} is not a full commit hash")
 
     def __str__(self) -> str:
         return f"huggingface.co/{self.repo_id} at {self.revision[:8]}"
@@ -67,9 +67,9 @@ class HubSource:
 
 @dataclass(frozen=True)
 class Asset:
-    """What nova_bench needs but doesn't ship: one file, or a folder of several.
+    """Something that nova_bench needs but doesn't ship: one file, or a folder of several.
 
-    Each file is compared with its SHA-256 before it is used, where one was published.
+    Each file with a published SHA-256 is compared with it before it is used.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Asset:
 
     @property
     def title(self) -> str:
-        """What users know it by: the file's name, or the asset's where it is a folder."""
+        """The name that users know: the file's name, or the asset's if it is a folder."""
         return self.files[0].path if len(self.files) == 1 else f"{self.name} ({len(self.files)} files)"
 
     @property
@@ -90,7 +90,7 @@ class Asset:
 
     @property
     def sha256(self) -> str | None:
-        """Digest of the content: the file's own, or one over all files and their paths. None: not published."""
+        """Digest of the content: the file's own, or one over all files and their paths. None if not published."""
         if len(self.files) == 1:
             return self.files[0].sha256
         return digest("asset", sorted([file.path, file.sha256] for file in self.files))
@@ -167,7 +167,7 @@ ASSETS: dict[str, Asset] = {
             "Apache-2.0 (network), see IQA-PyTorch",
             approximate=True,
         ),
-        # RAFT's authors publish a zip of several models; this release of another project holds the very file.
+        # RAFT's authors publish a zip of several models; another project's release has exactly this file.
         _weights(
             "raft-things",
             "https://github.com/sczhou/ProPainter/releases/download/v0.1.0/raft-things.pth",
@@ -185,8 +185,8 @@ ASSETS: dict[str, Asset] = {
             "CC-BY-NC-4.0",
             approximate=True,
         ),
-        # Torchvision names its files by the first digits of their digest; all of it, and the size, from public
-        # repositories that fetched the file and agree.
+        # Torchvision names its files by the first digits of their digest. The full digest and the size are from public
+        # repositories that fetched the file, and they agree.
         _weights(
             "alexnet",
             "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
@@ -214,7 +214,7 @@ ASSETS: dict[str, Asset] = {
         ),
         Asset(
             name="stlpips-alex",
-            summary="ST-LPIPS with AlexNet (the wheel that holds it is 64 MB)",
+            summary="ST-LPIPS with AlexNet (its wheel is 64 MB)",
             source=PackageSource(
                 requirement="stlpips_pytorch==0.0.2",
                 wheel_sha256="a412bf901a97c942b37af57c7c63b6e5d1aebfe8d1dfc17853d4b2f878630645",
@@ -234,7 +234,7 @@ ASSETS: dict[str, Asset] = {
 
 
 def get_asset(name: str) -> Asset:
-    """The asset called ``name``. UserError with the nearest name where there is none."""
+    """The asset called ``name``. Raises UserError with the nearest name if there is none."""
     if name not in ASSETS:
         raise unknown_name("asset", name, ASSETS)
     return ASSETS[name]

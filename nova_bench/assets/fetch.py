@@ -1,4 +1,4 @@
-"""Getting assets: from the package registry, a URL or the Hugging Face hub, checked before they are used."""
+"""Fetches assets from the package registry, a URL or the Hugging Face hub, and checks them before use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Advance = Callable[[int], None]
 
 
 def fetch(name: str, advance: Advance = lambda count: None, offline: bool = False) -> Path:
-    """Bring an asset here unless it is; return its file or folder.
+    """Fetch an asset if it isn't here; return its file or folder.
 
-    ``advance`` is called with the bytes of each piece, ``Asset.size`` in all. MissingAsset where it can't be had
-    (offline, no network); UserError where what came has another SHA-256. A download that was cut off continues where
-    it stopped; two processes that want the same asset wait for each other.
+    ``advance`` is called with the bytes of each piece, ``Asset.size`` in all. Raises MissingAsset if it can't be
+    fetched (offline, no network), UserError if the SHA-256 of the download differs. An interrupted download is resumed;
+    two processes that want the same asset wait for each other.
     """
     from filelock import FileLock
 
@@ -46,7 +46,7 @@ def fetch(name: str, advance: Advance = lambda count: None, offline: bool = Fals
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids the network: NOVA_BENCH_OFFLINE or HF_HUB_OFFLINE."""
+    """Whether the environment forbids network access: NOVA_BENCH_OFFLINE or HF_HUB_OFFLINE."""
     return any(
         os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
         for name in ("NOVA_BENCH_OFFLINE", "HF_HUB_OFFLINE")
@@ -74,6 +74,6 @@ def _bring(asset: Asset, advance: Advance) -> None:
     wrong = [file for file, state in file_states(asset).items() if state != AssetState.HERE]
     if wrong:
         raise UserError(
-            f"{asset.source}: {wrong[0].path} is not what was published: another size or SHA-256",
-            "fetch again; if it stays so, the publisher changed the file",
+            f"{asset.source}: {wrong[0].path} differs from the published file (size or SHA-256)",
+            "fetch again; if this persists, the publisher changed the file",
         )

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub: its own library brings them into its own cache."""
+"""Fetches files of the Hugging Face hub with its own library, into its own cache."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nova_bench.core.errors import MissingAsset
 
 
 def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
-    """Download one file so that it lies at ``path`` of the hub's cache, continuing what is there.
+    """Download one file to ``path`` in the hub's cache, resuming a partial download.
 
-    What lies there already is damaged and replaced.
+    A file that is already there is damaged and is replaced.
 
-    HF_HOME, HF_ENDPOINT and HF_TOKEN hold as for every program that uses the hub. MissingAsset where the hub can't be
-    reached, doesn't have the file, or wants to know who asks.
+    HF_HOME, HF_ENDPOINT and HF_TOKEN apply as in every program that uses the hub. Raises MissingAsset if the hub can't
+    be reached, doesn't have the file, or requires a login.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
     again = path.exists()
     if again:
-        # The library downloads anew, but leaves a link to the damaged bytes where it is.
+        # The library downloads the file again, but keeps an existing link to the damaged bytes.
         path.unlink()
     counter = _Counter(file.size, advance)
     name = posixpath.join(source.folder, file.path)
@@ -38,13 +38,13 @@ def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int
         )
     except GatedRepoError as error:
         raise MissingAsset(
-            f"{source}: access to this repository must be asked for",
+            f"{source}: this repository requires you to request access",
             f"accept its terms at https://huggingface.co/{source.repo_id}, then: hf auth login",
         ) from error
     except LocalEntryNotFoundError as error:
         raise MissingAsset(
             f"{source}: {name} can't be downloaded: the hub can't be reached",
-            "check the network and HF_ENDPOINT, and run the same command: it continues",
+            "check the network and HF_ENDPOINT, then repeat the command to continue",
         ) from error
     except (EntryNotFoundError, HfHubHTTPError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -53,7 +53,7 @@ def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int
 
 
 class _Counter:
-    """Passes the hub's progress on, and never counts more or fewer bytes than the file has."""
+    """Passes on the hub's progress, and never counts more or fewer bytes than the file has."""
 
     def __init__(self, size: int, advance: Callable[[int], None]):
         self._left, self._advance = size, advance
@@ -67,7 +67,7 @@ class _Counter:
         self.count(self._left)
 
     def bar_class(self) -> type:
-        """A tqdm class that shows nothing itself."""
+        """A tqdm class that displays nothing."""
         from tqdm import tqdm
 
         counter = self

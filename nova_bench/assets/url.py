@@ -1,4 +1,4 @@
-"""One file behind a URL, resumed where it was cut off."""
+"""Downloads one file from a URL and resumes an interrupted download."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nova_bench.core.identity import file_digest
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
-AGAIN = "check the network and run the same command: it continues"
+AGAIN = "check the network, then repeat the command to continue"
 
 
 def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
-    """Download to `PATH.part`, continuing what is there, and put it in its place once its SHA-256 is right.
+    """Download to `PATH.part`, resuming a partial file, and rename it once its SHA-256 is right.
 
-    A file whose size is only roughly known starts anew each time. MissingAsset where the connection fails or ends
-    early; UserError where another file came. OSError where ``path`` can't be written.
+    A file of only approximately known size starts again each time. Raises MissingAsset if the connection fails or ends
+    early, UserError if a different file arrived, and OSError if ``path`` can't be written.
     """
     part = path.with_name(f"{path.name}.part")
     if file.approximate:
@@ -41,13 +41,13 @@ def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int
         part.unlink()
         raise UserError(
             f"{source.url}: SHA-256 {found[:12]}..., but {file.sha256[:12]}... was published",
-            "fetch again; if it stays so, the publisher changed the file",
+            "fetch again; if this persists, the publisher changed the file",
         )
     publish(part, path)
 
 
 def _announced(url: str) -> int:
-    """The size that the server gives for a file."""
+    """The file size that the server reports."""
     try:
         request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
@@ -55,7 +55,7 @@ def _announced(url: str) -> int:
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise MissingAsset(f"{url}: {getattr(error, 'reason', error) or type(error).__name__}", AGAIN) from error
     except (TypeError, ValueError) as error:
-        raise MissingAsset(f"{url}: the server doesn't say how long the file is", "download it by hand") from error
+        raise MissingAsset(f"{url}: the server doesn't report the file's size", "download it by hand") from error
 
 
 def _append(url: str, file: AssetFile, part: Path, start: int, advance: Callable[[int], None]) -> None:
@@ -67,7 +67,7 @@ def _append(url: str, file: AssetFile, part: Path, start: int, advance: Callable
             if resumed:
                 advance(start)
             with part.open("ab" if resumed else "wb") as stream:
-                # Never more than was published, whatever a server sends; the digest tells the rest.
+                # Never more than was published, whatever a server sends; the digest decides the rest.
                 while left and (piece := response.read(min(CHUNK, left))):
                     stream.write(piece)
                     left -= len(piece)

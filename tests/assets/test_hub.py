@@ -121,7 +121,7 @@ def test_other_bytes_than_published_are_refused_and_replaced_later(ask: Callable
     hub.files[path] = b"[]"
     answer = ask(["config.json"])
     assert (answer["error"], answer["state"]) == ("UserError", "damaged")
-    assert "is not what was published" in answer["message"]
+    assert "differs from the published file" in answer["message"]
     hub.files[path] = b"{}"
     answer = ask(["config.json"])
     assert answer["state"] == "here"
@@ -136,5 +136,5 @@ def test_a_damaged_file_is_replaced(ask: Callable[..., dict]) -> None:
 
 
 def test_a_branch_is_no_revision() -> None:
-    with pytest.raises(ValueError, match="'main' is no full commit hash"):
+    with pytest.raises(ValueError, match="'main' is not a full commit hash"):
         HubSource("somebody/a-model", "main")

@@ -44,7 +44,7 @@ def test_a_cut_download_continues_where_it_stopped(url_asset: Callable, server: 
     server.cut_after = 400_000
     with pytest.raises(MissingAsset, match=f"cut off after 400000 of {len(CONTENT)} bytes") as caught:
         fetch("weights")
-    assert "it continues" in caught.value.remedy
+    assert "repeat the command to continue" in caught.value.remedy
     assert asset_state("weights") == AssetState.MISSING
     with pytest.raises(MissingAsset, match="cut off after 800000"):
         fetch("weights")
@@ -150,7 +150,7 @@ def test_a_damaged_file_is_told_and_replaced(url_asset: Callable, damage: bytes)
     fetch("weights")
     here().write_bytes(damage)
     assert asset_state("weights") == AssetState.DAMAGED
-    with pytest.raises(UserError, match=r"is not the weights.bin that was published"):
+    with pytest.raises(UserError, match=r"differs from the published weights.bin"):
         asset_path("weights")
     fetch("weights")
     assert here().read_bytes() == CONTENT
