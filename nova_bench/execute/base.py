@@ -1,4 +1,4 @@
-"""What an executor is, and what the work it does may tell it."""
+"""What an executor is, and what its work may report to it."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Sequence[Item]], Iterable[Result]]
 Lost = Callable[[Item, "LostWorker"], Result]
-"""Makes the result of an item that can't be worked: each worker that had it was lost."""
+"""Makes the result of an item that can't be processed because every worker that had it was lost."""
 
 
 class LostWorker(UserError):
-    """A worker died, was stopped or hangs. The item that it held last may be the reason, or only have been there."""
+    """A worker died, was stopped or hangs. The item that it held last may or may not be the reason."""
 
 
 class Executor(Protocol):
-    """The seam: apply ``work`` to chunks of items and yield results as they come, in any order."""
+    """The interface: apply ``work`` to chunks of items and yield results as they come, in any order."""
 
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
     ) -> Generator[Result, None, None]:
-        """Yield every result of ``work``, and of ``lost`` for items without one; tell ``warn`` of lost workers."""
+        """Yield every result of ``work``, and of ``lost`` for items without one; ``warn`` of lost workers."""
         ...
 
 
 TIMES_SLOWEST = 10
-"""A step hangs when it takes so many times longer than the slowest before, and longer than the setting."""
+"""A step hangs if it takes this many times as long as the slowest step before, and longer than the setting."""
 _listener: Callable[[str], None] | None = None
 
 
 def report_step(what: str) -> None:
-    """Say what this process turns to next; called by ``work``.
+    """Report what this process does next; called by ``work``.
 
-    An executor that watches the process takes it as the end of the step before: as long as steps follow one another,
-    the process doesn't hang.
+    For an executor that watches the process, this ends the previous step: as long as steps follow one another, the
+    process doesn't hang.
     """
     if _listener is not None:
         _listener(what)
 
 
 def listen_to_steps(listener: Callable[[str], None] | None) -> None:
-    """Have ``listener`` called with each step of this process from now on; None: nobody."""
+    """From now on, call ``listener`` with each step of this process; None removes the listener."""
     global _listener
     _listener = listener

@@ -1,4 +1,4 @@
-"""The executor that a suite asks for."""
+"""Chooses the executor that a suite asks for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nova_bench.execute.ray import RayExecutor
 
 
 def make_executor(spec: ExecutionSpec) -> Executor:
-    """The executor a suite asks for. UserError where it needs a package that isn't installed."""
+    """The executor a suite asks for. Raises UserError if it needs a package that isn't installed."""
     if spec.executor == "processes":
         return ProcessExecutor(spec.workers, spec.batch_size, spec.stall_seconds)
     if spec.executor == "ray":

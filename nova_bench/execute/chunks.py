@@ -1,4 +1,4 @@
-"""What is left to do while workers come and go."""
+"""Tracks the work that is left while workers come and go."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nova_bench.execute.base import Item, Lost, LostWorker, Result
 
 @dataclass(frozen=True)
 class Chunk:
-    """Items that one worker is given at a time."""
+    """The items that one worker is given at a time."""
 
     items: Sequence[Any]
     again: bool = False
-    """Whether a worker was lost with it already; it then holds a single item."""
+    """Whether a worker was already lost with it; it then holds a single item."""
 
 
 class ChunkQueue:
@@ -34,12 +34,12 @@ class ChunkQueue:
         return self._waiting.popleft()
 
     def lose(self, chunk: Chunk | None, problem: LostWorker) -> Iterator[Result]:
-        """What to do about a lost worker and the chunk it held: try the items again, or yield their last result."""
+        """Requeue the items of a lost worker's chunk, or yield their final result if they lost a worker before."""
         if chunk is None:
             self._warn(f"{problem.message}; replaced")
         elif chunk.again:
-            self._warn(f"{problem.message}; replaced, what it held is given up as it lost a worker before")
+            self._warn(f"{problem.message}; replaced; its item is given up, since it lost a worker before")
             yield from (self._lost(item, problem) for item in chunk.items)
         else:
-            self._warn(f"{problem.message}; replaced, what it held is tried again")
+            self._warn(f"{problem.message}; replaced; its items are tried again")
             self._waiting.extend(Chunk([item], again=True) for item in chunk.items)

@@ -1,4 +1,4 @@
-"""The default: everything in this process."""
+"""The default executor: everything runs in this process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from nova_bench.execute.slow_steps import warn_of_slow_steps
 
 
 class InlineExecutor:
-    """Everything in this process, lazily: one chunk of all items, results as ``work`` yields them.
+    """Runs everything in this process, lazily: one chunk of all items, results as ``work`` yields them.
 
-    ``stall_seconds`` None: a step may take any time.
+    If ``stall_seconds`` is None, a step may take any time.
     """
 
     def __init__(self, stall_seconds: float | None = None):
@@ -20,7 +20,7 @@ class InlineExecutor:
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
     ) -> Generator[Result, None, None]:
-        """Yield what ``work`` yields for all items; there is no worker to lose, but ``warn`` hears of a slow step."""
+        """Yield what ``work`` yields for all items. No worker can be lost, but ``warn`` is called for a slow step."""
         if not items:
             return
         with warn_of_slow_steps(self._stall_seconds, warn):

@@ -1,7 +1,7 @@
-"""Worker processes on this machine, watched: one that dies, is stopped or hangs is replaced.
+"""Worker processes on this machine; one that dies, is stopped or hangs is replaced.
 
-`concurrent.futures` ends all workers with one that dies, and knows neither stopped nor hanging ones, so this is a pool
-of its own: a pipe and a thread to each worker, so that no worker can make the caller wait.
+`concurrent.futures` ends all workers when one dies, and detects neither stopped nor hanging ones. This pool therefore
+has a pipe and a thread for each worker, so that no worker can make the caller wait.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
 
 STOPPED_SECONDS = 5.0
-"""A worker that somebody stopped (SIGSTOP) for so long is replaced."""
+"""A worker that was stopped (SIGSTOP) for this long is replaced."""
 START_SECONDS = 180.0
-"""A worker must be ready for work after this time."""
+"""A worker must be ready for work within this time."""
 FAILED_STARTS = 3
-"""No further worker is started after so many in a row that ended before they could work."""
+"""No further worker is started after this many in a row ended before they could work."""
 END_SECONDS = 3.0
-"""How long workers may take to end by themselves when all is done."""
+"""How long workers may take to end by themselves when the work is done."""
 _TICK = 0.5
-MEMORY_REMEDY = "if memory ran out: fewer --workers, or a smaller --batch-size"
+MEMORY_REMEDY = "if memory ran out, use fewer --workers or a smaller --batch-size"
 
 
 class ProcessExecutor:
-    """A pool of processes, started afresh (spawn), so that CUDA and threads are safe in them.
+    """A pool of newly started processes (spawn), in which CUDA and threads are safe.
 
-    ``stall_seconds`` None: a worker may take any time for a step.
+    If ``stall_seconds`` is None, a step may take any time.
     """
 
     def __init__(self, workers: int, chunk_size: int, stall_seconds: float | None):
@@ -48,9 +48,9 @@ class ProcessExecutor:
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
     ) -> Generator[Result, None, None]:
-        """Yield results as chunks finish. UserError where no worker can start; what ``work`` raises is raised here.
+        """Yield results as chunks finish. Raises UserError if no worker can start, and whatever ``work`` raises.
 
-        Workers end with the caller, however it ends: a chunk in flight is dropped then.
+        Workers end with the caller, however it ends; a chunk in progress is then dropped.
         """
         if not items:
             return
@@ -62,7 +62,7 @@ class ProcessExecutor:
 
 
 class _Pool:
-    """The workers of one call, and what each of them does."""
+    """The workers of one call, and what each of them is doing."""
 
     def __init__(self, size: int, work: bytes, chunks: ChunkQueue):
         self._size, self._work, self._chunks = size, work, chunks
@@ -72,7 +72,7 @@ class _Pool:
         self._slowest = 0.0
 
     def run(self, stall_seconds: float | None) -> Iterator[Result]:
-        """Do all chunks and yield their results; afterwards the workers end by themselves."""
+        """Process all chunks and yield their results; afterwards the workers end by themselves."""
         watched = time.monotonic()
         while self._chunks or any(worker.chunk for worker in self._workers):
             self._start_missing()
@@ -81,7 +81,7 @@ class _Pool:
                     worker.give(self._chunks.take())
             with suppress(queue.Empty):
                 yield from self._hear(*self._news.get(timeout=_TICK))
-            # Time in which this process was itself stopped, asleep or busy elsewhere says nothing of the workers.
+            # Time in which this process was itself stopped, asleep or busy says nothing about the workers.
             now = time.monotonic()
             passed, watched = min(now - watched, 2 * _TICK), now
             for worker in list(self._workers):
@@ -94,16 +94,16 @@ class _Pool:
             worker.process.join(max(0.0, until - time.monotonic()))
 
     def kill(self) -> None:
-        """End every worker that is left, now."""
+        """End every remaining worker now."""
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
 
     def _start_missing(self) -> None:
-        """Start workers for what waits, but only a last one after too many that couldn't start."""
+        """Start workers for waiting chunks, but only a last one after too many that couldn't start."""
         wanted = min(self._size, len(self._chunks) + sum(worker.chunk is not None for worker in self._workers))
         if self._failed_starts < FAILED_STARTS or not self._workers:
-            # It would undo what holds Ctrl-C back, if it had to be started with the first worker.
+            # Starting it with the first worker would undo what delays Ctrl-C.
             resource_tracker.ensure_running()
             while len(self._workers) < wanted:
                 threads = max(1, (os.cpu_count() or 1) // self._size)
@@ -115,7 +115,7 @@ class _Pool:
         return float("inf") if stall_seconds is None else max(stall_seconds, TIMES_SLOWEST * self._slowest)
 
     def _hear(self, worker: _Worker, news: News, content: Any) -> Iterator[Result]:
-        if worker not in self._workers:  # what a killed one said last
+        if worker not in self._workers:  # the last message of a killed worker
             return
         if news == News.GONE:
             yield from self._lose(worker, worker.how_it_ended())
@@ -140,18 +140,18 @@ class _Pool:
             self._failed_starts += 1
             if self._failed_starts >= FAILED_STARTS and not self._workers:
                 raise UserError(
-                    f"worker processes can't start: {problem.message}", "--executor inline does without them"
+                    f"worker processes can't start: {problem.message}", "use --executor inline, which needs none"
                 ) from problem
         yield from self._chunks.lose(worker.chunk, problem)
 
 
 class _Worker:
-    """One worker process as the caller sees it. A thread of its own waits for what it says and sends it work."""
+    """One worker process as seen by the caller. A thread of its own receives its messages and sends it work."""
 
     def __init__(self, work: bytes, threads: int, news: queue.SimpleQueue[tuple[_Worker, News, Any]]):
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        # No daemon in the sense of multiprocessing: those may have no children, and decoding has some.
+        # Not a daemon in multiprocessing's sense: daemons may have no children, and decoding has some.
         self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
         self.process.start()
         assert self.process.pid is not None, "it was started"
@@ -159,7 +159,7 @@ class _Worker:
         theirs.close()
         self.chunk: Chunk | None = None
         self.step = ""
-        """What it said that it turns to."""
+        """The step it last reported."""
         self.ready = False
         self.quiet = self._stopped = 0.0
         self._news = news
@@ -173,16 +173,16 @@ class _Worker:
         self._orders.put(pickle.dumps(chunk.items))
 
     def end(self) -> None:
-        """Let it end by itself."""
+        """Let the worker end by itself."""
         self._orders.put(b"")
 
     def kill(self) -> None:
-        """End it now; a stopped one too."""
+        """End the worker now, even if it is stopped."""
         self.process.kill()
         self.process.join()
 
     def overdue(self, passed: float, allowed: float) -> LostWorker | None:
-        """Why it is given up after ``passed`` more seconds, of which a step may take ``allowed``; None if it isn't."""
+        """Why to give it up after ``passed`` more seconds, if a step may take ``allowed``; None to keep it."""
         self._stopped = self._stopped + passed if _is_stopped(self._pid) else 0.0
         if self._stopped >= STOPPED_SECONDS:
             return LostWorker(f"a worker process was stopped from outside (SIGSTOP){self._where}")
@@ -192,12 +192,12 @@ class _Worker:
         if self.chunk is not None and self.quiet >= allowed:
             return LostWorker(
                 f"a worker process hung: it finished nothing for {self.quiet:.0f} s{self._where}",
-                "if it only was slow: --set execution.stall_seconds=SECONDS",
+                "if it was only slow: --set execution.stall_seconds=SECONDS",
             )
         return None
 
     def how_it_ended(self) -> LostWorker:
-        """The loss of a worker that is gone."""
+        """The loss of a worker that has ended."""
         self.process.join(END_SECONDS)
         code = self.process.exitcode or 0
         if code >= 0:
@@ -214,7 +214,7 @@ class _Worker:
         return f" at {self.step}" if self.step else ""
 
     def _talk(self) -> None:
-        """Send what it asks for and pass on what it says, until its end of the pipe closes."""
+        """Send the work it asks for and pass on its messages until its end of the pipe closes."""
         with self._pipe:
             try:
                 self._pipe.send_bytes(self._orders.get())
@@ -225,12 +225,12 @@ class _Worker:
                         self._pipe.send_bytes(self._orders.get())
             except (EOFError, OSError):
                 self._news.put((self, News.GONE, None))
-            except Exception as error:  # something that can't be unpickled here
+            except Exception as error:  # a message that can't be unpickled here
                 self._news.put((self, News.ERROR, error))
 
 
 def _is_stopped(pid: int) -> bool:
-    """Whether a child is stopped, as by SIGSTOP. Systems that can't tell say no."""
+    """Whether a child is stopped, as by SIGSTOP. False on systems that can't tell."""
     if not hasattr(os, "waitid"):
         return False
     try:

@@ -15,15 +15,15 @@ from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Resul
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 
 FAILED_STARTS = 3
-"""The run ends after so many actors in a row that died before they could work."""
+"""The run ends after this many actors in a row died before they could work."""
 _TICK = 1.0
 
 
 class RayExecutor:
     """A pool of Ray actors; connects to the cluster in RAY_ADDRESS, or starts a local one.
 
-    An actor that dies (with its node, too) or hangs is replaced. Of what goes on inside an actor nothing is known
-    until a chunk is finished, so that a chunk of n items may take n times as long as one.
+    An actor that dies (also with its node) or hangs is replaced. The progress inside an actor is unknown until a chunk
+    is finished, so a chunk of n items may take n times as long as one.
     """
 
     def __init__(self, workers: int, chunk_size: int, device: str, stall_seconds: float):
@@ -37,7 +37,7 @@ class RayExecutor:
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
     ) -> Generator[Result, None, None]:
-        """Yield results as chunks finish. UserError where actors can't start; what ``work`` raises is raised here."""
+        """Yield results as chunks finish. Raises UserError if actors can't start, and whatever ``work`` raises."""
         if not items:
             return
         started_here = not self._ray.is_initialized()
@@ -85,48 +85,49 @@ class RayExecutor:
                 self._ray.kill(held.actor)
 
     def _answer(self, answer: Any) -> list[Result]:
-        """What an actor answers. LostWorker where it died."""
+        """An actor's answer. Raises LostWorker if the actor died."""
         try:
             return self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from error
         except self._ray.exceptions.RayError as error:
             raise LostWorker(
-                f"a Ray actor died ({type(error).__name__})", "`ray logs` may say why; fewer --workers need less memory"
+                f"a Ray actor died ({type(error).__name__})",
+                "`ray logs` may say why; if memory ran out, use fewer --workers",
             ) from error
 
     def _give_up(self, held: _Running, now: float) -> list[Result]:
         self._ray.kill(held.actor)
         raise LostWorker(
             f"a Ray actor hung: it finished nothing for {now - held.since:.0f} s",
-            "if it only was slow: --set execution.stall_seconds=SECONDS",
+            "if it was only slow: --set execution.stall_seconds=SECONDS",
         )
 
     def _gpus_each(self) -> float:
-        """Ray hides every GPU that an actor doesn't ask for; more actors than GPUs share them."""
+        """GPUs per actor: Ray hides every GPU that an actor doesn't ask for; more actors than GPUs share them."""
         if not self._needs_gpu:
             return 0
         if not (gpus := self._ray.cluster_resources().get("GPU", 0)):
-            raise UserError("this Ray cluster has no GPU", "--device cpu, or start Ray where the GPUs are")
+            raise UserError("this Ray cluster has no GPU", "use --device cpu, or start Ray on machines with GPUs")
         return min(1.0, gpus / self._workers)
 
 
 @dataclass(frozen=True)
 class _Running:
-    """An actor, what it was given last (None: to get ready), and when."""
+    """An actor, the last chunk it was given (None: it is starting), and when."""
 
     actor: Any
     chunk: Chunk | None
     since: float
 
     def overdue(self, now: float, allowed: float) -> bool:
-        """Whether a chunk takes longer than ``allowed`` seconds an item. Starting may wait for the cluster to grow."""
+        """Whether a chunk takes longer than ``allowed`` seconds per item. Starting may wait for the cluster to grow."""
         return self.chunk is not None and now - self.since > allowed * len(self.chunk.items)
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray sets a handler for SIGTERM that exits at once; ours ends a run properly."""
+    """Keep our handler for SIGTERM, which ends a run in order; Ray's exits at once."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -140,7 +141,7 @@ class _Actor:
         self._work = work
 
     def ready(self) -> None:
-        """Answers when the actor can work."""
+        """Return once the actor can work."""
 
     def run(self, chunk: Sequence[Item]) -> list[Result]:
         return list(self._work(chunk))

@@ -1,4 +1,4 @@
-"""A step of this process that takes too long: nothing here can end it, but whoever waits is told."""
+"""Warns of a step in this process that takes too long; it can't be ended here, but the user should know."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TICK = 0.5
 
 @contextmanager
 def warn_of_slow_steps(stall_seconds: float | None, warn: Callable[[str], None]) -> Iterator[None]:
-    """Inside, ``warn`` hears once of each step that takes as long as a worker process would be given.
+    """Inside, call ``warn`` once for each step that takes as long as a worker process would be allowed.
 
-    It is called from another thread. ``stall_seconds`` None: a step may take any time.
+    ``warn`` is called from another thread. If ``stall_seconds`` is None, a step may take any time.
     """
     if stall_seconds is None:
         yield
@@ -32,7 +32,7 @@ def warn_of_slow_steps(stall_seconds: float | None, warn: Callable[[str], None])
 
 
 class _Watch:
-    """Counts the seconds of the step at hand."""
+    """Counts the seconds of the current step."""
 
     def __init__(self, stall_seconds: float, warn: Callable[[str], None]):
         self._stall_seconds, self._warn = stall_seconds, warn
@@ -40,12 +40,12 @@ class _Watch:
         self.ended = threading.Event()
 
     def step(self, what: str) -> None:
-        """The step before ended, the next one begins."""
+        """End the previous step and begin the next one."""
         self._slowest = max(self._slowest, self._seconds)
         self._what, self._seconds, self._warned = what, 0.0, False
 
     def run(self) -> None:
-        """Watch until all has ended."""
+        """Watch until the work has ended."""
         before = time.monotonic()
         while not self.ended.wait(TICK):
             # Time in which this process was stopped or asleep doesn't count.
@@ -55,6 +55,6 @@ class _Watch:
             if not self._warned and self._seconds > max(self._stall_seconds, TIMES_SLOWEST * self._slowest):
                 self._warned = True
                 self._warn(
-                    f"{self._what}: nothing finished for {self._seconds:.0f} s; if it hangs, press Ctrl-C and go on "
+                    f"{self._what}: nothing finished for {self._seconds:.0f} s; if it hangs, press Ctrl-C and continue "
                     "with --executor processes, which replaces a worker that hangs and names its sample"
                 )

@@ -1,4 +1,4 @@
-"""The other end of :mod:`nova_bench.execute.processes`: what runs in a worker process."""
+"""The worker side of :mod:`nova_bench.execute.processes`: the code that runs in a worker process."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from nova_bench.execute.base import Work, listen_to_steps
 
 
 class News(Enum):
-    """What a worker says to its parent, each with a content."""
+    """The messages of a worker to its parent, each with a content."""
 
     READY = auto()
     STEP = auto()
-    """What it turns to next."""
+    """What it does next."""
     DONE = auto()
     """The results of a chunk."""
     ERROR = auto()
     """An exception that ends the whole call."""
     GONE = auto()
-    """Nothing more: its end of the pipe closed."""
+    """The last message: its end of the pipe closed."""
 
 
 def serve(pipe: Connection, threads: int) -> None:
-    """Receive the work, then chunks of items, and send back results, until there are no more.
+    """Receive the work, then chunks of items, and send back results until there are no more.
 
-    ``threads`` is this worker's share of the cores. However the parent ends, this process ends with it: its pipe
-    closes then, which even SIGKILL can't prevent, and Linux ends it even when it is stopped.
+    ``threads`` is this worker's share of the cores. This process ends with its parent, however the parent ends: the
+    parent's end of the pipe then closes, even after SIGKILL, and Linux ends this process even if it is stopped.
     """
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -74,7 +74,7 @@ def _load(work: bytes) -> Work:
         return pickle.loads(work)
     except Exception as error:
         raise UserError(
-            f"a worker process can't begin: {one_line(error)}", "--executor inline does without worker processes"
+            f"a worker process can't begin: {one_line(error)}", "use --executor inline, which needs none"
         ) from error
 
 
@@ -87,7 +87,7 @@ def _receive(pipe: Connection, orders: queue.SimpleQueue[bytes]) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error with its traceback as a note, or a likeness of it where it can't be sent to another process."""
+    """The error with its traceback as a note, or a similar one if it can't be sent to another process."""
     error.add_note("".join(traceback.format_exception(error)).rstrip())
     try:
         pickle.loads(pickle.dumps(error))
