@@ -1,4 +1,4 @@
-"""The store: the only state of nova_bench. Content-addressed artifact files and one SQLite file of rows."""
+"""The store: nova_bench's only state. Content-addressed artifact files, and rows in one SQLite file."""
 
 from nova_bench.store.records import Artifact, Draft, FailedUnit, Row, Status
 from nova_bench.store.store import Store

@@ -1,4 +1,4 @@
-"""The SQLite file: schema, opening for one writer or many readers, and what its errors mean to a user."""
+"""The SQLite file: its schema, opening it for one writer or many readers, and explaining its errors to a user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CREATE TABLE timings (
     PRIMARY KEY (stage, what, device)
 ) WITHOUT ROWID;
 """
-# Tables that stores of the same layout got later. A store that was never written to since lacks them.
+# Tables added to the same layout later. A store that hasn't been written to since lacks them.
 ADDED_TABLES = """
 CREATE TABLE IF NOT EXISTS notices (
     run TEXT NOT NULL, planned INTEGER NOT NULL, text TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY (run, text)
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS remembered_digests (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS last_change (one INTEGER PRIMARY KEY, token TEXT NOT NULL);
 """
-# Which change was the last one: two databases with the same text in it hold the same.
+# Identifies the last change: two databases with the same token have the same content.
 LAST_CHANGE = "INSERT OR REPLACE INTO last_change VALUES (1, ?)"
 # The two byte orders of checksums in a write-ahead log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
 LOG_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
@@ -53,11 +53,11 @@ LOG_HEADER = 32
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Open the database at ``path`` without changing a byte of it, and check it.
 
-    StoreError where there is none, where it is damaged, was made by another version, or can't be read.
+    Raises StoreError if there is none, or if it is damaged, from another version or unreadable.
     """
     with explained(path):
         if not path.is_file():
-            raise StoreError(f"{path.parent}: no store here", "run a suite first, or give --store FOLDER")
+            raise StoreError(f"{path.parent}: no store here", "run a suite first, or name another --store FOLDER")
         _check_log(path)
         connection = _connect_to_read(path)
         try:
@@ -69,7 +69,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Open the database at ``path``, after checking it through a reader, so that a damaged one stays as it is."""
+    """Open the database at ``path`` after checking it through a reader, so that a damaged one stays unchanged."""
     open_to_read(path).close()
     with explained(path):
         connection = _connect_to_write(path)
@@ -82,12 +82,12 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether there is a table of that name; one of the additions lacks in an old store that is only read."""
+    """Whether there is a table of that name; an old store opened for reading may lack the added ones."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name]).fetchone() is not None
 
 
 def create(path: Path) -> None:
-    """Make an empty database, or finish one that was killed while it was being made."""
+    """Create an empty database, or finish one whose creation was interrupted."""
     with explained(path):
         connection = _connect_to_write(path)
         try:
@@ -97,7 +97,7 @@ def create(path: Path) -> None:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether nothing was ever committed there: no file, or one that was killed before it had its tables."""
+    """Whether nothing was ever committed there: no file, or one without tables because its creation was interrupted."""
     if not path.exists():
         return True
     with explained(path):
@@ -113,8 +113,8 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        # A kill loses nothing. After a power cut the last commits may be missing (never half there): videos come back
-        # from their own journal, which is synced, and scores are computed again.
+        # A kill loses nothing. A power cut may lose the last commits, each as a whole: videos are recovered from their
+        # own journal, which is synced, and scores are computed again.
         connection.execute("PRAGMA synchronous=NORMAL")
     except BaseException:
         connection.close()
@@ -129,8 +129,8 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        # A database in WAL mode wants to write beside itself even for reading; on read-only media nobody else can be
-        # writing, so it may be taken as immutable. That overlooks its log, so there must be none.
+        # A database in WAL mode writes beside itself even for reading. On read-only media nobody else can be writing,
+        # so it may be opened as immutable. That ignores its log, so there must be none.
         how = "mode=rw" if _log_of(path) else "immutable=1"
         connection = sqlite3.connect(f"{address}?{how}", uri=True, isolation_level=None)
     return connection
@@ -142,8 +142,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             raise damaged(path, "it is empty")
         raise StoreError(
-            f"{path}: written by another version of nova_bench (layout {version}, this one reads {SCHEMA_VERSION})",
-            "use that version, or another --store",
+            f"{path}: written by another version of nova_bench (layout {version}; this one reads {SCHEMA_VERSION})",
+            "use that version, or choose another --store",
         )
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
@@ -151,7 +151,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_log(path: Path) -> None:
-    """SQLite takes a log whose header is garbage for none at all, and would overwrite it: refuse before it can."""
+    """Refuse a log with a corrupt header: SQLite would treat it as absent and overwrite it."""
     header = _log_of(path)
     if len(header) < LOG_HEADER:
         return
@@ -168,7 +168,7 @@ def _check_log(path: Path) -> None:
 
 
 def _log_of(path: Path) -> bytes:
-    """The first bytes of the write-ahead log; none where all of it is in the database."""
+    """The first bytes of the write-ahead log; empty if everything in it is in the database."""
     try:
         with open(f"{path}-wal", "rb") as stream:
             return stream.read(LOG_HEADER)
@@ -177,7 +177,7 @@ def _log_of(path: Path) -> bytes:
 
 
 def last_change(connection: sqlite3.Connection) -> str:
-    """What :data:`LAST_CHANGE` wrote last; empty if it never did."""
+    """The token that :data:`LAST_CHANGE` wrote last; empty if it never did."""
     if not has_table(connection, "last_change"):
         return ""
     found = connection.execute("SELECT token FROM last_change").fetchone()
@@ -185,22 +185,22 @@ def last_change(connection: sqlite3.Connection) -> str:
 
 
 class DamagedStore(StoreError):
-    """The database can't be trusted any more."""
+    """The database can no longer be trusted."""
 
 
 def damaged(path: Path, problem: str) -> DamagedStore:
-    """The error for a database that can't be trusted any more. Nothing is written to it."""
+    """The error for a database that can no longer be trusted. Nothing is written to it."""
     problem = " ".join(problem.split())
     return DamagedStore(
         f"{path}: the database is damaged ({problem}); nothing was changed, the videos are intact",
-        f"python -m nova_bench store restore --store {path.parent}  puts the last backup in its place, "
+        f"python -m nova_bench store restore --store {path.parent}  restores the last backup and "
         "keeps the damaged file",
     )
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and of the file system into a StoreError that says what to do."""
+    """Turn SQLite and file system errors into a StoreError that says what to do."""
     try:
         with explained_os_errors(path):
             yield
@@ -209,7 +209,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _explain(error: sqlite3.Error, path: Path) -> StoreError:
-    # Extended codes carry the primary one in their low byte; errors of the Python module itself have none.
+    # Extended codes contain the primary one in their low byte; the Python module's own errors have none.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return disk_full(path)
@@ -219,8 +219,8 @@ def _explain(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(f"{path}: another process is using the database", "wait for it to end")
     if code == sqlite3.SQLITE_IOERR:
         return StoreError(
-            f"{path}: the disk failed or is full; everything finished before is kept",
-            "free space or check the disk, then run the same command again: it continues",
+            f"{path}: the disk failed or is full; everything finished so far is kept",
+            "free space or check the disk, then repeat the command to continue",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(path, str(error))

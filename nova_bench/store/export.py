@@ -1,4 +1,4 @@
-"""A run's videos as a folder of files in the layout that another tool reads."""
+"""Exports a run's videos to a folder in the layout that another tool reads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nova_bench.core.identity import file_digest
 from nova_bench.store.records import Artifact, FailedUnit
 
 FileName = Callable[[str, int, str], str]
-"""(prompt, sample index, suffix) -> file name; ValueError, with the reason, where there can't be one."""
+"""(prompt, sample index, suffix) -> file name; raises ValueError with the reason if there can't be one."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What happened to one sample: the file it is now, or why there is none."""
+    """The result for one sample: its file, or why there is none."""
 
     prompt: str
     sample_index: int
@@ -35,15 +35,15 @@ def export_units(
     file_name: FileName,
     copy: bool,
 ) -> Iterator[Exported]:
-    """Give each unit's file its name in ``folder``: as a hard link where the file system allows, else as a copy.
+    """Place each unit's file in ``folder`` under its name: as a hard link if the file system allows it, else as a copy.
 
-    What is there already with the same content stays, and nothing is ever overwritten. UserError where ``folder``
-    can't be written.
+    An existing file with the same content stays, and nothing is ever overwritten. Raises UserError if ``folder`` can't
+    be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: {error.strerror or error}", "name a folder that can be written") from error
+        raise UserError(f"{folder}: {error.strerror or error}", "choose a folder that can be written") from error
     given: set[Path] = set()
     for unit in units:
         prompt, index = unit["prompt"], unit["sample_index"]
@@ -54,7 +54,7 @@ def export_units(
         try:
             path = folder / file_name(prompt, index, artifact.path.suffix)
             if path in given:
-                raise ValueError(f"another sample of the run is called {path.name!r}, too")
+                raise ValueError(f"another sample of the run is also called {path.name!r}")
             given.add(path)
             _place(artifact, path, copy)
         except ValueError as error:
@@ -64,7 +64,7 @@ def export_units(
 
 
 def _place(artifact: Artifact, path: Path, copy: bool) -> None:
-    """Make ``path`` the artifact's content. ValueError where another file has the name, or the artifact is gone."""
+    """Place the artifact's content at ``path``. Raises ValueError if another file is there or the artifact is gone."""
     try:
         if file_digest(artifact.path) != artifact.sha256:
             raise ValueError(f"{artifact.path} changed since it was recorded")
@@ -72,7 +72,7 @@ def _place(artifact: Artifact, path: Path, copy: bool) -> None:
         raise ValueError(f"{artifact.path}: {error.strerror or error}") from error
     if os.path.lexists(path):
         if not path.is_file() or file_digest(path) != artifact.sha256:
-            raise ValueError(f"{path} is there already, with another content")
+            raise ValueError(f"{path} already exists with different content")
         return
     if not copy:
         try:

@@ -1,4 +1,4 @@
-"""Artifact files: named by the SHA-256 of their bytes."""
+"""Artifact files, named by the SHA-256 of their bytes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.identity import file_digest
 from nova_bench.store.records import Artifact, Draft, FailedUnit
 
-# Files of a batch are encoded and synced side by side: most of the time goes into waiting for the disk, and a file
-# system commits the syncs that wait together at once.
+# Files of a batch are encoded and synced in parallel: most of the time is spent waiting for the disk, and a file system
+# commits syncs that wait together at once.
 WRITERS = 8
 
 
 def write_drafts(root: Path, drafts: Sequence[Draft]) -> list[Artifact | FailedUnit]:
-    """Make the files of drafts under ``root``, synced; in order.
+    """Write and sync the files of drafts under ``root``; results are in order.
 
-    A draft whose file can't be encoded fails alone; StoreError where the disk can't take any more.
+    A draft that can't be encoded fails alone. Raises StoreError if the disk is full or can't be written.
     """
     with ThreadPoolExecutor(min(WRITERS, len(drafts) or 1), thread_name_prefix="write") as pool:
         return list(pool.map(lambda draft: _write_draft(root, draft), drafts))
 
 
 def _write_draft(root: Path, draft: Draft) -> Artifact | FailedUnit:
-    """``root/ab/abcdef....suffix`` is content-addressed: equal content is one file."""
+    """Write ``root/ab/abcdef....suffix``, which is content-addressed: equal content is one file."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with temporary_file(root, draft.suffix) as temporary:
@@ -45,9 +45,9 @@ def _write_draft(root: Path, draft: Draft) -> Artifact | FailedUnit:
 
 
 def _storage_error(error: BaseException | None) -> OSError | None:
-    """The full or unwritable disk behind an error, however an encoder wrapped it; None where the disk is not at fault.
+    """The full or unwritable disk behind an error, however an encoder wrapped it; None if the disk isn't the cause.
 
-    Encoders have exceptions of their own; what they share with OSError is ``errno``.
+    Encoders raise their own exceptions, which share only ``errno`` with OSError.
     """
     while error is not None:
         code = getattr(error, "errno", None)
@@ -58,15 +58,15 @@ def _storage_error(error: BaseException | None) -> OSError | None:
 
 
 def content_path(root: Path, sha256: str, suffix: str) -> Path:
-    """Where content of that digest lies."""
-    # One string, not three joined paths: a run asks this for every sample.
+    """The path of the content with that digest."""
+    # One string, not three joined paths: a run calls this for every sample.
     return Path(f"{root}/{sha256[:2]}/{sha256}{suffix}")
 
 
 def remove_leftovers(root: Path, artifacts: Path) -> None:
-    """Delete temporary files that killed processes left in the store, in the artifacts and in the folders of runs.
+    """Delete temporary files of killed processes in the store, among the artifacts and in the folders of runs.
 
-    What a living process is writing, a `report` for example, is left alone.
+    Files that a living process is writing, for example a `report`, are left alone.
     """
     runs = [run for run in root.iterdir() if run.is_dir() and run != artifacts]
     patterns = [(root, ""), (artifacts, ""), *((run, "**/") for run in runs)]
@@ -77,7 +77,7 @@ def remove_leftovers(root: Path, artifacts: Path) -> None:
 
 
 def _is_alive(temporary: Path) -> bool:
-    """Whether the process whose number is in the file's name still runs (or another of that number by now)."""
+    """Whether the process with the number in the file's name is running (or another that now has the number)."""
     number = temporary.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
     try:
         os.kill(int(number), 0)

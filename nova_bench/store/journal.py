@@ -1,4 +1,4 @@
-"""An append-only list of what was generated, so that even a lost database costs no video."""
+"""An append-only journal of what was generated, so that losing the database doesn't lose any video."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nova_bench.store.files import content_path
 from nova_bench.store.records import Artifact
 
 JOURNAL = "journal.jsonl"
-# Enough for the last lines, however long their details are.
+# Enough for the last lines, even with long details.
 TAIL = 2**20
 
 
 def append(artifacts: Path, new: Iterable[Artifact]) -> None:
-    """Add one line each and sync once. Raises OSError."""
+    """Add one line per artifact and sync once. Raises OSError."""
     lines = [
         json.dumps(
             {
@@ -34,7 +34,7 @@ def append(artifacts: Path, new: Iterable[Artifact]) -> None:
     ]
     if not lines:
         return
-    # The leading newline ends a line that a kill or a full disk cut short; such a line is skipped when replaying.
+    # The leading newline ends a line cut short by a kill or a full disk; replaying skips such a line.
     with (artifacts / JOURNAL).open("a", encoding="utf-8") as stream:
         stream.write("\n" + "\n".join(lines))
         stream.flush()
@@ -42,7 +42,7 @@ def append(artifacts: Path, new: Iterable[Artifact]) -> None:
 
 
 def replay(artifacts: Path) -> dict[str, Artifact]:
-    """Unit -> artifact of every whole line whose file is still there with its size; a unit's last line counts."""
+    """Unit -> artifact of every complete line whose file still exists with its size; a unit's last line counts."""
     path = artifacts / JOURNAL
     if not path.is_file():
         return {}
@@ -58,7 +58,7 @@ def replay(artifacts: Path) -> dict[str, Artifact]:
 
 
 def last_entry(artifacts: Path) -> Artifact | None:
-    """The last whole line; None where there is none (its file may be gone)."""
+    """The last complete line; None if there is none. Its file may be gone."""
     try:
         with (artifacts / JOURNAL).open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL))

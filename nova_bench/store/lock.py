@@ -1,4 +1,4 @@
-"""One writer per store: a lock that the operating system releases even when its holder is killed."""
+"""One writer per store: a lock that the operating system releases even if its holder is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nova_bench.core.json_text import parse_json
 
 
 class WriterLock:
-    """Holds `store.lock` in the store's folder. Raises StoreError that names the other writer where there is one."""
+    """Holds `store.lock` in the store's folder. Raises StoreError naming the other writer if there is one."""
 
     def __init__(self, root: Path):
         from filelock import FileLock, Timeout
@@ -37,7 +37,7 @@ class WriterLock:
         except Timeout:
             raise StoreError(
                 f"{root}: another process is writing to this store{self._holder()}",
-                "wait for it to end, or give another --store FOLDER",
+                "wait for it to end, or choose another --store FOLDER",
             ) from None
         except OSError as error:
             self._lock.release()

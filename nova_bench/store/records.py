@@ -1,4 +1,4 @@
-"""What the store holds: artifacts, failed units and rows."""
+"""The store's records: artifacts, failed units and rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Status(StrEnum):
 
     OK = "ok"
     FAILED = "failed"
-    """An error prevented it; the row says which. Tried again when something changed on which it depends."""
+    """An error, described in the row, prevented it. It is retried if something that it depends on changed."""
     NOT_MEASURABLE = "not measurable"
-    """The metric has no value on this sample (say, motion of an image); the row says why. Not tried again."""
+    """The metric has no value for this sample (such as motion of an image); the row says why. It isn't retried."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What was made of a unit and is not on disk yet: ``write(path)`` makes its file."""
+    """The output for a unit that isn't on disk yet: ``write(path)`` makes its file."""
 
     unit: str
     suffix: str
@@ -29,26 +29,26 @@ class Draft:
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
     failure: Callable[[Exception], dict[str, Any]] = lambda error: {}
-    """What is kept of an error that prevents writing, beside its message."""
+    """What is stored about an error that prevents writing, besides its message."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What was made of a unit: a file with the SHA-256 of its bytes."""
+    """The output for a unit: a file with the SHA-256 of its bytes."""
 
     unit: str
     sha256: str
     path: Path
     size: int
     external: bool
-    """The file belongs to the user and lies where it was found, not inside the store."""
+    """The file belongs to the user and stays where it is, outside the store."""
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FailedUnit:
-    """A unit that could not be made, and why."""
+    """A unit that couldn't be made, and why."""
 
     unit: str
     error: str
@@ -58,7 +58,7 @@ class FailedUnit:
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: what ``scorer`` says of one artifact.
+    """One measurement: the result of ``scorer`` for one artifact.
 
     Keyed by (artifact, identity, inputs): ``artifact`` is the digest of the file's content, ``identity`` that of the
     scorer with version, weights and settings, ``inputs`` that of the reference, prompt or metadata it compared with.

@@ -1,4 +1,4 @@
-"""What to do with a damaged database: the last backup, plus every video made since."""
+"""Repairs a damaged database: the last backup, plus every video made since."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from nova_bench.store.store import ARTIFACTS, BACKUP, DATABASE, Store
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did."""
+    """The result of a restore."""
 
     kept: tuple[Path, ...]
-    """Where the databases that were replaced, or could not be used, lie now."""
+    """Where databases that were replaced or unusable are now."""
     from_backup: bool
     videos: int
-    """Videos that the journal knew beyond the backup."""
+    """Videos in the journal that the backup didn't have."""
 
 
 def restore(root: Path, force: bool = False) -> Restored:
-    """Replace the database by its last sound backup (an empty one without) and enter the videos made since.
+    """Replace the database by its last sound backup (or an empty one) and enter the videos made since.
 
-    The damaged file is kept. Scores that are newer than the backup are computed again by the next run. StoreError for
-    a database that is not damaged, unless ``force``.
+    The damaged file is kept. The next run recomputes scores that are newer than the backup. Raises StoreError if the
+    database isn't damaged, unless ``force``.
     """
     backup, path = root / BACKUP, root / DATABASE
     if not any(file.exists() for file in (path, backup, root / ARTIFACTS / journal.JOURNAL)):
-        raise StoreError(f"{root}: neither a database nor a backup here", "give the store's folder")
+        raise StoreError(f"{root}: neither a database nor a backup here", "name the store's folder")
     lock = WriterLock(root)
     try:
         if path.exists() and not force and not _is_damaged(path):
             raise StoreError(
-                f"{path}: is not damaged; a backup would take its newer scores away",
-                f"python -m nova_bench store restore --force --store {root}  replaces it all the same, and keeps it",
+                f"{path}: is not damaged; restoring a backup would remove newer scores",
+                f"python -m nova_bench store restore --force --store {root}  replaces it anyway and keeps it",
             )
         with database.explained(root):
             kept = [_set_aside(path)]
@@ -61,7 +61,7 @@ def restore(root: Path, force: bool = False) -> Restored:
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether a database can't be trusted. StoreError for one that can't be read or is of another version."""
+    """Whether a database can't be trusted. Raises StoreError if it can't be read or is from another version."""
     try:
         database.open_to_read(path).close()
     except database.DamagedStore:
@@ -70,9 +70,9 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Rename a database with its log under one name that is free, so that nothing is lost; return where it lies now.
+    """Rename a database with its log to a free name, so that nothing is lost; return its new path.
 
-    A log that was left without its database goes too: SQLite would take it for that of the next one.
+    A log left without its database is renamed too: SQLite would take it for the next database's log.
     """
     parts = [suffix for suffix in ("", "-wal", "-shm") if os.path.lexists(f"{path}{suffix}")]
     if not parts:

@@ -1,4 +1,4 @@
-"""The store as the rest of the harness sees it."""
+"""The store as the rest of the program sees it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ DATABASE = "store.sqlite"
 BACKUP = "store.backup.sqlite"
 ARTIFACTS = "artifacts"
 PREVIEWS = "previews"
-# SQLite's limit on parameters of one statement is at least 32766; this leaves room and keeps statements cacheable.
+# SQLite allows at least 32766 parameters per statement; this leaves room and keeps statements cacheable.
 LOOKUP = 500
-# Calling an enumeration is ten times as slow, which hundreds of thousands of rows notice.
+# Calling an enumeration is ten times as slow, which matters for hundreds of thousands of rows.
 STATUSES = {status.value: status for status in Status}
 
 
@@ -69,12 +69,12 @@ class Store:
             if not self._has_history() and database.is_empty(self._path):
                 database.create(self._path)
             elif not self._path.exists():
-                raise database.damaged(self._path, "it is gone")
+                raise database.damaged(self._path, "it is missing")
             self._connection = database.open_to_write(self._path)
             with database.explained(root):
                 files.remove_leftovers(root, self._artifacts)
             self.from_journal = self._enter_journal()
-            """Videos whose commit a kill or a power cut had swallowed."""
+            """Videos whose commit was lost in a kill or a power cut."""
         except BaseException:
             self._lock.release()
             raise
@@ -109,7 +109,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database and let the next writer in."""
-        # Timings only improve an estimate: not worth hiding the error that ends a run on a full disk.
+        # Timings only improve an estimate; writing them must not hide the error that ends a run on a full disk.
         with suppress(StoreError):
             self._flush_timings()
         self._connection.close()
@@ -122,7 +122,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing of it."""
+        """Commit everything or nothing."""
         with database.explained(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -137,17 +137,17 @@ class Store:
             self._timings.clear()
 
     def _has_history(self) -> bool:
-        """Whether a database was there before: then its absence is a loss, and no new one is begun in silence."""
+        """Whether a database existed before: its absence is then a loss, and no new one is created silently."""
         return (self.root / BACKUP).exists() or (self._artifacts / journal.JOURNAL).exists()
 
     def _enter_journal(self) -> int:
-        # Commits follow the journal's order: where the last line is in the database, so are all.
+        # Commits follow the journal's order: if the last line is in the database, so are all.
         with database.explained(self._artifacts):
             last = journal.last_entry(self._artifacts)
         return 0 if last is None or last.unit in self._recorded([last.unit]) else self.record_journal()
 
     def run_folder(self, name: str) -> Path:
-        """The folder of a run's manifest, log and report; made where it isn't there yet."""
+        """The folder of a run's manifest, log and report; created if it doesn't exist."""
         with database.explained(self.root):
             (self.root / name).mkdir(exist_ok=True)
         return self.root / name
@@ -155,12 +155,12 @@ class Store:
     # Artifacts ------------------------------------------------------------------------------------------------------
 
     def artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
-        """What is there of these units. An artifact whose file is gone or of another size is left out as missing."""
+        """What exists of these units. An artifact whose file is missing or has another size is left out."""
         recorded = self.recorded_artifacts(units).items()
         return {unit: a for unit, a in recorded if isinstance(a, FailedUnit) or _size(str(a.path)) == a.size}
 
     def recorded_artifacts(self, units: Iterable[str]) -> dict[str, Artifact | FailedUnit]:
-        """What was made of these units, whether the files are still there or not: their scores are."""
+        """What was made of these units, even if the files are gone: their scores remain."""
         found: dict[str, Artifact | FailedUnit] = {}
         for record in self._lookup("SELECT * FROM artifacts WHERE unit IN", units):
             unit, status, sha256, suffix, external, size, error, details, seconds, _ = record
@@ -172,22 +172,22 @@ class Store:
         return found
 
     def add_units(self, batch: Sequence[Draft | Artifact | FailedUnit]) -> list[Artifact | FailedUnit]:
-        """Write the files of drafts, then enter the whole batch at once; in order.
+        """Write the files of drafts, then record the whole batch at once; results are in order.
 
         A draft that can't be encoded becomes a FailedUnit. When this returns, files and journal are synced: the batch
-        survives a power cut. An Artifact in ``batch`` is a file that stays where the user has it.
+        survives a power cut. An Artifact in ``batch`` is a file that stays where the user keeps it.
         """
         drafts = [entry for entry in batch if isinstance(entry, Draft)]
         written = iter(files.write_drafts(self._artifacts, drafts))
         units = [next(written) if isinstance(entry, Draft) else entry for entry in batch]
         with database.explained(self._artifacts):
-            # The journal goes first: should the database be lost, the videos still know which units they are.
+            # The journal comes first: if the database is lost, the videos can still be matched with their units.
             journal.append(self._artifacts, (u for u in units if isinstance(u, Artifact) and not u.external))
         self._record(units)
         return units
 
     def record_journal(self) -> int:
-        """Enter every video that the journal has and the database has not; returns how many."""
+        """Record every video that is in the journal but not in the database; returns how many."""
         with database.explained(self._artifacts):
             entries = journal.replay(self._artifacts)
         recorded = self._recorded(entries)
@@ -223,7 +223,7 @@ class Store:
                 connection.executemany(f"INSERT OR REPLACE INTO artifacts VALUES ({_marks(records[0])})", records)
 
     def verify(self) -> Iterator[tuple[Path, str]]:
-        """Read every artifact again; yields (path, problem) for each whose bytes are not what its digest says."""
+        """Read every artifact again; yields (path, problem) for each whose bytes don't match its digest."""
         query = "SELECT sha256, suffix, external, details FROM artifacts WHERE status = ?"
         for sha256, suffix, external, details in self._all(query, [Status.OK]):
             limits = MediaLimits(folder_fps=json.loads(details).get(FOLDER_FPS))
@@ -237,7 +237,7 @@ class Store:
     # Previews -------------------------------------------------------------------------------------------------------
 
     def preview(self, key: str) -> bytes | None:
-        """A preview that was kept; None if there is none."""
+        """A stored preview; None if there is none."""
         try:
             with open_regular(files.content_path(self.root / PREVIEWS, key, "")) as stream:
                 return stream.read()
@@ -245,14 +245,14 @@ class Store:
             return None
 
     def keep_preview(self, key: str, content: bytes) -> None:
-        """Keep a small picture of what was scored, where the store can be written; a reader may do so, too."""
+        """Keep a small picture of what was scored, if the store can be written; readers may do so too."""
         with suppress(StoreError):
             write_atomic(files.content_path(self.root / PREVIEWS, key, ""), content)
 
     # Rows -----------------------------------------------------------------------------------------------------------
 
     def rows(self, identities: Iterable[str], details: bool = False) -> dict[tuple[str, str, str], Row]:
-        """All rows of these scorer identities by key; ``details`` are read only on request, they are bulky."""
+        """All rows of these scorer identities by key; ``details`` are large and read only on request."""
         columns = "artifact, identity, inputs, scorer, version, status, value, weight, message, seconds"
         if details:
             columns += ", details"
@@ -272,7 +272,7 @@ class Store:
         return {tuple(key): json.loads(details) for *key, details in self._lookup(query, identities)}
 
     def add_rows(self, rows: Iterable[Row]) -> None:
-        """Write rows in one transaction; a row of the same key is replaced."""
+        """Write rows in one transaction; a row with the same key is replaced."""
         now = _now()
         records = [
             (
@@ -298,7 +298,7 @@ class Store:
     # Runs -----------------------------------------------------------------------------------------------------------
 
     def add_run(self, run: StoredRun) -> None:
-        """Record what a run consists of. A run that is there already keeps its date and takes the new suite text."""
+        """Record what a run consists of. An existing run keeps its date and takes the new suite text."""
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?) "
@@ -313,11 +313,11 @@ class Store:
             )
 
     def run_names(self) -> list[tuple[str, str, str]]:
-        """(name, run id, created) of every run, newest first; of one second, the last that was recorded."""
+        """(name, run id, created) of every run, newest first; within one second, the last recorded first."""
         return list(self._all("SELECT name, run, created FROM runs ORDER BY created DESC, rowid DESC"))
 
     def run(self, name: str) -> StoredRun:
-        """A run by its name or id. StoreError where there is none of that name."""
+        """A run by its name or id. Raises StoreError if there is none."""
         found = list(self._all("SELECT * FROM runs WHERE name = ? OR run = ?", [name, name]))
         if not found:
             known = ", ".join(known for known, *_ in self.run_names()[:5]) or "none yet"
@@ -329,17 +329,17 @@ class Store:
         )
 
     def has_run(self, run: str) -> bool:
-        """Whether there is a run of this id."""
+        """Whether there is a run with this id."""
         return any(self._all("SELECT 1 FROM runs WHERE run = ?", [run]))
 
     def set_notices(self, run: str, notices: Iterable[Notice]) -> None:
-        """What planning a run noticed, in place of what planning it noticed before."""
+        """Replace the notices from planning a run."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM notices WHERE run = ? AND planned", [run])
         self._add_notices(run, notices, planned=True)
 
     def add_notices(self, run: str, notices: Iterable[Notice]) -> None:
-        """What working on a run noticed, beside what is there: a later run need not do that work again."""
+        """Add notices from working on a run: a later run need not repeat that work."""
         self._add_notices(run, notices, planned=False)
 
     def _add_notices(self, run: str, notices: Iterable[Notice], planned: bool) -> None:
@@ -349,7 +349,7 @@ class Store:
                 connection.executemany("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", records)
 
     def notices(self, run: str) -> list[Notice]:
-        """What was noticed of a run, in order; nothing in a store that is older than notices."""
+        """The notices of a run, in order; empty in a store older than notices."""
         if not database.has_table(self._connection, "notices"):
             return []
         query = "SELECT text, names FROM notices WHERE run = ? ORDER BY planned DESC, rowid"
@@ -358,7 +358,7 @@ class Store:
     # Timings and file digests ---------------------------------------------------------------------------------------
 
     def add_timing(self, stage: str, what: str, device: str, items: int, seconds: float) -> None:
-        """Add to the running totals from which `plan` estimates time; written with whatever is written next."""
+        """Add to the running totals from which `plan` estimates time; written with the next write."""
         items_before, seconds_before = self._timings.get((stage, what, device), (0, 0.0))
         self._timings[stage, what, device] = items_before + items, seconds_before + seconds
 
@@ -384,7 +384,7 @@ class Store:
         return next(self._all("SELECT avg(size) FROM artifacts WHERE status = 'ok' AND external = ''"))[0]
 
     def file_digest(self, path: Path) -> str:
-        """SHA-256 of a file, remembered by :func:`remembered_digest`'s rule. Raises OSError."""
+        """SHA-256 of a file, remembered as in :func:`remembered_digest`. Raises OSError."""
         return remembered_digest(path, self._recall_digest, self._keep_digest)
 
     def _recall_digest(self, path: str) -> tuple[str, str] | None:
@@ -402,14 +402,14 @@ class Store:
     def back_up(self) -> None:
         """Copy the database to `store.backup.sqlite`, atomically; `store restore` puts it back.
 
-        A backup that holds the last change stays, whatever the clock says of it.
+        A backup that already has the last change stays, whatever its date.
         """
         backup = self.root / BACKUP
 
         def copy(temporary: Path) -> None:
             target = sqlite3.connect(temporary)
             try:
-                # The file is synced as a whole before it takes its name; until then it may as well be unsafe.
+                # The file is synced as a whole before it is renamed; until then it needs no safety of its own.
                 target.execute("PRAGMA synchronous=OFF")
                 self._connection.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
@@ -437,7 +437,7 @@ class Store:
 
 
 def _last_change_in(backup: Path) -> str | None:
-    """Which change was the last in a backup; None if there is none that can be read."""
+    """The last change in a backup; None if there is no readable backup."""
     try:
         connection = database.open_to_read(backup)
     except StoreError:
@@ -461,7 +461,7 @@ def _size(path: str) -> int | None:
 
 
 def _json(details: dict[str, Any]) -> str:
-    """What adapters and scorers say beside their result; what JSON doesn't know is kept as text."""
+    """What adapters and scorers report beside their result; values unknown to JSON become text."""
     return json.dumps(details, default=str)
 
 

@@ -28,7 +28,7 @@ def _is_one_clear_line(said):
     assert said.count("error") == 1, said
     assert "Traceback" not in said
     assert error.startswith("error: ")
-    assert "full; everything finished before is kept" in error
+    assert "full; everything finished so far is kept" in error
     assert remedy.startswith("  try: free")
 
 

@@ -60,7 +60,7 @@ def test_nothing_is_overwritten(cli: Callable, run: Callable, tmp_path: Path) ->
     (tmp_path / "out/a cat-1.mp4").write_bytes(b"mine")
     result = cli("store", "export", name, "out", "--layout", "vbench")
     assert result.returncode == 3
-    assert "sample 1: out/a cat-1.mp4 is there already, with another content" in result.stderr
+    assert "sample 1: out/a cat-1.mp4 already exists with different content" in result.stderr
     assert (tmp_path / "out/a cat-1.mp4").read_bytes() == b"mine"
     assert (tmp_path / "out/a cat-0.mp4").exists()
 
@@ -77,7 +77,7 @@ def test_names_that_collide_and_files_that_changed_are_left_out(
     result = cli("store", "export", folder.name, "out", "--layout", "vbench")
     assert (result.returncode, result.stdout) == (3, "2 of 4 samples are in out\n")
     for index in range(2):
-        assert f"'a cat' sample {index}: another sample of the run is called 'a cat-{index}.mp4', too" in result.stderr
+        assert f"'a cat' sample {index}: another sample of the run is also called 'a cat-{index}.mp4'" in result.stderr
     for path in (tmp_path / "runs/artifacts").rglob("*.mp4"):
         path.write_bytes(bytes(path.stat().st_size))
     result = cli("store", "export", folder.name, "again", "--layout", "vbench")
