@@ -1,6 +1,6 @@
-"""Videos and images in and out: decode once to uint8 RGB, write atomically, name what is wrong with a bad file.
+"""Reads and writes videos and images: decodes once to uint8 RGB, writes atomically, says what is wrong with a file.
 
-Nothing here imports torch, PyAV or Pillow before a file is touched.
+Nothing here imports torch, PyAV or Pillow before a file is opened.
 """
 
 from nova_bench.video.clip import Clip, MediaInfo

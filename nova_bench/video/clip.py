@@ -1,4 +1,4 @@
-"""What decoding yields."""
+"""The results of decoding."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Clip:
     fps: the stream's average frame rate (what OpenCV reports and VBench uses); None for a still image.
     pix_fmt: how pixels are stored in the file, e.g. ``yuv420p`` (for images Pillow's mode, e.g. ``RGB``).
     frame_count: T.
-    declared_frames: how many frames the container promises; None where it does not say.
+    declared_frames: number of frames that the container declares; None if it doesn't.
     rotation: degrees, counter-clockwise and a multiple of 90, by which the stored frames were turned to stand upright.
     variable_frame_rate: True if the time between frames is not constant, so that ``fps`` is only an average.
     mirrored: True if the turned frames were then mirrored left to right.
-    times: when each frame is shown, in seconds from the first one, [T]; empty for a still image, and if the file has no
-        time stamps.
+    times: when each frame is shown, in seconds from the first one, [T]; empty for a still image or a file without time
+        stamps.
     tick: the container's clock tick in seconds, to which times are rounded; None without times.
-    notes: what a reader of scores must know of the file, without its name, so that equal notes can be counted.
+    notes: what a reader of scores must know about the file, without its name, so that equal notes can be counted.
     """
 
     frames: torch.Tensor
@@ -45,10 +45,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file's header says, without decoding a picture.
+    """Contents of a file's header, read without decoding a picture.
 
     width, height: pixels as stored, before any rotation. fps: None for a still image.
-    frames: None where the container does not say.
+    frames: None if the container doesn't state it.
     """
 
     path: Path

@@ -1,7 +1,7 @@
-"""Decoding in a process of its own: what a file does to a decoder, it does to that process alone.
+"""Decodes files in a separate process, so that a file that breaks the decoder harms only that process.
 
-The process is ended when it makes no progress and replaced when it dies; either is the error of the file it was at.
-Frames come through shared memory that is used again, which is faster than decoding into new memory here.
+The process is killed if it makes no progress, and replaced if it dies; either is an error of the file it was decoding.
+Frames arrive through shared memory that is reused, which is faster than decoding into new memory here.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 ALONE_BYTES = 2**29
-"""A decoded clip larger than this is held alone: the next one is decoded when the caller asks for it."""
+"""A larger decoded clip is held alone: the next one is decoded when the caller asks for it."""
 WHOLE_BYTES = 2**26
-"""A video is handed over whole up to here if nobody needs all of its frames at once."""
+"""A video up to this size is handed over whole, unless all of its frames are needed at once."""
 _CHUNK_BYTES = 2**25
-_KEPT_BYTES = 2**28  # of slots that are free: what is beyond goes back to the system
+_KEPT_BYTES = 2**28  # of free slots: the rest goes back to the system
 _SLICE_SECONDS = 0.5
-_GRACE_SECONDS = 2.0  # after which a process that keeps no deadline of its own is ended
-_START_SECONDS = 60.0  # that a process may take to begin, beside other work
+_GRACE_SECONDS = 2.0  # a process that overruns its own deadline by this much is killed
+_START_SECONDS = 60.0  # within which a process must start, even on a busy machine
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import nova_bench.video.decoder_process as p; \
 p.main(*map(int, sys.argv[2:]))"
 _ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # glibc keeps the memory of a frame for the next one; returned to the system, each frame's would be new.
+    # glibc keeps a frame's memory for the next one; otherwise each frame would need new memory.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
@@ -68,7 +68,7 @@ class _Request:
 
 
 class Decoder:
-    """Decodes files one after the other, in the order in which they are put in, ahead of their being asked for."""
+    """Decodes files one after the other, in the order in which they are put in, before they are asked for."""
 
     def __init__(self, limits: MediaLimits | None = None):
         self._limits = limits or MediaLimits()
@@ -77,10 +77,10 @@ class Decoder:
         self._slots = 0
         self._process: subprocess.Popen | None = None
         self._fresh = True
-        self._second: int | None = None  # slot of the stream that is being read
+        self._second: int | None = None  # slot of the current stream
         self._ended = False
         self.problem = ""
-        """Why files are decoded in this process instead; empty if they are not."""
+        """Why files are decoded in this process instead; empty if they aren't."""
         stride = max(self._limits.max_decoded_megabytes * 2**20, 2 * _CHUNK_BYTES)
         self._stride = -(-stride // mmap.PAGESIZE + 1) * mmap.PAGESIZE
         self._descriptor: int | None = None
@@ -90,13 +90,13 @@ class Decoder:
             self._memory = Memory(self._descriptor, self._stride)
             self._start()
         except OSError as error:
-            self.problem = f"videos are decoded in this process, as another one can't be started: {error}"
+            self.problem = f"videos are decoded in this process, since no other process can be started: {error}"
 
     def put(self, path: Path, *, whole: bool = True, stream: bool = False, max_frames: int | None = None) -> None:
-        """Begin with a file, when those before it are done.
+        """Queue a file for decoding.
 
-        whole: all of its frames are needed at once. stream: they may come in chunks if they are too many for that, or
-        if that isn't needed.
+        whole: all of its frames are needed at once. stream: they may come in chunks if ``whole`` is False or the video
+        is too large.
         """
         slot = self._take_slot()
         message = {
@@ -112,7 +112,7 @@ class Decoder:
         self._send(message)
 
     def get(self) -> Clip | FrameSource | MediaError:
-        """The oldest file that was put in. The next call ends a :class:`FrameSource`, however much of it was read."""
+        """The result for the oldest file. The next call ends a :class:`FrameSource`, however much of it was read."""
         self._leave_stream()
         request = self._waiting[0]
         try:
@@ -131,7 +131,7 @@ class Decoder:
         return self._source(request, reply)
 
     def processor_seconds(self) -> float:
-        """Processor time that the process has taken; 0 where the system doesn't say."""
+        """Processor time of the process; 0 if the system doesn't report it."""
         if self._process is None:
             return 0.0
         try:
@@ -141,7 +141,7 @@ class Decoder:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
-        """End the process. Clips that are held stay."""
+        """End the process. Clips that are in use stay valid."""
         self._end()
         self._waiting.clear()
         if self._descriptor is not None:
@@ -157,7 +157,7 @@ class Decoder:
         import torch
 
         frames = self._frames(reply)
-        # PyTorch holds this array for as long as there is a view of it: then the slot is free again.
+        # PyTorch keeps this array as long as there is a view of it; then the slot is free again.
         weakref.finalize(frames, _release, weakref.ref(self), request.slot).atexit = False
         self._waiting.popleft()
         return Clip(
@@ -178,7 +178,7 @@ class Decoder:
     def _source(self, request: _Request, reply: dict[str, Any]) -> FrameSource:
         second = self._take_slot()
         self._send({"slot": second})
-        request.retried = True  # its first frames are out
+        request.retried = True  # its first frames were already handed over
         self._second = second
         source = FrameSource(
             path=request.path,
@@ -208,7 +208,7 @@ class Decoder:
             self._ended = reply["last"]
 
     def _leave_stream(self) -> None:
-        """Be done with the stream that was handed out, read to its end or not."""
+        """Finish the stream that was handed out, whether or not it was read to its end."""
         if self._second is None:
             return
         request, second, ended = self._waiting.popleft(), self._second, self._ended
@@ -227,7 +227,7 @@ class Decoder:
             return np.frombuffer(self._memory.slot(reply["slot"], size), np.uint8, size).reshape(shape)
         except (OSError, ValueError) as error:
             raise MediaError(
-                f"{self._waiting[0].path}: its {size / 2**20:,.0f} MiB of frames find no room: {error}",
+                f"{self._waiting[0].path}: its {size / 2**20:,.0f} MiB of frames don't fit into memory: {error}",
                 "free memory, or lower media.max_decoded_megabytes",
             ) from error
 
@@ -245,7 +245,7 @@ class Decoder:
             self._free.append(slot)
 
     def _reply(self) -> dict[str, Any]:
-        """The next answer to the oldest request. MediaError for that file, also if the process hangs or dies of it."""
+        """The next answer to the oldest request. Raises MediaError if the file fails or the process hangs or dies."""
         request = self._waiting[0]
         still, seen = 0.0, self._pulse[0]
         while True:
@@ -263,19 +263,19 @@ class Decoder:
             except (EOFError, OSError):
                 self._died(request)
                 continue
-            # Slices are counted, not the clock: a process that was stopped together with this one isn't late.
+            # Time slices are counted, not the clock: a process that was stopped together with this one isn't late.
             still, seen = (still + _SLICE_SECONDS, seen) if self._pulse[0] == seen else (0.0, self._pulse[0])
             if still > self._limits.stall_seconds + (_GRACE_SECONDS if self._ready else _START_SECONDS):
                 self._restart(skip=request)
                 raise stalled(request.path, self._limits)
 
     def _died(self, request: _Request) -> None:
-        """Replace a process that ended by itself; MediaError if it was the file's fault, for all that is known."""
+        """Replace a process that ended by itself. Raises MediaError if the file seems to be the cause."""
         assert self._process is not None, "it answered, or was waited for"
         code = self._process.wait()
         if not self._ready:
             self._end()
-            self.problem = f"videos are decoded in this process: another one ended as it began (exit code {code})"
+            self.problem = f"videos are decoded in this process, since another one ended on start (exit code {code})"
             raise _NoProcess
         again = not self._fresh and not request.retried
         request.retried = True
@@ -284,7 +284,7 @@ class Decoder:
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             raise MediaError(
                 f"{request.path}: the process that decoded it died ({how})",
-                "the file is damaged, or needs more memory than there is; export it again",
+                "the file is damaged, or needs more memory than is available; export it again",
             ) from (MemoryError() if code == -signal.SIGKILL else None)
 
     def _restart(self, skip: _Request | None = None) -> None:
@@ -303,7 +303,7 @@ class Decoder:
         descriptors = (theirs.fileno(), lifeline, self._descriptor, pulse)
         arguments = [json.dumps(sys.path), *map(str, descriptors), str(self._stride)]
         try:
-            # A process group of its own: Ctrl-C in the terminal is for us, and we end the process.
+            # In its own process group: Ctrl-C in the terminal is for us, and we end the process.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, *arguments],
                 pass_fds=descriptors,
@@ -335,7 +335,7 @@ class Decoder:
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._process is not None:
-            with suppress(OSError):  # if it died, its next reply says so
+            with suppress(OSError):  # if it died, the next reply reports it
                 self._commands.send_bytes(json.dumps(message).encode())
 
 
@@ -345,7 +345,7 @@ def _release(reference: weakref.ref[Decoder], slot: int) -> None:
 
 
 def _shared_memory() -> int:
-    """A file of no size that lies in memory, or, where the system has none such, in the folder for temporary ones."""
+    """An empty file in memory or, if the system has no such files, in the temporary folder."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nova_bench")
     with tempfile.TemporaryFile() as file:
@@ -369,8 +369,8 @@ def decode_ahead(
 ) -> Iterator[tuple[Path, Clip | MediaError]]:
     """Yield ``(path, clip)`` in the order of ``paths``, or ``(path, error)`` for a file that can't be decoded.
 
-    At most ``ahead`` clips are decoded or being decoded beyond the one the caller holds; none more are begun beside one
-    of more than half a GiB. ``paths`` is consumed lazily. Closing the iterator drops what is pending.
+    At most ``ahead`` clips are decoded beyond the one that the caller holds, and none beside a clip of more than half a
+    GiB. ``paths`` is consumed lazily. Closing the iterator drops pending files.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, not {ahead}")
@@ -389,12 +389,12 @@ def decode_ahead(
                     return
                 path, outcome = begun.popleft(), decoder.get()
                 assert not isinstance(outcome, FrameSource), "no stream was asked for"
-                # How large the videos are is known only now.
+                # Only now is it known how large the videos are.
                 for following in islice(todo, ahead - len(begun) if decoded_bytes(outcome) <= ALONE_BYTES else 0):
                     decoder.put(following, max_frames=max_frames)
                     begun.append(following)
                 yield path, outcome
-                del outcome  # or the clip would live on while the next one is waited for
+                del outcome  # otherwise the clip would stay alive during the wait for the next one
         finally:
             if decoder is not None:
                 decoder.close()
@@ -403,5 +403,5 @@ def decode_ahead(
 
 
 def decoded_bytes(outcome: Clip | FrameSource | Exception | None) -> int:
-    """Memory of the frames that are held; a stream's don't count."""
+    """Memory of the frames that are held; those of a stream don't count."""
     return outcome.frames.numel() if isinstance(outcome, Clip) else 0

@@ -1,7 +1,7 @@
-"""What runs in a decoder process: files in, frames out into memory that the parent shares. Imports no torch.
+"""The code of a decoder process: files in, frames out into memory shared with the parent. Imports no torch.
 
-Messages are JSON. The parent asks for a file ({"path": ...}) and hands out slots of memory ({"slot": n}). Each chunk of
-a file is an answer, the last one says so; an error ends a file, too.
+Messages are JSON. The parent asks for a file ({"path": ...}) and provides slots of memory ({"slot": n}). Each chunk of
+a file is one answer, and the last one is marked as such; an error also ends a file.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from nova_bench.video.opening import open_frames
 from nova_bench.video.stream import FrameStream
 
 _BASE_BYTES = 2**30
-# A video's decoder holds up to some 33 frames, of 1.5 to 2 bytes a pixel; Pillow a picture's pixels up to five times.
+# A video decoder holds up to 33 frames or so, of 1.5 to 2 bytes per pixel; Pillow a picture's pixels up to five times.
 _BYTES_PER_FRAME_PIXEL, _BYTES_PER_PIXEL = 64, 20
 _FIRST_FRAMES = 16
-"""Room for that many frames where the container doesn't say how many it has."""
+"""Room for this many frames if the container doesn't declare their number."""
 
 
 def main(commands: int, lifeline: int, memory: int, pulse: int, stride: int) -> None:
-    """Serve files until the parent is gone. The arguments are file descriptors, and the distance between slots."""
+    """Serve files until the parent is gone. The arguments are file descriptors and the distance between slots."""
     _end_with_parent(lifeline)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
-        # Where memory runs out, the system ends this process before any other.
+        # If memory runs out, the system ends this process before any other.
         Path("/proc/self/oom_score_adj").write_text("1000")
     server = _Server(Connection(commands), Memory(memory, stride), mmap.mmap(pulse, mmap.PAGESIZE))
-    import numpy  # noqa: F401  the first file doesn't wait for it
+    import numpy  # noqa: F401  so that the first file doesn't wait for it
 
     server.send({"ready": True})
     try:
@@ -51,7 +51,7 @@ def main(commands: int, lifeline: int, memory: int, pulse: int, stride: int) -> 
 
 
 def _end_with_parent(lifeline: int) -> None:
-    """Have the kernel end this process when the other end of a pipe closes, even if a decoder never comes back."""
+    """Let the kernel end this process when the other end of a pipe closes, even if a decoder never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
@@ -72,7 +72,7 @@ class Memory:
         self._maps: dict[int, mmap.mmap] = {}
 
     def slot(self, index: int, size: int) -> mmap.mmap:
-        """The memory of a slot, of at least ``size`` bytes. OSError where there is no room for it."""
+        """The memory of a slot, of at least ``size`` bytes. Raises OSError if there is no room for it."""
         found = self._maps.get(index)
         if found is None or len(found) < size:
             size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -95,7 +95,7 @@ class Memory:
 
 
 class _Server:
-    """One file after the other."""
+    """Serves one file after the other."""
 
     def __init__(self, commands: Connection, memory: Memory, pulse: mmap.mmap):
         self._commands, self._memory = commands, memory
@@ -144,7 +144,7 @@ class _Server:
 
 
 class _Chunk:
-    """Frames on their way into a slot: all of a video's while they fit, else as many as a chunk of a stream has."""
+    """Frames being written to a slot: all of a video's if they fit, else as many as a stream's chunk has."""
 
     def __init__(self, memory: Memory, stream: FrameStream, request: dict[str, Any], limits: MediaLimits):
         self._memory, self._limits, self._path = memory, limits, stream.path
@@ -152,7 +152,7 @@ class _Chunk:
         self._frame_bytes = stream.height * stream.width * 3
         most, whole = limits.max_decoded_megabytes * 2**20, request["whole_bytes"]
         if stream.fps is None:
-            whole = most  # an animation's rate is known at its end, and some scorers need it at the beginning
+            whole = most  # an animation's rate is known at its end, but some scorers need it at the start
         declared, self._streams = stream.declared_frames, request["chunk_bytes"] is not None
         asked = request["max_frames"] or limits.max_frames
         self._expected = min(declared or _FIRST_FRAMES, asked)
@@ -162,14 +162,14 @@ class _Chunk:
             self._to_stream()
 
     def begin(self, slot: int) -> None:
-        """Fill that slot from now on."""
+        """Fill this slot from now on."""
         self._slot, self._count = slot, 0
         self._times: list[Fraction | None] = []
         self._make_room(min(self._expected, self._capacity))
 
     @property
     def full(self) -> bool:
-        """Whether the slot is to be sent before another frame comes."""
+        """Whether the slot must be sent before another frame comes."""
         if self._count < self._capacity:
             return False
         self._to_stream()
@@ -184,7 +184,7 @@ class _Chunk:
         self._count += 1
 
     def message(self, stream: FrameStream, last: bool) -> dict[str, Any]:
-        """What the parent must know of the frames, and of the video so far."""
+        """What the parent must know about the frames and about the video so far."""
         known = [time for time in self._times if time is not None]
         times = [[time.numerator, time.denominator] for time in known] if len(known) == len(self._times) else []
         rates = {"fps": stream.fps, "tick": stream.tick}
@@ -212,7 +212,7 @@ class _Chunk:
     def _make_room(self, count: int) -> None:
         import numpy as np
 
-        self._frames: np.ndarray = np.empty((0, *self._shape), np.uint8)  # a slot that is held can't be given back
+        self._frames: np.ndarray = np.empty((0, *self._shape), np.uint8)  # a slot in use can't be returned
         try:
             memory = self._memory.slot(self._slot, max(1, count) * self._frame_bytes)
         except (OSError, ValueError) as error:
@@ -222,9 +222,9 @@ class _Chunk:
 
 
 def _errno(error: BaseException | None) -> int | None:
-    """Number of the system's error that is behind one; FFmpeg's own, which speak of the file, don't count.
+    """Number of the system error behind an error; FFmpeg's own numbers, which concern the file, don't count.
 
-    Memory that ran out is the machine's state, whoever noticed it.
+    Running out of memory is a state of the machine, whoever reports it.
     """
     while error is not None:
         if isinstance(error, MemoryError):
@@ -236,5 +236,5 @@ def _errno(error: BaseException | None) -> int | None:
 
 
 def _most_bytes(limits: MediaLimits) -> int:
-    """Memory of its own that a decoder may take, in bytes."""
+    """Memory in bytes that a decoder may take for itself."""
     return _BASE_BYTES + max(_BYTES_PER_FRAME_PIXEL * limits.max_frame_pixels, _BYTES_PER_PIXEL * limits.max_pixels)

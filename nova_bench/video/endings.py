@@ -1,8 +1,8 @@
-"""Whether a file ends early, by what its structure promises: boxes, chunks, pages and packets that reach past its end.
+"""Detects files that end early: boxes, chunks, pages and packets that extend past the end of the file.
 
 Only lengths are read, never pictures. Some cuts leave no trace: an MPEG transport stream between two packets, an MPEG
-program stream, a fragmented MP4 between two fragments, a Matroska file of a live recording between two clusters. Such a
-file looks like a shorter one, unless its header states a duration (see :mod:`nova_bench.video.stream`).
+program stream, a fragmented MP4 between two fragments, a Matroska live recording between two clusters. Such a file
+looks like a shorter one, unless its header states a duration (see :mod:`nova_bench.video.stream`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OGG_PAGE = 65_307
 
 
 def ends_early(path: Path, format_name: str) -> str | None:
-    """Why the file must have been longer, as the end of a sentence; None if nothing says so.
+    """Why the file must have been longer, as the end of a sentence; None if there is no sign of it.
 
     ``format_name`` is one of :mod:`nova_bench.video.formats`. Raises OSError.
     """
@@ -45,7 +45,7 @@ def _number(stream: BinaryIO, position: int, length: int, order: Literal["little
 
 
 def _mp4(stream: BinaryIO, size: int) -> str | None:
-    """Boxes (ISO/IEC 14496-12, sec. 4.2). Bytes after the last box that are none are somebody's padding."""
+    """Boxes (ISO/IEC 14496-12, sec. 4.2). Bytes after the last box that aren't a box are padding."""
     position, kind = 0, b""
     while position < size:
         stream.seek(position)
@@ -81,7 +81,7 @@ def _matroska(stream: BinaryIO, size: int) -> str | None:
         if length is None:
             if identity != _EBML_CLUSTER:
                 return None
-            position = start  # its blocks follow as elements of the same walk
+            position = start  # its blocks are read as the next elements
             continue
         if start + length > size:
             return _beyond("last element", start + length, size)
@@ -145,7 +145,7 @@ def _flv(stream: BinaryIO, size: int) -> str | None:
 
 
 def _ogg(stream: BinaryIO, size: int) -> str | None:
-    """The last page is whole and says that its stream ends (RFC 3533, sec. 6)."""
+    """The last page must be complete and mark the end of its stream (RFC 3533, sec. 6)."""
     start = max(0, size - 2 * _OGG_PAGE)
     stream.seek(start)
     tail = stream.read()
@@ -195,7 +195,7 @@ def _y4m(stream: BinaryIO, size: int) -> str | None:
         stream.seek(position)
         frame = stream.readline(1_024)
         if not frame.startswith(b"FRAME"[: len(frame)]):
-            return None  # damage inside is the decoder's to find
+            return None  # the decoder finds damage inside
         position += len(frame) + length
     return _beyond("last frame", position, size) if position > size else None
 
@@ -231,14 +231,14 @@ def _gif(stream: BinaryIO, size: int) -> str | None:
                 return missing
             stream.seek(_colours(descriptor[8]) + 1, os.SEEK_CUR)
         else:
-            return None  # damage inside is the decoder's to find
+            return None  # the decoder finds damage inside
         while (length := stream.read(1)) not in (b"", b"\0"):
             stream.seek(length[0], os.SEEK_CUR)
     return missing
 
 
 def _colours(flags: int) -> int:
-    """Bytes of the colour table that a descriptor's flags announce."""
+    """Bytes of the colour table, according to a descriptor's flags."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
@@ -252,7 +252,7 @@ def _jpeg(stream: BinaryIO, size: int) -> str | None:
         if len(header) < 4:
             return missing
         if header[0] != 0xFF:
-            return None  # damage inside is the decoder's to find
+            return None  # the decoder finds damage inside
         if header[1] == 0xFF:
             position += 1  # fill bytes
         elif header[1] == 0xD9:

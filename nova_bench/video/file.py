@@ -1,4 +1,4 @@
-"""One video or picture file: its content decides which reader opens it."""
+"""Opens one video or picture file with the reader that its content requires."""
 
 from __future__ import annotations
 

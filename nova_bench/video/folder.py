@@ -1,4 +1,4 @@
-"""Which files of a folder are videos or images, and what becomes of everything else in it: nothing goes unsaid."""
+"""Finds the videos or images in a folder, and lists every other entry with the reason why it is left out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nova_bench.core.notices import listed
 from nova_bench.core.visible_text import visible
 
 HIDDEN = "hidden"
-TYPE = "of a type that is not taken"
-BROKEN_LINK = "link to nothing"
-LOOP = "link to a folder that is searched anyway"
+TYPE = "of an unsupported type"
+BROKEN_LINK = "broken link"
+LOOP = "link to a folder that is already searched"
 UNREADABLE = "folder that can't be read"
 NO_TEXT = "name that is not UTF-8"
 SPECIAL = "neither file nor folder"
@@ -24,11 +24,11 @@ SUFFIXES_NAMED = 5
 
 @dataclass
 class FolderListing:
-    """What a folder holds, sub-folders and linked folders included; paths are relative to it and in order.
+    """The contents of a folder, including sub-folders and linked folders; paths are relative to it and in order.
 
-    ``files`` are those with one of the suffixes asked for. A link to nothing and a pipe of such a name are among them:
-    each is a sample that fails, not one that was never there. ``left_out`` has every other entry with its reason; what
-    lies in a folder that is left out is not listed by itself.
+    ``files`` have one of the requested suffixes. They include broken links and pipes of such a name: each is a sample
+    that fails, not one that never existed. ``left_out`` has every other entry with its reason; the contents of a folder
+    that is left out aren't listed separately.
     """
 
     folder: Path
@@ -36,11 +36,11 @@ class FolderListing:
     left_out: dict[Path, str] = field(default_factory=dict)
 
     def sentence(self, what: str) -> str:
-        """``3 of 9 entries WHAT: ...``, for a folder of which something is left out."""
+        """``3 of 9 entries WHAT: ...``, for a folder with entries that are left out."""
         return f"{len(self.left_out)} of {len(self.files) + len(self.left_out)} entries {what}: {self.summary()}"
 
     def summary(self) -> str:
-        """How many entries are left out for which reason, with the first few names; empty if there are none."""
+        """How many entries are left out for each reason, with the first few names; empty if there are none."""
         counts = Counter(self.left_out.values())
         return ", ".join(f"{count} {self._reason(reason)} ({self._names(reason)})" for reason, count in counts.items())
 
@@ -62,8 +62,8 @@ class FolderListing:
 def list_media(folder: Path, suffixes: Collection[str], without: Path | None = None) -> FolderListing:
     """Search a folder for files with one of ``suffixes`` (lower case; names may be in any).
 
-    Links to folders are followed. Each folder is entered once, whatever leads to it, its own place first; ``without``
-    is a folder inside that is no part of it. Raises OSError if ``folder`` itself can't be read.
+    Links to folders are followed. Each folder is entered once, however many links lead to it, its own place first;
+    ``without`` is a folder inside that isn't part of it. Raises OSError if ``folder`` itself can't be read.
     """
     listing = FolderListing(folder)
     seen = {_identity(place) for place in (folder.resolve(), *folder.resolve().parents)}
@@ -84,7 +84,7 @@ def list_media(folder: Path, suffixes: Collection[str], without: Path | None = N
 def _search(
     listing: FolderListing, inside: Path, suffixes: Collection[str], seen: set[tuple[int, int]], apart: object
 ) -> list[Path]:
-    """Search one folder and those that really lie in it; returns links to folders, to be entered later."""
+    """Search one folder and its real sub-folders; returns links to folders, to be entered later."""
     linked: list[Path] = []
     waiting = [inside]
     while waiting:
@@ -125,7 +125,7 @@ def _is_text(name: str) -> bool:
 
 
 def _kind(entry: os.DirEntry) -> str:
-    """What an entry, or what it links to, is: ``folder``, ``file``, ``special`` or ``nothing``."""
+    """The type of an entry, or of what it links to: ``folder``, ``file``, ``special`` or ``nothing``."""
     try:
         mode = entry.stat().st_mode
     except OSError:
@@ -136,7 +136,7 @@ def _kind(entry: os.DirEntry) -> str:
 
 
 def _enter(listing: FolderListing, place: Path, seen: set[tuple[int, int]], apart: object) -> bool:
-    """Whether a folder is to be searched: not if it was, and not if it is no part of this one."""
+    """Whether to search a folder: not if it was searched before, and not if it isn't part of this one."""
     try:
         identity = _identity(listing.folder / place)
     except OSError:

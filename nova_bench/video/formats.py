@@ -1,4 +1,4 @@
-"""Which formats are read. The content decides among them; a name only raises the expectation.
+"""The formats that are read. The content decides which one a file has; its name only suggests one.
 
 Everything else is refused before a decoder sees it: playlists and other texts that make FFmpeg open further files, and
 PostScript, for which Pillow starts a program.
@@ -17,7 +17,7 @@ PICTURES = {
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
 }
-"""Names of picture formats, animated ones among them, and the suffixes they go by."""
+"""Names of picture formats, including animated ones, and their suffixes."""
 VIDEOS = {
     "MP4": (".mp4", ".m4v", ".mov", ".3gp", ".3g2"),
     "Matroska": (".mkv", ".webm"),
@@ -29,11 +29,11 @@ VIDEOS = {
     "Ogg": (".ogv", ".ogg"),
     "Y4M": (".y4m",),
 }
-"""Names of video formats and the suffixes they go by."""
+"""Names of video formats and their suffixes."""
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in PICTURES.values() for suffix in suffixes)
 VIDEO_SUFFIXES = frozenset(suffix for suffixes in VIDEOS.values() for suffix in suffixes)
 MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-"""Suffixes of files that are looked at, in lower case."""
+"""Suffixes of files that are read, in lower case."""
 
 DEMUXERS = {
     "mov,mp4,m4a,3gp,3g2,mj2": "MP4",
@@ -59,13 +59,13 @@ PILLOW = {
 }
 """Name of a picture format -> Pillow's names for it."""
 HEAD = 64
-"""Bytes at a file's beginning that tell what kind of picture it is."""
+"""Number of bytes at the start of a file that identify the picture format."""
 
 
 def picture_format(head: bytes) -> str | None:
-    """Name of the picture format that a file's first bytes state; None for a video or anything else.
+    """Name of the picture format according to a file's first bytes; None for a video or anything else.
 
-    An AVIF sequence (brand ``avis``) is a video, in a container that is MP4's.
+    An AVIF sequence (brand ``avis``) is a video in an MP4-like container.
     """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
@@ -95,13 +95,13 @@ def _is_avif(head: bytes) -> bool:
 
 
 def expected_format(path: Path) -> str | None:
-    """Name of the format that a file's suffix promises; None if it promises none that is read."""
+    """Name of the format that a file's suffix suggests; None if that format isn't read."""
     suffix = path.suffix.lower()
     formats = {**PICTURES, **VIDEOS}
     return next((name for name, suffixes in formats.items() if suffix in suffixes), None)
 
 
 def mismatch(path: Path, found: str) -> str | None:
-    """The note for a file whose content is of another format than its name says."""
+    """The note for a file whose content doesn't match its suffix."""
     expected = expected_format(path)
     return None if expected in (found, None) else f"the name says {expected}, the content is {found}"

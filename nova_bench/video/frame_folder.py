@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLDER_FPS = "folder_fps"
-"""In the details of an artifact that is a folder of frames: its frames per second."""
+"""Key in the details of an artifact that is a folder of frames: its frames per second."""
 _NUMBER = re.compile(r"[0-9]+")
 _LEAST_FRAMES = 3
-"""Fewer pictures with consecutive numbers are no sign of a video."""
+"""Fewer pictures with consecutive numbers aren't taken for a video."""
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The pictures right inside a folder, in the order of their names' numbers. Raises OSError.
+    """The pictures directly inside a folder, in the order of their names' numbers. Raises OSError.
 
-    A TIFF of several pages is none of them: it is a video of its own.
+    A TIFF with several pages isn't included: it is a video of its own.
     """
     names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return in_order(p for p in names if not p.name.startswith(".") and not p.is_dir() and not has_pages(p))
 
 
 def has_pages(path: Path) -> bool:
-    """Whether a file is a TIFF of several pages."""
+    """Whether a file is a TIFF with several pages."""
     if path.suffix.lower() not in PICTURES["TIFF"] or not is_regular(path):
         return False
     try:
         return (probe(path, MediaLimits(folder_fps=1)).frames or 1) > 1
     except MediaError:
-        return False  # whoever reads it learns why
+        return False  # reading it will report why
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
-    """Names with numbers in the order of the numbers: 2 before 10."""
+    """Sort names with numbers by number: 2 before 10."""
     return sorted(paths, key=lambda path: (_natural(path.name), path.name))
 
 
@@ -56,7 +56,7 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
 def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream]:
     """Open the pictures of a folder as the frames of a video, at ``limits.folder_fps``. Raises MediaError.
 
-    A picture that can't be read ends it, as a damaged frame ends any video. Of an animation the first frame counts.
+    A picture that can't be read ends it, as a damaged frame ends any video. Of an animation, the first frame counts.
     """
     with any_error_as_media_error(folder):
         files = frame_files(folder)
@@ -99,8 +99,8 @@ def folder_digest(folder: Path, fps: Fraction, file_digest: Callable[[Path], str
 
 
 def with_frame_folders(file_digest: Callable[[Path], str], limits: MediaLimits) -> Callable[[Path], str]:
-    """``file_digest``, except that a folder, and a TIFF of several pages, is digested as a video with a rate if the
-    ``limits`` say that it is one."""
+    """``file_digest``, except that a folder or a TIFF with several pages is digested as a video with a rate if the
+    ``limits`` treat it as one."""
     if limits.folder_fps is None:
         return file_digest
     fps = Fraction(str(limits.folder_fps))
@@ -108,7 +108,7 @@ def with_frame_folders(file_digest: Callable[[Path], str], limits: MediaLimits) 
 
 
 def numbering_notes(files: Sequence[Path]) -> list[str]:
-    """What is odd about the numbers of frames in order: gaps, numbers that stand there twice, names without any."""
+    """Irregularities in the frames' numbers: gaps, repeated numbers, names without a number."""
     numbers = [_last_number(path) for path in files]
     known = [number for number in numbers if number is not None]
     notes = []
@@ -122,8 +122,8 @@ def numbering_notes(files: Sequence[Path]) -> list[str]:
 
 
 def like_frames(files: Sequence[Path]) -> list[Path]:
-    """Pictures of one folder, in order, if their names are like those of a video's frames: consecutive numbers behind
-    one and the same text; else nothing."""
+    """The pictures of one folder, in order, if their names look like a video's frames: consecutive numbers after the
+    same text; else an empty list."""
     if len(files) < _LEAST_FRAMES:
         return []
     files = in_order(files)

@@ -1,4 +1,4 @@
-"""Still and animated pictures with Pillow."""
+"""Reads still and animated pictures with Pillow."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from nova_bench.video.stream import (
 if TYPE_CHECKING:
     import numpy as np
 
-# One 8-bit value per channel, or a palette of such: what converts to RGB without a choice of range.
+# One 8-bit value per channel, or a palette of these: modes that convert to RGB without a choice of range.
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"})
 _ORIENTATION_TAG = 0x0112
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG"})
-_LARGEST_DENOMINATOR = 65_535  # of a delay in APNG, which Pillow gives in milliseconds as a float
+_LARGEST_DENOMINATOR = 65_535  # for a delay in APNG, which Pillow gives in milliseconds as a float
 _OPENING = threading.Lock()
 
 
 @contextmanager
 def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Iterator[FrameStream]:
-    """Open a picture of the format ``name``: a still one as a video of one frame without a rate; GIF, WebP and APNG
-    as the animations they are. Alpha is dropped, as ``cv2.imread`` does.
+    """Open a picture of the format ``name``: a still picture as a video of one frame without a rate; GIF, WebP and APNG
+    as animations. Alpha is dropped, as ``cv2.imread`` does.
 
-    Of a JPEG with further pictures (MPO) the primary one is read, of a TIFF the first page, unless
-    ``limits.folder_fps`` says that pictures are frames: then its pages are those of a video. See
+    For a JPEG with further pictures (MPO) the primary one is read, for a TIFF the first page. If ``limits.folder_fps``
+    says that pictures are frames, a TIFF's pages are the frames of a video. See
     :func:`nova_bench.video.stream.open_frames`.
     """
     deadline = Deadline(path, limits)
@@ -58,7 +58,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Ite
 
 
 def probe_picture(path: Path, name: str, limits: MediaLimits) -> MediaInfo:
-    """Header of a picture. An animation's rate is the one of its first frame. Raises :class:`MediaError`."""
+    """Read a picture's header. An animation's rate is that of its first frame. Raises :class:`MediaError`."""
     with any_error_as_media_error(path), _open(path, name, limits) as image:
         indices = _frames_of(image, limits)
         duration = _seconds(image, limits) if len(indices) > 1 else Fraction(0)
@@ -77,7 +77,7 @@ def _open(path: Path, name: str, limits: MediaLimits) -> Any:
     from PIL import Image
 
     with _OPENING:
-        # Pillow has a limit of its own for the whole process; ours is checked as soon as the header is read.
+        # Pillow has a limit for the whole process; ours is checked as soon as the header is read.
         most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             image = Image.open(path, formats=PILLOW[name])
@@ -98,7 +98,7 @@ def _open(path: Path, name: str, limits: MediaLimits) -> Any:
 
 
 class _Picture:
-    """One picture file on its way through Pillow."""
+    """One picture file being read with Pillow."""
 
     def __init__(self, path: Path, name: str, image: Any, limits: MediaLimits, deadline: Deadline, whole: bool):
         self._path, self._image, self._limits, self._deadline = path, image, limits, deadline
@@ -163,7 +163,7 @@ class _Picture:
         self._opened.variable_frame_rate = len(set(durations)) > 1
 
     def _rate(self, count: int) -> None:
-        # The first frame is read before there is a stream to tell.
+        # The first frame is read before the stream exists.
         if opened := getattr(self, "_opened", None):
             opened.fps = count / self._total
 
@@ -177,7 +177,7 @@ class _Picture:
         return np.asarray(ImageOps.exif_transpose(self._image).convert("RGB"))
 
     def _judge(self, index: int, error: Exception | None) -> None:
-        """Raise for a picture that is cut off or damaged; a note does for an animation, if the limits allow."""
+        """Raise for a cut or damaged picture; an animation gets a note instead, if the limits allow it."""
         if index and not self._still and self._limits.allow_truncated:
             self._opened.notes.append(CUT_NOTE)
         elif self._cut:
@@ -187,10 +187,10 @@ class _Picture:
 
 
 def _frames_of(image: Any, limits: MediaLimits) -> range:
-    """Indices of the frames that are shown: one of a still picture, whatever else the file holds."""
+    """Indices of the frames that are shown: a still picture has one, whatever else the file contains."""
     several = image.format in _ANIMATED or _is_of_pages(image, limits)
     count = getattr(image, "n_frames", 1) if several else 1
-    # APNG: the picture for programs that know no animation is a frame only if it says so.
+    # APNG: the picture for programs without animation support is a frame only if the file says so.
     first = 1 if count > 1 and image.info.get("default_image") else 0
     return range(first, count)
 
@@ -200,7 +200,7 @@ def _is_of_pages(image: Any, limits: MediaLimits) -> bool:
 
 
 def _seconds(image: Any, limits: MediaLimits) -> Fraction:
-    """How long the current frame is shown, exactly as stored; pages have the rate that the limits give."""
+    """How long the current frame is shown, exactly as stored; pages have the rate in the limits."""
     if _is_of_pages(image, limits):
         return 1 / Fraction(str(limits.folder_fps))
     seconds = Fraction((image.info.get("duration") or 0) / 1000)

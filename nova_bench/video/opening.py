@@ -1,4 +1,4 @@
-"""Frames one by one, from a file or from a folder of pictures."""
+"""Opens a file or a folder of pictures for reading frame by frame."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def open_frames(
 ) -> Iterator[FrameStream]:
     """Open a video or picture for reading frame by frame.
 
-    ``whole`` says that all frames are wanted: a file that ends early is then refused before any is decoded. Without
-    it, only a caller who reads to the end learns of that. Raises :class:`MediaError`, also for whatever a decoder
-    raises while frames are read, and no other exception.
+    ``whole`` says that all frames are wanted: a file that ends early is then refused before any frame is decoded.
+    Otherwise only a caller who reads to the end finds out. Raises :class:`MediaError` and no other exception, also for
+    whatever a decoder raises while frames are read.
     """
     limits = limits or MediaLimits()
     if limits.folder_fps is not None and Path(path).is_dir():

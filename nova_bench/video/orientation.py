@@ -1,4 +1,4 @@
-"""From stored pixels to an upright picture: all eight ways in which a file can say that it was held."""
+"""Turns stored pixels into an upright picture, for all eight orientations that a file can state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Orientation:
-    """Degrees counter-clockwise by which stored pixels are turned, a multiple of 90; then mirrored left to right."""
+    """Degrees counter-clockwise, a multiple of 90, by which stored pixels are turned; then mirrored left to right."""
 
     rotation: int = 0
     mirrored: bool = False
@@ -49,7 +49,7 @@ EXIF = {
 
 
 def orientation_of(frame: Any) -> Orientation:
-    """The orientation that a decoded frame's display matrix states; none for an oblique angle, as in OpenCV.
+    """The orientation in a decoded frame's display matrix; none for an oblique angle, as in OpenCV.
 
     The matrix is 3x3 in fixed point (ISO/IEC 14496-12, sec. 6.2.2).
     """
@@ -62,5 +62,5 @@ def orientation_of(frame: Any) -> Orientation:
     size = max(map(abs, (a, b, c, d)))
     if size == 0:
         return Orientation()
-    # Angles are written as rounded sines and cosines: a right angle's zero may be a few units off.
+    # Angles are stored as rounded sines and cosines: a right angle's zero may be a few units off.
     return _MATRICES.get(tuple(round(value / size, 3) for value in (a, b, c, d)), Orientation())

@@ -1,4 +1,4 @@
-"""Videos with PyAV, to the very RGB values that OpenCV and decord deliver."""
+"""Reads videos with PyAV, with exactly the RGB values of OpenCV and decord."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nova_bench.video.stream import (
 if TYPE_CHECKING:
     import numpy as np
 
-# Containers whose header states a duration. FFmpeg estimates that of the others from what is there, or from a bit rate.
+# Containers whose header states a duration. For others, FFmpeg estimates it from the content or a bit rate.
 _STATE_DURATION = frozenset({"Matroska", "FLV", "WMV"})
 _OPENING_SECONDS = 20.0
 
@@ -44,7 +44,7 @@ def open_video(path: Path, limits: MediaLimits, whole: bool) -> Iterator[FrameSt
 
 
 def probe_video(path: Path, limits: MediaLimits) -> MediaInfo:
-    """Header of a video. Raises :class:`MediaError`."""
+    """Read a video's header. Raises :class:`MediaError`."""
     with _opened(path, limits) as container:
         stream = _video_stream(container, path)
         codec = stream.codec_context
@@ -65,7 +65,7 @@ def _opened(path: Path, limits: MediaLimits) -> Iterator[Any]:
 
     try:
         container = av.open(
-            # With the protocol stated, a name can't be taken for an address of another one.
+            # With an explicit protocol, a file name can't be taken for a URL.
             f"file:{path}",
             options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"},
             metadata_errors="replace",
@@ -84,22 +84,22 @@ def _opened(path: Path, limits: MediaLimits) -> Iterator[Any]:
 def _not_opened(path: Path, error: Exception) -> MediaError:
     expected = expected_format(path)
     if expected in PICTURES:
-        return MediaError(f"{path}: cannot be read as an image: its content is no {expected}", COPY_AGAIN)
+        return MediaError(f"{path}: cannot be read as an image: its content is not {expected}", COPY_AGAIN)
     reason = getattr(error, "strerror", None) or type(error).__name__
     return MediaError(
         f"{path}: cannot be opened as video: {reason}",
-        f"the file is no {expected or 'video of a known format'}, or its index is missing because the writer was "
+        f"the file is not {expected or 'a video of a known format'}, or its index is missing because the writer was "
         "interrupted; export it again",
     )
 
 
 class _Decoding:
-    """One video on its way through the decoder, with what is needed to judge whether it is whole."""
+    """One video being decoded, and what is needed to judge whether it is complete."""
 
     def __init__(self, path: Path, container: Any, limits: MediaLimits, deadline: Deadline, whole: bool):
         self._path, self._container, self._limits, self._deadline = path, container, limits, deadline
         self._format = _format_name(path, container)
-        # Stream attributes are read while the container is open: PyAV does not guard them afterwards.
+        # Stream attributes are read while the container is open: PyAV doesn't guard them afterwards.
         self._video = video = _video_stream(container, path, self._format == "AVIF")
         check_size(path, video.codec_context.width, video.codec_context.height, limits, still=False)
         self._rate = _average_rate(video)
@@ -117,7 +117,7 @@ class _Decoding:
         """When the last packet of any stream ends."""
 
     def stream(self) -> FrameStream:
-        """The stream, with its first frame decoded: only a frame says how it is to be turned."""
+        """The stream, with its first frame decoded: only a frame states its orientation."""
         video = self._video
         frames = self._shown()
         with any_error_as_media_error(self._path):
@@ -140,20 +140,20 @@ class _Decoding:
         return self._opened
 
     def _shown(self) -> Iterator[tuple[np.ndarray, Fraction | None]]:
-        """Upright pictures with their times from the first one; judges the file after the last."""
+        """Upright pictures with their times from the first one; judges the file after the last one."""
         from av.video.reformatter import VideoReformatter
 
-        reformatter = VideoReformatter()  # one for all: `frame.to_ndarray(format=...)` sets a new one up each time
+        reformatter = VideoReformatter()  # reused: `frame.to_ndarray(format=...)` sets up a new one each time
         first = previous = rotation = None
         steps: list[int] = []
         for frame in self._whole_frames():
             check_size(self._path, frame.width, frame.height, self._limits, still=False)
             rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
-            # PyAV's side data refers back to the frame, which then lives until cycles are collected: one look will do.
+            # PyAV's side data refers back to the frame, which then lives until cycles are collected: read it only once.
             if self._count == 0 or frame.rotation != rotation:
                 self._orientation, rotation = orientation_of(frame), frame.rotation
             self._count += 1
-            # AVI has one rate and no times; those of its packets say when they are decoded, not when they are shown.
+            # AVI has one rate and no times; its packets' times say when they are decoded, not when they are shown.
             pts = self._count - 1 if self._format == "AVI" and self._rate else frame.pts
             time = None
             if pts is not None:
@@ -177,12 +177,12 @@ class _Decoding:
         return Fraction(frame.time_base or self._video.time_base)
 
     def _whole_frames(self) -> Iterator[Any]:
-        """Frames that decode without error; packets and frames that don't are counted and passed over."""
+        """Frames that decode without error; faulty packets and frames are counted and skipped."""
         import av
 
         video = self._video
         video.thread_type = "AUTO"
-        # Pictures of more pixels than that are refused inside the decoder, before it makes room for them.
+        # The decoder itself refuses larger pictures, before it allocates memory for them.
         with suppress(av.FFmpegError, ValueError):
             video.codec_context.options = {"max_pixels": str(self._limits.max_frame_pixels)}
         packets = self._container.demux()
@@ -208,7 +208,7 @@ class _Decoding:
             except av.FFmpegError:
                 self._damaged += 1
                 if packet is None:
-                    return  # a decoder that can't be flushed never will be
+                    return  # a decoder that can't be flushed once never can
                 continue
             self._damaged += sum(frame.is_corrupt for frame in frames)
             yield from (frame for frame in frames if not frame.is_corrupt)
@@ -221,7 +221,7 @@ class _Decoding:
             self._last_packet = end if self._last_packet is None else max(end, self._last_packet)
 
     def _judge(self) -> None:
-        """Raise for a file that is not whole; a note takes the error's place if the limits allow such files."""
+        """Raise for an incomplete file; if the limits allow such files, add a note instead."""
         if self._count == 0:
             raise MediaError(
                 f"{self._path}: no frame could be decoded", "the file is damaged or empty; export it again"
@@ -245,7 +245,7 @@ class _Decoding:
             return f"cut off: {float(self._end):.2f} of {float(self._seconds):.2f} s are there"
         if self._duration and self._last_packet is not None:
             lacking = self._duration - self._last_packet
-            # A duration counts from zero or from the first packet, and the last packets of sound may be trimmed.
+            # A duration counts from zero or from the first packet, and the last audio packets may be trimmed.
             if lacking > 2 / fps + Fraction(1, 5):
                 return f"cut off: {float(self._last_packet):.2f} of {float(self._duration):.2f} s are there"
         return None
@@ -261,7 +261,7 @@ def _format_name(path: Path, container: Any) -> str:
 
 
 def _video_stream(container: Any, path: Path, sequence: bool = False) -> Any:
-    """The first picture stream that is not an attached cover image."""
+    """The first picture stream that isn't an attached cover image."""
     from av.stream import Disposition
 
     found = [
@@ -270,7 +270,7 @@ def _video_stream(container: Any, path: Path, sequence: bool = False) -> Any:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None
     ]
     if found:
-        # An AVIF sequence also has its first picture as a still, as a stream of its own.
+        # An AVIF sequence also has its first picture as a still, in a stream of its own.
         return max(found, key=lambda stream: stream.frames) if sequence else found[0]
     raise MediaError(f"{path}: has no video stream", "audio or subtitles alone cannot be scored; name a video file")
 
@@ -281,9 +281,9 @@ def _average_rate(stream: Any) -> Fraction | None:
 
 
 def _declared_frames(stream: Any) -> int | None:
-    """Frames the container promises to show, or None.
+    """Number of frames that the container declares as shown, or None.
 
-    An MP4 that was cut without re-encoding keeps hidden samples before its edit list's start: they are in the sample
+    An MP4 that was cut without re-encoding keeps hidden samples before its edit list's start. They are in the sample
     count but never shown, so its index decides.
     """
     if stream.frames:
@@ -296,7 +296,7 @@ def _declared_frames(stream: Any) -> int | None:
 
 
 def _declared_seconds(stream: Any) -> Fraction | None:
-    """Matroska's per-stream DURATION tag (``HH:MM:SS.fraction``): if no frame count is kept it reveals a cut."""
+    """Matroska's per-stream DURATION tag (``HH:MM:SS.fraction``), which reveals a cut if there is no frame count."""
     value = stream.metadata.get("DURATION", "")
     try:
         hours, minutes, seconds = value.split(":")

@@ -1,4 +1,4 @@
-"""Whole videos and pictures."""
+"""Reads whole videos and pictures."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def read_clip(
 ) -> Clip:
     """Decode a video or image file into a :class:`Clip`.
 
-    Frames are stored-size RGB, turned upright by the display matrix. For 8-bit video they are bit-identical to
-    ``cv2.VideoCapture`` (bicubic swscale, the colour matrix and range that the stream is tagged with, which PyAV heeds
-    from version 17 on); deeper formats are reduced to 8 bits and may differ from it by a few levels. The content
-    decides what a file is, its suffix does not.
+    Frames are RGB at the stored size, turned upright by the display matrix. For 8-bit video they are bit-identical to
+    ``cv2.VideoCapture`` (bicubic swscale, with the colour matrix and range that the stream is tagged with, which PyAV
+    respects from version 17 on). Deeper formats are reduced to 8 bits and may differ by a few levels. A file's type is
+    decided by its content, not its suffix.
 
-    ``max_frames`` stops decoding early. Raises :class:`MediaError`, and nothing else, if the file is missing, is no
-    video or image, has no picture, breaks one of the ``limits``, or if frames are damaged or fewer than the container
-    declares; ``allow_truncated`` (here or in ``limits``) accepts the latter two for videos and returns the frames that
-    are whole.
+    ``max_frames`` stops decoding early. Raises :class:`MediaError`, and nothing else, if the file is missing, isn't a
+    video or image, has no picture, exceeds one of the ``limits``, or if frames are damaged or fewer than the container
+    declares. ``allow_truncated`` (here or in ``limits``) accepts damaged and missing frames in videos and returns the
+    intact ones.
     """
     if max_frames is not None and max_frames < 1:
         raise ValueError(f"max_frames must be at least 1, not {max_frames}")
@@ -75,9 +75,9 @@ def _collected(stream: FrameStream, max_frames: int | None, limits: MediaLimits)
 
 
 class _Frames:
-    """Frames in one array [T, H, W, 3], so that at no time there are two copies of a video.
+    """Frames in one array [T, H, W, 3], so that there are never two copies of a video.
 
-    Room is made for as many as the container declares, at first for no more than ``_FIRST_ROOM`` bytes: it may lie.
+    Memory is allocated for the declared number of frames, at first at most ``_FIRST_ROOM`` bytes: it may be wrong.
     """
 
     def __init__(self, stream: FrameStream, expected: int | None, limits: MediaLimits):
@@ -100,7 +100,7 @@ class _Frames:
         self.count += 1
 
     def tensor(self) -> Any:
-        """uint8 [T, H, W, 3]; nothing may be appended any more."""
+        """uint8 [T, H, W, 3]; nothing may be appended afterwards."""
         import torch
 
         self._resize(self.count)
@@ -111,10 +111,10 @@ class _Frames:
             raise too_large_at_once(self._path, self._limits)
 
     def _resize(self, count: int) -> None:
-        # The system moves pages here instead of copying them; nobody else has seen the array.
+        # The system moves pages here instead of copying them; nothing else refers to the array.
         try:
             self._array.resize((count, *self._array.shape[1:]), refcheck=False)
         except MemoryError as error:
             raise MediaError(
-                f"{self._path}: its frames need more memory than there is", "lower media.max_decoded_megabytes"
+                f"{self._path}: its frames need more memory than is available", "lower media.max_decoded_megabytes"
             ) from error

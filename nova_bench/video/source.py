@@ -1,4 +1,4 @@
-"""A video as its frames come: whole clips and streams from a decoder look alike to what goes from frame to frame."""
+"""A video as a sequence of frames: one interface to whole clips and decoder streams for frame-by-frame work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class FrameChunk:
     """Consecutive frames: uint8 RGB [n, H, W, 3], and when each is shown, in seconds from the first one.
 
-    ``times`` is empty where the file has no time stamps.
+    ``times`` is empty if the file has no time stamps.
     """
 
     frames: np.ndarray
@@ -27,12 +27,12 @@ class FrameChunk:
 
 @dataclass(eq=False)
 class FrameSource:
-    """What is known of a video before its frames, and the frames.
+    """What is known about a video before its frames, and the frames.
 
-    fps: the average rate, None where there is none. tick: the container's clock tick in seconds, None without one.
-    frame_count: None while a decoder still makes frames. chunks: consumed once; the frames of a chunk are only there
-    until the next one is asked for. Raises :class:`MediaError` at the end of a file that was cut off.
-    variable_frame_rate, notes: as a clip has them, complete after the last chunk.
+    fps: the average rate, None if there is none. tick: the container's clock tick in seconds, None without one.
+    frame_count: None while a decoder is still producing frames. chunks: consumed once; a chunk's frames are only valid
+    until the next one is requested. Raises :class:`MediaError` at the end of a file that was cut off.
+    variable_frame_rate, notes: as in a clip, complete after the last chunk.
     """
 
     path: Path

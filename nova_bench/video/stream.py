@@ -1,4 +1,4 @@
-"""A file's frames one by one, in memory that does not grow with their number; and what every reader checks."""
+"""A file's frames one by one, in memory that doesn't grow with their number, and the checks shared by all readers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CUT_NOTE = "cut off or damaged: scored on the frames that are whole"
 class FrameStream:
     """An open video or picture: what is known before its frames, the frames, and what is known after them.
 
-    ``frames`` yields (uint8 RGB [H, W, 3] upright, time in seconds from the first frame or None) once, in the order of
-    showing; an array may be used until the next one is asked for. It raises :class:`MediaError` when the file turns out
-    to be damaged or cut off, if need be after its last frame. The fields are those of
+    ``frames`` yields (uint8 RGB [H, W, 3] upright, time in seconds from the first frame or None) once, in display
+    order; an array is valid until the next one is requested. It raises :class:`MediaError` if the file turns out to be
+    damaged or cut off, possibly after its last frame. The fields are those of
     :class:`nova_bench.video.clip.Clip`; ``variable_frame_rate`` and ``notes`` are complete after the last frame.
-    ``fps`` of an animated picture, too, is known then.
+    An animated picture's ``fps`` is also known only then.
     """
 
     path: Path
@@ -47,16 +47,16 @@ class FrameStream:
 
 
 def regular_file(path: str | PathLike[str], limits: MediaLimits) -> Path:
-    """The path of a file that may be opened: regular, neither empty nor too large. Raises :class:`MediaError`.
+    """The path of a file that may be opened: regular, not empty and not too large. Raises :class:`MediaError`.
 
-    A pipe or device is never opened: that alone may wait for ever, or change something.
+    A pipe or device is never opened: opening alone may block forever, or change something.
     """
     path = Path(path)
     try:
         status = regular_status(path)
     except NotRegular as error:
         if path.is_dir():
-            raise MediaError(f"{path}: is a folder, not a video or image", "name one file") from error
+            raise MediaError(f"{path}: is a folder, not a video or image", "name a file") from error
         raise MediaError(f"{path}: is {NOT_REGULAR}", "copy its content to a file") from error
     except (OSError, ValueError) as error:
         raise MediaError(f"{path}: {why_unread(error)}", "check the path and its permissions") from error
@@ -70,14 +70,14 @@ def regular_file(path: str | PathLike[str], limits: MediaLimits) -> Path:
 
 @contextmanager
 def any_error_as_media_error(path: Path) -> Iterator[None]:
-    """Whatever a decoder or image library raises is an error of that one file."""
+    """Turn whatever a decoder or image library raises into an error of that file."""
     try:
         yield
     except MediaError:
         raise
     except MemoryError as error:
         raise MediaError(
-            f"{path}: decoding it needs more memory than there is", "lower media.max_frame_pixels, or free memory"
+            f"{path}: decoding it needs more memory than is available", "lower media.max_frame_pixels, or free memory"
         ) from error
     except OSError as error:
         raise MediaError(f"{path}: can't be read: {error.strerror or error}", COPY_AGAIN) from error
@@ -87,7 +87,7 @@ def any_error_as_media_error(path: Path) -> Iterator[None]:
 
 
 def check_size(path: Path, width: int, height: int, limits: MediaLimits, still: bool) -> None:
-    """Refuse a picture or frame of more pixels than the limits admit, before memory is taken for it."""
+    """Refuse a picture or frame with more pixels than the limits admit, before memory is allocated for it."""
     setting = "max_pixels" if still else "max_frame_pixels"
     most = limits.max_pixels if still else limits.max_frame_pixels
     if width * height > most:
@@ -111,7 +111,7 @@ def check_seconds(path: Path, seconds: Fraction | float, limits: MediaLimits) ->
 def guarded(
     stream: FrameStream, frames: Iterator[tuple[np.ndarray, Fraction | None]], limits: MediaLimits
 ) -> Iterator[tuple[np.ndarray, Fraction | None]]:
-    """The stream's frames, of one size, within the limits, and with no other error than MediaError."""
+    """The stream's frames, checked to be of one size and within the limits, raising only MediaError."""
     count = 0
     while True:
         with any_error_as_media_error(stream.path):

@@ -1,4 +1,4 @@
-"""Encode videos and images. A file appears under its name only when it is complete and on disk."""
+"""Encodes videos and images. A file appears under its name only when it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-# A fixed number of encoder threads: x264's output depends on it, and files should not differ between machines.
+# A fixed number of encoder threads: x264's output depends on it, and files shouldn't differ between machines.
 _ENCODER_THREADS = 4
-# x264's AVX2 code for macroblock trees reads memory that nobody set where a row isn't a multiple of eight macroblocks
-# (64 or 176 pixels wide, say): the same frames give other bytes every so often. Older instructions give the right ones,
-# as fast. Every x86 processor since 2008 has these; x264 takes the names as an order, not as a limit.
+# x264's AVX2 code for macroblock trees reads uninitialised memory if a row isn't a multiple of eight macroblocks (64 or
+# 176 pixels wide, for example): the same frames then occasionally give different bytes. Older instructions give the
+# right ones, as fast. Every x86 processor since 2008 has these; x264 takes the list as an order, not as a limit.
 _REPEATABLE = {"x264-params": "asm=MMX2,SSE2,SSE2Fast,SSSE3,SSE4.2"} if machine() in ("x86_64", "AMD64") else {}
 
 
@@ -34,9 +34,9 @@ def write_mp4(
 ) -> None:
     """Write an H.264 (yuv420p) MP4 as NOVA's sampler exports it: 12 fps, x264 at ``crf`` 25 (imageio's default).
 
-    frames: uint8 RGB [T, H, W, 3]. yuv420p stores even sides only: an odd width or height grows by one pixel, a copy of
-    the last column or row (nothing is rescaled). Raises :class:`MediaError` if the file can't be written; then nothing
-    is left behind.
+    frames: uint8 RGB [T, H, W, 3]. yuv420p stores only even sides: an odd width or height grows by one pixel, a copy of
+    the last column or row (nothing is rescaled). Raises :class:`MediaError` if the file can't be written; nothing is
+    left behind then.
     """
     import numpy as np
 
@@ -54,7 +54,7 @@ def write_lossless(path: str | PathLike[str], frames: torch.Tensor | np.ndarray,
     frames: uint8 RGB [T, H, W, 3]. Raises :class:`MediaError` as :func:`write_mp4` does.
     """
     frames = _as_array(frames, path)
-    # Slices let threads share a frame; FFV1 refuses to cut a picture of one row or column.
+    # Slices let threads share a frame; FFV1 can't slice a picture of one row or column.
     options = {"level": "3", "slices": "4" if min(frames.shape[1:3]) > 1 else "1"}
     _encode(path, frames, fps, container="matroska", codec="ffv1", pix_fmt="bgr0", options=options)
 
@@ -62,7 +62,7 @@ def write_lossless(path: str | PathLike[str], frames: torch.Tensor | np.ndarray,
 def write_image(path: str | PathLike[str], frame: torch.Tensor | np.ndarray) -> None:
     """Write uint8 RGB [H, W, 3] as the image format of the suffix (PNG is lossless; JPEG and WebP at quality 95).
 
-    Raises :class:`MediaError` if the suffix names no image format or the file can't be written.
+    Raises :class:`MediaError` if the suffix isn't that of an image format or the file can't be written.
     """
     from PIL import Image
 
@@ -102,7 +102,7 @@ def _encode(
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0:
         raise MediaError(f"{path}: a rate of {fps} frames per second", "give a rate above zero")
-    # bitexact leaves out random identifiers and dates: the same frames give the same bytes.
+    # bitexact omits random identifiers and dates: the same frames give the same bytes.
     flags = {"fflags": "+bitexact"}
     with _atomic(path) as temporary, av.open(str(temporary), "w", format=container, options=flags) as output:
         stream: Any = output.add_stream(codec, rate=rate, options=options)
@@ -118,7 +118,7 @@ def _encode(
 
 @contextmanager
 def _atomic(path: str | PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside ``path`` that becomes ``path`` on success and vanishes on failure."""
+    """A temporary file beside ``path`` that becomes ``path`` on success and is removed on failure."""
     import av
 
     path = Path(path)
@@ -129,5 +129,5 @@ def _atomic(path: str | PathLike[str]) -> Iterator[Path]:
     except (OSError, av.FFmpegError) as error:
         raise MediaError(
             f"{path}: cannot be written: {error.strerror or error}",
-            "check that the folder exists, is writable and has space, and that the name is no folder",
+            "check that the folder exists, is writable and has space, and that the name isn't a folder",
         ) from error

@@ -49,13 +49,11 @@ def test_what_is_not_scored_is_counted_once_on_the_terminal_and_listed(cli: Call
     (tmp_path / "v/linked").symlink_to(tmp_path / "other")
     result = cli("run", _suite(tmp_path, folder="v"), "-q")
     assert result.returncode == 0, result.stderr
-    told = (
-        "v: 2 of 4 entries are not scored: 1 hidden ('.hidden.mp4'), 1 of a type that is not taken: .txt ('notes.txt')"
-    )
+    told = "v: 2 of 4 entries are not scored: 1 hidden ('.hidden.mp4'), 1 of an unsupported type: .txt ('notes.txt')"
     assert result.stderr.count(told) == 1
     assert {line["prompt"] for line in _samples(tmp_path)} == {"one", "two"}
     (found,) = (tmp_path / "runs").glob("any-*/report/notices.csv")
-    assert "notes.txt: of a type that is not taken" in found.read_text()
+    assert "notes.txt: of an unsupported type" in found.read_text()
 
 
 def test_a_pipe_is_a_failed_sample_and_nobody_waits(cli: Callable, tmp_path: Path) -> None:
@@ -75,7 +73,7 @@ def test_references_without_a_sample_are_reported_and_suffixes_meet_in_any_case(
     (tmp_path / "any.yaml").write_text(yaml.safe_dump({**suite, "scorers": ["psnr"]}))
     result = cli("run", "any.yaml", "-q")
     assert result.returncode == 0, result.stderr
-    assert "truth: not used as references: 1 without a sample ('b.mp4'), 1 of a type that is not" in result.stderr
+    assert "truth: not used as references: 1 without a sample ('b.mp4'), 1 of an unsupported type" in result.stderr
 
 
 def test_samples_of_a_prompt_are_its_clusters(cli: Callable, tmp_path: Path) -> None:

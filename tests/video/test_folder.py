@@ -77,9 +77,11 @@ def test_each_entry_has_its_reason(tmp_path: Path) -> None:
         "pipe": SPECIAL,
     }
     told = found.sentence("are not scored")
-    assert told.startswith("7 of 10 entries are not scored: 2 hidden ('.cache', '.hidden.mp4'), 3 of a type that")
+    assert told.startswith(
+        "7 of 10 entries are not scored: 2 hidden ('.cache', '.hidden.mp4'), 3 of an unsupported type"
+    )
     assert all(suffix in told for suffix in (".txt", ".xyz", "no suffix"))
-    assert "four.xyz: of a type that is not taken" in found.reasons()
+    assert "four.xyz: of an unsupported type" in found.reasons()
 
 
 def test_a_folder_that_cannot_be_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
