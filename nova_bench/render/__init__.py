@@ -1,1 +1,1 @@
-"""Tables, figures and reports from semantic data: values, units, directions, intervals and where they come from."""
+"""Tables, figures and reports from semantic data: values, units, directions, intervals and their sources."""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURES_ACROSS = 3
-"""Images in a row, where every sample is one picture."""
+"""Images per row, if every sample is one picture."""
 FRAMES_ACROSS = 5
-"""Frames of a video in its row."""
-_DPI = 200  # more makes pages of a dozen pictures heavy and shows nothing in print
+"""Frames of a video, in one row."""
+_DPI = 200  # more makes pages of a dozen pictures large without a visible gain in print
 _GAP = 0.06  # inches
 _TEXT_SIZE = 6.5  # points
 _LINE = 1.3 * _TEXT_SIZE / 72
@@ -31,7 +31,7 @@ _MOST_LINES = 6
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame: its number in the clip, and its pixels as RGB bytes, row by row."""
+    """One frame: its number in the clip, and its pixels as RGB bytes in row order."""
 
     frame: int
     width: int
@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """One sample: its prompt below its picture or its row of frames. ``note`` stands where there is no picture."""
+    """One sample: its picture or row of frames with the prompt below. ``note`` replaces a missing picture."""
 
     caption: str
     pictures: tuple[Picture, ...]
@@ -50,7 +50,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class ContactSheet(FigureSpec):
-    """Samples in a grid; one to a row where any of them has several frames."""
+    """Samples in a grid; one per row if any of them has several frames."""
 
     tiles: tuple[Tile, ...]
 
@@ -66,7 +66,7 @@ class ContactSheet(FigureSpec):
 
 
 def pictures_of(frames: np.ndarray) -> tuple[Picture, ...]:
-    """uint8 RGB [T, H, W, 3] -> its only frame, or frames evenly spread from first to last, no larger than printed."""
+    """uint8 RGB [T, H, W, 3] -> its only frame, or frames evenly spaced from first to last, no larger than printed."""
     from PIL import Image
 
     across = PICTURES_ACROSS if len(frames) == 1 else FRAMES_ACROSS
@@ -116,7 +116,7 @@ def _sheet(spec: ContactSheet) -> Figure:
 
 
 class _Row:
-    """Tiles side by side: how much room each has across, how high pictures and captions are, in inches."""
+    """Tiles side by side: the width of each, and the heights of pictures and captions, in inches."""
 
     def __init__(self, tiles: Sequence[Tile], width: float, videos: bool):
         self.tiles = tiles

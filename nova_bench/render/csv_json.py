@@ -33,8 +33,8 @@ def csv_table(table: Table) -> str:
     """One line per measured or published cell, after the row's labels (``label:KEY``) and its group.
 
     ``value``, ``ci_low`` and ``ci_high`` are in ``unit`` and at full precision (Python's shortest float that reads
-    back the same); a missing value is an empty field and its ``note`` says why. Text is written as ``visible`` shows
-    it, with line ends as ``\\n`` (the JSON has it unchanged): open the file as data, not as formulas.
+    back the same). A missing value is an empty field with the reason in ``note``. Text is written as by ``visible``,
+    with line ends as ``\\n`` (the JSON has it unchanged): open the file as data, not as formulas.
     """
     labels = [column for column in table.columns if column.kind == "label"]
     values = [column for column in table.columns if column.kind in ("measured", "published")]

@@ -1,4 +1,4 @@
-"""Diagrams: boxes, arrows and labels at given places, in inches from the lower left corner."""
+"""Diagrams: boxes, arrows and labels at given positions, in inches from the lower left corner."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Box:
-    """Something in a diagram, told apart by shape and fill, never by colour alone.
+    """An element of a diagram, distinguished by shape and fill, never by colour alone.
 
     ``layer``: white with an outline. ``norm``: grey. ``data``: text alone. ``operation``: a circle. ``group``: a dashed
-    frame behind others, its text above it with room for an arrow; ``chosen``: the same, solid and thick.
+    frame behind others, with its text above and room for an arrow; ``chosen``: the same, solid and thick.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """A line through points, its head at the last one. ``label`` stands beside the middle of the last stretch."""
+    """A line through points, with its head at the last one. ``label`` is beside the middle of the last segment."""
 
     points: tuple[Point, ...]
     label: str = ""
@@ -63,7 +63,7 @@ class Arrow:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagram(FigureSpec):
-    """Boxes and arrows on a sheet ``height`` inches high."""
+    """Boxes and arrows on a sheet of ``height`` inches."""
 
     height: float
     boxes: tuple[Box, ...]

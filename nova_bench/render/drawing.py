@@ -1,4 +1,4 @@
-"""How each kind of figure is drawn. Called inside the house style; knows axes and marks, no files."""
+"""Draws each kind of figure. Called inside the house style; knows axes and marks, no files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: Any) -> tupl
 
 
 def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> None:
-    """One legend above all axes, labels shared by axes once, in as many columns as fit; none for a single series."""
+    """One legend above all axes, with shared labels once, in as many columns as fit; none for a single series."""
     handles, labels = [], []
     for ax in axes:
         entries = [pair for pair in zip(*ax.get_legend_handles_labels(), strict=True) if pair[1] not in labels]
@@ -71,7 +71,7 @@ def _beside(
     shift: tuple[int, int],
     **style: Any,
 ) -> None:
-    """A small label at a reference line; it lies on the drawing and takes no room from it."""
+    """A small label at a reference line; it is drawn on top and takes no room from the drawing."""
     text = ax.annotate(
         short_label(label), at, shift, coordinates, "offset points", size=7, bbox=_halo(), **{"va": "bottom", **style}
     )
@@ -83,7 +83,7 @@ def _gaps(values: Numbers) -> list[float]:
 
 
 def short_label(text: str, unit: str = "") -> str:
-    """Text for an axis or legend, cut where it would push the drawing off the page; the data files hold all of it."""
+    """Text for an axis or legend, shortened if it would push the drawing off the page; the data files have it all."""
     text = clean_text(text)
     cut = text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 13]}…{text[-12:]}"
     return f"{cut} ({clean_text(unit)})" if unit else cut
@@ -227,7 +227,7 @@ def _curves(spec: CurveWithBand) -> Figure:
             va="top" if top else "bottom",
             rotation=90,
         )
-    if all(float(x).is_integer() for curve in spec.curves for x in curve.x):  # steps, blocks, frames: no halves
+    if all(float(x).is_integer() for curve in spec.curves for x in curve.x):  # steps, blocks, frames: whole numbers
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     ax.set_xlabel(short_label(spec.x_label))
     ax.set_ylabel(short_label(spec.y_label))
@@ -236,7 +236,7 @@ def _curves(spec: CurveWithBand) -> Figure:
 
 
 def _free_above(spec: CurveWithBand, at: float) -> bool:
-    """Whether more of the curves' points about ``at`` lie in the lower half of all values: a label then goes on top."""
+    """Whether more of the curves' points near ``at`` are in the lower half of all values: the label then goes above."""
     points = [(x, y) for curve in spec.curves for x, y in zip(curve.x, curve.y, strict=True) if is_number(y)]
     if not points:
         return False

@@ -1,4 +1,4 @@
-"""One door to every table format."""
+"""Writes tables in every format."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a figure shows, as data: series, intervals, shares and reference lines; no colour, no axes object.
+"""The content of figures as data: series, intervals, shares and reference lines; no colours, no axes objects.
 
-Every spec can list its numbers as flat records (``records``), which are stored beside each drawn figure. ``None``
-and NaN are gaps: nothing is drawn for them. Series that belong together must have equal lengths (``ValueError``).
+Every spec can list its numbers as flat records (``records``), which are stored beside each drawn figure. ``None`` and
+NaN are gaps: nothing is drawn for them. Series that belong together must have equal lengths (``ValueError``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FigureSpec:
 
     @cached_property
     def drawn(self) -> dict[str, bytes]:
-        """Format -> what was drawn of it so far: the files and the pages that show a figure share one drawing."""
+        """Format -> the drawing so far: the files and pages that show a figure share one drawing."""
         return {}
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -35,7 +35,7 @@ class FigureSpec:
         raise NotImplementedError
 
     def document(self) -> dict[str, Any]:
-        """All that the figure says, as plain data."""
+        """The figure's whole content as plain data."""
         return asdict(self)
 
 
@@ -58,7 +58,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricDistribution(FigureSpec):
-    """How the scores of single samples spread: a strip of points or an empirical distribution function per metric."""
+    """The spread of single samples' scores: a strip of points or an empirical distribution function per metric."""
 
     panels: tuple[Panel, ...]
     style: Literal["strip", "ecdf"] = "strip"
@@ -73,9 +73,9 @@ class MetricDistribution(FigureSpec):
 
 @dataclass(frozen=True)
 class Interval:
-    """A metric's mean with its confidence interval and, where there is one, the published number.
+    """A metric's mean with its confidence interval and, if available, the published number.
 
-    Without ``value`` the ``note`` stands in its place ("not computed: needs FILE").
+    Without ``value``, the ``note`` is shown instead ("not computed: needs FILE").
     """
 
     label: str
@@ -91,7 +91,7 @@ class Interval:
 class MetricIntervals(FigureSpec):
     """Mean and confidence interval per metric, each on its own scale, beside the published number.
 
-    With ``one_scale`` they share it: they are values of one metric, to be compared by eye.
+    With ``one_scale`` they share one scale: they are values of one metric, to be compared by eye.
     """
 
     intervals: tuple[Interval, ...]
@@ -129,7 +129,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Line:
-    """A labelled reference at ``at``: a level (baseline, ceiling) or, as a mark on x, e.g. the training length."""
+    """A labelled reference at ``at``: a level (baseline, ceiling) or a mark on x, e.g. the training length."""
 
     label: str
     at: float
@@ -166,7 +166,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class BarStack(FigureSpec):
-    """What a whole is made of, one stacked bar per label; ``shares`` draws each bar as 100 %."""
+    """The parts of a whole, one stacked bar per label; ``shares`` draws each bar as 100 %."""
 
     bars: tuple[str, ...]
     parts: tuple[Part, ...]
@@ -213,12 +213,12 @@ class Scatter(FigureSpec):
 
 
 def is_number(value: Number) -> TypeGuard[float]:
-    """Whether there is a finite number to draw."""
+    """Whether the value is a finite number that can be drawn."""
     return value is not None and math.isfinite(value)
 
 
 def same_length(label: str, *series: Sequence[Any] | None) -> None:
-    """Raise ``ValueError`` unless all given series have one length."""
+    """Raise ``ValueError`` unless all given series have the same length."""
     lengths = {len(part) for part in series if part is not None}
     if len(lengths) > 1:
         raise ValueError(f"{label!r}: series of different lengths {sorted(lengths)}")

@@ -1,4 +1,4 @@
-"""From a figure's data to a drawn figure and its files, data included. Never touches pyplot's state."""
+"""Draws a figure from its data and writes its files, data included. Never touches pyplot's state."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def figure_bytes(spec: FigureSpec, format: str) -> bytes:
         figure, stream = drawing(spec), io.BytesIO()
         title = {} if format == "png" else {"Title": clean_text(spec.title)}
         with warnings.catch_warnings():
-            # Text in a script the font lacks is a box in PNG and PDF; in SVG the viewer's own fonts show it.
+            # Characters that the font lacks are boxes in PNG and PDF; SVG uses the viewer's own fonts.
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
             figure.savefig(stream, format=format, dpi=PNG_DPI, metadata={**_NO_DATES[format], **title})
     return stream.getvalue()
 
 
 def drawn_figure(spec: FigureSpec, format: str) -> bytes:
-    """:func:`figure_bytes`, drawn once however many files and pages show this ``spec``."""
+    """:func:`figure_bytes`, drawn once even if several files and pages show this ``spec``."""
     if format not in spec.drawn:
         spec.drawn[format] = figure_bytes(spec, format)
     return spec.drawn[format]
@@ -74,7 +74,7 @@ def figure_csv(spec: FigureSpec) -> str:
 
 
 def figure_json(spec: FigureSpec) -> str:
-    """The whole spec as JSON with its ``kind``; numbers that are not finite become null."""
+    """The whole spec as JSON with its ``kind``; numbers that aren't finite become null."""
     document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **spec.document()}
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 

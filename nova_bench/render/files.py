@@ -1,4 +1,4 @@
-"""Names of result files, which no foreign text can steer."""
+"""Names of result files that are safe whatever text they are made from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def safe_name(text: str) -> str:
 
 
 def distinct_names(ids: Iterable[str]) -> list[str]:
-    """:func:`safe_name` of each id; ids that would share a file (also where case is ignored) get a hash appended."""
+    """:func:`safe_name` of each id; ids that would share a file (also if case is ignored) get a hash appended."""
     ids = list(ids)
     stems = [safe_name(text) for text in ids]
     folded = [stem.lower() for stem in stems]

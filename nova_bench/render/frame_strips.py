@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameStrips(FigureSpec):
-    """Frames of several videos, a row each: ``pictures[row][column]`` is uint8 RGB [H, W, 3], None where there is none.
+    """Frames of several videos, a row each: ``pictures[row][column]`` is uint8 RGB [H, W, 3], None if there is none.
 
-    The pictures themselves are drawn and not kept as data: the videos have them.
+    The pictures are drawn but not kept as data: the videos have them.
     """
 
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""From a semantic table to laid-out text: the one place where the three rules of ``table`` become visible.
+"""Lays out a semantic table as text: the one place that applies the three rules of ``table``.
 
 Exporters only escape and align what they find in a :class:`Grid`; none of them formats a number.
 """
@@ -19,10 +19,10 @@ NUMERIC_KINDS = ("measured", "published", "interval", "count")
 
 @dataclass(frozen=True)
 class GridCell:
-    """Text of one cell. ``extra`` (counts, "published") follows in smaller type, ``marks`` are footnote marks.
+    """Text of one cell. ``extra`` (counts, "published") follows in smaller type; ``marks`` are footnote marks.
 
-    ``sort`` is the number behind the text, for exporters that let a reader sort; ``numeric`` says that the text came
-    from numbers and holds nothing foreign.
+    ``sort`` is the number behind the text, for exporters that let a reader sort. ``numeric`` says that the text is made
+    from numbers and contains no foreign text.
     """
 
     text: str
@@ -78,7 +78,7 @@ def clean_text(text: str) -> str:
 
 
 def format_number(value: float, digits: int) -> str:
-    """Fixed point with ``digits`` places. A nonzero number is never shown as zero: it turns to scientific notation."""
+    """Fixed point with ``digits`` places. A nonzero number is never shown as zero: it uses scientific notation."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     text = f"{value:.{digits}f}"
@@ -93,7 +93,7 @@ def arrow(higher_is_better: bool | None) -> str:
 
 
 def counts_text(cell: Cell) -> str:
-    """``50`` where every requested sample is ok, else for example ``47/50 ok, 2 failed, 1 skipped``."""
+    """``50`` if every requested sample is ok, else for example ``47/50 ok, 2 failed, 1 skipped``."""
     if cell.n_requested is None:
         return "" if cell.n_ok is None else str(cell.n_ok)
     if not incomplete(cell):
@@ -111,7 +111,7 @@ def incomplete(cell: Cell) -> bool:
 
 
 def interval_text(cell: Cell, column: Column) -> str:
-    """``[low, high]`` in the shown scale, or why there is none, or nothing."""
+    """``[low, high]`` in the displayed scale, the reason why there is none, or nothing."""
     if cell.ci is None:
         return clean_text(cell.ci_missing)
     return "[{}, {}]".format(*(_number(bound, cell, column) for bound in cell.ci))
@@ -200,7 +200,7 @@ def _sort_key(cell: Cell, column: Column) -> float | None:
 
 
 def shown(value: float, cell: Cell, column: Column) -> float:
-    """``value`` in the unit the table shows."""
+    """``value`` in the unit that the table shows."""
     scale = column.scale if cell.scale is None else cell.scale
     return float(value) if scale == 1 else float(value) * scale
 

@@ -1,4 +1,4 @@
-"""Tables as LaTeX (booktabs) for pdflatex with booktabs and graphicx, which every paper loads."""
+"""Tables as LaTeX (booktabs) for pdflatex with the packages booktabs and graphicx."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ LONG_LABEL = 36
 def latex_table(table: Table) -> str:
     r"""A ``table`` float to ``\input``; the preamble needs ``\usepackage{booktabs,graphicx}``.
 
-    A table wider than the line is scaled down to it; a narrower one keeps its size.
+    A table wider than the line is scaled down; a narrower one keeps its size.
     """
     grid = layout(table)
     lines = [
@@ -126,7 +126,7 @@ def latex_table(table: Table) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """``text`` as LaTeX that prints it. A character pdflatex has no glyph for is written as its code, U+4E2D."""
+    """``text`` as LaTeX that prints it. A character without a glyph in pdflatex is written as its code, U+4E2D."""
     escaped = "".join(_escape(char) for char in text)
     return re.sub(r"([-'])(?=\1)", r"\1{}", escaped)  # keep -- and '' from becoming one glyph
 
@@ -164,7 +164,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _minus(text: str) -> str:
-    """The hyphens that are signs as minus signs."""
+    """Replace hyphens that are signs by minus signs."""
     return re.sub(r"(^|\[|, )-", r"\1−", text)
 
 

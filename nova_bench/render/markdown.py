@@ -11,7 +11,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$&#!])")
 
 
 def markdown_table(table: Table) -> str:
-    """Heading, caption, table and footnotes. Foreign text is escaped: it can add neither markup nor columns."""
+    """Heading, caption, table and footnotes. Foreign text is escaped, so it can add neither markup nor columns."""
     from tabulate import tabulate
 
     grid = layout(table)

@@ -1,7 +1,7 @@
 """The house style of figures: readable in print at column width, in grey, and without full colour vision.
 
-A series is told apart by colour (Okabe and Ito, 2008: "Color Universal Design"), marker, dash pattern and hatch at
-once, so that no meaning rests on colour alone.
+A series is identified by colour (Okabe and Ito, 2008: "Color Universal Design"), marker, dash pattern and hatch at
+once, so that no meaning depends on colour alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _RC: dict[RcKeyType, Any] = {
 
 @dataclass(frozen=True)
 class Look:
-    """How one series looks, whatever it is drawn as."""
+    """The look of one series, in any kind of figure."""
 
     color: str
     marker: str
@@ -73,7 +73,7 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """The look of series ``index``; the cycles have different lengths, so that combinations do not repeat soon."""
+    """The look of series ``index``; the cycles have different lengths, so combinations don't repeat soon."""
     return Look(
         COLORS[index % len(COLORS)],
         MARKERS[index % len(MARKERS)],
@@ -84,7 +84,7 @@ def look(index: int) -> Look:
 
 @contextmanager
 def house_style(salt: str) -> Iterator[None]:
-    """Matplotlib's settings for drawing and saving, and nothing of the user's own.
+    """Apply Matplotlib settings for drawing and saving, ignoring the user's own.
 
     ``salt`` makes the ids inside an SVG a function of the figure, so that the same data gives the same file.
     """

@@ -1,10 +1,10 @@
-"""The one table model: values with their interval, counts, unit, direction and provenance; no formatting.
+"""The one table model: values with interval, counts, unit, direction and provenance; no formatting.
 
-Whoever fills a table states what a number is; the exporters decide how it looks. Three rules hold everywhere:
+Code that fills a table states what a number is; the exporters decide how it looks. Three rules always hold:
 
-1. A missing value is never a number and never zero: it is a dash with its reason as a footnote.
+1. A missing value is never a number or zero: it is a dash with its reason as a footnote.
 2. A published number is labelled as published, in its header or beside it, with its source as a footnote.
-3. Counts (ok / requested / failed) stand beside a mean whenever not every sample is ok.
+3. Counts (ok / requested / failed) are shown beside a mean unless every sample is ok.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SCHEMA = "nova_bench.table/1"
 class Column:
     """One column.
 
-    ``kind`` is ``label`` (text that names the row), ``measured`` (a result of this harness), ``published`` (a number
-    somebody else reported; ``source`` is then required), or derived: ``interval``, ``count``, ``unit`` and
-    ``direction`` show that aspect of the cell in column ``of`` and own no cells. ``unit``, ``digits`` (after the
-    point), ``scale`` (shown value = value * scale) and ``higher_is_better`` are defaults that a cell may override.
+    ``kind`` is ``label`` (text that names the row), ``measured`` (measured here), ``published`` (somebody else's
+    number; ``source`` is then required), or derived: ``interval``, ``count``, ``unit`` and ``direction`` show that
+    aspect of the cell in column ``of`` and have no cells. ``unit``, ``digits`` (after the point), ``scale`` (shown
+    value = value * scale) and ``higher_is_better`` are defaults that a cell may override.
     """
 
     key: str
@@ -49,17 +49,17 @@ class Column:
         if self.kind == "published" and not self.source:
             raise ValueError(f"column {self.key!r}: a published column needs its source")
         if (self.kind in DERIVED_KINDS) != bool(self.of):
-            raise ValueError(f"column {self.key!r}: the kinds {', '.join(DERIVED_KINDS)} need `of`, no other has it")
+            raise ValueError(f"column {self.key!r}: only the kinds {', '.join(DERIVED_KINDS)} have, and need, `of`")
 
 
 @dataclass(frozen=True)
 class Cell:
     """One value and what is known about it.
 
-    ``ci`` is (low, high) in the value's own scale, made by ``ci_method`` from ``ci_prompts`` prompts; where there is
-    none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote; it
-    says why where ``value`` is None ("not computed: needs FILE (how to get it)"). ``published=True`` marks somebody
-    else's number inside a measured column. NaN is turned into a missing value at construction; infinities stay.
+    ``ci`` is (low, high) in the value's own scale, computed by ``ci_method`` from ``ci_prompts`` prompts; if there is
+    none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote and
+    gives the reason if ``value`` is None ("not computed: needs FILE (how to get it)"). ``published=True`` marks
+    somebody else's number in a measured column. NaN becomes a missing value at construction; infinities stay.
     """
 
     value: Value = None
@@ -84,7 +84,7 @@ class Cell:
         value: Any = self.value
         value = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
         if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise TypeError(f"a cell holds a number, text, a truth value or None, not {type(value).__name__}")
+            raise TypeError(f"a cell must be a number, text, a truth value or None, not {type(value).__name__}")
         if isinstance(value, float) and math.isnan(value):
             value = None
             object.__setattr__(self, "note", self.note or NOT_A_NUMBER)
@@ -108,7 +108,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table. ``id`` is a stable slug (file name, HTML anchor, LaTeX label); ``notes`` are printed below."""
+    """A titled table. ``id`` is a stable slug (file name, HTML anchor, LaTeX label); ``notes`` appear below it."""
 
     id: str
     title: str
@@ -137,7 +137,7 @@ class Table:
                     raise ValueError(f"table {self.id!r}: the published number in {key!r} needs its source")
 
     def to_json(self) -> str:
-        """The table as JSON text; :meth:`from_json` gives an equal table back. Infinities become tagged objects."""
+        """The table as JSON text; :meth:`from_json` returns an equal table. Infinities become tagged objects."""
         document = {
             "schema": _SCHEMA,
             "id": self.id,
@@ -154,7 +154,7 @@ class Table:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Table:
-        """Read what :meth:`to_json` wrote. Raises :class:`UserError` where the text is no such table."""
+        """Read the output of :meth:`to_json`. Raises :class:`UserError` if the text isn't such a table."""
         try:
             document = json.loads(text)
             if document["schema"] != _SCHEMA:
@@ -180,7 +180,7 @@ def metric_columns(
 ) -> tuple[Column, ...]:
     """The columns of the main layout, one row per metric.
 
-    Keys of owned cells: ``metric`` (label), ``value`` (measured) and each key of ``published``, which maps a column
+    Keys of cells to fill: ``metric`` (label), ``value`` (measured) and each key of ``published``, which maps a column
     key to (title, source). Interval, count, unit and direction are read from the ``value`` cell.
     """
     return (
@@ -195,7 +195,7 @@ def metric_columns(
 
 
 def _compact(item: Column | Cell) -> dict[str, Any]:
-    """The fields that differ from their default, JSON-ready."""
+    """The fields that differ from their default, ready for JSON."""
     return {f.name: _encode(getattr(item, f.name)) for f in fields(item) if getattr(item, f.name) != f.default}
 
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal (rich) and as plain text where there is none."""
+"""Tables on a terminal (rich), and as plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ GAP = 2  # one blank of padding and one of rich's divider
 class TerminalTable:
     """A rich renderable: ``rich.console.Console().print(TerminalTable(table))``.
 
-    Columns share the width there is; where even their longest words do not fit, each row is printed as a list, so
-    that a narrow terminal hides no number. Cell text is never read as markup.
+    Columns share the available width. If even their longest words don't fit, each row is printed as a list, so that a
+    narrow terminal hides no number. Cell text is never read as markup.
     """
 
     table: Table
@@ -76,7 +76,7 @@ def _printed(table: Table, width: int, color: bool) -> str:
 
 
 def _widths(grid: Grid, room: int) -> list[int] | None:
-    """The width of each column, between its longest word and its longest text; None where the words do not fit."""
+    """The width of each column, between its longest word and its longest text; None if the words don't fit."""
     from rich.cells import cell_len
 
     least, most = [], []
@@ -85,7 +85,7 @@ def _widths(grid: Grid, room: int) -> list[int] | None:
         words = [word for text in texts for word in text.split()]
         most.append(max(map(cell_len, texts)))
         least.append(min(WORD_WIDTH, max(map(cell_len, words), default=1)))
-    if grid.rows:  # headings of groups stand in the first column
+    if grid.rows:  # group headings are in the first column
         headings = [cell_len(heading) for heading, _ in grid.rows if heading]
         most[0] = max([most[0], *headings])
         least[0] = max([least[0], *(min(length, HEADING_WIDTH) for length in headings)])
@@ -123,7 +123,7 @@ def _records(grid: Grid) -> Iterator[RenderableType]:
         yield Text(heading if heading and heading != group else "", style="italic")
         group = heading
         for column, cell in zip(grid.columns, cells, strict=True):
-            if cell.text and not (cell.missing and not cell.marks):  # a dash without a reason says nothing
+            if cell.text and not (cell.missing and not cell.marks):  # a dash without a reason has no information
                 yield Text("  ").append(_heading(column)).append(": ").append(_text(cell))
 
 

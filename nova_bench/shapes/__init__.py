@@ -1,4 +1,4 @@
-"""The shapes world: captioned videos of moving shapes with known ground truth, and the judge that reads such videos."""
+"""The shapes world: captioned videos of moving shapes with known ground truth, and a judge that reads such videos."""
 
 from nova_bench.shapes.captions import TEMPLATES, Claims, ThingClaim, caption, words
 from nova_bench.shapes.parsing import parse_caption

@@ -1,4 +1,4 @@
-"""Captions: what a text claims of a scene, and the text for a claim. :mod:`nova_bench.shapes.parsing` is the inverse.
+"""Captions: a text's claims about a scene, and the text for a claim. :mod:`nova_bench.shapes.parsing` is the inverse.
 
 scene -> claims(scene, template) -> text_of(...) -> caption -> parse_caption(...) -> the same claims
 """
@@ -27,7 +27,7 @@ from nova_bench.shapes.scene import (
 
 @dataclass(frozen=True)
 class ThingClaim:
-    """What a text says of an object, or of each one of a group. None: it doesn't say."""
+    """A text's claims about an object, or about each member of a group. None: not stated."""
 
     shape: str
     color: str
@@ -37,10 +37,10 @@ class ThingClaim:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a text says of a video.
+    """A text's claims about a video.
 
-    things: one or two (a group is one). count: objects like the first; more than 1 only where ``things`` is one.
-    relation: of the first thing to the second. background: colour and whether it shades off.
+    things: one or two (a group is one). count: number of objects like the first; more than 1 only if ``things`` is one.
+    relation: of the first thing to the second. background: colour and whether it is a gradient.
     """
 
     things: tuple[ThingClaim, ...]
@@ -56,7 +56,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Template:
-    """A way of wording, and what it leaves out (shape, colour, count, relation and kind of motion are always said)."""
+    """A wording, and what it leaves out (shape, colour, count, relation and kind of motion are always stated)."""
 
     style: str
     details: bool  # size and speed
@@ -76,7 +76,7 @@ DENSE_TEMPLATES = (
 TEMPLATES = SHORT_TEMPLATES + DENSE_TEMPLATES
 
 STATED_MOTIONS = (*MOTIONS, *(Motion("move", direction, speed) for direction in DIRECTIONS for speed in SPEEDS))
-"""Every motion that a text can state, with its speed or without."""
+"""Every motion that a text can state, with or without its speed."""
 COUNT_WORDS = ("a", "two", "three")
 _STYLES = ("phrase", "verb", "sentences")
 _PARTICIPLE = {
@@ -98,7 +98,7 @@ _RELATION_WORDS = {"left of": "to the left of", "right of": "to the right of", "
 
 
 def claims(scene: Scene, template: Template) -> Claims:
-    """What a caption of this template states about a scene."""
+    """What a caption with this template states about a scene."""
     things = []
     for thing in scene.objects[:1] if scene.is_group else scene.objects:
         speed = thing.motion.speed if template.details else None
@@ -123,13 +123,13 @@ def text_of(said: Claims, style: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """A text's words as a word-level tokenizer should see them: lower case, without punctuation."""
+    """A text's words for a word-level tokenizer: lower case, without punctuation."""
     return re.findall(r"[a-z]+", text.lower())
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every word that captions can contain, sorted."""
+    """Every word that can occur in captions, sorted."""
     return tuple(sorted({word for said in _every_word() for style in _STYLES for word in words(text_of(said, style))}))
 
 
@@ -163,7 +163,7 @@ def relation_text(relation: str) -> str:
 
 
 def _doing(motion: Motion, word: str) -> str:
-    """A motion in words, after its verb in the right form."""
+    """A motion in words after its verb, which is in the right form."""
     parts = [word]
     if motion.kind == "move":
         parts.append(motion.heading.replace(" ", " and "))

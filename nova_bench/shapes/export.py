@@ -1,4 +1,4 @@
-"""The shapes world as files that suites read: prompts, first frames, reference clips, questions."""
+"""Exports the shapes world as files for suites: prompts, first frames, reference clips, questions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nova_bench.video import write_image, write_lossless
 
 Wording = Literal["dense", "short"]
 
-_SEARCHED = 50  # scenes looked at per prompt wanted before giving up: short captions run out
+_SEARCHED = 50  # scenes examined per requested prompt before giving up: short captions run out
 
 
 def tags(text: str) -> tuple[str, ...]:
-    """What a prompt is for: the shapes scorers that can measure it (without ``shapes/``), then how it is made up."""
+    """A prompt's tags: the shapes scorers that can measure it (without ``shapes/``), then its composition."""
     said = parse_caption(text)
     measured = ["object_class", "color", "count"]
     if len(said.things) > 1:
@@ -51,8 +51,8 @@ def export(
 
     prompts.jsonl: text-to-video. image_prompts.jsonl: the same prompts with first frame and reference clip,
     image-to-video. questions.csv: DPG-Bench's columns, items named like the frames and clips.
-    frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames). ``notice(text, names)`` hears what
-    was left out.
+    frames/NAME.png, clips/NAME.mkv (FFV1, lossless, 12 fps, ``num_frames`` frames). ``notice(text, names)`` is called
+    with what was left out.
     """
     folder = Path(folder)
     for name in ("frames", "clips"):
@@ -84,8 +84,8 @@ def different_clips(
 ) -> Iterator[tuple[int, ShapesClip]]:
     """(index, clip) of the first ``count`` clips whose captions differ from all before.
 
-    With ``moving``, only of those in which something moves or changes its size. UserError where the split has fewer
-    different captions of this wording. ``notice`` hears how many clips were passed over.
+    With ``moving``, only clips in which something moves or changes size. Raises UserError if the split has fewer
+    different captions of this wording. ``notice`` is called with the number of clips that were skipped.
     """
     world = ShapesWorld(split, seed, num_frames, size, length=_SEARCHED * count)
     found: dict[str, tuple[int, ShapesClip]] = {}
@@ -101,7 +101,7 @@ def different_clips(
     if len(found) < count:
         raise UserError(
             f"{split} has only {len(found)} different {wording} captions among {len(world)} videos",
-            "ask for fewer, or for dense captions",
+            "request fewer, or use dense captions",
         )
     passed_over = {"show no motion": still, "have a caption that another one has": seen - still - len(found)}
     for why, number in passed_over.items():

@@ -1,4 +1,4 @@
-"""Outlines of things, as signed distances, and the laws by which their positions and sizes change."""
+"""Outlines of things as signed distances, and the laws of their positions and sizes over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STAR_NORMALS = [(cos(angle * _DEGREE), sin(angle * _DEGREE)) for angle in (-90,
 
 
 def distance(shape: str, x: np.ndarray, y: np.ndarray, radius: np.ndarray | np.float64) -> np.ndarray:
-    """Signed distance to the outline (inside negative) of points relative to the bounding box's centre.
+    """Signed distance to the outline (negative inside) of points relative to the bounding box's centre.
 
     All arguments broadcast; x, y and radius share one unit. Outside of corners the distance is a lower bound, which
     keeps corners sharp.
@@ -79,7 +79,7 @@ def half_box(shape: str, size: str) -> tuple[float, float]:
 
 
 def centres(thing: Thing, frames: np.ndarray) -> np.ndarray:
-    """Centre [..., 2] (x, y) at each frame number: straight lines, thrown back by the walls like light by mirrors."""
+    """Centre [..., 2] (x, y) at each frame number: straight lines, reflected by the walls."""
     frames = np.asarray(frames, dtype=np.float64)
     places = []
     for start, speed, half in zip((thing.x, thing.y), velocity(thing), half_box(thing.shape, thing.size), strict=True):
@@ -92,8 +92,8 @@ def centres(thing: Thing, frames: np.ndarray) -> np.ndarray:
 def mean_flow(scene: Scene, num_frames: int, size: int) -> float:
     """Mean length in pixels of the true optical flow between consecutive frames, over all pixels and pairs of frames.
 
-    The background is at rest; an object's points move with it, those of a growing object away from its centre. This is
-    the quantity that NOVA takes as its motion condition (there measured with OpenCV's dense flow). 0 for one frame.
+    The background is at rest; an object's points move with it, those of a growing object away from its centre. NOVA
+    uses this quantity as its motion condition (measured there with OpenCV's dense flow). 0 for one frame.
     """
     if num_frames < 2:
         return 0.0

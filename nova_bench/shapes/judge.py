@@ -1,4 +1,4 @@
-"""The judge: reads a picture or video of the shapes world, with classical vision only, and says what is in it."""
+"""The judge: reads a picture or video of the shapes world with classical vision only, and reports its content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nova_bench.shapes.segment import UNCLEAR, Blob, background_of, blobs_of, na
 from nova_bench.shapes.tracking import MOTION_FRAMES, Track, link, motion_of
 
 _LARGE = (RADIUS["small"] * RADIUS["large"]) ** 0.5
-_PRESENT = 0.5  # the share of frames from which on a track is an object and no flicker
+_PRESENT = 0.5  # a track seen in at least this share of frames is an object, not flicker
 _OVERLAP = 0.1  # VBench: two objects that overlap more than this are hardly beside each other
 
 
@@ -22,7 +22,7 @@ _OVERLAP = 0.1  # VBench: two objects that overlap more than this are hardly bes
 class SeenThing:
     """An object of a video; shape and colour may be ``UNCLEAR``.
 
-    motion: None where there are too few frames to tell. blobs: per frame, None where it is missing.
+    motion: None if there are too few frames to tell. blobs: per frame, None if the object is missing.
     """
 
     shape: str
@@ -34,7 +34,7 @@ class SeenThing:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the judge sees: objects present in at least half of the frames, and everything in each single frame."""
+    """What the judge sees: objects present in at least half of the frames, and the content of each single frame."""
 
     things: tuple[SeenThing, ...]
     frames: tuple[tuple[Blob, ...], ...]
@@ -43,9 +43,9 @@ class Seen:
 
 
 def see(frames: np.ndarray) -> Seen:
-    """Read uint8 RGB [T, H, W, 3], T >= 1, of any size: it is looked at in 64 x 64.
+    """Read uint8 RGB [T, H, W, 3], T >= 1, of any size; it is resized to 64 x 64.
 
-    Speeds and growth are per frame, so frames must follow each other at the world's 12 per second.
+    Speeds and growth are per frame, so frames must be at the world's 12 per second.
     """
     pictures = on_grid(frames)
     background = background_of(pictures)
@@ -59,17 +59,17 @@ def _thing(track: Track) -> SeenThing:
     seen = track.seen
     shape = shape_name(np.mean([blob.shapes for blob in seen], axis=0))
     color = max((*COLORS, UNCLEAR), key=[blob.color for blob in seen].count)
-    # The measured radius is that of a circle of the same area; the world's is the shape's own.
+    # The measured radius is that of a circle of the same area; the world's radius is the shape's own.
     area = moments(shape)[0] if shape != UNCLEAR else np.pi
     radius = float(np.mean([blob.radius for blob in seen[:3]])) * (np.pi / area) ** 0.5
     return SeenThing(shape, color, "large" if radius > _LARGE else "small", motion_of(track), track.blobs)
 
 
 def relation_score(first: Blob, second: Blob, relation: str) -> float:
-    """VBench's rule for one frame, on boxes: 1 where the first is <relation> the second.
+    """VBench's rule for one frame, on boxes: 1 if the first is <relation> the second.
 
-    That is: on the right side, farther apart along the relation's axis than across it, and boxes that overlap
-    (intersection over union) less than 0.1; beyond that the score falls as 0.1 / overlap.
+    That is: on the right side, farther apart along the relation's axis than across it, with an overlap (intersection
+    over union) of the boxes below 0.1; above that, the score falls as 0.1 / overlap.
     """
     axis = 0 if relation in ("left of", "right of") else 1
     middles = [((b.box[0] + b.box[2]) / 2, (b.box[1] + b.box[3]) / 2) for b in (first, second)]
@@ -87,9 +87,9 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def matched(said: Claims, seen: Seen) -> list[tuple[ThingClaim, SeenThing | None]]:
-    """Each claimed object (a group's one by one) with the seen one that answers best to it, each seen one once.
+    """Match each claimed object (a group's one by one) with the most similar seen object, each used once.
 
-    Shape and colour decide; motion and size break ties between alike objects.
+    Shape and colour decide; motion and size break ties between similar objects.
     """
     wanted = [*said.things[:1] * said.count, *said.things[1:]]
     gain = np.array([[_likeness(claim, thing) for thing in seen.things] for claim in wanted])
@@ -104,17 +104,17 @@ def _likeness(claim: ThingClaim, thing: SeenThing) -> float:
 
 
 def shows(seen: Motion | None, claimed: Motion) -> bool:
-    """Whether a seen motion is the claimed one: kind, direction, and speed where it is claimed."""
+    """Whether a seen motion is the claimed one: kind, direction, and speed if it is claimed."""
     if seen is None or (seen.kind, seen.direction) != (claimed.kind, claimed.direction):
         return False
     return claimed.speed in (None, seen.speed)
 
 
 def checks(said: Claims, seen: Seen) -> dict[str, bool | None]:
-    """Every property that a text states -> whether the video has it; None where too few frames show motion.
+    """Every property that a text states -> whether the video has it; None if too few frames show motion.
 
-    Properties: ``count``, ``shape``, ``color``, ``size``, ``motion``, ``speed``, ``relation``, ``background``; those
-    of several objects hold if they hold for each.
+    Properties: ``count``, ``shape``, ``color``, ``size``, ``motion``, ``speed``, ``relation``, ``background``. A
+    property of several objects holds if it holds for each.
     """
     pairs = matched(said, seen)
     found: dict[str, bool | None] = {"count": len(seen.things) == said.total}
@@ -142,6 +142,6 @@ def checks(said: Claims, seen: Seen) -> dict[str, bool | None]:
 
 
 def relation_share(first: SeenThing, second: SeenThing, relation: str) -> float:
-    """Mean score of a relation over the frames that show both objects; 0 where none does."""
+    """Mean score of a relation over the frames that show both objects; 0 if none does."""
     scores = [relation_score(a, b, relation) for a, b in zip(first.blobs, second.blobs, strict=True) if a and b]
     return sum(scores) / len(scores) if scores else 0.0

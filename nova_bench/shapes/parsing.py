@@ -1,7 +1,7 @@
-"""Captions read back: the claims of a text, exactly those it was made from.
+"""Parses captions: recovers exactly the claims that a text was made from.
 
 Scorers need nothing but the prompt: they parse it. Wordings that no template produces, such as "a red circle and a
-blue square", are understood where the grammar allows them.
+blue square", are understood if the grammar allows them.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ def parse_caption(text: str) -> Claims:
             if said is not None:
                 return said
     raise UserError(
-        f"{text!r} is not a caption of the shapes world", "a text such as: a large red circle moving right slowly"
+        f"{text!r} is not a caption of the shapes world", "write a text such as: a large red circle moving right slowly"
     )
 
 
 def parse_name(name: str) -> str:
-    """The shape of which this is the name, one or several. Raises ValueError where there is none."""
+    """The shape with this singular or plural name. Raises ValueError if there is none."""
     if name not in _NAMES:
-        raise ValueError(f"{name!r} is no shape")
+        raise ValueError(f"{name!r} is not a shape")
     return _NAMES[name]
 
 
 def parse_motion(text: str) -> Motion:
-    """The motion that a participle names. Raises ValueError where there is none."""
+    """The motion that a participle names. Raises ValueError if there is none."""
     if text not in _ACTIONS:
-        raise ValueError(f"{text!r} is no motion")
+        raise ValueError(f"{text!r} is not a motion")
     return _ACTIONS[text]
 
 
@@ -95,7 +95,7 @@ _PATTERNS = [re.compile(pattern) for pattern in _patterns()]
 
 
 def _read(found: dict[str, str | Any]) -> Claims | None:
-    """Claims from a pattern's groups; None where the words contradict each other."""
+    """Claims from a pattern's groups; None if the words contradict each other."""
     counts = [
         COUNT_WORDS.index("a" if found[f"count{tag}"] == "an" else found[f"count{tag}"]) + 1 for tag in _tags(found)
     ]

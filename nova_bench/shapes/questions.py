@@ -1,6 +1,6 @@
 """Yes/no questions about a prompt, in DPG-Bench's own columns, and the judge's answers to them.
 
-Format: ELLA, ``dpg_bench/dpg_bench.csv``. Each question depends on those that must be answered yes before it makes
+Format: ELLA, ``dpg_bench/dpg_bench.csv``. Each question depends on those that must be answered yes for it to make
 sense: a missing circle has no colour.
 """
 
@@ -47,8 +47,8 @@ _TUPLE = re.compile(r"(?P<broad>[a-z]+) - (?P<detailed>[a-z-]*) ?\((?P<arguments
 def questions(item_id: str, text: str) -> list[dict[str, str]]:
     """One row per question about what a caption states, all columns strings as in the published file.
 
-    Raises UserError if the text is no caption of the shapes world, or if it names two objects of one shape: questions
-    tell objects apart by their shapes.
+    Raises UserError if the text isn't a caption of the shapes world, or if it names two objects of one shape: questions
+    distinguish objects by shape.
     """
     said = parse_caption(text)
     if len({thing.shape for thing in said.things}) < len(said.things):
@@ -88,14 +88,14 @@ _FURTHER_ARGUMENTS = {
     "entity state": 1,
     "relation spatial": 2,
 }
-"""What a tuple names besides the object it is about."""
+"""What a tuple names besides its object."""
 
 
 def answer(proposition: str, seen: Seen) -> bool:
-    """Whether a video has what the ``tuple`` column of a question says, for example "attribute - color (star, red)".
+    """Whether a video has what a question's ``tuple`` column states, for example "attribute - color (star, red)".
 
-    Where several objects have the named shape, attributes and states must hold for each of them. Raises ValueError for
-    a tuple that :func:`questions` doesn't make.
+    If several objects have the named shape, attributes and states must hold for each of them. Raises ValueError for a
+    tuple that :func:`questions` doesn't make.
     """
     from nova_bench.shapes.judge import relation_share, shows
 

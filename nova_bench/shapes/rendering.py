@@ -1,7 +1,7 @@
-"""From a scene to pixels: colours and coverage. Exact and antialiased.
+"""Renders a scene to pixels: colours and coverage, exact and antialiased.
 
 Outlines are signed distances, so a pixel's coverage is that of a straight edge through it (exact to a few levels).
-Only additions, products, square roots and comparisons touch pixels: the same bytes on every machine.
+Pixels depend only on additions, products, square roots and comparisons: the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLOR_RGB = {
 }
 BACKGROUND_RGB = {"white": (244, 244, 242), "gray": (132, 134, 138), "black": (18, 18, 22), "beige": (222, 206, 172)}
 GRADIENT_RGB = {"white": (186, 188, 196), "gray": (84, 86, 94), "black": (70, 72, 82), "beige": (168, 148, 112)}
-"""Background -> its colour at the bottom where it shades off; the top has the plain colour."""
+"""Background -> its colour at the bottom if it is a gradient; the top has the plain colour."""
 
 
 def render(scene: Scene, num_frames: int, size: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def render(scene: Scene, num_frames: int, size: int) -> np.ndarray:
         width, height = (2 * int(np.ceil(half * radius.max())) + 4 for half in EXTENT[thing.shape])
         left = np.floor(middle[:, 0]).astype(int) - width // 2
         top = np.floor(middle[:, 1]).astype(int) - height // 2
-        # Pixel centres lie half a pixel off the pixel's corner.
+        # Pixel centres are half a pixel off the pixel's corner.
         x = (left - middle[:, 0] + 0.5)[:, None, None] + np.arange(width)[None, None, :]
         y = (top - middle[:, 1] + 0.5)[:, None, None] + np.arange(height)[None, :, None]
         inside = distance(thing.shape, x.astype(np.float32), y.astype(np.float32), radius[:, None, None].astype("f4"))

@@ -4,11 +4,11 @@ Distribution over scenes (see also README.md beside this file):
 
 - 60 % one object: of these 15 % static, 50 % moving in one of 8 directions, 13 % bouncing off a wall, 11 % growing and
   11 % shrinking.
-- 27 % two objects of different shape and colour, one <relation> the other, each static (40 %) or moving; draws whose
-  motions can't keep the relation are drawn anew.
+- 27 % two objects of different shape and colour, one <relation> the other, each static (40 %) or moving; draws with
+  motions that can't keep the relation are drawn again.
 - 13 % a group of two (60 %) or three small copies, static (30 %) or moving together.
-- Background uniform over four colours; 20 % shade off from top to bottom. Sizes: even for one object, 60 % small in
-  pairs; what grows is small and what shrinks is large at first. Speeds even.
+- Background uniform over four colours; 20 % are gradients from top to bottom. Sizes: uniform for one object, 60 % small
+  in pairs; a growing object is small and a shrinking one large at first. Speeds uniform.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Item = TypeVar("Item")
 
 SPLITS = ("train", "val", "test")
 _HOLDOUT = len(COLORS)
-_GAP = 4.0  # least distance between bounding boxes
+_GAP = 4.0  # minimum distance between bounding boxes
 _SLANT = 1.2  # how much farther apart two objects are along their relation's axis than across it
 _TRIES = 40
 _MOTION_INDEX = {motion.name: index for index, motion in enumerate(MOTIONS)}
@@ -53,7 +53,7 @@ def is_held_out(shape: str, color: str, motion: Motion) -> bool:
     """Whether an object of this shape, colour and motion (speed aside) never occurs in training.
 
     One colour in eight for each shape and motion, by a fixed rule: (colour + 3 shape + 5 motion) mod 8 = 0 with their
-    indices in ``COLORS``, ``SHAPES`` and ``MOTIONS``. So every pair of shape, colour and motion does occur in training.
+    indices in ``COLORS``, ``SHAPES`` and ``MOTIONS``. So every pair of shape, colour and motion occurs in training.
     """
     return _held_out_color(shape, motion) == color
 
@@ -63,9 +63,9 @@ def _held_out_color(shape: str, motion: Motion) -> str:
 
 
 def random_scene(random: Random, split: str) -> Scene:
-    """One scene. In "test" all objects are held-out combinations, in "train" and "val" none is.
+    """One scene. In "test" all objects are held-out combinations; in "train" and "val" none are.
 
-    Only ``random.random()`` is drawn, which Python promises never to change.
+    Only ``random.random()`` is used, which Python promises never to change.
     """
     background, gradient = _pick(random, BACKGROUNDS), random.random() < 0.2
     place = {0: _single, 1: _pair, 2: _group}[_weighted(random, (60, 27, 13))]
@@ -128,7 +128,7 @@ def _look(random: Random, split: str, motion: Motion) -> tuple[str, str]:
 
 
 def _start(random: Random, shape: str, color: str, size: str, motion: Motion) -> Thing:
-    """An object at a place from which its motion stays in the picture, or meets the wall in frame 6 to 10."""
+    """An object at a position from which its motion stays in the picture, or meets the wall in frame 6 to 10."""
     thing = Thing(shape, color, size, motion, 0.0, 0.0)
     widest = "large" if motion.kind == "grow" else size
     place = []
@@ -145,8 +145,8 @@ def _start(random: Random, shape: str, color: str, size: str, motion: Motion) ->
 
 
 def _keeps(first: Thing, second: Thing, relation: str) -> bool:
-    """Whether two objects are apart and so related in all of the caption's frames (at the ends is enough: the
-    distances are concave functions of time)."""
+    """Whether two objects keep their distance and relation in all of the caption's frames (checking both ends is
+    enough: the distances are concave functions of time)."""
     axis = 0 if relation in ("left of", "right of") else 1
     sign = 1 if relation in ("left of", "above") else -1
     halves = half_box(first.shape, first.size)[axis] + half_box(second.shape, second.size)[axis]

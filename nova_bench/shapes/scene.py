@@ -1,7 +1,7 @@
-"""The scene graph: what is in a video of the shapes world, exactly. Frozen dataclasses that go to JSON and back.
+"""The scene graph: the exact content of a video of the shapes world. Frozen dataclasses that convert to JSON and back.
 
-Lengths are world units: the picture is ``SIDE`` x ``SIDE`` units whatever its pixels, x to the right, y down. Times are
-frames at ``FPS``. A caption speaks of the first ``CAPTION_FRAMES`` frames; a longer video goes on by the same laws.
+Lengths are world units: the picture is ``SIDE`` x ``SIDE`` units at any resolution, x to the right, y down. Times are
+frames at ``FPS``. A caption describes the first ``CAPTION_FRAMES`` frames; a longer video continues by the same laws.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ DIRECTIONS = {
 """Direction -> signs of its x and y components."""
 WALLS = ("left", "right", "top", "bottom")
 WALL_OF = {"left": "left", "right": "right", "up": "top", "down": "bottom"}
-"""Direction of a bouncing object before it bounces -> the wall it meets."""
+"""Direction of a bouncing object before the bounce -> the wall it meets."""
 KINDS = ("static", "move", "bounce", "grow", "shrink")
 
 RADIUS = {"small": 6.5, "large": 10.5}
 """Size -> radius of a circle of that size; the other shapes cover about the same area."""
 SPEED = {"slow": 0.7, "fast": 1.8}
-"""Speed -> units per frame along the path. What bounces is fast."""
+"""Speed -> units per frame along the path. Bouncing objects are fast."""
 GROWTH = 1.7
-"""Factor by which a growing radius has grown at frame 16, and a shrinking one has shrunk. Then it holds."""
+"""Factor by which a growing radius has grown at frame 16, and a shrinking one has shrunk. Afterwards it is constant."""
 WALL_GAP = 1.0
-"""Objects turn round where their bounding box is this far from the picture's edge."""
+"""Objects turn round when their bounding box is this far from the picture's edge."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ MOTIONS = (
     Motion("grow"),
     Motion("shrink"),
 )
-"""Every motion, speeds aside. The order is part of the rule that holds combinations out."""
+"""Every motion, without speeds. The order is part of the rule that holds combinations out."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. ``x``, ``y``: centre of its bounding box in frame 0. ``size`` is that of frame 0, too."""
+    """One object. ``x``, ``y``: centre of its bounding box in frame 0. ``size`` is also that of frame 0."""
 
     shape: str
     color: str
@@ -95,12 +95,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything about one video, however long.
+    """Everything about one video of any length.
 
     objects: one, two of different shape and colour, or a group of two or three that differ in position only. Later
         ones are drawn over earlier ones (within the caption's frames no two of them touch).
-    relation: the first object is <relation> the second, throughout the caption's frames; None but for pairs.
-    background, gradient: name of the colour, and whether it shades off from top to bottom.
+    relation: the first object is <relation> the second throughout the caption's frames; None except for pairs.
+    background, gradient: name of the colour, and whether it is a gradient from top to bottom.
     """
 
     objects: tuple[Thing, ...]
@@ -119,7 +119,7 @@ class Scene:
 
     @classmethod
     def from_json(cls, text: str) -> Scene:
-        """Read what :meth:`to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        """Read the output of :meth:`to_json`. Raises KeyError, TypeError or ValueError for anything else."""
         fields: dict[str, Any] = json.loads(text)
         things = tuple(Thing(**{**thing, "motion": Motion(**thing["motion"])}) for thing in fields.pop("objects"))
         return cls(objects=things, **fields)

@@ -1,7 +1,7 @@
-"""From a picture to the objects in it: background, colours by unmixing, outlines by comparison. No learned part.
+"""Finds the objects in a picture: background, colours by unmixing, outlines by comparison. No learned part.
 
-Thresholds are tolerant on purpose: pictures from small models are soft and their colours are off. What that costs is
-measured by ``benchmarks/shapes_judge.py``.
+Thresholds are tolerant on purpose: pictures from small models are soft and their colours are off.
+``benchmarks/shapes_judge.py`` measures the cost of that.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from nova_bench.shapes.scene import COLORS, SHAPES, SIDE
 
 GRID = int(SIDE)
 UNCLEAR = "unclear"
-"""Shape or colour of an object that resembles none of the world's."""
+"""Shape or colour of an object that resembles none of those in the world."""
 
-_SOLID = 0.4  # coverage from which a pixel counts as an object's
-_CONTRAST = 26.0  # least distance from the background in RGB levels
-_FAINT = 0.08  # share of an object's cover below which a pixel is the background's noise
+_SOLID = 0.4  # minimum coverage of a pixel that belongs to an object
+_CONTRAST = 26.0  # minimum distance from the background in RGB levels
+_FAINT = 0.08  # below this share of an object's coverage a pixel is background noise
 _SMALLEST = 40  # pixels; the smallest object of the world covers about 110
-_FRINGE = 0.35  # a blob beside another one and this much smaller is its fringe, not an object
-_SHADE = 24.0  # mean difference of top and bottom in levels from which a background shades off
-_BLURS = (0.5, 1.2, 2.0, 2.8)  # of the outlines that shapes are compared with, in pixels
+_FRINGE = 0.35  # a blob this much smaller than its neighbour is its fringe, not an object
+_SHADE = 24.0  # minimum mean difference of top and bottom of a gradient, in levels
+_BLURS = (0.5, 1.2, 2.0, 2.8)  # of the outlines used for comparing shapes, in pixels
 _MIDDLES = np.arange(GRID) + 0.5  # of pixels
-_UNLIKE = 0.8  # a fit below this is no shape of the world (true ones: above 0.9 even where outlines wobble)
-_OFF_COLOR = 32.0  # a distance from the nearest colour beyond this is none of them (true ones: below 25)
-_TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # naming colours, lightness counts half
+_UNLIKE = 0.8  # a fit below this is not a shape of the world (true ones: above 0.9 even if outlines wobble)
+_OFF_COLOR = 32.0  # farther from the nearest colour than this is none of them (true ones: below 25)
+_TINT = np.array([0.5, 1.0, 1.0], dtype=np.float32)  # when naming colours, lightness counts half
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Blob:
 
     @property
     def shape(self) -> str:
-        """The best fitting shape, or ``UNCLEAR``."""
+        """The best-fitting shape, or ``UNCLEAR``."""
         return shape_name(self.shapes)
 
 
 def on_grid(frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB [T, H, W, 3] as float32 [T, 64, 64, 3], the size in which the judge sees everything."""
+    """uint8 RGB [T, H, W, 3] as float32 [T, 64, 64, 3], the size at which the judge sees everything."""
     if frames.shape[1:3] != (GRID, GRID):
         shrinks = min(frames.shape[1:3]) >= GRID
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -64,16 +64,16 @@ def on_grid(frames: np.ndarray) -> np.ndarray:
 
 
 def background_of(frames: np.ndarray) -> np.ndarray:
-    """Background [T, 64, 1, 3] of float32 [T, 64, 64, 3]: per frame a straight line in y through the picture's rim.
+    """Background [T, 64, 1, 3] of float32 [T, 64, 64, 3]: per frame a straight line in y through the picture's border.
 
-    Rows whose rim holds an object are found by their distance from the line and left out.
+    Rows with an object at the border are found by their distance from the line and left out.
     """
     rim = np.concatenate([frames[:, :, :2], frames[:, :, -2:]], axis=2)
     rows = np.median(rim, axis=2)
     rows[:, 0], rows[:, -1] = np.median(frames[:, 0], axis=1), np.median(frames[:, -1], axis=1)
     height = np.linspace(-1, 1, GRID)
     design = np.stack([np.ones(GRID), height], axis=1)
-    # Theil-Sen start: medians of the halves' rows are far from most objects' influence.
+    # Theil-Sen start: medians of the halves' rows are insensitive to most objects.
     slope = np.median(rows[:, GRID // 2 :] - rows[:, : GRID // 2], axis=1)[:, None]
     level = np.median(rows - slope * height[:, None], axis=1)[:, None]
     fitted = level + slope * height[:, None]
@@ -87,7 +87,7 @@ def background_of(frames: np.ndarray) -> np.ndarray:
 
 
 def name_background(background: np.ndarray) -> tuple[str, bool]:
-    """Colour name and whether it shades off, for [T, 64, 1, 3]."""
+    """Colour name and whether it is a gradient, for [T, 64, 1, 3]."""
     top, bottom = np.median(background[:, 0, 0], axis=0), np.median(background[:, -1, 0], axis=0)
     off = {name: np.linalg.norm(_lab(top) - _lab(rgb)) for name, rgb in BACKGROUND_RGB.items()}
     return min(off, key=off.__getitem__), bool(np.abs(top - bottom).mean() > _SHADE)
@@ -98,7 +98,7 @@ def blobs_of(frames: np.ndarray, background: np.ndarray) -> list[list[Blob]]:
     calm = np.stack([cv2.GaussianBlur(frame, (3, 3), 0.6) for frame in frames])
     offset = calm - background
     contrast = np.einsum("trcx,trcx->trc", offset, offset)[..., None]
-    # A pixel at an object's edge is a mixture of its colour and the background: how much, and how well does it fit?
+    # A pixel at an object's edge is a mixture of its colour and the background: find the share and how well it fits.
     ways = np.array([COLOR_RGB[color] for color in COLORS], dtype=np.float32) - background  # [T, 64, colours, 3]
     lengths = np.einsum("trkx,trkx->trk", ways, ways)[:, :, None]
     along = offset @ ways.swapaxes(-1, -2)
@@ -146,7 +146,7 @@ def _blob(frame: np.ndarray, cover: np.ndarray, mask: np.ndarray, others: list[n
     ys, xs = np.nonzero(soft >= 0.5)
     box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
     inner = mask & (cover >= 0.9 * core)
-    # A soft, small object never reaches full cover; then its area is that of the cover itself.
+    # A soft, small object never reaches full coverage; its area is then that of the coverage itself.
     areas = (total, total * core) if 0.6 < core < 0.97 else (total,)
     return Blob(x, y, (total / np.pi) ** 0.5, _color_name(frame[inner]), _fits(soft, x, y, areas), box)
 
@@ -173,21 +173,21 @@ def _color_name(pixels: np.ndarray) -> str:
 
 
 def shape_name(fits: np.ndarray | tuple[float, ...]) -> str:
-    """The shape that fits best, of one fit for each of ``SHAPES``, or ``UNCLEAR``."""
+    """The best-fitting shape, given one fit for each of ``SHAPES``, or ``UNCLEAR``."""
     best = int(np.argmax(fits))
     return SHAPES[best] if fits[best] >= _UNLIKE else UNCLEAR
 
 
 @cache
 def _centroid(shape: str) -> float:
-    """How far the centroid lies below the centre of the bounding box, in radii."""
+    """How far the centroid is below the centre of the bounding box, in radii."""
     axis = np.linspace(-1.6, 1.6, 321)
     inside = distance(shape, axis[None, :], axis[:, None], np.float64(1.0)) < 0
     return float((inside.sum(1) * axis).sum() / inside.sum())
 
 
 def _fits(soft: np.ndarray, x: float, y: float, areas: tuple[float, ...]) -> tuple[float, ...]:
-    """Cosine of a soft mask with each shape of the same centroid and area, at the best blur and area of those given."""
+    """Cosine of a soft mask with each shape of the same centroid, at the best blur and the best of the given areas."""
     length = float(np.linalg.norm(soft))
     fits = []
     for shape in SHAPES:

@@ -1,4 +1,4 @@
-"""Objects through time: blobs of consecutive frames linked to tracks, and what kind of motion a track shows."""
+"""Objects over time: links blobs of consecutive frames to tracks, and classifies each track's motion."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from nova_bench.shapes.scene import DIRECTIONS, GROWTH, SIDE, SPEED, Motion
 from nova_bench.shapes.segment import Blob
 
 MOTION_FRAMES = 5
-"""Fewer frames than this show no motion that could be judged."""
+"""With fewer frames than this, motion can't be judged."""
 IRREGULAR = Motion("irregular")
-"""A track that neither rests, nor moves in a straight line, nor bounces off a wall: jumps, or turns in mid-picture."""
+"""A track that neither rests nor moves in a straight line nor bounces off a wall: it jumps, or turns in mid-picture."""
 
 _REACH = 12.0  # farthest step from frame to frame in units
-_PATIENCE = 4  # frames for which an object may be unseen
+_PATIENCE = 4  # frames for which an object may be missing
 _STATIC = SPEED["slow"] / 2
 _FAST = (SPEED["slow"] * SPEED["fast"]) ** 0.5
 _GROWN = GROWTH**0.5
-_BOUNCE_SPEED = 0.45  # least speed before and after
-_BENT = 0.2  # a bounce explains the path so much better than a straight line (sums of squares)
-_WALL_REACH = 8.0  # how near its wall a bouncing object must seem to come (tips of soft stars are invisible)
+_BOUNCE_SPEED = 0.45  # minimum speed before and after
+_BENT = 0.2  # a bounce must fit the path this much better than a straight line (ratio of sums of squares)
+_WALL_REACH = 8.0  # how near to its wall a bouncing object must appear (tips of soft stars are invisible)
 _JITTER = 2.0  # root mean square distance from the path, in units, beyond which a motion is irregular
 
 
 @dataclass(frozen=True)
 class Track:
-    """One object through time: a blob, or None where it wasn't seen, for every frame."""
+    """One object over time: for every frame a blob, or None if it wasn't seen."""
 
     blobs: tuple[Blob | None, ...]
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 VERSION = 1
-"""Changes whenever a scene, a caption or a pixel of some index changes: what was trained on it belongs to it."""
+"""Changes whenever a scene, caption or pixel of any index changes: data trained on it belongs to this version."""
 
 
 @dataclass(frozen=True)
 class ShapesClip:
-    """One captioned video. Frames are drawn when they are first asked for.
+    """One captioned video. Frames are drawn when they are first requested.
 
     caption and dense_caption are the scene's captions for the templates ``template`` and ``dense_template``.
     """
@@ -33,7 +33,7 @@ class ShapesClip:
 
     @property
     def caption(self) -> str:
-        """A short caption; it names shapes, colours, number, relation and motions."""
+        """A short caption, with shapes, colours, number, relation and motions."""
         return caption(self.scene, self.template)
 
     @property
@@ -57,15 +57,15 @@ class ShapesClip:
 
 
 class ShapesWorld:
-    """A sequence of :class:`ShapesClip`, all different in practice, made on demand.
+    """A sequence of :class:`ShapesClip`, in practice all different, made on demand.
 
-    split: "train"; "val", other scenes from the same distribution; or "test", whose objects are all combinations of
+    split: "train"; "val", other scenes from the same distribution; or "test", in which all objects are combinations of
         shape, colour and motion that never occur in the other two (:func:`nova_bench.shapes.sampling.is_held_out`).
     num_frames: any number; the first frames don't depend on it, so a longer video continues a shorter one. Captions
-        speak of the first 17. T = 1 + 4 j fits a causal VAE of stride 4.
+        describe the first 17. T = 1 + 4 j fits a causal VAE of stride 4.
     size: side in pixels; 64 unless there is a reason.
 
-    ``world[index]`` depends on (split, seed, index) only. Raises ValueError for a bad argument, IndexError beyond
+    ``world[index]`` depends only on (split, seed, index). Raises ValueError for a bad argument, IndexError beyond
     ``length``.
     """
 
@@ -78,7 +78,7 @@ class ShapesWorld:
         length: int = 1_000_000,
     ):
         if split not in SPLITS:
-            raise ValueError(f"split {split!r}: one of {', '.join(SPLITS)}")
+            raise ValueError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
         if num_frames < 1 or size < 32 or length < 0:
             raise ValueError("num_frames must be at least 1, size at least 32, length at least 0")
         self.split, self.seed, self.num_frames, self.size, self.length = split, seed, num_frames, size, length
@@ -96,5 +96,5 @@ class ShapesWorld:
         return ShapesClip(scene, template, dense, self.num_frames, self.size)
 
     def vocabulary(self) -> list[str]:
-        """Every word that captions can contain, sorted; :func:`nova_bench.shapes.words` splits a caption into them."""
+        """Every word that can occur in captions, sorted; :func:`nova_bench.shapes.words` splits a caption into them."""
         return list(vocabulary())

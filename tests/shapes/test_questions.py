@@ -86,5 +86,5 @@ def test_what_can_not_be_asked() -> None:
         questions("x", "a red circle and a blue circle")
     seen = see(ShapesWorld()[0].frames)
     for wrong in ("nonsense", "attribute - texture (circle, rough)", "entity - whole (dog)"):
-        with pytest.raises(ValueError, match=r"tuple|category|no shape"):
+        with pytest.raises(ValueError, match=r"tuple|category|not a shape"):
             answer(wrong, seen)

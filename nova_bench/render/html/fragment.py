@@ -1,4 +1,4 @@
-"""One table as an HTML fragment: no style, no script, only structure, so that a page decides how it looks."""
+"""One table as an HTML fragment: structure only, without style or script, so that the page decides how it looks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIRECTION = {"↑": "higher is better", "↓": "lower is better"}
 def html_table(table: Table) -> str:
     """A ``figure`` with the caption, the table in its own scroll box, and the footnotes. All text is escaped.
 
-    Numeric cells carry ``data-sort`` at full precision; missing cells carry none.
+    Numeric cells have ``data-sort`` at full precision; missing cells don't.
     """
     grid = layout(table)
     anchor = f"table-{safe_name(table.id)}"

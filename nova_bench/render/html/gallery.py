@@ -1,4 +1,4 @@
-"""The samples of a report as compact JSON, from which the page builds the few cards that are in view."""
+"""The samples of a report as compact JSON; the page builds only the few cards in view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPARK_POINTS = 64
 
 @dataclass(frozen=True)
 class GalleryMetric:
-    """How the gallery shows and sorts one metric; shown value = value * scale. Unknown direction: sorting only."""
+    """How the gallery shows and sorts one metric; shown value = value * scale. Without a direction: sorting only."""
 
     key: str
     title: str = ""
@@ -28,12 +28,12 @@ class GalleryMetric:
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One sample. ``prompt`` may hold any text; it is only ever shown as text.
+    """One sample. ``prompt`` may be any text; it is only shown as text.
 
-    ``scores`` maps a metric to its value, None where it is missing. ``details`` maps a metric to its numbers along
-    time (per frame or per pair), drawn as a small line, ``limits`` to a value that is drawn across it, ``notes`` to a
-    line of text that explains the value. ``media`` and ``reference`` are files on disk; ``poster`` is
-    a JPEG. ``mime`` is guessed from the file name where it is None. ``labels`` are short tags (run, dimension, ...).
+    ``scores`` maps a metric to its value, or None if it is missing. ``details`` maps a metric to its numbers over time
+    (per frame or per pair), drawn as a small line, ``limits`` to a value drawn across that line, ``notes`` to a line of
+    text that explains the value. ``media`` and ``reference`` are files on disk; ``poster`` is a JPEG. If ``mime`` is
+    None, it is guessed from the file name. ``labels`` are short tags (run, dimension, ...).
     """
 
     prompt: str
@@ -57,7 +57,7 @@ class GalleryItem:
 
 
 def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric], shelf: MediaShelf) -> dict[str, Any]:
-    """``{"metrics": [...], "items": [...]}`` for the page. Metrics nobody described follow those described."""
+    """``{"metrics": [...], "items": [...]}`` for the page. Metrics without a description follow those with one."""
     known = {metric.key: metric for metric in metrics}
     for item in items:
         for key in (*item.scores, *item.details, *item.limits, *item.notes):
@@ -113,7 +113,7 @@ def _score(value: float | None, scale: float) -> float | str | None:
 
 
 def thinned(values: Sequence[float | None], scale: float = 1.0) -> list[float | None]:
-    """At most 64 evenly picked values, first and last included, with four significant digits; gaps stay gaps."""
+    """At most 64 evenly spaced values, including first and last, with four significant digits; gaps stay gaps."""
     count = min(len(values), SPARK_POINTS)
     picks = (values[round(index * (len(values) - 1) / max(1, count - 1))] for index in range(count))
     return [float(f"{value * scale:.4g}") if value is not None and math.isfinite(value) else None for value in picks]

@@ -1,4 +1,4 @@
-"""Pictures and clips of a report: embedded while a budget lasts, linked beyond it; posters and contact strips."""
+"""Pictures and clips of a report: embedded within a budget, linked beyond it; posters and contact strips."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ VIEWABLE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 
 @dataclass
 class MediaShelf:
-    """Decides for each file whether its bytes go into the page, and keeps what was embedded.
+    """Decides whether each file is embedded in the page, and keeps what was embedded.
 
-    ``budget`` is in bytes of page, base64 included; posters may use half of it. A file used twice is embedded once.
+    ``budget`` is in bytes of the page, base64 included; posters may use half of it. A file used twice is embedded once.
     ``blobs`` holds the data URIs in order; an item refers to one by its index.
     """
 
@@ -39,7 +39,7 @@ class MediaShelf:
     _known: dict[Path, dict[str, object]] = field(default_factory=dict)
 
     def poster(self, jpeg: bytes) -> int | None:
-        """Index of the embedded poster, or None where the posters' share of the budget is used up."""
+        """Index of the embedded poster, or None if the posters' share of the budget is used up."""
         uri = _data_uri(jpeg, "image/jpeg")
         if self.spent + len(uri) > self.budget * POSTER_SHARE:
             self.posters_left_out += 1
@@ -74,18 +74,18 @@ class MediaShelf:
 
 
 def guess_mime(path: Path) -> str:
-    """The MIME type by file name extension; ``application/octet-stream`` where it is unknown."""
+    """The MIME type by file name extension; ``application/octet-stream`` if it is unknown."""
     return mimetypes.guess_type(path.name, strict=False)[0] or "application/octet-stream"
 
 
 def relative_url(path: Path, page: Path) -> str:
-    """URL of ``path`` relative to the folder of ``page``, percent-encoded; never one that could name a scheme."""
+    """URL of ``path`` relative to the folder of ``page``, percent-encoded; it never looks as if it had a scheme."""
     relative = Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix()
     return "./" + quote(relative)
 
 
 def poster_jpeg(frame: np.ndarray, max_side: int = 320, quality: int = 80) -> bytes:
-    """A frame, uint8 of shape [H, W, 3] (RGB), as a JPEG whose longer side is at most ``max_side`` pixels."""
+    """A frame, uint8 RGB [H, W, 3], as a JPEG with a longer side of at most ``max_side`` pixels."""
     from PIL import Image
 
     _check(frame)

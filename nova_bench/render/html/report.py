@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, readable from a folder, a mail or a web server, offline."""
+"""The report: one self-contained HTML file that works offline, from a folder, an e-mail or a web server."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report with a heading of its own: measured tables, then published ones, then figures.
+    """A part of a report with its own heading: measured tables, then published ones, then figures.
 
-    ``link`` leads to a fuller report of it.
+    ``link`` leads to a fuller report.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Section:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """All of them, in the order of showing."""
+        """All tables, in display order."""
         return (*self.measured, *self.published)
 
     @property
@@ -59,13 +59,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a report shows. Any text may be foreign: all of it is escaped.
+    """Everything a report shows. Any text may be foreign: all text is escaped.
 
-    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown
-    before any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: how many there
-    are if the gallery shows fewer. ``values``: how many measured values it rests on, which the page states for programs
-    alone. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading
-    to text, or to another mapping, e.g. checkpoint, suite digest, versions, command line.
+    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
+    any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: the number of samples if
+    the gallery shows fewer. ``values``: the number of measured values behind the report, stated in the page for
+    programs only. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text or to another
+    mapping, e.g. checkpoint, suite digest, versions, command line.
     """
 
     title: str
@@ -88,15 +88,15 @@ class Report:
 def write_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> Path:
     """Write ``report`` to ``path`` atomically and return it.
 
-    Clips and posters are embedded until they make up ``media_budget`` bytes of the page; further clips are linked
-    relative to ``path``, which the page then says.
+    Clips and posters are embedded until they take up ``media_budget`` bytes of the page; further clips are linked
+    relative to ``path``, and the page says so.
     """
     path = Path(path)
     return write_atomic(path, render_report(report, path, media_budget=media_budget).encode("utf-8", "replace"))
 
 
 def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> str:
-    """The page's text; ``path`` is where it will lie, which linked media are relative to."""
+    """The page's text; ``path`` is its future location, which linked media are relative to."""
     from markupsafe import Markup
 
     shelf = MediaShelf(Path(path), media_budget)
@@ -119,7 +119,7 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
 
 
 def _sections(report: Report, path: Path) -> Iterator[dict[str, Any]]:
-    """Sections for the template; figures are numbered through the whole page."""
+    """Sections for the template; figures are numbered throughout the page."""
     from markupsafe import Markup
 
     number = len(report.figures)
@@ -151,7 +151,7 @@ def _figure(spec: FigureSpec, number: int) -> dict[str, Any]:
 
 
 def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
-    """What a reader must know about the samples: how many failed, and which files the page does not contain."""
+    """What a reader must know about the samples: how many failed, and which files the page doesn't contain."""
     failed = sum(item.status == "failed" for item in report.gallery)
     shown = _count(len(report.gallery), "sample")
     if report.samples > len(report.gallery):
@@ -182,7 +182,7 @@ def _flat(entries: Mapping[str, Any], above: str = "") -> Any:
 
 
 def _policy(style: str, script: str) -> str:
-    """A policy under which only this page's own style and script run and nothing is fetched from a network."""
+    """A policy that allows only this page's own style and script and no network access."""
     return "; ".join(
         (
             "default-src 'none'",

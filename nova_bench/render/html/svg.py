@@ -1,4 +1,4 @@
-"""A figure's SVG made fit to live inside an HTML page."""
+"""Prepares a figure's SVG for embedding in an HTML page."""
 
 from __future__ import annotations
 
