@@ -14,7 +14,7 @@ Samples of one prompt are correlated, so the C prompts ("clusters") are the inde
 - No interval from one prompt, or if all prompts are equal: no spread says nothing about other prompts.
 
 Columns that follow linearly from several metrics (VBench's total) use the number of prompts of the part that has the
-fewest. A 0/1 part without any spread adds the width of its own interval, so that ten of ten doesn't count as certain.
+fewest. A 0/1 part without any spread adds the reach of its own interval, so that ten of ten doesn't count as certain.
 
 ``benchmarks/interval_coverage.py`` measures how often such intervals contain the true value.
 """

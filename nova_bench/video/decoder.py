@@ -43,7 +43,7 @@ WHOLE_BYTES = 2**26
 _CHUNK_BYTES = 2**25
 _KEPT_BYTES = 2**28  # of free slots: the rest goes back to the system
 _SLICE_SECONDS = 0.5
-_GRACE_SECONDS = 2.0  # a process that overruns its own deadline by this much is killed
+_GRACE_SECONDS = 2.0  # past the deadline that the process itself keeps; then it is killed
 _START_SECONDS = 60.0  # within which a process must start, even on a busy machine
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import nova_bench.video.decoder_process as p; \
 p.main(*map(int, sys.argv[2:]))"

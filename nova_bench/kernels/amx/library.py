@@ -76,7 +76,7 @@ def required_library() -> ctypes.CDLL:
 
 
 def _cpu_flags() -> set[str]:
-    """The processor's features, by Linux's names; empty on other systems, which don't grant AMX's tile registers."""
+    """The processor's features, by Linux's names; empty on other systems, where tile registers aren't requested."""
     if platform.system() != "Linux":
         return set()
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

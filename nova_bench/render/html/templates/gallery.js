@@ -122,11 +122,11 @@ function gallery({ metrics, items }) {
 
   function unfold(prompt) {
     prompt.classList.add("long");
-    const button = make("button", "more", "Show all of the prompt");
+    const button = make("button", "more", "Show the full prompt");
     button.type = "button";
     button.addEventListener("click", () => {
       const folded = prompt.classList.toggle("long");
-      button.textContent = folded ? "Show all of the prompt" : "Show less";
+      button.textContent = folded ? "Show the full prompt" : "Show less";
       button.setAttribute("aria-expanded", String(!folded));
     });
     button.setAttribute("aria-expanded", "false");
@@ -230,7 +230,7 @@ function gallery({ metrics, items }) {
     return document.getElementById(`blob-${index}`).textContent;
   }
 
-  // What was asked of this sample; all metrics where none was.
+  // The metrics with a score for this sample; all metrics if it has none.
   function known(item) {
     const found = [...metrics.keys()].filter((index) => item.scores[index] !== null);
     return found.length ? found : metrics.keys();
