@@ -65,12 +65,12 @@ def fetch_assets(
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     quiet: options.Quiet = False,
 ) -> ExitCode:
-    """Bring assets here and compare them with their digests. A download that was cut off continues."""
+    """Download assets and verify their digests. An interrupted download continues."""
     code = ExitCode.PASS
     for name in names:
         try:
             print_line(f"{name}: {_fetched(name, revision, offline, quiet)}")
-        except UserError as error:  # the others may still come
+        except UserError as error:  # the other downloads may still succeed
             code = tell(error)
     return code
 
@@ -87,7 +87,7 @@ def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Pat
 @app.command("verify")
 @ends_with_code
 def verify_assets(names: Names = None) -> ExitCode:
-    """Read assets again and compare them with their digests; without names, everything that is here.
+    """Verify the digests of assets; without names, of everything on this machine.
 
     A checkpoint (or a folder that holds one) must also be complete: weights, tokenizer and all configurations.
     """
@@ -102,7 +102,7 @@ def verify_assets(names: Names = None) -> ExitCode:
 
 
 def _verified(name: str) -> tuple[str, str]:
-    """State of an asset, a checkpoint or a checkpoint's folder, and what is wrong with it or gets it."""
+    """State of an asset, checkpoint or checkpoint folder, and its problem or the command that fetches it."""
     if name in ASSETS:
         state = asset_state(name, thorough=True)
         return state, "" if state == AssetState.HERE else fetch_command(name)

@@ -21,7 +21,7 @@ from nova_bench.pipeline.manifest import package_versions
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Findings by section; ``healthy`` where nothing is broken (a missing asset is not broken, a package is)."""
+    """Findings by section; ``healthy`` if nothing is broken (a missing package is, a missing asset isn't)."""
 
     sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     healthy: bool
@@ -36,7 +36,7 @@ class Diagnosis:
 
 
 def diagnose(root: Path) -> Diagnosis:
-    """Look at packages, device, assets, the store's disk and every suite."""
+    """Check packages, device, assets, the store's disk and every suite."""
     versions = package_versions()
     packages = tuple((name, version or f"missing: pip install {name}") for name, version in versions.items())
     sections = (

@@ -11,7 +11,7 @@ def doctor(
     store: options.StoreFolder = options.DEFAULT_STORE,
     suites: options.Suites = None,
 ) -> ExitCode:
-    """Say what is installed, which device there is, which assets are here and what each suite still needs."""
+    """Show installed packages, device, assets and what each suite still needs."""
     report = diagnose(store)
     print(report.text())
     return ExitCode.PASS if report.healthy else ExitCode.INCOMPLETE

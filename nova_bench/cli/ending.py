@@ -1,4 +1,4 @@
-"""How commands end: with an exit code, and a user's mistake with one line and its remedy instead of a traceback."""
+"""How commands end: with an exit code; a user's mistake shows one line and its remedy instead of a traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEBUG = "--debug"
 
 
 def ends_with_code(command: Callable[..., ExitCode]) -> Callable[..., None]:
-    """Wrap a command that returns an exit code; its signature stays what it was."""
+    """Wrap a command that returns an exit code; its signature is kept."""
 
     @functools.wraps(command)
     def wrapped(*arguments: object, **options: object) -> None:
@@ -44,14 +44,14 @@ def _run(command: Callable[[], ExitCode]) -> ExitCode:
             raise
         return tell(explain_os_error(error, Path(error.filename or ".")))
     except Exception:
-        # Never Python's own 1 for an uncaught exception: that says "regression" to whoever reads exit codes.
+        # Never Python's own 1 for an uncaught exception: it would mean "regression".
         traceback.print_exc()
         print("error: this is a bug in nova_bench; everything finished is kept", file=sys.stderr)
         return ExitCode.INTERNAL
 
 
 def _interruptible(command: Callable[[], ExitCode]) -> ExitCode:
-    """Run a command; an error after it was asked to end is the interrupt in another guise."""
+    """Run a command; an error after it was asked to end counts as the interrupt."""
     try:
         return command()
     except Exception as error:
@@ -63,7 +63,7 @@ def _interruptible(command: Callable[[], ExitCode]) -> ExitCode:
 def tell(error: UserError) -> ExitCode:
     """Print an error and its remedy; returns its exit code."""
     if error.exit_code == ExitCode.READER_GONE:
-        return error.exit_code  # whoever reads a pipe (head, less) may go away when it pleases
+        return error.exit_code  # the reader of a pipe (head, less) may close it at any time
     first, *more = error.lines
     for line in (f"error: {first}", *more):
         print_line(line, sys.stderr)

@@ -22,7 +22,7 @@ def generate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="File to write: .mp4, .mkv (lossless), or .png for one frame. Absent: nova.mp4 or nova.png."
+            "--out", help="File to write: .mp4, .mkv (lossless), or .png for one frame. Default: nova.mp4 or nova.png."
         ),
     ] = None,
     image: Annotated[Path | None, typer.Option("--image", help="First frame (image-to-video).")] = None,
@@ -40,7 +40,7 @@ def generate(
         float | None, typer.Option("--guidance", min=0, callback=options.finite, help="Classifier-free guidance.")
     ] = None,
     motion: Annotated[
-        float | None, typer.Option("--motion", callback=options.finite, help="Motion flow asked for.")
+        float | None, typer.Option("--motion", callback=options.finite, help="Requested motion flow.")
     ] = None,
     negative: Annotated[str | None, typer.Option("--negative", help="Negative prompt.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
@@ -48,9 +48,9 @@ def generate(
     extrapolation: Annotated[
         str, typer.Option("--extrapolation", help="interpolate, extend or window.")
     ] = "interpolate",
-    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went.")] = False,
 ) -> ExitCode:
-    """Make one image or video with a NOVA checkpoint, to look at."""
+    """Make one image or video with a NOVA checkpoint."""
     request = Request(
         prompt=prompt,
         model=model,

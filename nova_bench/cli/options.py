@@ -17,10 +17,10 @@ SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, o
 
 
 def _add_suites(folders: list[Path] | None) -> list[Path] | None:
-    """Have suites looked up in these folders, too, here and in worker processes."""
+    """Add these folders to the search for suites, here and in worker processes."""
     for folder in folders or ():
         if not folder.is_dir():
-            raise typer.BadParameter(f"{folder} is no folder")
+            raise typer.BadParameter(f"{folder} is not a folder")
     known = [str(folder.absolute()) for folder in folders or ()]
     if known:
         os.environ[FOLDERS] = os.pathsep.join([*known, *filter(None, [os.environ.get(FOLDERS)])])
@@ -34,7 +34,7 @@ Suites = Annotated[
         metavar="DIR",
         callback=_add_suites,
         is_eager=True,
-        help=f"A folder with suites of your own, which can be run by name. Repeatable; also ${FOLDERS}.",
+        help=f"A folder with your own suites, which can then be run by name. Repeatable; also ${FOLDERS}.",
     ),
 ]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
@@ -58,7 +58,7 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
 AllowTruncated = Annotated[
-    bool, typer.Option("--allow-truncated", help="Score cut-off or damaged videos on the frames that are whole.")
+    bool, typer.Option("--allow-truncated", help="Score truncated or damaged videos on their intact frames.")
 ]
 MaxFailures = Annotated[
     int | None,
@@ -66,30 +66,28 @@ MaxFailures = Annotated[
 ]
 RetryFailed = Annotated[
     bool,
-    typer.Option("--retry-failed", help="Try failed samples again even if file, limits and code are what they were."),
+    typer.Option("--retry-failed", help="Retry failed samples even if file, limits and code are unchanged."),
 ]
-Rehash = Annotated[
-    bool, typer.Option("--rehash", help="Read every file again; trust no digest that is remembered from earlier.")
-]
+Rehash = Annotated[bool, typer.Option("--rehash", help="Read every file again instead of trusting remembered digests.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 
 def finite(value: float | None) -> float | None:
-    """Refuse NaN and infinity, which click takes for numbers like any."""
+    """Refuse NaN and infinity, which click accepts as numbers."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is not a finite number")
     return value
 
 
 def seed_of_64_bits(value: int) -> int:
-    """Refuse a seed that no generator takes, and say which it does."""
+    """Refuse a seed outside the range of generators."""
     if not 0 <= value <= ranges.SEED:
-        raise typer.BadParameter(f"a seed goes from 0 to {ranges.SEED}")
+        raise typer.BadParameter(f"a seed must be from 0 to {ranges.SEED}")
     return value
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """``a, b`` as names; none where the option is absent. An option that names nothing is refused."""
+    """``a, b`` as names; empty if the option is absent. An option without names is refused."""
     found = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     if text is not None and not found:
         raise UserError(f"--dims {text!r} names no scorer", "name some of the suite's: --dims A,B")
@@ -97,7 +95,7 @@ def names(text: str | None) -> tuple[str, ...]:
 
 
 def media(allow_truncated: bool) -> dict[str, bool]:
-    """What options state of the suite's section `media`."""
+    """The suite's section `media` as stated by options."""
     return {"allow_truncated": True} if allow_truncated else {}
 
 

@@ -20,7 +20,7 @@ def plan(
     store: options.StoreFolder = options.DEFAULT_STORE,
     suites: options.Suites = None,
 ) -> ExitCode:
-    """Say what a run would do: samples and scores done or missing, assets it needs, disk and time."""
+    """Show what a run would do: samples and scores done or missing, required assets, disk and time."""
     dimensions, media = options.names(dims), options.media(allow_truncated)
     request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)
     with distrusting(rehash):

@@ -30,7 +30,7 @@ def report(
     progress = Progress(quiet)
     names = [Path(name).name for name in runs or []]
     if out is not None and len(names) > 1:
-        raise UserError("--out takes one run", "give a single RUN, or leave --out away")
+        raise UserError("--out takes one run", "give a single RUN, or leave out --out")
     code = ExitCode.PASS
     with Store.reader(store) as opened:
         if not names:

@@ -39,7 +39,7 @@ def run(
     quiet: options.Quiet = False,
     suites: options.Suites = None,
 ) -> ExitCode:
-    """Run a suite: generate, score, aggregate, report. What is done already is not done again."""
+    """Run a suite: generate, score, aggregate, report. Finished work is not repeated."""
     given = {
         "device": device,
         "batch_size": batch_size,
@@ -58,7 +58,7 @@ def run(
 
 
 def show_report(reported: Reported, progress: Progress) -> ExitCode:
-    """Print a run's tables, where its report is, what is to be noted and what has no number; returns the exit code."""
+    """Print a run's tables, its report's path, notices and gaps; returns the exit code."""
     show_tables(reported.tables)
     print_line(f"report: {reported.page}")
     for line in terminal_lines(reported.notices, progress.told):
@@ -69,7 +69,7 @@ def show_report(reported: Reported, progress: Progress) -> ExitCode:
 
 
 def show_tables(tables: Sequence[Table]) -> None:
-    """Print tables to standard output: as wide as the terminal and with colour there, plainly into a pipe."""
+    """Print tables to standard output: with the terminal's width and colour, or plain into a pipe."""
     from rich.console import Console
 
     for table in tables:

@@ -30,7 +30,7 @@ class Split(StrEnum):
 
 
 class Wording(StrEnum):
-    """Captions that say everything, or little."""
+    """Level of detail of captions."""
 
     dense = "dense"
     short = "short"
@@ -39,7 +39,7 @@ class Wording(StrEnum):
 @app.command("export")
 @ends_with_code
 def export_files(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if it isn't there.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Output folder; created if missing.")],
     split: Annotated[Split, typer.Option("--split", help="test: combinations that training never shows.")] = Split.test,
     count: Annotated[int, typer.Option("--count", min=1, max=ranges.SAMPLES, help="Different prompts.")] = 200,
     seed: Annotated[int, typer.Option("--seed", callback=options.seed_of_64_bits, help="Seed of the world.")] = 0,
@@ -65,7 +65,7 @@ def see_video(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or image of the shapes world.")],
     prompt: Annotated[str | None, typer.Option("--prompt", help="A caption to check it against.")] = None,
 ) -> ExitCode:
-    """Say what the judge sees in a video, and whether it shows a prompt."""
+    """Show what the judge sees in a video, and whether that matches a prompt."""
     from nova_bench.shapes import parse_caption
     from nova_bench.shapes.judge import checks, see
     from nova_bench.shapes.scene import CAPTION_FRAMES
@@ -77,5 +77,5 @@ def see_video(
         print(f"{thing.size} {thing.color} {thing.shape}: {motion}")
     print(f"background: {seen.background}{' gradient' if seen.gradient else ''}")
     for name, right in (checks(said, seen) if said else {}).items():
-        print(f"{name}: {'can not be told' if right is None else 'as prompted' if right else 'not as prompted'}")
+        print(f"{name}: {'unknown' if right is None else 'as prompted' if right else 'not as prompted'}")
     return ExitCode.PASS

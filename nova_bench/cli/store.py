@@ -18,7 +18,7 @@ from nova_bench.store.export import export_units
 from nova_bench.store.repair import restore
 
 app = typer.Typer(
-    help="Look after a store: list runs, export videos, verify files, restore what is damaged.",
+    help="Maintain a store: list runs, export videos, verify files, restore a damaged database.",
     no_args_is_help=True,
 )
 
@@ -57,7 +57,7 @@ def export_run(
     folder: options.StoreFolder = options.DEFAULT_STORE,
     copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
-    """Give a run's videos the names that another tool expects; nothing that is there is overwritten."""
+    """Export a run's videos under the names that another tool expects; existing files are not overwritten."""
     names = FILE_NAMES.get(layout)
     with Store.reader(folder) as store:
         units = store.run(Path(run).name).units
@@ -74,14 +74,16 @@ def export_run(
 @ends_with_code
 def restore_store(
     folder: options.StoreFolder = options.DEFAULT_STORE,
-    force: Annotated[bool, typer.Option("--force", help="Replace a database that is not damaged, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace even an undamaged database.")] = False,
 ) -> ExitCode:
-    """Put the last backup in the place of a damaged database; the damaged file is kept."""
+    """Replace a damaged database with the last backup; the damaged file is kept."""
     restored = restore(folder, force)
     print(
-        "restored from the backup of the last finished run" if restored.from_backup else "no sound backup: began anew"
+        "restored from the backup of the last finished run"
+        if restored.from_backup
+        else "no intact backup: started a new database"
     )
-    print(f"videos found beyond it: {restored.videos}")
+    print(f"further videos found: {restored.videos}")
     for kept in restored.kept:
         print_line(f"the database that was here is kept as {kept}")
     return ExitCode.PASS

@@ -21,7 +21,7 @@ TrainingName = Annotated[
 RunsFolder = Annotated[Path, typer.Option("--out", help="Folder of training runs; each has a folder of its own there.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, max=ranges.WORKERS, help="CPU threads; torch's own choice where absent."),
+    typer.Option("--threads", min=1, max=ranges.WORKERS, help="CPU threads. Default: torch's choice."),
 ]
 
 Card = Annotated[
@@ -34,7 +34,10 @@ Card = Annotated[
     ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Trainings of a sweep at a time, sharing the cores.")
+    int,
+    typer.Option(
+        "--workers", min=1, max=ranges.WORKERS, help="Trainings of a sweep that run at once, sharing the cores."
+    ),
 ]
 Records = Annotated[
     Path | None, typer.Option("--records", help="Copy each training's record (losses, norms) to this folder.")
@@ -53,7 +56,7 @@ def train(
     quiet: options.Quiet = False,
     suites: options.Suites = None,
 ) -> ExitCode:
-    """Train a model, or all of a sweep, from a YAML file. Interrupted or killed, the same command continues."""
+    """Train a model, or all of a sweep, from a YAML file. Repeat the command to continue an interrupted training."""
     specs = load_trainings(training, set_ or ())
     import torch
 

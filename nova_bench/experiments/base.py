@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Experiment:
-    """A kind of suite. Each part is named as ``"module:name"`` and imported when it is used.
+    """A kind of suite. Each part is named ``"module:name"`` and imported when it is used.
 
     spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
     ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
-    needs no model. frame: ``(StoredRun, Store) -> pandas.DataFrame``, everything that was measured, a row each. A run
+    needs no model. frame: ``(StoredRun, Store) -> pandas.DataFrame``, one row per measurement. A run
     in the store is of the kind that its ``suite["kind"]`` says.
     """
 
@@ -47,7 +47,7 @@ class Request:
 
     @property
     def options(self) -> dict[tuple[str, str], Any]:
-        """Keys of a suite's sections that options of their own state, such as ("execution", "device")."""
+        """Keys of a suite's sections that have options of their own, such as ("execution", "device")."""
         sections = {"execution": self.execution, "media": self.media}
         return {(name, key): value for name, section in sections.items() for key, value in section.items()}
 
@@ -63,4 +63,4 @@ class Preview(Protocol):
         """How much there is to do, in a few words."""
 
     def text(self) -> str:
-        """All of it, for the terminal."""
+        """The whole preview, for the terminal."""

@@ -1,4 +1,4 @@
-"""What a run of any kind measured, as a data frame."""
+"""The measurements of a run of any kind, as a data frame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def load(run: str | PathLike[str], store: str | PathLike[str] | None = None) -> pandas.DataFrame:
-    """What a run measured as a data frame: a row for each sample and metric, or for each timed call.
+    """Load a run's measurements as a data frame: one row per sample and metric, or per timed call.
 
     ``run`` is the run's name or folder; ``store`` is the folder that holds the runs, by default the one around that
-    folder, or ``runs``. Rows of a study name their arm, those of a collection their part. Raises StoreError for a run
-    that isn't there.
+    folder, or ``runs``. Rows of a study name their arm, those of a collection their part. Raises StoreError if the
+    run doesn't exist.
     """
     folder = Path(run)
     root = Path(store) if store is not None else folder.parent if folder.is_dir() else Path("runs")

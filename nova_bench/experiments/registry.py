@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nova_bench.store.store import StoredRun
 
 BENCHMARK = "benchmark"
-"""The kind of a suite that states none."""
+"""The default kind of a suite."""
 
 
 def kind_of(suite: str) -> str:
@@ -57,12 +57,12 @@ def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -
 
 
 def frame_run(run: StoredRun, store: Store) -> pandas.DataFrame:
-    """What a stored run of any kind measured, a row each."""
+    """The measurements of a stored run of any kind, one per row."""
     return resolve_name(_experiment_of(run).frame)(run, store)
 
 
 def _experiment_of(run: StoredRun) -> Experiment:
     kind = run.suite.get("kind", BENCHMARK)
     if kind not in EXPERIMENTS.names():
-        raise UserError(f"run {run.name}: of the unknown kind {kind!r}", "use the version that made it")
+        raise UserError(f"run {run.name}: unknown kind {kind!r}", "use the nova_bench version that made it")
     return EXPERIMENTS.get(kind)

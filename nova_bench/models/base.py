@@ -1,4 +1,4 @@
-"""What a model adapter is: a description that needs no torch, and an object that turns units into outputs."""
+"""What a model adapter is: a description that needs no torch, and an object that makes outputs from units."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Output:
     path: Path | None = None
     """An existing file, left where it is."""
     error: str | Exception | None = None
-    """Why this unit failed: one line, or the exception, which also tells whether another try may help."""
+    """Why this unit failed: one line, or the exception, which also says whether a retry may help."""
     details: dict[str, Any] = field(default_factory=dict)
     """JSON kept with the artifact, for example seconds per stage."""
 
@@ -39,21 +39,21 @@ class AdapterContext:
     asset: Callable[[str], Path]
     file_digest: Callable[[Path], str]
     warn: Callable[..., None]
-    """``warn(text, names=(), asked=False)``: what the user should know of the samples; the report lists it, too. See
+    """``warn(text, names=(), asked=False)``: what the user should know about the samples; also in the report. See
     :meth:`nova_bench.core.progress.Progress.notice`."""
 
 
 class ModelAdapter(Protocol):
-    """The seam. Constructing one and asking for its digest or prompts must not need torch or load weights."""
+    """The interface of models. Construction, digest and prompts must not need torch or load weights."""
 
     def digest(self) -> str:
         """Digest of what makes the videos: checkpoint content and generator version."""
         ...
 
     def existing(self) -> Sequence[ExistingSample] | None:
-        """The samples of a model whose videos are there already; None where they must be generated.
+        """Return the samples if their videos exist already; None if they must be generated.
 
-        Where the suite has prompts, these are the samples it asks for, there or not.
+        If the suite has prompts, these are the samples it asks for, whether their files exist or not.
         """
         ...
 
@@ -77,12 +77,12 @@ class AdapterInfo:
     options: type[ModelSpec]
     factory: str
     missing: Callable[[Any], Iterable[str]] = lambda options: ()
-    """What has to be fetched before the model with these ``options`` can generate: a line each, with the command."""
+    """What must be fetched before a model with these ``options`` can generate: one line each, with the command."""
     prompt_notices: PromptNotices = lambda options, prompts, notice: None
-    """Report what a user must know of the prompts: those that the model cuts or can't tell apart. It may read a
-    tokenizer, no weights, and needs no torch."""
+    """Report what a user must know about the prompts: those that the model truncates or can't tell apart. May read a
+    tokenizer but no weights, and needs no torch."""
     uses_reference: bool = False
-    """Whether samples are made from the reference, which then is part of a unit's identity."""
+    """Whether samples are made from the reference, which is then part of a unit's identity."""
 
     def build(self, options: ModelSpec, context: AdapterContext) -> ModelAdapter:
         """Import the implementation and construct it."""

@@ -1,4 +1,4 @@
-"""What a video model is measured between: its first frame repeated, and the copy its autoencoder makes of the truth."""
+"""Lower and upper bound of a video model: its first frame repeated, and the ground truth through its autoencoder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from nova_bench.nova.vae import Autoencoder
 
 VERSION = "1"
-"""Changes whenever the same inputs may give another video."""
+"""Changes whenever the same inputs may give a different video."""
 
 
 class RepeatFirstFrameSpec(ModelSpec):
-    """The given first frame, `sampling.num_frames` times: what a model must beat that claims to show motion."""
+    """The given first frame, `sampling.num_frames` times: what any model that claims to show motion must beat."""
 
     adapter: Literal["repeat_first_frame"] = "repeat_first_frame"
     """`repeat_first_frame`"""
@@ -40,14 +40,14 @@ class RepeatFirstFrame:
         self._frames = context.suite.sampling.num_frames or 1
 
     def digest(self) -> str:
-        """Constant: the first frame enters each unit by itself."""
+        """Constant: each unit's identity already covers its first frame."""
         return digest("repeat_first_frame", VERSION)
 
     def existing(self) -> None:
-        """Made when asked for."""
+        """None: videos are made on request."""
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """Every frame is the first one."""
+        """Repeat the first frame."""
         for unit in units:
             if unit.image is None:
                 yield Output(unit, error="this prompt has no first frame (`image`)")
@@ -56,7 +56,7 @@ class RepeatFirstFrame:
 
 
 class NovaReconstructionSpec(CheckpointSpec):
-    """The reference clip through a NOVA checkpoint's autoencoder and back: no model on these latents can do better."""
+    """The reference clip, encoded and decoded by a NOVA checkpoint's autoencoder: a ceiling for models that use it."""
 
     adapter: Literal["nova_reconstruction"] = "nova_reconstruction"
     """`nova_reconstruction`"""
@@ -65,8 +65,8 @@ class NovaReconstructionSpec(CheckpointSpec):
 class NovaReconstruction:
     """Loads the autoencoder on the first batch. Needs prompts with a `reference`.
 
-    Latents are the posterior's means, without its noise. What the autoencoder drops behind its last complete tile, as
-    it does of generated videos, is missing here too.
+    Latents are the posterior's means, without noise. As with generated videos, frames after the autoencoder's last
+    complete tile are dropped.
     """
 
     def __init__(self, options: NovaReconstructionSpec, context: AdapterContext):
@@ -74,7 +74,7 @@ class NovaReconstruction:
         self._vae: Autoencoder | None = None
 
     def digest(self) -> str:
-        """Digest of the autoencoder's files; of the checkpoint's name where it isn't here."""
+        """Digest of the autoencoder's files, or of the checkpoint's name if it isn't here."""
         options = self._options
         how = [VERSION, dtype_name(options.dtype, self._context.device), options.vae_tiling]
         try:
@@ -85,10 +85,10 @@ class NovaReconstruction:
         return digest("nova_reconstruction", [files_digest(folder, self._context.file_digest), how])
 
     def existing(self) -> None:
-        """Made when asked for."""
+        """None: videos are made on request."""
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """Each reference encoded and decoded, at most `sampling.num_frames` of its frames."""
+        """Encode and decode each reference, at most `sampling.num_frames` of its frames."""
         for unit in units:
             if unit.reference is None:
                 yield Output(unit, error="this prompt has no reference clip (`reference`)")
@@ -97,7 +97,7 @@ class NovaReconstruction:
             yield self._copy(unit, clip.frames)
 
     def _copy(self, unit: Unit, frames: Tensor) -> Output:
-        """uint8 [T, H, W, 3] there and back, turned to bytes as generated videos are."""
+        """Encode and decode frames, uint8 [T, H, W, 3]; converted to bytes as generated videos are."""
         import torch
 
         from nova_bench.nova import NotFiniteError

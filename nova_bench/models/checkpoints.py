@@ -1,4 +1,4 @@
-"""Where a NOVA checkpoint lies: a folder, or the hub's cache on this machine."""
+"""Where a NOVA checkpoint is: a folder, or the hub's cache on this machine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def locate_checkpoint(options: CheckpointSpec) -> Path:
     """The folder of a checkpoint on this machine; never touches the network.
 
-    MissingAsset with the command that fetches it, or where the folder isn't there; UserError where a folder holds
-    something else or lacks a part of the checkpoint.
+    MissingAsset, with the command that fetches it, if the checkpoint or the folder isn't there; UserError if the folder
+    holds something else or lacks a part of the checkpoint.
     """
     if options.folder is None:
-        assert options.checkpoint is not None, "one of both, see CheckpointSpec"
+        assert options.checkpoint is not None, "CheckpointSpec requires one of the two"
         folder = checkpoint_path(options.checkpoint, options.revision)
         refuse_incomplete(folder, fetch_command(options.checkpoint))
         return folder
@@ -41,7 +41,7 @@ def locate_checkpoint(options: CheckpointSpec) -> Path:
 
 
 def files_digest(folder: Path, file_digest: Callable[[Path], str]) -> dict[str, str]:
-    """Path inside ``folder`` -> digest, of each file that may change what is drawn. UserError if one can't be read."""
+    """Path inside ``folder`` -> digest of each file that may change the output. UserError if one can't be read."""
     try:
         return {str(path.relative_to(folder)): file_digest(path) for path in checkpoint_files(folder)}
     except OSError as error:
@@ -51,7 +51,7 @@ def files_digest(folder: Path, file_digest: Callable[[Path], str]) -> dict[str, 
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a pipeline in the published layout. UserError where its index can't be read."""
+    """Whether a folder holds a pipeline in the published layout. UserError if its index can't be read."""
     path = folder / "model_index.json"
     if not path.exists():
         return False
@@ -65,7 +65,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def missing_checkpoint(options: CheckpointSpec) -> list[str]:
-    """What has to be fetched before a checkpoint can be used, with the command; empty where it is here."""
+    """What must be fetched before a checkpoint can be used, with the command; empty if it is here."""
     if options.random_weights:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a checkpoint folder must hold, by its model_index.json: found out without torch and before anything is drawn."""
+"""What a checkpoint folder must hold according to its model_index.json; checked without torch, before generation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nova_bench.core.regular_files import NOT_REGULAR, is_regular, read_text
 
 INDEX = "model_index.json"
 SUFFIXES = (".json", ".safetensors", ".txt")
-"""Configurations, weights, tokenizers: whatever can change what a checkpoint draws. Others are never read."""
+"""Configurations, weights, tokenizers: all that can change a checkpoint's output. Other files are never read."""
 DIFFUSERS, TRANSFORMERS = "diffusion_pytorch_model.safetensors", "model.safetensors"
-# Component -> its configuration, and the name of its weights; a tokenizer's vocabulary is seen to below.
+# Component -> its configuration, and the name of its weights; a tokenizer's vocabulary is checked below.
 _PARTS = {
     "transformer": ("config.json", DIFFUSERS),
     "scheduler": ("scheduler_config.json", None),
@@ -28,20 +28,20 @@ _NAMED = 3
 
 
 class Incomplete(UserError):
-    """A checkpoint that lacks files which change what it draws."""
+    """A checkpoint lacks files that change its output."""
 
 
 def refuse_incomplete(folder: Path, remedy: str = "copy or fetch the checkpoint again, whole") -> None:
-    """Incomplete if a checkpoint lacks a file that its index asks for, or holds one that is no regular file."""
+    """Raise Incomplete if a checkpoint lacks a file that its index requires, or holds one that isn't a regular file."""
     if lacking := list(_lacking(folder)):
         named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
         raise Incomplete(f"{folder}: the checkpoint is incomplete: {named}", remedy)
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """Every file under ``folder`` that may change what the checkpoint draws, links followed; sorted.
+    """Every file under ``folder`` that may change the checkpoint's output, sorted; links are followed.
 
-    What is no regular file is among them, so that it is refused and not passed over.
+    Entries that aren't regular files are included, so that they are refused and not ignored.
     """
     return sorted(_walk(folder, frozenset()))
 

@@ -31,8 +31,8 @@ from nova_bench.video.frame_folder import FOLDER_FPS, has_pages, like_frames
 class FilesSpec(ModelSpec):
     """Videos or images that exist already. Give either `manifest` or `folder`.
 
-    Where the suite has prompts, the files are those of its prompts: each sample it asks for is looked up by prompt and
-    sample index, and one that isn't there counts as failed.
+    If the suite has prompts, each sample it asks for is looked up by prompt and sample index; a missing one counts as
+    failed.
     """
 
     adapter: Literal["files"] = "files"
@@ -42,18 +42,18 @@ class FilesSpec(ModelSpec):
     columns metadata.NAME); only path is required. Paths are relative to the manifest, or `package:NAME/...` for files
     that an installed package ships."""
     folder: SuitePath | None = None
-    """Folder that is searched for videos and images, sub-folders and links to folders included. Hidden files and files
+    """Folder that is searched for videos and images, including sub-folders and links to folders. Hidden files and files
     of other types are left out and counted."""
     naming: Naming | None = None
-    """What a file name says in a folder: `stem`, the prompt (`a cat.mp4`), `prompt-index`, prompt and sample index
-    (`a cat-3.mp4`), or `path`, nothing: samples are called by their paths inside the folder (`run 7/0.mp4`). Where
-    absent: `prompt-index` if the suite has prompts, or if all names end in an index and at least two prompts have
+    """What a file name in a folder says: `stem`, the prompt (`a cat.mp4`); `prompt-index`, prompt and sample index
+    (`a cat-3.mp4`); or `path`, nothing: samples are named by their paths inside the folder (`run 7/0.mp4`).
+    Default: `prompt-index` if the suite has prompts, or if all names end in an index and at least two prompts have
     several samples; else `stem`."""
     references: SuitePath | None = None
     """Folder with a reference clip of the same relative path for each file of `folder`."""
     layout: Literal["files", "frames"] = "files"
     """What a video is: a file, or with `frames` a folder of numbered pictures (PNG, JPEG, ...), in the order of their
-    numbers; `folder` is then one such folder, or has several inside. References lie the same way."""
+    numbers; `folder` is then one such folder or holds several. References have the same layout."""
     fps: float | None = Field(default=None, gt=0, le=1000)
     """Frames per second of folders of frames; required with `layout: frames`."""
 
@@ -62,9 +62,9 @@ class FilesSpec(ModelSpec):
         if (self.manifest is None) == (self.folder is None):
             raise ValueError("give exactly one of `manifest` and `folder`")
         if self.references is not None and self.folder is None:
-            raise ValueError("`references` goes with `folder`; a manifest has a column of that kind")
+            raise ValueError("`references` goes with `folder`; a manifest has the column reference")
         if (self.layout == "frames") != (self.fps is not None):
-            raise ValueError("`layout: frames` and `fps` go together: folders of pictures say nothing of their rate")
+            raise ValueError("`layout: frames` and `fps` go together: a folder of pictures states no frame rate")
         return self
 
     @property
@@ -80,18 +80,18 @@ class FilesAdapter:
         self._options, self._suite, self._warn = options, context.suite, context.warn
 
     def digest(self) -> str:
-        """Constant: a file's content is all there is to know, and that enters each unit by itself."""
+        """Constant: each unit's identity already covers its file's content."""
         return "files"
 
     def existing(self) -> Sequence[ExistingSample]:
-        """The samples in the order of prompts, manifest or paths. UserError where there are none, or two the same."""
+        """The samples in the order of prompts, manifest or paths. UserError if there are none, or two are the same."""
         if self._options.manifest is not None:
             where = locate(self._options.manifest)
             samples = read_manifest(where, self._warn)
             if not samples:
-                raise UserError(f"{where}: no videos or images", "one line a video, below the line of column names")
+                raise UserError(f"{where}: no videos or images", "write one line per video below the column names")
         else:
-            assert self._options.folder is not None, "one of both, see FilesSpec"
+            assert self._options.folder is not None, "FilesSpec requires one of the two"
             where = locate(self._options.folder)
             samples = self._scan(where)
         _refuse_same(samples, where)
@@ -132,7 +132,7 @@ class FilesAdapter:
         return list_media(folder, self._suffixes, without)
 
     def _items(self, folder: Path, found: FolderListing) -> list[Path]:
-        """What counts as a sample: each file, or each folder that has pictures right inside, and each TIFF of pages."""
+        """What counts as a sample: each file, or each folder that directly holds pictures, and each multi-page TIFF."""
         videos = [path for path in found.files if self._frames and has_pages(folder / path)]
         by_folder: dict[Path, list[Path]] = {}
         for path in found.files:
@@ -145,8 +145,8 @@ class FilesAdapter:
             first, last = shorten(str(series[0][0])), shorten(str(series[0][-1]))
             more = f", and in {len(series) - 1} more" if len(series) > 1 else ""
             self._warn(
-                f"{folder}: pictures are named like frames of a video ({first} to {last}{more}), and each is scored by "
-                "itself; if a folder is a video: --set model.layout=frames --set model.fps=N"
+                f"{folder}: pictures are named like frames of a video ({first} to {last}{more}), and each is scored on "
+                "its own; if a folder is a video: --set model.layout=frames --set model.fps=N"
             )
         return found.files
 
@@ -165,7 +165,7 @@ class FilesAdapter:
         return naming
 
     def _partners(self, folder: Path, references: Path, items: Sequence[Path]) -> dict[Path, str]:
-        """Sample -> its reference, whether that is there or not; what else lies among the references is reported."""
+        """Sample -> its reference, whether it exists or not; other files among the references are reported."""
         found = self._listed(references, without=None if references == folder else folder)
         there = sorted({path.parent for path in found.files}) if self._frames else found.files
         known = {_any_case(path): path for path in there}
@@ -179,8 +179,8 @@ class FilesAdapter:
         return {path: str(references / partner) for path, partner in partners.items()}
 
     def _asked_for(self, samples: Sequence[ExistingSample], where: Path) -> list[ExistingSample]:
-        """The sample of each prompt of the suite, with its tags, reference and metadata; without a path where it isn't
-        there."""
+        """The sample of each prompt of the suite, with its tags, reference and metadata; without a path if it is
+        missing."""
         files = {(unicodedata.normalize("NFC", sample.prompt), sample.sample_index): sample for sample in samples}
         asked: dict[tuple[str, int], ExistingSample] = {}
         for entry in suite_prompts(self._suite, notice=self._warn):
@@ -197,14 +197,14 @@ class FilesAdapter:
         if strangers:
             names = [sample.there.name for sample in strangers]
             self._warn(
-                f"{where}: {len(strangers)} of {len(files)} files left out, as they are no samples that the suite asks "
+                f"{where}: {len(strangers)} of {len(files)} files left out: they are not samples that the suite asks "
                 f"for: {listed(names)}",
                 [sample.path for sample in strangers],
             )
         return list(asked.values())
 
     def _no_file_asked_for(self, file: ExistingSample, asked: ExistingSample, where: Path) -> UserError:
-        """The error where not a single file serves a prompt of the suite: ``file`` and ``asked`` are examples."""
+        """The error if no file is for a prompt of the suite; ``file`` and ``asked`` are examples."""
         source = self._suite.prompts.source if self._suite.prompts else None
         other = PROMPT_SOURCES.get(source).suite_for_other_videos if source else ""
         command = f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
@@ -217,7 +217,7 @@ class FilesAdapter:
         )
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """Point at each file; one that isn't there or can't be read is that unit's error."""
+        """Return each file's path; a file that is missing or can't be read is that unit's error."""
         for unit in units:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and sample index")
@@ -251,7 +251,7 @@ def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
 
 
 def _any_case(path: Path) -> Path:
-    """A path by which names meet whose suffixes differ in case only."""
+    """A path that is equal for names whose suffixes differ only in case."""
     return path.with_name(path.stem + path.suffix.lower()) if path.name else path
 
 

@@ -22,9 +22,9 @@ def networks(pipeline: NOVAPipeline) -> dict[str, nn.Module]:
 
 
 def not_finite(what: str, parts: Mapping[str, nn.Module], option: str) -> NothingMade:
-    """The error for ``what`` of a sample that networks made NaN or infinite: its likely cause and the remedy.
+    """The error for NaN or infinity in ``what`` of a sample: the likely cause and the remedy.
 
-    ``option`` is what sets the precision, up to the value: ``--set model.dtype=``. Reads all weights.
+    ``option`` sets the precision when a value is appended: ``--set model.dtype=``. Reads all weights.
     """
     weights = [
         (f"{part}/{name}", value) for part, network in parts.items() for name, value in network.state_dict().items()

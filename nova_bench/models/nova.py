@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from nova_bench.nova.block_outputs import BlockOutputs
 
 GENERATOR_VERSION = "1"
-"""Changes whenever the same checkpoint, settings and seed may give another video."""
+"""Changes whenever the same checkpoint, settings and seed may give a different video."""
 
 PRECISION = "--set model.dtype="
-"""Option that sets the precision, up to its value."""
+"""Option that sets the precision, without its value."""
 
 PAPER_LATENTS = 9
 """Latent frames of the paper's videos: 33 frames (Sec. 4.1 and the official evaluation scripts)."""
@@ -45,26 +45,26 @@ PIPELINE_ARGUMENTS = {
     "motion_flow": "motion_flow",
     "negative_prompt": "negative_prompt",
 }
-"""Field of SamplingSpec -> argument of the pipeline; what is absent keeps the official default."""
+"""Field of SamplingSpec -> argument of the pipeline; an absent field keeps the official default."""
 
 
 class CheckpointSpec(ModelSpec):
-    """What a NOVA checkpoint is needed for. Give either `checkpoint` or `folder`."""
+    """Options of everything that needs a NOVA checkpoint. Give either `checkpoint` or `folder`."""
 
     checkpoint: str | None = None
     """A published checkpoint by its short name (`nova_bench assets list`), or any hub id (`owner/name`)."""
     folder: SuitePath | None = None
     """A checkpoint folder in the published layout (model_index.json, transformer/, vae/, ...)."""
     random_weights: bool = False
-    """Random weights in the architecture that `checkpoint` names, nothing fetched: for timing, never for a score."""
+    """Random weights in the architecture that `checkpoint` names; nothing is fetched. For timing, never for a score."""
     revision: str | None = None
     """Branch, tag or commit of a hub id; the pinned one for published checkpoints, else `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the networks. auto: float16 on a GPU, as the official evaluation does, float32 on the CPU."""
     made_by: str = ""
-    """Command that makes `folder`; told where it isn't there."""
+    """Command that makes `folder`; shown if the folder is missing."""
     vae_tiling: bool = False
-    """Decode in spatial tiles: less memory, slightly other pixels. Part of a unit's identity."""
+    """Decode in spatial tiles: less memory, slightly different pixels. Part of a unit's identity."""
 
     @model_validator(mode="after")
     def _one_source(self) -> CheckpointSpec:
@@ -92,7 +92,7 @@ class NovaSpec(CheckpointSpec):
     extrapolation: Literal["interpolate", "extend", "window"] = "interpolate"
     """Positions of videos longer than in training: the official code's rule, or one of two others (App. C)."""
     block_outputs: bool = False
-    """Keep with each video how large the outputs of the encoders' blocks were, frame by frame (App. B)."""
+    """Record with each video the magnitudes of the encoders' block outputs, frame by frame (App. B)."""
 
 
 class NovaAdapter:
@@ -103,13 +103,13 @@ class NovaAdapter:
         self._pipeline: NOVAPipeline | None = None
 
     def digest(self) -> str:
-        """Digest of every file of the checkpoint and of what else changes a video; reads no weights into memory.
+        """Digest of every file of the checkpoint and of all else that changes a video; reads no weights into memory.
 
-        A checkpoint that isn't here yet has a digest of its own, made of its name: nothing was generated with it.
+        A checkpoint that isn't here yet gets a digest of its name: nothing was generated with it.
         """
         options = self._options
         how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
-        # Changes no pixel, but a video made without it lacks what is asked for.
+        # Changes no pixel, but a video made without it lacks the recorded outputs.
         how += ["block_outputs"] if options.block_outputs else []
         return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
@@ -117,7 +117,7 @@ class NovaAdapter:
         """NOVA makes its videos itself."""
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """One batch: text-to-video and image-to-video units separately, each sample from a generator of its own."""
+        """Generate one batch: text-to-video and image-to-video units separately, each sample with its own generator."""
         pipeline = self._loaded()
         if texts := [unit for unit in units if unit.image is None]:
             yield from self._sample(pipeline, texts, None)
@@ -159,7 +159,7 @@ class NovaAdapter:
                 arrays = dict(enumerate(output.images if output.frames is None else output.frames))
             except NotFiniteError as error:
                 arrays, faults = error.finished, error.faults
-        # Without what it takes to load the model, which happens once.
+        # Loading the model is not counted: it happens once.
         seconds = (time.perf_counter() - started) / len(units)
         for index, unit in enumerate(units):
             if index in faults:
@@ -199,7 +199,7 @@ class NovaAdapter:
 
 
 def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) -> Any:
-    """What a digest of a checkpoint is made of: each file's digest, or its name where it isn't here or has no files."""
+    """What a checkpoint's digest covers: each file's digest, or its name if it isn't here or has no files."""
     if options.random_weights:
         return ["random", options.checkpoint]
     try:
@@ -210,14 +210,14 @@ def checkpoint_content(options: NovaSpec, file_digest: Callable[[Path], str]) ->
 
 
 def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -> NOVAPipeline:
-    """The pipeline of a checkpoint on a device. MissingAsset where it isn't here, NOVAError where it can't be used."""
+    """The pipeline of a checkpoint on a device. MissingAsset if it isn't here, NOVAError if it can't be used."""
     import torch
 
     from nova_bench.nova import NOVAPipeline
 
     dtype = getattr(torch, dtype_name(options.dtype, device))
     if dtype == torch.float16 and device == "cpu":
-        warn("float16 on the CPU is slow and imprecise; float32 is the CPU's own")
+        warn("float16 on the CPU is slow and imprecise; use float32")
     place = "cpu" if options.cpu_offload else device
     if options.random_weights:
         pipeline = random_pipeline(str(options.checkpoint), dtype, place)
@@ -231,16 +231,16 @@ def load_pipeline(options: NovaSpec, device: str, warn: Callable[[str], None]) -
 
 
 def dtype_name(dtype: str, device: str) -> str:
-    """What ``auto`` means on a device."""
+    """Resolve ``auto`` for a device."""
     if dtype != "auto":
         return dtype
     return "float16" if device.startswith("cuda") else "float32"
 
 
 def latent_length(pipeline: NOVAPipeline, num_frames: int | None) -> int:
-    """Latent frames whose decoding gives ``num_frames``; those of the paper's evaluation where it is None.
+    """Latent frames that decode to ``num_frames``; those of the paper's evaluation if it is None.
 
-    UserError with the nearest lengths where no latent length gives that many: the autoencoder decodes complete
+    UserError, with the nearest lengths, if no latent length gives that many: the autoencoder decodes complete
     tiles only (5, 9, 13, ... latents beyond the fifth).
     """
     if num_frames is None:
@@ -257,7 +257,7 @@ def latent_length(pipeline: NOVAPipeline, num_frames: int | None) -> int:
 
 
 def _lengths(pipeline: NOVAPipeline, num_frames: int) -> Iterator[int]:
-    """Whole latent lengths from 1 until beyond ``num_frames`` frames; 1 alone for image models."""
+    """Whole latent lengths from 1 until ``num_frames`` is exceeded; only 1 for image models."""
     yield 1
     length = 1
     while pipeline.transformer.config.has_motion and pipeline.vae.num_frames(length) <= num_frames:
@@ -267,27 +267,27 @@ def _lengths(pipeline: NOVAPipeline, num_frames: int) -> Iterator[int]:
 
 
 def _is_whole(pipeline: NOVAPipeline, length: int) -> bool:
-    """Whether no latent frame of that many is dropped when decoding."""
+    """Whether decoding that many latent frames drops none."""
     if length == 1:
         return True
     return pipeline.vae.num_frames(length) == 1 + pipeline.vae.temporal_stride * (length - 1)
 
 
 def check_size(pipeline: NOVAPipeline, sampling: SamplingSpec) -> None:
-    """UserError where a suite asks for another frame size than the checkpoint makes."""
+    """Raise UserError if a suite asks for a frame size that the checkpoint doesn't make."""
     height, width = pipeline.transformer.config.image_size
     if (sampling.height or height, sampling.width or width) != (height, width):
         raise UserError(
             f"sampling asks for {sampling.width or width}x{sampling.height or height}, but this checkpoint makes "
             f"{width}x{height}",
-            f"set sampling.height: {height} and sampling.width: {width}, or leave them away",
+            f"set sampling.height: {height} and sampling.width: {width}, or leave them out",
         )
 
 
 def video_lengths(options: CheckpointSpec) -> tuple[int, int]:
-    """Latent frames of the videos a checkpoint was trained on, and the frames that one of them becomes.
+    """Latent frames of the videos a checkpoint was trained on, and the frames per latent frame.
 
-    From its configuration alone. MissingAsset where the checkpoint isn't here, UserError where it can't be read.
+    Reads only its configuration. MissingAsset if the checkpoint isn't here, UserError if it can't be read.
     """
     import torch
 
@@ -304,13 +304,13 @@ def video_lengths(options: CheckpointSpec) -> tuple[int, int]:
 def first_frame(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """The first frame of an image or video, uint8 [H, W, 3].
 
-    MediaError where it can't be read, or hasn't ``size`` = (H, W).
+    MediaError if it can't be read or is not of ``size`` = (H, W).
     """
     frame = read_clip(path, max_frames=1, allow_truncated=True).frames[0]
     if size is not None and tuple(frame.shape[:2]) != tuple(size):
         height, width, _ = frame.shape
         raise MediaError(
-            f"{path}: a first frame of {width}x{height}, but this checkpoint makes {size[1]}x{size[0]}",
+            f"{path}: the first frame is {width}x{height}, but this checkpoint makes {size[1]}x{size[0]}",
             "crop or resize it to that size",
         )
     return frame
@@ -318,13 +318,13 @@ def first_frame(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Errors of the NOVA library concern the whole run: they become UserErrors."""
+    """Turn errors of the NOVA library, which concern the whole run, into UserErrors."""
     from nova_bench.nova import NOVAError
 
     try:
         yield
     except NOVAError as error:
-        raise UserError(str(error), "correct the checkpoint or the settings that this names") from error
+        raise UserError(str(error), "correct the named checkpoint or settings") from error
 
 
 INFO = AdapterInfo(

@@ -1,4 +1,4 @@
-"""What a text encoder makes of prompts that a user must know: which it cuts, and which are the same to it."""
+"""Notices about a text encoder's view of prompts: which it truncates, and which it can't tell apart."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 Tokenize = Callable[[Sequence[str], int | None], list[list[int]]]
-"""(texts, most tokens or None) -> the tokens of each text."""
+"""(texts, limit of tokens or None) -> the tokens of each text."""
 
 
 def notice_prompts(options: CheckpointSpec, prompts: Sequence[str], notice: Callable[..., None]) -> None:
-    """What is to be said of the prompts that a checkpoint is given; nothing if it isn't here. Needs no torch."""
+    """Report truncated and indistinguishable prompts of a checkpoint; nothing if it isn't here. Needs no torch."""
     if options.random_weights:
         return
     try:
@@ -31,14 +31,14 @@ def notice_prompts(options: CheckpointSpec, prompts: Sequence[str], notice: Call
         tokenize = _tokenizer(folder / "tokenizer") if limit else None
     except MissingAsset:
         return
-    except (OSError, ValueError, AttributeError):  # whoever generates says what is wrong with the checkpoint
+    except (OSError, ValueError, AttributeError):  # generation reports what is wrong with the checkpoint
         return
     if tokenize is not None:
         _remark(tokenize, limit, prompts, notice)
 
 
 def _tokenizer(folder: Path) -> Tokenize | None:
-    """A checkpoint's tokenizer, by the library that works behind that of `transformers`; None for one without text.
+    """A checkpoint's tokenizer, by the library that `transformers` uses; None for a model without text.
 
     Raises ValueError for files that hold no tokenizer.
     """
@@ -53,7 +53,7 @@ def _tokenizer(folder: Path) -> Tokenize | None:
             settings = parse_json(read_text(folder / "tokenizer_config.json"))
             core = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
             core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=settings.get("add_prefix_space", False))
-    except Exception as error:  # the library raises nothing else
+    except Exception as error:  # the library raises only this type
         raise ValueError(f"{folder}: {error}") from error
     core.no_padding()
 
@@ -68,7 +68,7 @@ def _tokenizer(folder: Path) -> Tokenize | None:
 
 
 def _remark(tokenize: Tokenize, limit: int, prompts: Sequence[str], notice: Callable[..., None]) -> None:
-    """Report prompts of more than ``limit`` tokens, and prompts of equal tokens within the limit."""
+    """Report prompts of more than ``limit`` tokens, and prompts with equal tokens within the limit."""
     distinct = list(dict.fromkeys(text for text in prompts if text))
     if not distinct:
         return

@@ -1,7 +1,7 @@
-"""The NOVA checkpoints with names, and any other repository of the hub in their layout: fetch, find, verify.
+"""Named NOVA checkpoints, and any hub repository in their layout: fetch, find, verify.
 
 nova-tiny comes with nova_bench. Files of the others stay in the hub's own cache (HF_HOME), which names each by the
-digest the hub states for it: SHA-256 for large files, git's blob hash for small ones. So what lies there can be
+digest the hub states for it: SHA-256 for large files, git's blob hash for small ones. The files there can therefore be
 verified without a network.
 """
 
@@ -33,9 +33,9 @@ SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint. ``size`` is about what its files take, in bytes: parameters times two to four.
+    """A published checkpoint. ``size`` is the approximate size of its files in bytes: parameters times two to four.
 
-    ``folder`` is where one that comes with nova_bench lies; it has no ``repo_id``.
+    ``folder`` is that of a checkpoint that comes with nova_bench, which has no ``repo_id``.
     """
 
     name: str
@@ -63,12 +63,12 @@ CHECKPOINTS: dict[str, Checkpoint] = {
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether ``name`` can be a repository of the hub (``owner/name``). What is written as a path is none: ``./x``."""
+    """Whether ``name`` can be a repository of the hub (``owner/name``). A path such as ``./x`` can't."""
     return bool(_HUB_ID.fullmatch(name)) and len(name) <= 96 and not re.search(r"--|\.\.|[.-](/|$)|\.git$", name)
 
 
 def get_checkpoint(name: str) -> Checkpoint:
-    """A published checkpoint by name, or any hub id (``owner/name``) as one. UserError with the nearest name else."""
+    """A published checkpoint by name, or any hub id (``owner/name``). Otherwise UserError with the nearest name."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     if is_hub_id(name):
@@ -100,15 +100,15 @@ def checkpoint_path(name: str, revision: str | None = None) -> Path:
         )
     except LocalEntryNotFoundError as error:
         raise MissingAsset(f"{missing_text(name)} isn't on this machine", fetch_command(name)) from error
-    except ValueError as error:  # a revision that no folder can be called
+    except ValueError as error:  # a revision that can't be a folder's name
         raise UserError(f"{name}: revision {shorten(revision)}: {error}", "a branch, tag or commit") from error
     return Path(folder)
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
-    """Download what lacks of a checkpoint and verify all of it; return its folder. Files that came whole are kept.
+    """Download what is missing of a checkpoint, verify all of it, and return its folder. Complete files are kept.
 
-    The hub's library shows its own progress. MissingAsset where it can't be had; UserError where it came damaged.
+    The hub's library shows its own progress. MissingAsset if it can't be downloaded; UserError if it is damaged.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
@@ -122,7 +122,7 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
         )
     except GatedRepoError as error:
         raise MissingAsset(
-            f"{checkpoint.repo_id}: access to this repository must be asked for",
+            f"{checkpoint.repo_id}: access to this repository must be requested",
             f"accept its terms at https://huggingface.co/{checkpoint.repo_id}, then: hf auth login",
         ) from error
     except LocalEntryNotFoundError as error:
@@ -151,7 +151,7 @@ def checkpoint_state(name: str, thorough: bool = False) -> AssetState:
 
 
 def checkpoint_problem(folder: Path) -> str:
-    """Why a checkpoint can't be used as it lies there; empty if it is complete and undamaged. Reads every byte."""
+    """Why a checkpoint can't be used; empty if it is complete and undamaged. Reads every byte."""
     try:
         refuse_incomplete(folder)
         damaged = next(damaged_files(folder), None)
@@ -159,13 +159,13 @@ def checkpoint_problem(folder: Path) -> str:
         return error.message
     except OSError as error:
         return f"{error.filename or folder}: {error.strerror or error}"
-    return f"{damaged}: its bytes are not those that were published" if damaged else ""
+    return f"{damaged}: its bytes differ from the published ones" if damaged else ""
 
 
 def damaged_files(folder: Path) -> Iterator[Path]:
-    """Files of a snapshot whose bytes are not those that the cache's name for them states.
+    """Files of a snapshot whose bytes don't match the digest in their cached name.
 
-    A cache without links (some file systems can't make them) states no digests; there nothing can be found.
+    A cache without links (some file systems can't make them) states no digests, so nothing can be found there.
     """
     for path in checkpoint_files(folder):
         stated = path.resolve().name

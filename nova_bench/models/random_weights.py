@@ -1,7 +1,7 @@
 """NOVA models with random weights: the published architectures and a miniature, for timing and for tests of the path.
 
-How long a network takes does not depend on the values of its weights; what it makes is noise. So such a model can be
-timed on a machine that has no checkpoint, and every suite that shows a quality score refuses it.
+How long a network takes does not depend on its weights' values; its output is noise. Such a model can therefore be
+timed on a machine without a checkpoint, and every suite that shows a quality score refuses it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nova_bench.nova import NOVAPipeline
 
 SUFFIX = "@random"
-"""Behind a name on the command line: this architecture, with random weights."""
+"""Suffix of a name on the command line: this architecture, with random weights."""
 
 MINIATURE = "miniature"
 SEED = 0
@@ -31,9 +31,9 @@ PARAMETERS = {
     "nova-1.4b-t2i": {"transformer": 1_449_836_560, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
     MINIATURE: {"transformer": 454_672, "text encoder": 120_320, "autoencoder": 245_991},
 }
-"""Parameters of each part, so that a plan can tell them without torch; a test counts them anew."""
+"""Parameters of each part, so that a plan can state them without torch; a test recounts them."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-REFUSAL = "its weights are random: it can be timed, but what it makes is noise and gets no score"
+REFUSAL = "its weights are random: it can be timed, but its output is noise and gets no score"
 
 # All five components of a video model, each as small as its layers allow; runs in a tenth of a second on a CPU.
 _TRANSFORMER = {
@@ -62,7 +62,7 @@ _AUTOENCODER = {
 
 
 def check_random_name(name: str) -> None:
-    """UserError with the nearest name where there is no architecture of that name."""
+    """Raise UserError, with the nearest name, if there is no architecture of that name."""
     if name not in RANDOM_NAMES:
         raise UserError(
             f"{name}: no architecture of that name{nearest(name, RANDOM_NAMES)}",
@@ -78,7 +78,7 @@ def weight_bytes(name: str, dtype: str) -> int:
 def random_pipeline(name: str, dtype: torch.dtype, device: str) -> NOVAPipeline:
     """The whole pipeline of that architecture, text encoder and autoencoder included; nothing is fetched.
 
-    The same weights at every call, on one device with one version of torch. Prompts are tokenized byte by byte.
+    Weights are the same at every call on one device with one version of torch. Prompts are tokenized byte by byte.
     """
     import torch
 

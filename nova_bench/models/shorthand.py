@@ -16,7 +16,7 @@ from nova_bench.models.random_weights import SUFFIX, check_random_name
 def model_section(name: str) -> dict[str, Any]:
     """The model section of a suite that ``name`` stands for.
 
-    A folder is a NOVA checkpoint where it holds `model_index.json`, else videos; a .csv or .jsonl file is a manifest;
+    A folder is a NOVA checkpoint if it holds `model_index.json`, else videos; a .csv or .jsonl file is a manifest;
     a published name or ``owner/name`` is a checkpoint of the hub; ``NAME@random`` is a published architecture with
     random weights. UserError for anything else.
     """

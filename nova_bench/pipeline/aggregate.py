@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleScore:
-    """What one metric says of one sample: a row, or the reason why there is none."""
+    """One metric's result on one sample: a row, or the reason why there is none."""
 
     unit: Unit
     row: Row | None
@@ -26,14 +26,14 @@ class SampleScore:
 
     @property
     def status(self) -> Status | None:
-        """Status of the row; FAILED where the sample itself could not be made; None where nothing was tried yet."""
+        """Status of the row; FAILED if the sample itself could not be made; None if nothing was tried yet."""
         if self.row is not None:
             return self.row.status
         return Status.FAILED if self.problem else None
 
     @property
     def scored(self) -> Row:
-        """The row of a sample whose status is one."""
+        """The row; only for a sample that has one."""
         assert self.row is not None, f"{self.unit.digest} has no row"
         return self.row
 
@@ -48,11 +48,11 @@ class SampleScore:
 class MetricSummary:
     """One metric over a run.
 
-    ``value`` is the mean (or the weighted mean, where the metric is defined so) over the samples that are ok; None
+    ``value`` is the mean (or the weighted mean, if the metric is defined as one) over the samples that are ok; None
     without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet); samples that the metric's
-    `keep` left out are not among them. ``method`` is how the interval was made from ``n_prompts`` prompts, or why
-    there is none. ``sums`` of value * weight and ``weights`` are of each prompt of the run, in one order for all its
-    metrics: [prompts].
+    `keep` left out are not among them. ``method`` is how the interval was computed from ``n_prompts`` prompts,
+    or why there is none. ``sums`` of value * weight and ``weights`` have shape [prompts]: one entry per prompt of the
+    run, in the same order for all its metrics.
     """
 
     scorer: PlannedScorer
@@ -70,7 +70,7 @@ class MetricSummary:
 
     @property
     def n_missing(self) -> int:
-        """Samples that were not scored yet."""
+        """Samples that are not scored yet."""
         return self.n_requested - self.n_ok - self.n_failed - self.n_not_measurable
 
 
@@ -80,7 +80,7 @@ def collect(
     artifacts: Mapping[str, Artifact | FailedUnit],
     rows: Mapping[tuple[str, str, str], Row],
 ) -> tuple[SampleScore, ...]:
-    """What ``scorer`` says of each unit that it applies to, in plan order."""
+    """Collect the result of ``scorer`` on each unit that it applies to, in plan order."""
     scores = []
     for unit in units:
         if not scorer.applies_to(unit):
@@ -97,9 +97,9 @@ def collect(
 def summarise(
     scorers: Sequence[PlannedScorer], samples: Sequence[tuple[SampleScore, ...]], statistics: StatisticsSpec
 ) -> list[MetricSummary]:
-    """One summary per scorer; ``samples`` holds what :func:`collect` gave for each.
+    """Return one summary per scorer; ``samples`` holds the results of :func:`collect` for each.
 
-    How intervals are made is said in :mod:`nova_bench.core.intervals`; they end where a metric's values do.
+    For intervals see :mod:`nova_bench.core.intervals`; they are cut off at the limits of a metric's values.
     """
     import numpy as np
 

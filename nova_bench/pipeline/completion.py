@@ -1,4 +1,4 @@
-"""What a scorer returned or raised -> the row that is kept."""
+"""What a scorer returned or raised -> the row that is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nova_bench.store import Row, Status
 
 
 def complete(row: Row, outcome: Score | Exception) -> Row:
-    """The row for an outcome. A number that is not finite is an error, never a score: in details and weights too."""
+    """Return the row of an outcome. A non-finite number is an error, never a score, also in details and weights."""
     if isinstance(outcome, Exception):
         return replace(row, message=one_line(outcome), details=failure_details(outcome))
     try:
@@ -33,7 +33,7 @@ def complete(row: Row, outcome: Score | Exception) -> Row:
 
 
 def _numbers(details: Any, above: str = "") -> Iterator[tuple[str, float]]:
-    """Every float of a score's details, with what an error says before it."""
+    """Every float of a score's details, with the prefix that an error message gives it."""
     if isinstance(details, float):
         yield f"details.{above} = ", details
     elif isinstance(details, Mapping):

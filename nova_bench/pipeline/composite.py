@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class CompositeSummary:
     """A derived metric over a run.
 
-    ``value`` is None where a part has none; ``needs`` then names the metrics that lack, derived parts spelled out.
-    ``interval`` knows how its parts vary together: they are resampled, or linearized, by the same prompts; None where
-    a part has only one. ``n_prompts`` are those of the part with the fewest, which decide on its ``method``. The
-    counts are those of the different samples behind it; ``incomplete`` names the parts that some of their samples lack.
+    ``value`` is None if a part has none; ``needs`` then names the missing metrics, with derived parts spelled out.
+    ``interval`` accounts for the covariance of its parts: they are resampled, or linearized, by the same prompts; None
+    if a part has only one. ``n_prompts`` is that of the part with the fewest, which decides on the ``method``. The
+    counts are of the distinct samples behind it; ``incomplete`` names the parts that lack some of their samples.
     """
 
     metric: Composite
@@ -43,7 +43,7 @@ def composite_scores(
     statistics: StatisticsSpec,
     known: Mapping[str, Composite],
 ) -> list[CompositeSummary]:
-    """One summary per derived metric, from the summaries of one run; ``known``: every derived metric by name."""
+    """Return one summary per derived metric, from those of one run; ``known``: every derived metric by name."""
     measured = {summary.scorer.info.name: summary for summary in summaries}
     return [_derived(metric, measured, known, statistics) for metric in metrics]
 
@@ -100,7 +100,7 @@ def _interval_of(
 
 
 def combined(metric: Composite, leaves: Mapping[str, Number], known: Mapping[str, Composite]) -> Number:
-    """The metric's value from those of all its :func:`leaf_metrics`, derived parts computed on the way."""
+    """Compute the metric from the values of all its :func:`leaf_metrics`, via its derived parts."""
     inner = {part.metric: combined(known[part.metric], leaves, known) for part in metric.parts if part.metric in known}
     return metric.value({**leaves, **inner})
 

@@ -1,4 +1,4 @@
-"""Jobs -> batches of decoded videos, ahead of scoring. A video is decoded once, however many scorers want it."""
+"""Jobs -> batches of decoded videos, ahead of scoring. A video is decoded once, however many scorers need it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import too_large_at_once
 from nova_bench.video.source import FrameChunk, FrameSource, source_of
 
-_AHEAD = 2  # files that are decoded or being decoded beyond those of the job at hand
+_AHEAD = 2  # files decoded, or being decoded, ahead of the current job
 VARIABLE_RATE = "variable frame rate: its frames count as evenly spaced"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One artifact, and which scorers still have to see it. ``wants`` holds (index of the scorer, inputs digest)."""
+    """One artifact, and the scorers that still have to score it. ``wants``: (index of the scorer, inputs digest)."""
 
     artifact: str
     path: str
@@ -42,14 +42,14 @@ class Job:
 
     @property
     def title(self) -> str:
-        """For people: the file's name, or the prompt of a file that is called by its digest."""
+        """For display: the file's name, or the prompt if the file is named by its digest."""
         name = Path(self.path).name
         return shorten(self.prompt) if self.artifact in name and self.prompt else name
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A job with its decoded clips, or the errors that decoding them met. A long video comes as a stream of frames."""
+    """A job with its decoded clips or decoding errors. A long video comes as a stream of frames."""
 
     job: Job
     clip: Clip | FrameSource | Exception
@@ -67,7 +67,7 @@ class Decoded:
         return isinstance(self.clip, FrameSource) or isinstance(self.reference, FrameSource)
 
     def problem(self, needs_reference: bool) -> Exception | None:
-        """Why this job can't be scored; None where it can."""
+        """Why this job can't be scored; None if it can."""
         if isinstance(self.clip, Exception):
             return self.clip
         if needs_reference and isinstance(self.reference, Exception):
@@ -77,14 +77,14 @@ class Decoded:
         return None
 
     def not_whole(self, needs_reference: bool, limits: MediaLimits) -> Exception | None:
-        """Why a scorer that needs all frames at once can't have them; None where it can."""
+        """Why a scorer that needs all frames at once can't get them; None if it can."""
         for media in (self.clip, self.reference if needs_reference else None):
             if isinstance(media, FrameSource):
                 return too_large_at_once(media.path, limits)
         return None
 
     def sample(self, info: ScorerInfo, align: Align) -> Sample:
-        """What the scorer sees."""
+        """The scorer's input."""
         clip, reference = self.clip, self.reference if info.needs_reference else None
         assert isinstance(clip, Clip), "see problem and not_whole"
         assert reference is None or isinstance(reference, Clip), "see problem and not_whole"
@@ -100,27 +100,27 @@ class Decoded:
         return video, reference
 
     def changed(self, limits: MediaLimits) -> MediaError | None:
-        """The error for a file that isn't the one that was recorded.
+        """The error if the file is not the recorded one; None if it is.
 
-        Some codecs decode damaged bytes without a word, so the bytes are compared with their digest.
+        Some codecs decode damaged bytes silently, so the bytes are compared with their digest.
         """
         return _changed(self.job.path, self.job.artifact, "recorded", "python -m nova_bench store verify", limits)
 
     def reference_changed(self, limits: MediaLimits) -> MediaError | None:
-        """The error for a reference that isn't the one that was planned."""
+        """The error if the reference is not the planned one; None if it is."""
         job = self.job
         if job.reference is None or not job.reference_digest:
             return None
         return _changed(job.reference, job.reference_digest, "planned", "run the command again", limits)
 
     def noted(self, outcome: Score | Exception, info: ScorerInfo) -> Score | Exception:
-        """A score with everything that a reader must know of it in ``details["notes"]``, if there is anything."""
+        """Add what a reader must know about a score, if anything, as ``details["notes"]``."""
         if not isinstance(outcome, Score):
             return outcome
-        assert not isinstance(self.clip, Exception), "what couldn't be decoded has no score"
+        assert not isinstance(self.clip, Exception), "a clip that couldn't be decoded has no score"
         notes = list(self.clip.notes)
         if info.needs_reference:
-            assert isinstance(self.reference, Clip | FrameSource), "nor has what lacks its reference"
+            assert isinstance(self.reference, Clip | FrameSource), "a clip without its reference has no score"
             notes += (f"reference: {note}" for note in self.reference.notes)
         if info.even_frames and self.clip.variable_frame_rate:
             notes.append(VARIABLE_RATE)
@@ -145,7 +145,7 @@ def _of_reference(chunks: Iterator[FrameChunk]) -> Iterator[FrameChunk]:
 
 
 class Decoding:
-    """Decodes the videos of jobs ahead of their being scored, in processes that are kept from call to call.
+    """Decodes the videos of jobs ahead of scoring, in processes that are kept between calls.
 
     Videos and their references have a process each, so that both can be read frame by frame at the same time.
     """
@@ -156,15 +156,15 @@ class Decoding:
 
     @property
     def problem(self) -> str:
-        """Why files are decoded in this process, to be reported; empty if they are not."""
+        """Why files are decoded in this process, for the report; empty if they are not."""
         return next((decoder.problem for decoder in self._decoders.values() if decoder.problem), "")
 
     def batches(
         self, jobs: Sequence[Job], infos: Sequence[ScorerInfo], batch_size: int, batch_bytes: int
     ) -> Iterator[list[Decoded]]:
-        """Batches of decoded jobs, closed when they are full or heavy. A stream is a batch of its own.
+        """Yield batches of decoded jobs, closed when they are full or large. A stream is a batch of its own.
 
-        ``infos``: the scorers that the jobs' ``wants`` count. Frames of a stream must be read before the next batch.
+        ``infos``: the scorers that the jobs' ``wants`` index. Frames of a stream must be read before the next batch.
         """
         batch: list[Decoded] = []
         weight = 0
@@ -197,13 +197,13 @@ class Decoding:
                     begun.append(self._begin(waiting.popleft(), infos))
                 job, compared = begun.popleft()
                 report_step("starting")
-                import torch  # noqa: F401  a step of its own: beside other work it may take longer than a file does
+                import torch  # noqa: F401  a step of its own: on a busy machine it may take longer than a file
 
                 report_step(f"decoding {job.title}")
                 started = time.perf_counter()
                 clip = self._decoders[False].get()
                 reference = self._decoders[True].get() if compared else None
-                # How large the videos are is known only now.
+                # Only now are the sizes of the videos known.
                 if max(decoded_bytes(clip), decoded_bytes(reference)) <= ALONE_BYTES:
                     while waiting and sum(1 + each for _, each in begun) < _AHEAD:
                         begun.append(self._begin(waiting.popleft(), infos))
@@ -220,7 +220,7 @@ class Decoding:
             raise
 
     def _begin(self, job: Job, infos: Sequence[ScorerInfo]) -> tuple[Job, bool]:
-        """Put a job's files in; whether there is a reference among them."""
+        """Queue a job's files; returns whether they include a reference."""
         wanted = [infos[index] for index, _ in job.wants]
         comparing = [info for info in wanted if info.needs_reference] if job.reference else []
         for path, scorers in ((job.path, wanted), (job.reference, comparing)):

@@ -1,8 +1,8 @@
-"""Samples that fail: what their failure depends on, which are worth another try, and how thousands of them are told.
+"""Samples that fail: what their failure depends on, which are retried, and how thousands of them are reported.
 
-A failure that lies in the sample comes again as long as its file, the limits and the code stay as they are. A digest of
-the latter two, the *cause*, is kept with it (the file is part of its key), and the next run passes it over while that
-is the same. What lies in the machine, such as memory that ran out, has no cause and is tried again by every run.
+A failure due to the sample recurs as long as its file, the limits and the code stay the same. A digest of limits and
+code, the *cause*, is stored with it (the file is part of its key), and later runs skip the sample while the cause is
+the same. A failure due to the machine, such as too little memory, has no cause and is retried by every run.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from nova_bench.core.progress import Progress
 
 CAUSE = "cause"
-"""Key of the cause in the details of a failed row or unit; absent where the next run tries again."""
+"""Key of the cause in the details of a failed row or unit; absent if the next run tries again."""
 PASSING = "passing"
-"""Key that says of a failure that it lies in the machine, not in the sample."""
+"""Key that marks a failure as due to the machine, not to the sample."""
 _MACHINE = frozenset(
     [
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE),
@@ -42,7 +42,7 @@ _MACHINE = frozenset(
 """Errors of the disk, of memory and handles, and of the network."""
 _SOURCES = (".py", ".c", ".h")
 _SHORTEST_NAME = 4
-"""A prompt shorter than this is too common a text to be taken out of a message."""
+"""A shorter prompt is too common a text to be removed from a message."""
 
 
 class TooManyFailures(Exception):
@@ -50,7 +50,7 @@ class TooManyFailures(Exception):
 
 
 class Failures:
-    """Counts the samples that fail in a run, logs each kind of failure once, and ends the run at too many."""
+    """Counts a run's failed samples, logs each kind of failure once, and ends the run if there are too many."""
 
     def __init__(self, progress: Progress, most: int | None = None):
         self._progress, self._most = progress, most
@@ -58,7 +58,7 @@ class Failures:
         self._kinds: dict[tuple[str, str], int] = {}
 
     def add(self, stage: str, sample: str, message: str, own: Iterable[str | None]) -> None:
-        """Note that a sample failed; ``own`` are its names, see :func:`kind_of`. A kind is logged when it is new."""
+        """Record that a sample failed; ``own`` are its names, see :func:`kind_of`. A new kind is logged."""
         kind = (stage, kind_of(message, own))
         if kind not in self._kinds:
             self._progress.log(f"{stage}: {message}")
@@ -66,22 +66,22 @@ class Failures:
         self._samples.add(sample)
 
     def check(self) -> None:
-        """Raise TooManyFailures after more failed samples than allowed."""
+        """Raise TooManyFailures if more samples failed than allowed."""
         if self._most is not None and len(self._samples) > self._most:
             raise TooManyFailures(
                 f"stopped early: {len(self._samples)} samples failed, --max-failures allows {self._most}; everything "
-                "finished is kept, the same command continues"
+                "finished is kept; repeat the command to continue"
             )
 
     def log_counts(self) -> None:
-        """Log how often each kind of failure came, where it came more than once."""
+        """Log how often each kind of failure occurred, if more than once."""
         for (stage, kind), count in self._kinds.items():
             if count > 1:
                 self._progress.log(f"{stage}: {count} times: {kind}")
 
 
 def failure_details(error: Exception, stage: str = "") -> dict[str, Any]:
-    """What is kept of an error beside its message: its remedy, where it came up, whether it lies in the machine."""
+    """What is stored of an error besides its message: remedy, stage, and whether it is due to the machine."""
     details: dict[str, Any] = {"stage": stage} if stage else {}
     if isinstance(error, UserError) and error.remedy:
         details["remedy"] = error.remedy
@@ -91,14 +91,14 @@ def failure_details(error: Exception, stage: str = "") -> dict[str, Any]:
 
 
 def with_cause(details: Mapping[str, Any], cause: str) -> dict[str, Any]:
-    """The details of a failure with its cause, unless it lies in the machine."""
+    """Add the cause to a failure's details, unless it is due to the machine."""
     return dict(details) if details.get(PASSING) else {**details, CAUSE: cause}
 
 
 def failure_cause(suite: Suite, factory: str) -> str:
-    """Digest of what a failure depends on beside the sample: limits on media, the device, and the code.
+    """Digest of what a failure depends on besides the sample: limits on media, the device, and the code.
 
-    ``factory`` ("module:Class") is the scorer or model at work; one that another package offers counts with its file.
+    ``factory`` ("module:Class") is the scorer or model; if another package provides it, its file is included.
     """
     return digest(
         "cause",
@@ -107,9 +107,9 @@ def failure_cause(suite: Suite, factory: str) -> str:
 
 
 def kind_of(message: str, own: Iterable[str | None]) -> str:
-    """A message without what is one sample's own, so that equal failures can be counted.
+    """Remove what is specific to one sample from a message, so that equal failures can be counted.
 
-    ``own`` holds texts that name the sample: paths of its files, its prompt. Digests and numbers are left out, too.
+    ``own`` holds texts that name the sample: paths of its files, its prompt. Digests and numbers are removed, too.
     """
     for text in sorted(filter(None, own), key=len, reverse=True):
         if len(text) >= _SHORTEST_NAME:
@@ -122,7 +122,7 @@ def _lies_in_the_machine(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, LostWorker | FileChanged | ConnectionError) or is_out_of_memory(error):
             return True
-        # FFmpeg's errors are OSErrors as well, but speak of the file: a damaged one is an "input/output error".
+        # FFmpeg's errors are OSErrors as well, but concern the file: a damaged one is an "input/output error".
         of_ffmpeg = any(base.__name__ == "FFmpegError" for base in type(error).__mro__)
         if isinstance(error, OSError) and not of_ffmpeg and error.errno in _MACHINE:
             return True
@@ -132,7 +132,7 @@ def _lies_in_the_machine(error: BaseException | None) -> bool:
 
 @cache
 def _code() -> str:
-    """Digest of this package's sources and of the versions of what they rest on."""
+    """Digest of this package's sources and of its dependencies' versions."""
     folder = Path(__file__).parents[1]
     sources = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):

@@ -1,4 +1,4 @@
-"""Units whose artifact is missing -> videos and images, persisted before anything is scored."""
+"""Units without an artifact -> videos and images, stored before anything is scored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GenerateSummary:
-    """What the stage did."""
+    """Result of the stage."""
 
     made: int
     failed: int
@@ -40,11 +40,11 @@ class GenerateSummary:
 def generate(
     plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress, failures: Failures | None = None
 ) -> GenerateSummary:
-    """Make every unit that the store lacks; one that failed is tried again only when what it depends on has changed.
+    """Make every unit that the store lacks; a failed one is retried only if what it depends on has changed.
 
-    Each finished batch is in the store before the next one begins. StoreError where the store can't take it, UserError
-    where the model's files changed since they were planned.
-    TooManyFailures ends it when ``failures`` allows no more.
+    Each finished batch is in the store before the next one begins. StoreError if the store can't be written, UserError
+    if the model's files changed after they were planned.
+    TooManyFailures if ``failures`` allows no more.
     """
     failures = failures or Failures(progress)
     cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)
@@ -94,7 +94,7 @@ def _timed(output: Output, seconds: float) -> Output:
 
 
 def _refuse_changed(plan: Plan, adapter: ModelAdapter) -> None:
-    """UserError for a model that, now that it is loaded, is no longer the one that was planned."""
+    """Raise UserError if the loaded model is no longer the planned one."""
     if plan.model and adapter.digest() != plan.model:
         raise UserError(
             f"model {plan.suite.model.adapter}: its files changed after the run was planned",
@@ -103,7 +103,7 @@ def _refuse_changed(plan: Plan, adapter: ModelAdapter) -> None:
 
 
 def _changed(unit: Unit, plan: Plan, digest: Callable[[Path], str]) -> FileChanged | None:
-    """The error for a first frame or reference that, now that it was used, is no longer the one that was planned."""
+    """The error if a first frame or reference, after its use, is no longer the planned one; None if it is."""
     uses_reference = ADAPTERS.get(plan.suite.model.adapter).uses_reference
     for path, is_planned in (
         (unit.image, lambda found: prompt_id(unit.prompt, found) == unit.prompt_id),
@@ -116,7 +116,7 @@ def _changed(unit: Unit, plan: Plan, digest: Callable[[Path], str]) -> FileChang
 
 
 def _entry(unit: Unit, output: Output | Exception, plan: Plan, cause: str) -> Draft | Artifact | FailedUnit:
-    """What the store is given for one output; what a failure depends on is kept with it."""
+    """The store's entry for one output; a failure includes what it depends on."""
 
     def failure(error: Exception) -> dict[str, Any]:
         return with_cause(failure_details(error), cause)
@@ -146,7 +146,7 @@ def _made(unit: Unit, output: Output | Exception, plan: Plan) -> Draft | Artifac
 
 
 def _no_pixels(frames: Any) -> str | None:
-    """Why frames are no uint8 [T, H, W, 3]; None where they are. Numbers of another type are never cast to bytes."""
+    """Why frames are not uint8 [T, H, W, 3]; None if they are. Numbers of another type are never cast to bytes."""
     import torch
 
     if not hasattr(frames, "dtype"):

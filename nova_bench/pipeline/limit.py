@@ -13,10 +13,10 @@ Sample = TypeVar("Sample")
 def limited(
     samples: Sequence[Sample], limit: int | None, uses: Sequence[ScorerUse], tags_of: Callable[[Sample], Sequence[str]]
 ) -> list[Sample]:
-    """``limit`` samples, the first ones that give every scorer some, in the order of ``samples``; all where None.
+    """``limit`` samples, the first ones that give every scorer some, in the order of ``samples``; all if None.
 
-    Scorers take turns: in round r, each that has fewer than r samples so far takes the next one with its tags. Where
-    all score everything, these are simply the first samples; where scorers find too few, the first of the others join.
+    Scorers take turns: in round r, each that has fewer than r samples so far takes the next one with its tags. If
+    all score everything, these are the first samples; if scorers find too few, the first of the others are added.
     """
     if limit is None or limit >= len(samples):
         return list(samples)

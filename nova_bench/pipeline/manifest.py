@@ -1,4 +1,4 @@
-"""The manifest of a run: what produced its numbers, for every time the command was given."""
+"""The manifest of a run: what produced its numbers, for each invocation of the command."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def write_manifest(
 ) -> Path:
     """Add this invocation to `manifest.json` of a run; the earlier ones stay.
 
-    ``content`` is what the run consists of; its key ``run`` says which run it is. No path in it is absolute: the store
-    may be moved, and handed to others.
+    ``content`` is what the run consists of; its key ``run`` says which run it is. Its paths are relative,
+    since the store may be moved or shared.
     """
     path = folder / MANIFEST
     invocation = _invocation(device, started, seconds)
-    store = folder.absolute().parent  # which may be moved
+    store = folder.absolute().parent  # the store may be moved
     invocation["command"] = [shortened(part.replace(str(store), store.name)) for part in invocation["command"]]
     if _has_vbench_networks(content):
         invocation["device"]["products"] = describe_products(device)
@@ -63,12 +63,12 @@ def plan_content(plan: Plan) -> dict[str, Any]:
 
 
 def files_content(files: Sequence[Path]) -> list[dict[str, str]]:
-    """The suite's file, and those it extends, with their digests; what is gone since has none."""
+    """The suite's file and those it extends, with their digests; a file that is gone has none."""
     return [{"path": shortened(str(path)), "sha256": file_digest(path) if path.is_file() else ""} for path in files]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a run; empty where there is none that can be read."""
+    """The manifest of a run; empty if it is missing or can't be read."""
     try:
         manifest = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def _earlier(path: Path, run: str) -> list[dict[str, Any]]:
 
 
 def _has_vbench_networks(content: dict[str, Any]) -> bool:
-    """Whether networks of VBench scored, which compute their products in one of two ways."""
+    """Whether VBench's networks scored, which compute their products in one of two ways."""
     here = any(asset["state"] == AssetState.HERE for asset in content.get("assets", {}).values())
     return here and any(scorer["source"].startswith("VBench") for scorer in content["scorers"])
 
@@ -111,9 +111,9 @@ def _assets(plan: Plan) -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Revision and dirtiness of the source tree ``folder``; None where it isn't the top of a git repository.
+    """Revision and dirtiness of the source tree ``folder``; None if it isn't the top of a git repository.
 
-    An installed package may lie inside somebody else's repository, whose revision would say nothing.
+    An installed package may be inside an unrelated repository, whose revision would say nothing.
     """
 
     def git(*arguments: str) -> str:
@@ -132,7 +132,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed versions of everything nova_bench requires, extras aside; None for what is absent."""
+    """Installed versions of everything nova_bench requires, except extras; None for a missing package."""
     try:
         required = [line for line in requires("nova_bench") or () if "extra ==" not in line]
         names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0] for line in required}

@@ -53,7 +53,7 @@ def _message(prompt: str, problem: ErrorDetails, scorer: str) -> str:
 
 
 def _remedy(schema: type[MetadataSchema], name: str) -> str:
-    """What the field is and how it is written; if the fields don't fit each other, which there are."""
+    """What the field is and how it is written; the list of fields if they don't fit each other."""
     if name not in schema.model_fields:
         return f"it reads {', '.join(schema.model_fields)}"
     about = " ".join((schema.model_fields[name].description or "").split())

@@ -26,12 +26,12 @@ SUFFIXES = (".mp4", ".mkv", PICTURE)
 
 @dataclass(frozen=True)
 class Request:
-    """What to make. ``arguments`` are those of the pipeline; None keeps the official default."""
+    """What to make. ``arguments`` are the pipeline's; None keeps the official default."""
 
     prompt: str
     model: str
     out: Path | None
-    """Where to; None for nova.mp4, or nova.png where it is one frame."""
+    """Output file; None for nova.mp4, or nova.png for one frame."""
     image: Path | None
     num_frames: int | None
     seed: int
@@ -51,7 +51,7 @@ class Made:
     parts: dict[str, float] = field(default_factory=dict)
 
     def profile_text(self) -> str:
-        """Seconds and share of each part; ``other`` is what no part claims."""
+        """Seconds and share of each part; ``other`` is the time outside all parts."""
         from tabulate import tabulate
 
         parts = {**self.parts, "other": self.seconds - sum(self.parts.values())}
@@ -106,7 +106,7 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
 
 
 def _suffix(request: Request) -> str | None:
-    """What kind of file is asked for; UserError for one that can't be written, before anything is loaded."""
+    """The requested file type; UserError, before anything is loaded, if it can't be written."""
     if request.out is None:
         return None
     suffix = request.out.suffix.lower()
@@ -115,7 +115,7 @@ def _suffix(request: Request) -> str | None:
     if suffix == PICTURE and request.num_frames not in (None, 1):
         raise UserError(
             f"--frames {request.num_frames} --out {request.out}: a picture holds one frame",
-            "leave --frames away, or write a video: --out NAME.mp4 or NAME.mkv",
+            "leave out --frames, or write a video: --out NAME.mp4 or NAME.mkv",
         )
     if not request.out.parent.is_dir():
         raise UserError(f"--out {request.out}: no folder {request.out.parent}", "make it first")

@@ -1,4 +1,4 @@
-"""Paths as a report shows them: from the store or the model's folder on, so that no page says where those once lay."""
+"""Paths as a report shows them: relative to the store or the model's folder, so that no page shows absolute paths."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nova_bench.core.notices import Notice
 from nova_bench.store import Artifact, FailedUnit, Row
 
 Key = TypeVar("Key")
-# A store that was moved since named its files by its old place in what it recorded.
+# The records of a store that was moved name its files by the old place.
 _ARTIFACT = re.compile(r"/[^\s:'\"]*?/(artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.\w+)")
 
 
 class Places:
-    """What stands for the folders in which a run's files lie: nothing for the store, its name for any other."""
+    """What replaces the folders of a run's files: nothing for the store, its name for any other folder."""
 
     def __init__(self, store: Path, units: Iterable[Unit]):
         units = list(units)
@@ -29,7 +29,7 @@ class Places:
         self._short |= {str(folder): folder.name for folder in folders if folder and folder.name}
 
     def text(self, text: str) -> str:
-        """A message without the places in it."""
+        """A message without the places."""
         if "/" not in text:
             return text
         for place in sorted(self._short, key=len, reverse=True):
@@ -37,23 +37,23 @@ class Places:
         return _ARTIFACT.sub(r"\1", text)
 
     def file(self, path: Path | str) -> str:
-        """A file's path; only its name and that of its folder if it lies apart from all others."""
+        """A file's path; only its folder's name and its own if it is outside all known folders."""
         shown = self.text(str(path))
         return "/".join(("…", *Path(shown).parts[-2:])) if os.path.isabs(shown) else shown
 
     def artifacts(self, found: Mapping[Key, Artifact | FailedUnit]) -> dict[Key, Artifact | FailedUnit]:
-        """The same with errors as they are shown."""
+        """Artifacts with errors as they are shown."""
         return {
             key: replace(made, error=self.text(made.error)) if isinstance(made, FailedUnit) else made
             for key, made in found.items()
         }
 
     def rows(self, rows: Mapping[Key, Row]) -> dict[Key, Row]:
-        """The same with messages as they are shown."""
+        """Rows with messages as they are shown."""
         return {key: replace(row, message=self.text(row.message)) if row.message else row for key, row in rows.items()}
 
     def notices(self, notices: Iterable[Notice]) -> list[Notice]:
-        """The same with texts and names as they are shown."""
+        """Notices with texts and names as they are shown."""
         return [
             replace(notice, text=self.text(notice.text), names=tuple(map(self.text, notice.names)), said=notice.text)
             for notice in notices

@@ -40,7 +40,7 @@ MOST_UNITS = 1_000_000
 class PlannedScorer:
     """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
 
-    ``keep`` decides which of its rows count, not what they say; ``optional`` whether a run lacks it without its assets.
+    ``keep`` decides which of its rows count, not their values; ``optional`` whether a run may do without its assets.
     """
 
     info: ScorerInfo
@@ -55,7 +55,7 @@ class PlannedScorer:
         return not self.tags or not self.tags.isdisjoint(unit.tags)
 
     def inputs(self, unit: Unit) -> str:
-        """Digest of what else than the artifact a row of this scorer depends on; empty where nothing else does."""
+        """Digest of what a row of this scorer depends on besides the artifact; empty if there is nothing else."""
         parts = []
         if self.info.needs_reference:
             parts.append(["reference", unit.reference_digest])
@@ -93,18 +93,18 @@ def make_plan(
     limit: int | None = None,
     notice: Callable[..., None] = unheard,
 ) -> Plan:
-    """Lay out all the work of a suite; with ``limit``, only so many units (:func:`nova_bench.pipeline.limit.limited`).
+    """Plan all the work of a suite; with ``limit``, only so many units (:func:`nova_bench.pipeline.limit.limited`).
 
-    ``notice(text, names)`` hears what is left out of it.
+    ``notice(text, names)`` reports what is left out.
 
-    UserError where two units would be the same, where prompts or metadata that a scorer reads are missing, or where
-    there are absurdly many prompts.
+    UserError if two units would be the same, if prompts or metadata that a scorer reads are missing, or if there are
+    absurdly many prompts.
     """
     file_digest = content_digest(suite.media, file_digest)
     model = adapter.digest()
     existing = adapter.existing()
     if existing is not None:
-        if limit is not None:  # a few files to look at are files that are there
+        if limit is not None:  # a few files to look at should be files that exist
             existing = sorted(existing, key=lambda sample: sample.path is None)
         _notice_limit(len(existing), limit, notice)
         existing = limited(existing, limit, suite.scorers, lambda sample: sample.tags)
@@ -133,7 +133,7 @@ def content_digest(media: MediaLimits, file_digest: Callable[[Path], str]) -> Ca
 
 
 def _metadata_read(unit: Unit, scorers: Sequence[PlannedScorer]) -> list[str]:
-    """The metadata of a unit that any of its scorers reads; nothing where none reads any."""
+    """The metadata of a unit that any of its scorers reads; empty if none reads any."""
     names = {name for scorer in scorers if scorer.applies_to(unit) for name in scorer.info.reads.model_fields}
     return [unit.metadata.only(names).text] if names else []
 
@@ -141,9 +141,9 @@ def _metadata_read(unit: Unit, scorers: Sequence[PlannedScorer]) -> list[str]:
 def plan_scorer(
     use: ScorerUse, asset_digest: Callable[[str], str], reference: ReferenceSpec, media: MediaLimits
 ) -> PlannedScorer:
-    """A scorer's identity from its use in a suite. Limits decide no number, but whether cut files count does."""
+    """Identify a scorer by its use in a suite. Of the media limits only the use of truncated files enters."""
     info = SCORERS.get(use.name)
-    # Only what differs from the default enters, so that scores from before the option existed keep their identity.
+    # Only a value other than the default is included, so that scores from before the option keep their identity.
     alignment = reference.model_dump(exclude_defaults=True) if info.needs_reference else {}
     identity = digest(
         "scorer",
@@ -171,8 +171,8 @@ def _check_keepers(scorers: Sequence[PlannedScorer], suite: Suite) -> None:
     for scorer in scorers:
         if scorer.keep and scorer.keep.scorer not in free:
             raise UserError(
-                f"suite {suite.name}: {scorer.info.name} keeps what {scorer.keep.scorer!r} gives 1, which is no scorer "
-                f"of the suite without `keep`{nearest(scorer.keep.scorer, free)}",
+                f"suite {suite.name}: {scorer.info.name} keeps what {scorer.keep.scorer!r} gives 1, which is not a "
+                f"scorer of the suite without `keep`{nearest(scorer.keep.scorer, free)}",
                 "add it to the scorers, with the same tags",
             )
 
@@ -206,8 +206,8 @@ def _generated_units(
     limit: int | None,
     notice: Callable[..., None],
 ) -> list[Unit]:
-    # What all units share is digested once, so that planning thousands of them stays a matter of milliseconds. What a
-    # suite leaves to the model doesn't enter, so that a setting that nova_bench learns later changes no digest.
+    # What all units share is digested once, so that planning thousands of them takes milliseconds. What a suite leaves
+    # to the model is not included, so that a setting added to nova_bench later changes no digest.
     shared = digest("sampling", [adapter_digest, suite.sampling.model_dump(mode="json", exclude_none=True)])
     entries = suite_prompts(suite, file_digest, notice)
     uses_reference = ADAPTERS.get(suite.model.adapter).uses_reference

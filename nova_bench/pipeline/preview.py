@@ -22,13 +22,13 @@ from nova_bench.pipeline.run import build_adapter, notice_prompts
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.store import Artifact, Row, Status, Store
 
-# h264 at the default quality stays below this on natural video; used only until the store has videos to measure.
+# h264 at the default quality stays below this on natural video; used until the store has videos to measure.
 BITS_PER_PIXEL = 0.15
 
 
 @dataclass(frozen=True)
 class ScorerPreview:
-    """How far one scorer is. ``seconds`` is what the missing rows will take, as far as the store's timings tell."""
+    """Progress of one scorer. ``seconds`` is the time for the missing rows, estimated from the store's timings."""
 
     name: str
     done: int
@@ -36,9 +36,9 @@ class ScorerPreview:
     needs: tuple[str, ...]
     seconds: float | None
     at_least: bool = False
-    """Whether verdicts to come decide if there is more to do."""
+    """Whether there may be more to do, depending on verdicts to come."""
     failed: int = 0
-    """How many of the missing failed before: they are tried again when something changed, or with --retry-failed."""
+    """How many of the missing failed before; they are retried if something changed, or with --retry-failed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Preview:
 
     @property
     def seconds(self) -> float | None:
-        """All that is left to do; None where a part of it was never timed."""
+        """Time for all that is left to do; None if a part of it was never timed."""
         parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
         known = [part for part in parts if part is not None]
         return sum(known) if len(known) == len(parts) else None
@@ -72,7 +72,7 @@ class Preview:
         return f"{len(self.plan.units)} samples, {len(self.scorers)} scorers"
 
     def text(self) -> str:
-        """For people: a table of the work, then one line each for assets, disk and time."""
+        """For display: a table of the work, then one line each for assets, disk and time."""
         from tabulate import tabulate
 
         units = len(self.plan.units)
@@ -98,7 +98,7 @@ class Preview:
         lines += [f"asset missing: {visible_line(name)}" for name in self.missing_assets] or ["assets: none missing"]
         lines.append(f"disk: {self._disk()}")
         if self.seconds is None:
-            lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
+            lines.append("time: unknown for entries with ?, until a run has timed them (try --limit)")
         else:
             lines.append(f"time: {duration(self.seconds)}, at the speed of earlier runs")
         return "\n".join(lines)
@@ -112,9 +112,9 @@ class Preview:
 
 
 def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Preview:
-    """Plan a suite and compare the plan with the store at ``root``, where there is one. Writes nothing.
+    """Plan a suite and compare the plan with the store at ``root``, if there is one. Writes nothing.
 
-    ``progress`` tells what is left out of the plan, and what the model can't tell of the prompts.
+    ``progress`` reports what is left out of the plan, and which prompts the model truncates or can't tell apart.
     """
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
@@ -166,7 +166,7 @@ def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
 
 
 def _state(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: dict[tuple, Row]) -> Status | None:
-    """How scoring a unit ended; None where it didn't happen yet."""
+    """How scoring a unit ended; None if it hasn't happened yet."""
     if unit.digest not in here:
         return None
     row = rows.get((here[unit.digest].sha256, scorer.identity, scorer.inputs(unit)))
@@ -174,7 +174,7 @@ def _state(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: d
 
 
 class _Speeds:
-    """Seconds per item as the store measured them, on the suite's device or, where that is `auto`, on the slowest."""
+    """Seconds per item as the store measured them, on the suite's device or, if that is `auto`, on the slowest."""
 
     def __init__(self, store: Store | None, device: str):
         self._known: dict[tuple[str, str], float] = {}
@@ -183,7 +183,7 @@ class _Speeds:
                 self._known[stage, what] = max(value, self._known.get((stage, what), 0.0))
 
     def seconds(self, stage: str, what: str, count: int) -> float | None:
-        """Time for ``count`` items; None where none was ever timed."""
+        """Time for ``count`` items; None if none was ever timed."""
         if count == 0:
             return 0.0
         speed = self._known.get((stage, what))
@@ -191,7 +191,7 @@ class _Speeds:
 
 
 def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int) -> float | None:
-    """Bytes that ``count`` missing samples will take: like this plan's own samples, else by the number of pixels."""
+    """Bytes that ``count`` missing samples will take, from this plan's own samples, else from the number of pixels."""
     if not count or any(unit.source for unit in plan.units):
         return 0.0
     if here:
@@ -209,5 +209,5 @@ def _describe(name: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """0:01:23, or a question mark where nothing was ever timed."""
+    """Format as 0:01:23, or as a question mark if nothing was ever timed."""
     return "?" if seconds is None else str(timedelta(seconds=round(seconds)))

@@ -1,4 +1,4 @@
-"""A plan as the store keeps it, and back: what every table is rebuilt from, without the model."""
+"""Plan <-> the store's record of it, from which every table is rebuilt without the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nova_bench.store.store import StoredRun, stored_run
 
 
 def record_of(plan: Plan) -> StoredRun:
-    """The plan as the store keeps it: enough to rebuild every table without the model."""
+    """The store's record of a plan: enough to rebuild every table without the model."""
     scorers = [
         {
             "name": scorer.info.name,
@@ -30,7 +30,7 @@ def record_of(plan: Plan) -> StoredRun:
 
 
 def plan_of(run: StoredRun) -> Plan:
-    """The plan of a stored run. Only what reporting needs: the model section keeps adapter and label."""
+    """The plan of a stored run. Only what reports need: the model section has only adapter and label."""
     model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
     suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
     scorers = []

@@ -1,4 +1,4 @@
-"""From the store to what a run found: its samples, the summary of each metric, and its composite scores."""
+"""The results of a run from the store: its samples, the summary of each metric, and its composite scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nova_bench.store import Artifact, FailedUnit, Store
 
 @dataclass(frozen=True)
 class RunResults:
-    """What the store holds of one run. ``places`` say how files are named in a report."""
+    """What the store holds of one run. ``places`` decides how a report names files."""
 
     plan: Plan
     places: Places
@@ -26,7 +26,7 @@ class RunResults:
 
 
 def read_results(plan: Plan, store: Store, statistics: StatisticsSpec | None = None) -> RunResults:
-    """Read a run's results; intervals are made by its own suite's rules unless ``statistics`` states others."""
+    """Read a run's results; intervals follow its own suite's rules unless ``statistics`` states others."""
     statistics = statistics or plan.suite.statistics
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))

@@ -68,14 +68,14 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
 
 
 def notice_prompts(plan: Plan, notice: Callable[..., None]) -> None:
-    """Report what the model can't tell of the prompts: those that it cuts, those that are the same to it."""
+    """Report the prompts that the model truncates, and those it can't tell apart."""
     suite = plan.suite
     prompts = [*(unit.model_text for unit in plan.units), suite.sampling.negative_prompt or ""]
     ADAPTERS.get(suite.model.adapter).prompt_notices(suite.model, prompts, notice)
 
 
 def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> None:
-    """Generate and score what the store lacks. TooManyFailures where the suite allows no more of them."""
+    """Generate and score what the store lacks. TooManyFailures if more samples fail than the suite allows."""
     make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
     failures = Failures(progress, plan.suite.execution.max_failures)
     try:
@@ -89,13 +89,13 @@ def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -
         failures.log_counts()
     if passed_over := len(generated.passed_over) + len(scored.passed_over):
         progress.say(
-            f"{passed_over} samples that failed before were not tried again: their files, the limits and the code are "
-            "what they were (--retry-failed tries them)"
+            f"{passed_over} samples that failed before were not retried: their files, the limits and the code are "
+            "unchanged (--retry-failed retries them)"
         )
 
 
 def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
-    """The scorers whose assets are here; the others are named, with what they need."""
+    """The scorers whose assets are here; the others are reported with what they need."""
     ready: list[PlannedScorer] = []
     waiting: dict[str, list[str]] = {}
     for scorer in plan.scorers:

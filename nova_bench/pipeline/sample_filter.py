@@ -1,4 +1,4 @@
-"""Which samples of a metric count, where another scorer of the suite decides that (`keep`), and which it must see."""
+"""Filter a metric's samples by another scorer's verdict (`keep`), for example VBench's static filter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Scores = tuple[SampleScore, ...]
 def filter_samples(
     scorers: Sequence[PlannedScorer], samples: Sequence[Scores]
 ) -> tuple[list[PlannedScorer], list[Scores]]:
-    """Scorers with their ``samples``, without those that a scorer's `keep` leaves out; pure.
+    """Return scorers with their ``samples``, without those that a scorer's `keep` leaves out; pure.
 
-    A scorer with `keep` is followed by itself on all of its samples, under a name that says so. A sample on which the
-    deciding scorer failed, or hasn't been yet, stays with that as its own state: whether it counts is not known, and
-    the metric is then as incomplete as the decision. A deciding scorer has only the samples that it must see
-    (:func:`required_units`), whatever else the store holds.
+    A filtered scorer appears twice: once filtered, once as "NAME (all samples)". If the deciding scorer failed on a
+    sample or hasn't scored it yet, the sample takes over that state: whether it counts is unknown, and the metric is as
+    incomplete as the decision. A deciding scorer has only the samples that it must score (:func:`required_units`),
+    whatever else the store holds.
     """
     scores_of = {scorer.info.name: scores for scorer, scores in zip(scorers, samples, strict=True)}
     must_see = required_units(scorers, lambda scorer: scores_of[scorer.info.name])
@@ -41,11 +41,11 @@ def filter_samples(
 def required_units(
     scorers: Sequence[PlannedScorer], scores_of: Callable[[PlannedScorer], Scores]
 ) -> Mapping[str, frozenset[str]]:
-    """Digests of the units that a deciding scorer must see, by its name; no entry for one that must see all.
+    """Digests of the units that each deciding scorer must score, by its name; no entry if it must score all.
 
-    Where only the first so many kept samples of a prompt count, those beyond need no decision. Samples without one are
-    taken for kept here: so these are never more than the outcome will need, and once all of them are decided, either
-    there are more or the decision is complete. It depends on verdicts alone, not on the order in which they came.
+    If only the first N kept samples of a prompt count, later ones need no decision. Undecided samples are assumed to be
+    kept: the units are then never more than the outcome needs, and once all of them are decided, either more are needed
+    or the decision is complete. The result depends only on the verdicts, not on their order in time.
     """
     found = {}
     for decider in scorers:
@@ -63,10 +63,10 @@ def required_units(
 
 
 def _up_to(verdicts: Sequence[SampleScore], first: int | None) -> list[SampleScore]:
-    """Verdicts of each prompt up to its ``first``-th kept one; all where None.
+    """Verdicts of each prompt up to its ``first``-th kept one; all if None.
 
-    The official filter walks files sorted by name, so sample 10 comes before sample 2. A sample on which the decision
-    failed takes no place, since it might not be kept; one that isn't decided yet does.
+    The official filter walks files sorted by name, so sample 10 comes before sample 2. A sample whose decision
+    failed takes no place, since it might not be kept; an undecided one does.
     """
     taken: dict[str, int] = {}
     walked = []
@@ -95,7 +95,7 @@ def _kept(scores: Scores, verdicts: Scores, keep: KeepSpec) -> Scores:
 
 
 def _undecided(score: SampleScore, verdict: SampleScore, name: str) -> SampleScore:
-    """A sample of which it isn't known whether it counts."""
+    """The score of a sample for which it isn't known whether it counts."""
     if score.row is None and score.problem:
         return score  # it couldn't be made
     if verdict.status is None:

@@ -1,4 +1,4 @@
-"""(artifact, scorer) pairs whose rows are missing -> rows."""
+"""(artifact, scorer) pairs without a row -> rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_REFERENCE = "no reference clip was given"
 
 @dataclass
 class ScoredBatch:
-    """Rows of one batch, with where its time went."""
+    """Rows of one batch, with its timings."""
 
     jobs: int
     rows: list[Row] = field(default_factory=list)
@@ -44,7 +44,7 @@ class ScoredBatch:
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """What the stage did."""
+    """Result of the stage."""
 
     rows: int
     failed: int
@@ -62,9 +62,9 @@ def score(
 ) -> ScoreSummary:
     """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
 
-    Rows of a batch are in the store before the next one begins; failed rows are tried again only when something they
-    depend on has changed. Where the verdicts of a scorer decide which samples it must still see, these are scored in
-    further rounds. TooManyFailures ends it when ``failures`` allows no more.
+    Rows of a batch are in the store before the next one begins; failed rows are retried only if something they depend
+    on has changed. If a scorer's verdicts decide which samples it must still score, these are scored in further rounds.
+    TooManyFailures if ``failures`` allows no more.
     """
     failures = failures or Failures(progress)
     causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
@@ -87,7 +87,7 @@ def score(
 
 
 def _hopeless(store: Store, causes: Mapping[str, str]) -> set[tuple[str, str, str]]:
-    """Keys of failed rows that would fail again: what they depended on is what it was."""
+    """Keys of failed rows that would fail again, because what they depend on is unchanged."""
     details = store.failure_details(causes)
     return {key for key, known in details.items() if known.get(CAUSE) == causes[key[1]]}
 
@@ -106,7 +106,7 @@ def _run_jobs(
     causes: Mapping[str, str],
     failures: Failures,
 ) -> list[Status]:
-    """Score jobs and store their rows; the rows' states."""
+    """Score jobs and store their rows; returns the rows' states."""
     execution = plan.suite.execution
     names = {job.artifact: (job.path, job.reference, job.prompt) for job in jobs}
     warned: set[str] = set()
@@ -147,7 +147,7 @@ def missing_jobs(
     store: Store,
     hopeless: Collection[tuple[str, str, str]] = frozenset(),
 ) -> tuple[list[Job], int]:
-    """Jobs for all rows that are missing or failed and needed as far as is known, and how many are there already.
+    """Jobs for all missing or failed rows known to be needed, and the number of rows that exist already.
 
     ``hopeless`` are keys of failed rows that get no job.
     """
@@ -195,7 +195,7 @@ def _add_scorer_timings(batch: ScoredBatch, device: str, store: Store) -> None:
 
 
 class ScoreWorker:
-    """Scores jobs batch by batch; picklable, so that it can go to another process. Scorers are built on first use."""
+    """Scores jobs batch by batch; picklable, so it can be sent to another process. Scorers are built on first use."""
 
     def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align, limits: MediaLimits):
         self._planned, self._device, self._align = scorers, execution.device, align
@@ -222,21 +222,21 @@ class ScoreWorker:
                 streamed = self._measured(batch[0])
             for index in range(len(self._planned)):
                 result.rows += self._score(index, batch, streamed, result.warnings)
-            batch.clear()  # no decoded video lives on while the next ones are waited for
+            batch.clear()  # no decoded video is kept while waiting for the next ones
             yield result
 
     def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
-        """The failed rows of a job that no worker survives."""
+        """The failed rows of a job that every worker crashes on."""
         rows = [complete(self._row(job, index, inputs), problem) for index, inputs in job.wants]
         return ScoredBatch(1, rows)
 
     def _row(self, job: Job, index: int, inputs: str) -> Row:
-        """The row of a scorer for a job, with nothing in it yet."""
+        """An empty row of a scorer for a job."""
         planned = self._planned[index]
         return Row(job.artifact, planned.identity, inputs, planned.info.name, planned.info.version, Status.FAILED)
 
     def _measured(self, entry: Decoded) -> dict[int, Part]:
-        """Lead the frames of a stream through all scorers that go from frame to frame: each one's part, by index."""
+        """Pass the frames of a stream through all streaming scorers; returns each one's part, by index."""
         parts = {}
         for index, _ in entry.job.wants:
             info = self._planned[index].info
@@ -263,7 +263,7 @@ class ScoreWorker:
     def _score(
         self, index: int, batch: list[Decoded], streamed: Mapping[int, Part], warnings: list[str]
     ) -> Iterable[Row]:
-        """Rows of one scorer for the jobs of a batch that want it; ``streamed``: what is scored already."""
+        """Rows of one scorer for the jobs of a batch that need it; ``streamed``: what is scored already."""
         planned = self._planned[index]
         info = planned.info
         ready: list[tuple[Decoded, Row]] = []
@@ -287,7 +287,7 @@ class ScoreWorker:
         if not ready:
             return
         scorer = self._scorer(index)
-        assert not isinstance(scorer, Exception), "nothing is ready for a scorer that can't be used"
+        assert not isinstance(scorer, Exception), "a scorer that can't be used has no jobs ready"
 
         def work(part: Sequence[tuple[Decoded, Row]]) -> Sequence[Score]:
             report_step(_step(info.name, [entry for entry, _ in part]))
@@ -304,7 +304,7 @@ class ScoreWorker:
             yield complete(replace(row, seconds=seconds), entry.noted(outcome, info))
 
     def _scorer(self, index: int) -> Scorer | UserError:
-        """The scorer, built on first use; if it can't be built, the error that each of its samples then has."""
+        """The scorer, built on first use; if it can't be built, the error for each of its samples."""
         if index not in self._built:
             planned = self._planned[index]
             report_step(f"the start of {planned.info.name}")
@@ -317,7 +317,7 @@ class ScoreWorker:
         return self._built[index]
 
     def _give_up(self, index: int, error: BaseException) -> UserError:
-        """Use a scorer no more in this process; returns its samples' error. The other scorers go on."""
+        """Stop using a scorer in this process; returns its samples' error. The other scorers continue."""
         if is_out_of_memory(error):
             free_memory()
         message, remedy = (error.message, error.remedy) if isinstance(error, UserError) else (one_line(error), None)
@@ -328,11 +328,11 @@ class ScoreWorker:
 
 
 def _is_of_all(outcome: object) -> TypeGuard[UserError]:
-    """Whether an error is about more than one video: weights that are missing or damaged, for example."""
+    """Whether an error concerns more than one video: missing or damaged weights, for example."""
     return isinstance(outcome, UserError) and not isinstance(outcome, MediaError)
 
 
 def _step(scorer: str, entries: Sequence[Decoded]) -> str:
-    """What a scorer works at, for whoever waits for it."""
+    """What a scorer is working on, as shown while waiting."""
     others = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
     return f"{scorer} on {entries[0].job.title}{others}"

@@ -13,11 +13,11 @@ from nova_bench.pipeline.composite import leaf_metrics
 
 
 def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None] = unheard) -> Suite:
-    """The suite with the scorers ``names``, those that decide which of their samples count, and their tags' prompts.
+    """Return the suite with the scorers ``names``, the scorers that filter their samples, and their tags' prompts.
 
-    Final scores that rest on other scorers, and published numbers of what isn't measured then, are left out too. The
-    whole suite without any names. Samples and scores keep their identities. UserError for a name that no scorer of the
-    suite has. ``notice(text, names)`` hears which scorers are left out.
+    Final scores that need other scorers, and published numbers of metrics that are not measured, are left out too.
+    Without names, the whole suite. Samples and scores keep their identities. UserError for a name that no scorer of the
+    suite has. ``notice(text, names)`` reports which scorers are left out.
     """
     if not names:
         return suite
@@ -42,7 +42,7 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
         chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
         if not chosen:
             raise UserError(
-                f"--dims: prompts.tags of suite {suite.name} has none of {', '.join(tags)}", "leave prompts.tags out"
+                f"--dims: prompts.tags of suite {suite.name} has none of {', '.join(tags)}", "leave out prompts.tags"
             )
         changes["prompts"] = suite.prompts.model_copy(update={"tags": chosen})
     return suite.model_copy(update=changes)

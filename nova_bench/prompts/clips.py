@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nova_bench.video.clip import MediaInfo
 
 VERSION = "1"
-"""Changes whenever the same clip and format give other pixels."""
+"""Changes whenever the same clip and format would give different pixels."""
 
 
 class ClipPrompts:
-    """What ``prompts.clips`` of a suite stands for."""
+    """The prompts that a suite's ``prompts.clips`` stands for."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ClipPrompts:
         self._spec, self._sampling, self._digest, self._notice = spec, sampling, file_digest, notice
 
     def entries(self) -> list[PromptEntry]:
-        """One prompt per clip. UserError where there are none, or where some are too short."""
+        """Return one prompt per clip. UserError if there are none, or if some are too short."""
 
         known = list(self._listed())
         infos = [probe(path) for _, path in known]
@@ -74,7 +74,7 @@ class ClipPrompts:
     def _frames(self) -> int:
         frames = self._spec.num_frames or self._sampling.num_frames
         if frames is None:
-            raise UserError("prompts.clips: how many frames of each clip?", "set sampling.num_frames")
+            raise UserError("prompts.clips: the number of frames is not set", "set sampling.num_frames")
         return frames
 
     @property
@@ -87,10 +87,11 @@ class ClipPrompts:
             samples = read_manifest(where, self._notice)
             if unused := [sample.path for sample in samples if sample.path and sample.reference]:
                 self._notice(
-                    f"{where}: {len(unused)} references are not used, as each clip is its own: {listed(unused)}", unused
+                    f"{where}: {len(unused)} references are not used, because each clip is its own: {listed(unused)}",
+                    unused,
                 )
         else:
-            assert self._spec.folder is not None, "one of both, see ClipPromptsSpec"
+            assert self._spec.folder is not None, "ClipPromptsSpec requires one of the two"
             where = locate(self._spec.folder)
             if not where.is_dir():
                 raise UserError(f"{where}: no such folder", "correct prompts.clips.folder")
@@ -107,12 +108,12 @@ class ClipPrompts:
         captions = {path.with_suffix(".txt") for path in found.files}
         found.left_out = {path: reason for path, reason in found.left_out.items() if path not in captions}
         if found.left_out:
-            self._notice(f"{folder}: {found.sentence('are no clips')}", found.reasons())
+            self._notice(f"{folder}: {found.sentence('are not clips')}", found.reasons())
         texts = {path: _caption(folder / path) for path in found.files}
         unnamed = [str(path) for path, text in texts.items() if not text]
         if 0 < len(unnamed) < len(texts):
             self._notice(
-                f"{folder}: {len(unnamed)} of {len(texts)} clips have no caption beside them, their names are their "
+                f"{folder}: {len(unnamed)} of {len(texts)} clips have no caption file, so their names are their "
                 f"prompts: {listed(unnamed)}",
                 unnamed,
             )
@@ -127,7 +128,7 @@ class ClipPrompts:
             raise self._too_short(*short[0], f"{len(short)} of {len(infos)} clips are too short: ")
 
     def _notice_cuts(self, infos: Collection[MediaInfo]) -> None:
-        """Report what of the clips isn't used: later frames, and the time that passes between frames."""
+        """Report what is not used of the clips: later frames and other frame rates."""
         longer = [info for info in infos if info.frames is not None and info.frames > self._needed]
         if longer:
             self._notice(
@@ -179,7 +180,7 @@ class ClipPrompts:
 
 
 def _caption(path: Path) -> str:
-    """The text of ``NAME.txt`` beside ``NAME.mp4``; empty where there is none."""
+    """The text of ``NAME.txt`` beside ``NAME.mp4``; empty if there is none."""
     beside = path.with_suffix(".txt")
     try:
         return " ".join(read_text(beside).split()) if beside.is_file() else ""
@@ -190,9 +191,9 @@ def _caption(path: Path) -> str:
 
 
 def cut(frames: np.ndarray, height: int | None, width: int | None) -> np.ndarray:
-    """Frames [T, H, W, 3] at another size: the largest middle part of its shape, then resampled.
+    """Resize frames [T, H, W, 3]: crop the largest central part of the new shape, then resample it.
 
-    Areas are averaged where pixels get fewer and interpolated cubically where they get more. A side that is None stays.
+    Shrinking averages areas; enlarging interpolates cubically. A side that is None keeps its size.
     """
     import cv2
     import numpy as np

@@ -1,4 +1,4 @@
-"""Rewritten prompts: a file that gives each prompt a denser text for the model."""
+"""Rewritten prompts: a file with a denser text of each prompt for the model."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class DensePrompt(BaseModel):
 def read_dense_prompts(path: Path, notice: Callable[..., None] = unheard) -> dict[str, str]:
     """Prompt -> dense prompt, from a .json list, a .jsonl or a .csv file.
 
-    If a prompt stands there several times the first text counts, as a benchmark's file names leave room for one, and
-    ``notice(text, names)`` hears of it.
+    If a prompt occurs several times, its first text counts, since a benchmark's file names have room for only one;
+    ``notice(text, names)`` reports it.
     UserError names the file and the record.
     """
     if path.suffix.lower() == ".json":
@@ -45,7 +45,7 @@ def read_dense_prompts(path: Path, notice: Callable[..., None] = unheard) -> dic
         if dense.setdefault(record.prompt, record.dense_prompt) != record.dense_prompt:
             others[record.prompt] = None
     if others:
-        what = f"{len(others)} prompts have several dense texts, of which the first counts"
+        what = f"{len(others)} prompts have several dense texts; the first one counts"
         notice(f"{path}: {what}: {listed(list(others))}", list(others))
     return dense
 

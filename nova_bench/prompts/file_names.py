@@ -1,4 +1,4 @@
-"""What the names of files say: a prompt each, or prompt and sample index."""
+"""What file names say: a prompt each, or prompt and sample index."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def meaning(relative: Path, naming: Naming, suffixed: bool = True) -> Meaning:
 
 
 def usual_naming(files: Sequence[Path], suffixed: bool = True) -> tuple[Naming, str]:
-    """How names are meant if nobody says so, and a line that says what else they could mean; empty if nothing else.
+    """Guess how names are meant, and describe the alternative in one line; empty if there is none.
 
     They are prompt and sample index if every name ends in an index and at least two prompts have several; samples of
-    one prompt are no independent observations, so that intervals would be too narrow otherwise.
+    one prompt are not independent observations, and intervals would otherwise be too narrow.
     """
     read = [meaning(path, "prompt-index", suffixed) for path in files]
     whole = [meaning(path, "stem", suffixed) for path in files]

@@ -1,4 +1,4 @@
-"""Lists of videos or images that exist already: CSV or JSONL, a file a line."""
+"""Lists of videos or images that exist already: CSV or JSONL, one file per line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ManifestRow(SpecModel):
     path: SuitePath = Field(min_length=1)
     """The video or image."""
     prompt: str = ""
-    """The prompt it was made from; the file's stem where empty."""
+    """The prompt it was made from; the file's stem if empty."""
     sample_index: int = Field(default=0, ge=0)
     """Index among the samples of that prompt."""
     reference: SuitePath | None = None
@@ -31,7 +31,7 @@ class ManifestRow(SpecModel):
     tags: tuple[str, ...] = ()
     """Tags that scorers can select by."""
     metadata: Metadata = Field(default_factory=Metadata)
-    """What scorers read of the prompt beside its text."""
+    """What scorers read about the prompt besides its text."""
 
 
 def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]:
@@ -54,7 +54,7 @@ def read_manifest(path: Path, warn: Callable[..., None]) -> list[ExistingSample]
     if not any(row.prompt for _, row in records):
         _, remark = usual_naming([Path(row.path) for _, row in records])
         if remark:
-            warn(f"{path}: no prompts, so each name is one; if names are PROMPT-INDEX, state prompt and sample_index")
+            warn(f"{path}: no prompts, so names are prompts; if they are PROMPT-INDEX, state prompt and sample_index")
     return samples
 
 

@@ -31,7 +31,7 @@ class PromptSource(Protocol):
     """Prompts whose first frames and references are made on demand."""
 
     def entries(self) -> list[PromptEntry]:
-        """All prompts; makes no file."""
+        """Return all prompts; makes no files."""
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
         """Make the files of these paths."""
@@ -40,10 +40,10 @@ class PromptSource(Protocol):
 def suite_prompts(
     suite: Suite, digest: Callable[[Path], str] = file_digest, notice: Callable[..., None] = unheard
 ) -> list[PromptEntry]:
-    """All prompts in order, each once and with its number of samples; ``notice(text, names)`` hears what is left out.
+    """All prompts in order, each once, with its number of samples; ``notice(text, names)`` reports what is left out.
 
-    UserError where there are none, two sources of them, or one prompt with two references or two values of the same
-    metadata; MissingAsset where a benchmark's list isn't here.
+    UserError if there are none or two sources, or if a prompt has two references or two values of the same metadata;
+    MissingAsset if a benchmark's list isn't here.
     """
     spec = suite.prompts
     given = [f"prompts.{source}" for source in SOURCES if spec is not None and getattr(spec, source)]
@@ -61,7 +61,7 @@ def suite_prompts(
 def _entries(
     suite: Suite, spec: PromptsSpec, digest: Callable[[Path], str], notice: Callable[..., None]
 ) -> list[PromptEntry]:
-    """Entries with their number of samples: the suite's own goes before a benchmark's, and an entry's before both."""
+    """Set each number of samples: an entry's own takes precedence, then the suite's, then the benchmark's."""
     if spec.source:
         place = f"prompt source {spec.source}"
         listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
@@ -76,7 +76,7 @@ def _sampled(entry: PromptEntry, samples: int | None) -> PromptEntry:
 
 
 def _tagged(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]) -> list[PromptEntry]:
-    """Those with one of the suite's tags. UserError for a tag that no prompt has."""
+    """Return the entries with one of the suite's tags. UserError for a tag that no prompt has."""
     known = {tag: None for entry in entries for tag in entry.tags}
     for tag in spec.tags:
         if tag not in known:
@@ -90,7 +90,7 @@ def _tagged(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[...,
 
 
 def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]) -> list[PromptEntry]:
-    """The model is given each prompt's denser text. UserError where one has none: a mixture would measure nothing."""
+    """Give the model each prompt's denser text. UserError if a prompt has none: a mixture would measure nothing."""
     if spec.dense is None:
         return entries
     path = locate(spec.dense)
@@ -99,7 +99,7 @@ def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec, notice: Cal
         raise UserError(
             f"{path}: no dense prompt for {shorten(without[0])}"
             + (f" and {len(without) - 1} more" if len(without) > 1 else ""),
-            "add them, restrict prompts.tags, or leave prompts.dense out",
+            "add them, restrict prompts.tags, or leave out prompts.dense",
         )
     return [entry.model_copy(update={"model_text": dense[entry.text]}) for entry in entries]
 
@@ -127,7 +127,7 @@ def _source(suite: Suite, digest: Callable[[Path], str], notice: Callable[..., N
 
 
 def _merged(entries: Iterable[PromptEntry], notice: Callable[..., None]) -> list[PromptEntry]:
-    """Prompts that several parts of a benchmark share are generated once: their tags and metadata are joined."""
+    """Merge entries of the same prompt: it is generated once, with their tags and metadata joined."""
     merged: dict[tuple[str, str, str | None], PromptEntry] = {}
     repeated: dict[str, int] = {}
     for entry in entries:
@@ -169,7 +169,7 @@ def _read(file: str) -> list[PromptEntry]:
             lines = list(enumerate(read_text(path).split("\n"), 1))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path}: can't be read: {why_unread(error)}", "a UTF-8 text file, one prompt a line"
+                f"{path}: can't be read: {why_unread(error)}", "a UTF-8 text file, one prompt per line"
             ) from error
         entries = [PromptEntry(text=text.strip()).placed(f"{path}:{line}") for line, text in lines if text.strip()]
     else:
@@ -184,5 +184,5 @@ def _read(file: str) -> list[PromptEntry]:
             for place, entry in read_records(path, PromptEntry)
         ]
     if not entries:
-        raise UserError(f"{path}: no prompts", "one prompt a line")
+        raise UserError(f"{path}: no prompts", "one prompt per line")
     return entries

@@ -1,7 +1,7 @@
 """Files that a suite's prompts need and that nova_bench makes: known by their recipe before they exist.
 
-A plan needs the digest of every first frame and reference. That of a made file is the digest of what it is made of and
-how (:func:`made_file`), so that planning makes none of them and a run makes those of its own samples only.
+A plan needs the digest of every first frame and reference. For a made file this is the digest of its recipe
+(:func:`made_file`), so planning makes no files and a run makes only those of its own samples.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from nova_bench.core.identity import digest
 
 
 def made_folder() -> Path:
-    """Where made files lie: beside the assets; whatever is deleted there is made again."""
+    """Folder of the made files, beside the assets; a file deleted there is made again."""
     return cache_folder() / "prompts"
 
 
 def made_file(recipe: Any, suffix: str) -> str:
-    """Path of the file that ``recipe`` (canonical JSON) makes; there or not."""
+    """Path of the file that ``recipe`` (canonical JSON) makes; the file need not exist."""
     return str(made_folder() / f"{digest('made', recipe)}{suffix}")
 
 

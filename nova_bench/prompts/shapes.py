@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 _LEAST_SIDE = 32
-"""Clips are drawn no smaller."""
+"""Side of the smallest clips that are drawn."""
 
 
 class ShapesPrompts:
-    """What ``prompts.shapes`` of a suite stands for."""
+    """The prompts that a suite's ``prompts.shapes`` stands for."""
 
     def __init__(self, spec: ShapesPromptsSpec, sampling: SamplingSpec, notice: Callable[..., None] = unheard):
         self._spec, self._notice = spec, notice
@@ -30,7 +30,7 @@ class ShapesPrompts:
         self._size = (sampling.height or int(SIDE), sampling.width or int(SIDE))
 
     def entries(self) -> list[PromptEntry]:
-        """One prompt per clip. UserError where the split has fewer different captions."""
+        """One prompt per clip. UserError if the split has fewer distinct captions."""
         side, smaller = max(_LEAST_SIDE, min(self._size)), min(self._size) < _LEAST_SIDE
         if self._spec.images and smaller:
             width, height = self._size[::-1]
@@ -71,10 +71,10 @@ class ShapesPrompts:
 
 
 def filled(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Square frames [T, S, S, 3] in the middle of a picture of ``size`` (height, width) whose rest is their edges.
+    """Place square frames [T, S, S, 3] in the middle of ``size`` (height, width); their edges fill the rest.
 
-    Nothing of the shapes world ever reaches the edge, so that only background is continued. Where ``size`` is smaller
-    than the frames, they are cut on both sides.
+    No object of the shapes world reaches the edge, so only background is continued. If ``size`` is smaller than the
+    frames, they are cut on both sides.
     """
     import numpy as np
 

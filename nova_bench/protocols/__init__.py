@@ -1,1 +1,1 @@
-"""What benchmarks prescribe beside their metrics: prompt lists, numbers of samples, file names and final scores."""
+"""What benchmarks prescribe besides their metrics: prompt lists, numbers of samples, file names and final scores."""

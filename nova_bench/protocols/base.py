@@ -1,4 +1,4 @@
-"""The two seams of a benchmark's protocol: where its prompts come from, and how its final scores are computed."""
+"""The two extension points of a benchmark's protocol: its prompts, and the computation of its final scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PromptSource:
     The function gets ``asset(name)``, which returns a verified local path or raises
     :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the
     metrics that use it, with the number of samples that the benchmark asks for, and with the metadata that its scorers
-    read. An entry that stands there twice is merged.
+    read. Duplicate entries are merged.
     """
 
     name: str
@@ -32,18 +32,18 @@ class PromptSource:
     factory: str
     assets: tuple[str, ...] = ()
     suite_for_other_videos: str = ""
-    """Suite with the benchmark's metrics that need no prompt of this list; empty where there is none."""
+    """Suite with the benchmark's metrics that need no prompt of this list; empty if there is none."""
 
     def read(self, asset: Callable[[str], Path]) -> Sequence[PromptEntry]:
-        """All prompts. MissingAsset or UserError where the list isn't here or can't be read."""
+        """All prompts. MissingAsset or UserError if the list isn't here or can't be read."""
         return resolve_name(self.factory)(asset)
 
 
 @dataclass(frozen=True)
 class FileNames:
-    """How a benchmark's own tools expect files to be called: ``file_name(prompt, index, suffix)``.
+    """How a benchmark's own tools expect files to be named: ``file_name(prompt, index, suffix)``.
 
-    It raises ValueError, with the reason, for a sample that no file can be called after.
+    It raises ValueError, with the reason, if no file can be named after the sample.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Composite:
-    """The weighted mean of normalized metrics; a part may be derived itself.
+    """The weighted mean of normalized metrics; a part may itself be a composite.
 
-    ``range`` is that of values whose parts lie between ``low`` and ``high``; nothing is clipped. Linear in its parts,
-    so that a bootstrap resample of the parts' means gives one of the derived mean.
+    ``range`` holds if each part is between its ``low`` and ``high``; nothing is clipped. The value is linear in its
+    parts, so a bootstrap resample of the parts' means gives one of the composite.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Composite:
     digits: int = 4
 
     def value(self, parts: Mapping[str, Number]) -> Number:
-        """From the values of all parts. KeyError where one lacks."""
+        """From the values of all parts. KeyError if one is missing."""
         terms = [(parts[part.metric] - part.low) * (part.weight / (part.high - part.low)) for part in self.parts]
         total = terms[0]
         for term in terms[1:]:

@@ -1,1 +1,1 @@
-"""What a report contains: tables, figures, gallery, notices, and where its files lie. Needs no model and no GPU."""
+"""What a report contains: tables, figures, gallery, notices, and its files. Needs no model and no GPU."""

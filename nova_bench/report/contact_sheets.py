@@ -46,7 +46,7 @@ def contact_sheets(plan: Plan, artifacts: Mapping[str, Artifact | FailedUnit], s
 
 
 def unreadable(sheets: Sequence[ContactSheet]) -> list[str]:
-    """One line for each sample whose file is there and can't be read."""
+    """One line for each sample whose file exists but can't be read."""
     tiles = (tile for sheet in sheets for tile in sheet.tiles)
     return [f"{tile.caption}: {tile.note}" for tile in tiles if tile.note.startswith(UNREADABLE)]
 

@@ -1,4 +1,4 @@
-"""The samples at both ends of each metric, and the numbers along time that put them there."""
+"""The samples at both ends of each metric, and their scores over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORST = 24
 
 
 def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
-    """The lowest and the highest samples of each metric; none for a metric whose samples all say the same."""
+    """The lowest and the highest samples of each metric; none for a metric whose samples all have the same score."""
     rows = []
     for summary in summaries:
         info = summary.scorer.info
@@ -50,7 +50,7 @@ def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
 
 
 def worst(summaries: Iterable[MetricSummary]) -> list[SampleScore]:
-    """The worst of all samples of one metric's summaries, the worst first; the lowest where no direction is better.
+    """The worst of all samples of one metric's summaries, the worst first; the lowest if no direction is better.
 
     Equal ones stay in plan order.
     """
@@ -62,7 +62,7 @@ def worst(summaries: Iterable[MetricSummary]) -> list[SampleScore]:
 
 
 def why(details: Mapping[str, Any]) -> str:
-    """A row's details in a line: each series with its range and where it peaks, each number by its name."""
+    """A row's details in one line: each series with its range and where its extremes are, each number with its name."""
     parts = []
     for name, value in details.items():
         if isinstance(value, list) and value and all(_is_number(item) for item in value):

@@ -1,4 +1,4 @@
-"""Every sample that failed, as CSV: what went wrong where, and what to do."""
+"""Every sample that failed, as CSV: the error, its stage, and what to do."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def failures_csv(
     artifacts: Mapping[str, Artifact | FailedUnit],
     places: Places,
 ) -> str:
-    """One line per sample and error, with all scorers (`;` between) that met it; empty if nothing failed.
+    """One line per sample and error, with all affected scorers (separated by `;`); empty if nothing failed.
 
-    A file inside the store is named from there on.
+    Paths of files inside the store are relative to it.
     """
     scorers: dict[tuple[str, ...], list[str]] = {}
     for unit, scorer, stage, message, remedy in _failures(units, summaries, artifacts):

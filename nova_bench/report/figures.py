@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run_figures(
     plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary] = ()
 ) -> list[FigureSpec]:
-    """Means with intervals beside published numbers, and how single samples spread."""
+    """Means with intervals beside published numbers, and the distribution of single samples."""
     first = plan.suite.published[0] if plan.suite.published else None
     intervals = [
         Interval(

@@ -28,7 +28,7 @@ def gallery_items(
 ) -> list[GalleryItem]:
     """Failures first, then both ends of each metric, then samples in plan order, up to the suite's limit.
 
-    The worst samples of each metric, which the page offers, are among them whatever the limit, unless it is 0.
+    The worst samples of each metric, which the page can show, are included whatever the limit, unless it is 0.
     """
     table = by_unit(summaries)
     failed = {unit for unit, scores in table.items() if any(s.status == Status.FAILED for s in scores.values())}
@@ -57,7 +57,7 @@ def gallery_item(
 ) -> GalleryItem:
     """One sample with its scores by metric; ``labels`` come before its tags.
 
-    ``scored`` is False where nothing is: then a sample that is there is all that was asked for.
+    ``scored`` is False if nothing is scored: then a sample that exists is complete.
     """
     made = isinstance(artifact, Artifact)
     problems = dict.fromkeys(problem_of(score) for score in scores.values() if score.status == Status.FAILED)

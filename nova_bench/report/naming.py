@@ -1,4 +1,4 @@
-"""How tables, figures and the page call things."""
+"""Names and texts of tables, figures and the page."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from nova_bench.store import Artifact, FailedUnit, Status
 FAILURES = "failures.csv"
 """Every failed sample of a report."""
 SHOWN_PROBLEMS = 20
-"""Problems of single samples that a run tells; beyond, `failures.csv` has them."""
+"""Problems of single samples that a run prints; `failures.csv` has all of them."""
 SHOWN_REASONS = 2
-"""Reasons why a metric can't be measured that a table tells."""
-NOT_YET = "not computed yet: run the suite again, it continues"
+"""Reasons why a metric can't be measured that a table lists."""
+NOT_YET = "not computed yet: run the suite again to continue"
 
 
 def model_name(plan: Plan) -> str:
@@ -40,7 +40,7 @@ def sample_name(unit: Unit) -> str:
 
 
 def sample_file(unit: Unit, artifact: Artifact | FailedUnit | None, places: Places) -> str:
-    """Where a sample's file is, as a report shows it; empty if there is none."""
+    """Path of a sample's file, as a report shows it; empty if there is none."""
     path = artifact.path.absolute() if isinstance(artifact, Artifact) else unit.source
     return places.file(path) if path else ""
 
@@ -53,9 +53,9 @@ def interval_name(plan: Plan) -> str:
 def interval_note(
     statistics: StatisticsSpec, made: Iterable[tuple[str, Method, int]], what: str = "", trainings: int = 1
 ) -> str:
-    """How intervals were made: ``95 % CI: cluster t over 5 prompts``; ``made``: name, method and prompts of each.
+    """Describe the intervals: ``95 % CI: cluster t over 5 prompts``; ``made``: name, method and prompts of each.
 
-    ``what`` they are intervals of, where that isn't plain; ``trainings`` are the most that one value is pooled from.
+    ``what``: what they are intervals of, if that isn't obvious; ``trainings``: the most that one value is pooled from.
     """
     names: dict[Method, dict[str, int]] = {}
     for name, method, prompts in made:
@@ -88,14 +88,14 @@ def methods_of(
 def interval_fields(
     interval: tuple[float, float] | None, method: Method, prompts: int, equal: str = ""
 ) -> dict[str, Any]:
-    """A cell's fields about its interval; ``equal`` says what is all equal where that is why there is none."""
+    """A cell's fields about its interval; ``equal`` says what is all equal if that is why there is none."""
     if method in (Method.EQUAL, Method.ONE, Method.NOTHING):
         return {"ci_missing": (equal or f"all {prompts} prompts equal") if method == Method.EQUAL else str(method)}
     return {"ci": interval, "ci_method": str(method), "ci_prompts": prompts}
 
 
 def missing_asset(summary: MetricSummary) -> MissingAsset | None:
-    """The first asset that isn't here of those that a metric needs, with what gets it."""
+    """The first missing asset that a metric needs, with the command that fetches it."""
     keep = summary.scorer.keep
     deciding = SCORERS.get(keep.scorer).assets if keep else ()
     try:
@@ -123,12 +123,12 @@ def why_missing(summary: MetricSummary) -> str:
 
 
 def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
-    """Which samples a metric counts, where another one decides that."""
+    """Which samples a metric counts, if another metric decides that."""
     notes = []
     for summary in summaries:
         if keep := summary.scorer.keep:
             which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
-            asked = f" {keep.scorer} is asked no further than these." if keep.first else ""
+            asked = f" {keep.scorer} scores no further samples." if keep.first else ""
             notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.{asked}")
     return notes
 
@@ -139,10 +139,10 @@ def problem_of(score: SampleScore) -> str:
 
 
 def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
-    """What was asked for and has no number, then what went wrong with single samples, each once.
+    """Metrics without a value, then the problems of single samples, each once.
 
-    A metric that can't be measured on a sample is no gap, nor is an optional one whose assets aren't here. Metrics that
-    lack for the same reason share a line.
+    A metric that can't be measured on a sample is not a gap, nor is an optional one whose assets aren't here. Metrics
+    missing for the same reason share a line.
     """
     lines: dict[str, list[str]] = {}
     problems: dict[str, _Problem] = {}
@@ -165,7 +165,7 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
 
 @dataclass
 class _Problem:
-    """What went wrong with samples in the same way: the first of them, its message, and which they are."""
+    """A problem shared by samples: the first of them, its message, and all of the samples."""
 
     first: Unit
     text: str
@@ -178,7 +178,7 @@ def _note_problem(problems: dict[str, _Problem], unit: Unit, message: str) -> No
 
 
 def _told_once(problems: Sequence[_Problem]) -> list[str]:
-    """A line for each problem, with how many samples have it where more than one does; the first ones of many."""
+    """A line for each problem, with the number of samples if more than one has it; only the first of many."""
     lines = [
         f"{len(found.units)} samples: {found.text.removeprefix(f'{found.first.source}: ')} "
         f"(the first: {shorten(sample_name(found.first))})"
@@ -191,7 +191,7 @@ def _told_once(problems: Sequence[_Problem]) -> list[str]:
 
 
 def sample_gaps(units: Sequence[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[str]:
-    """The same for samples that nothing scores: how many lack, and the first error."""
+    """The gaps of samples that nothing scores: how many are missing, and the first error."""
     lacking = [unit for unit in units if not isinstance(artifacts.get(unit.digest), Artifact)]
     if not lacking:
         return []

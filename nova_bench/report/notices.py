@@ -1,4 +1,4 @@
-"""What a report tells of a run beside its numbers: the run's notices, and the notes of its rows grouped by text."""
+"""What a report says about a run besides its numbers: the run's notices, and the notes of its rows grouped by text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FILE = "notices.csv"
 SHOWN_ON_TERMINAL = 6
 SHOWN_ON_PAGE = 60
 NOTES = "notes"
-"""Where a row's details hold its notes."""
+"""Key of the notes in a row's details."""
 
 
 def notices_of(plan: Plan, summaries: Sequence[MetricSummary], store: Store) -> list[Notice]:
-    """All that is to be known of a run, from the store: what it noticed itself, then what its rows note."""
+    """All notices of a run from the store: its own, then those from its rows' notes."""
     texts: dict[str, dict[str, str]] = {}
     for summary in summaries:
         for score in summary.samples:
@@ -35,7 +35,7 @@ def _name(unit: Unit) -> str:
 
 
 def write_notices(notices: Sequence[Notice], out: Path) -> None:
-    """Write all of them to the report's folder ``out``, or remove those of an earlier report if there are none now."""
+    """Write the notices to the report's folder ``out``; if there are none, remove those of an earlier report."""
     if notices:
         write_atomic(out / FILE, notices_csv(notices).encode())
     else:
@@ -43,12 +43,12 @@ def write_notices(notices: Sequence[Notice], out: Path) -> None:
 
 
 def page_lines(notices: Sequence[Notice]) -> tuple[str, ...]:
-    """A line for each on the page."""
+    """The notices as lines of the page."""
     return _first([notice.line for notice in notices], SHOWN_ON_PAGE, FILE)
 
 
 def terminal_lines(notices: Sequence[Notice], told: Callable[[str], bool]) -> tuple[str, ...]:
-    """A line for each that the terminal hasn't shown yet, the first ones of many."""
+    """A line for each notice that the terminal hasn't shown yet; only the first of many."""
     lines = [notice.line for notice in notices if not told(notice.said or notice.text)]
     return _first(lines, SHOWN_ON_TERMINAL, f"report/{FILE}")
 

@@ -1,4 +1,4 @@
-"""Where a report's numbers come from: the last invocation that its run's manifest knows of."""
+"""Where a report's numbers come from: the last invocation in its run's manifest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nova_bench.pipeline.manifest import read_manifest
 
 
 def last_invocation(folder: Path) -> dict[str, Any]:
-    """When, where and by what the run in ``folder`` was given last, for the page; empty without a manifest."""
+    """Time, machine and versions of the last invocation of the run in ``folder``; empty without a manifest."""
     invocations = read_manifest(folder).get("invocations")
     if not invocations:
         return {}

@@ -1,4 +1,4 @@
-"""What the report of any experiment gives back: its tables and figures, its page, and what has no number."""
+"""The result of reporting any experiment: its tables and figures, its page, and what has no value."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from nova_bench.core.notices import Notice
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Table
 
-LOST = "its run is not in the store any more: run the suite again"
-"""What a study says of an arm, and a collection of a part, whose run is gone."""
+LOST = "its run is no longer in the store: run the suite again"
+"""The message for an arm of a study, or a part of a collection, if its run is gone."""
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What a report of a run shows and where it lies.
+    """What a report of a run shows and where it is.
 
-    ``run`` is the run's id; ``gaps`` says in a line each what was asked for and has no number, ``notices`` what is to
-    be known of what has one. ``values`` counts the measured values behind it.
+    ``run`` is the run's id; ``gaps`` lists, one line each, what was requested but has no value; ``notices`` is what
+    a reader must know about the values. ``values`` counts the measured values behind the report.
     """
 
     run: str
@@ -32,9 +32,9 @@ class Reported:
 
     @property
     def exit_code(self) -> ExitCode:
-        """PASS where everything that was asked for has its number, else INCOMPLETE."""
+        """PASS if everything that was requested has a value, else INCOMPLETE."""
         return ExitCode.PASS if not self.gaps else ExitCode.INCOMPLETE
 
     def with_kept(self, kept: Notice) -> Reported:
-        """The same where an earlier report is kept instead, which ``kept`` says first."""
+        """This report, but with an earlier one kept instead; ``kept`` is its first notice."""
         return replace(self, notices=(kept, *self.notices))

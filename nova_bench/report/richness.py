@@ -1,4 +1,4 @@
-"""A report is never replaced by one that shows less: what is there may be all that is left."""
+"""A report is never replaced by one that shows less: it may be all that is left of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALUES = re.compile(r'<meta name="nova-bench-values" content="(\d+)">')
 
 @dataclass(frozen=True)
 class Shown:
-    """How many measured values a report rests on, and how many previews and videos or images its page holds."""
+    """Counts of a report's measured values, and of the previews, videos and images on its page."""
 
     values: int = 0
     previews: int = 0
@@ -34,29 +34,29 @@ class Shown:
 
 
 def kept_report(out: Path, new: Report, run: str) -> Notice | None:
-    """Say that the report in ``out`` is richer than the ``new`` one and is kept; None if it is not.
+    """Return a notice that the report in ``out`` is richer than the ``new`` one and is kept; None if it is not.
 
-    ``run`` names what is reported. Every kind of experiment asks this before it writes anything.
+    ``run`` is the run's name. Every kind of experiment calls this before it writes anything.
     """
     before, now = _shown_by(out), _shown_in(new)
     if not now.lacks(before):
         return None
     place = f"{out.parent.name}/{out.name}"
     return Notice(
-        f"the report that was written before is kept in {place}, since it shows more ({before}; now there are {now}): "
-        f"`report {run} --out FOLDER` writes the new one elsewhere, deleting {place} lets it be replaced"
+        f"the earlier report is kept in {place}, since it shows more ({before}; the new one: {now}): "
+        f"`report {run} --out FOLDER` writes the new one elsewhere; delete {place} to replace it"
     )
 
 
 def _shown_in(report: Report) -> Shown:
-    """What a report that isn't written yet can show; what its page has no room for counts, too."""
+    """What an unwritten report can show, including what its page has no room for."""
     items = report.gallery
     files = [file for item in items for file in (item.media, item.reference) if file is not None]
     return Shown(report.values, sum(item.poster is not None for item in items), len(files))
 
 
 def _shown_by(out: Path) -> Shown:
-    """What a report that was written shows; nothing if there is none."""
+    """What a written report shows; nothing if there is none."""
     try:
         page = (out / PAGE).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -67,7 +67,7 @@ def _shown_by(out: Path) -> Shown:
 
 
 def _values_of_samples(out: Path) -> int:
-    """The values of a report from before pages stated how many they rest on."""
+    """Count the values of an old report, whose page doesn't state the number."""
     try:
         with (out / "samples.csv").open(encoding="utf-8", errors="replace", newline="") as stream:
             return sum(row.get("status") == "ok" for row in csv.DictReader(stream))

@@ -1,4 +1,4 @@
-"""The files behind a report: what is still what was scored, and previews of what is not there any more."""
+"""The files behind a report: which are unchanged since scoring, and previews of those that are gone."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-GONE = "the file is not where it was; what was scored stands as it was"
-CHANGED = "the file is not what it was; what was scored stands as it was"
+GONE = "the file is gone or was moved; its scores are unchanged"
+CHANGED = "the file has changed since it was scored; its scores are unchanged"
 
 
 Previewing = Callable[[Artifact, str, Callable[[Path], bytes]], bytes]
-"""(artifact, kind of preview, how it is made of the file) -> the preview, kept or made now. MediaError if neither."""
+"""(artifact, kind of preview, its maker) -> the preview, stored or made now. MediaError if neither works."""
 
 
 class Sources:
     """Files and previews of the artifacts in one store.
 
-    A preview is made once from the very content that was scored, and kept in the store by that content's digest: so a
-    report shows the same pictures after the files were moved, deleted or changed.
+    A preview is made once from the content that was scored, and stored under that content's digest, so that a report
+    shows the same pictures after the files were moved, deleted or changed.
     """
 
     def __init__(self, store: Store, limits: MediaLimits, places: Places | None = None):
@@ -48,7 +48,7 @@ class Sources:
         self._problems: dict[tuple[Path, str], str] = {}
 
     def problem(self, artifact: Artifact) -> str:
-        """Why an artifact's file can't be shown as what was scored; empty if it can."""
+        """Why an artifact's file can't be shown as the scored one; empty if it can."""
         key = artifact.path, artifact.sha256
         if key not in self._problems:
             self._problems[key] = self._look(artifact)
@@ -57,9 +57,9 @@ class Sources:
     def _look(self, artifact: Artifact) -> str:
         path = artifact.path
         try:
-            if not artifact.external:  # named by their content; `store verify` reads them again
+            if not artifact.external:  # named by their digest; `store verify` rereads them
                 return "" if path.stat().st_size == artifact.size else CHANGED
-            if path.parent == made_folder():  # known by their recipe
+            if path.parent == made_folder():  # identified by their recipe
                 return "" if is_regular(path) else GONE
             content = with_frame_folders(self._store.file_digest, self._limits)(path)
             return "" if content == artifact.sha256 else CHANGED
@@ -67,17 +67,17 @@ class Sources:
             return GONE
 
     def file(self, artifact: Artifact | FailedUnit | None) -> Path | None:
-        """The artifact's file, if it is still what was scored."""
+        """The artifact's file, if it is unchanged since it was scored."""
         return artifact.path if isinstance(artifact, Artifact) and not self.problem(artifact) else None
 
     def reference(self, unit: Unit) -> Artifact | None:
-        """The unit's reference as a file of the user's, which what becomes of it can be asked for; None without one."""
+        """The unit's reference as an external artifact, so that its state can be queried; None without one."""
         if not unit.reference:
             return None
         return Artifact(unit.digest, unit.reference_digest, Path(unit.reference), 0, external=True)
 
     def notices(self, units: Iterable[Unit], artifacts: Mapping[str, Artifact | FailedUnit]) -> list[Notice]:
-        """What is gone or changed since it was scored, with the samples' names."""
+        """Files that are gone or changed since they were scored, with the samples' names."""
         texts: dict[str, list[str]] = {}
         for unit in units:
             artifact = artifacts.get(unit.digest)
@@ -86,7 +86,7 @@ class Sources:
         return of_samples(texts)
 
     def poster(self, artifact: Artifact | FailedUnit | None) -> bytes | None:
-        """The first frame as a small JPEG; None if it can't be had any more or never could be read."""
+        """The first frame as a small JPEG; None if it is no longer available or was never readable."""
         if not isinstance(artifact, Artifact):
             return None
 
@@ -101,7 +101,7 @@ class Sources:
             return None
 
     def pictures(self, artifact: Artifact) -> tuple[Picture, ...]:
-        """Frames for a contact sheet. MediaError if they can't be had."""
+        """Frames for a contact sheet. MediaError if they are not available."""
 
         def make(path: Path) -> bytes:
             made = pictures_of(read_clip(path, limits=self._limits).frames.numpy())
@@ -110,7 +110,7 @@ class Sources:
         return tuple(Picture(*fields) for fields in _unpacked(self._preview(artifact, "pictures", make)))
 
     def strip(self, artifact: Artifact | FailedUnit | None, side: int) -> Strip | None:
-        """Single frames of a video, scaled to at most ``side`` pixels; None if it can't be had or read any more."""
+        """Single frames of a video, at most ``side`` pixels large; None if it is no longer available or readable."""
         strip = Strip(self._preview, artifact, side, self._limits) if isinstance(artifact, Artifact) else None
         return strip if strip and strip.length else None
 
@@ -129,21 +129,21 @@ class Sources:
 
 
 class Strip:
-    """Single frames of one video; it is decoded once, and only if one that is asked for was never kept."""
+    """Single frames of one video, which is decoded at most once, and only for a frame without a stored preview."""
 
     def __init__(self, preview: Previewing, artifact: Artifact, side: int, limits: MediaLimits):
         self._preview, self._artifact, self._side, self._limits = preview, artifact, side, limits
 
     @cached_property
     def length(self) -> int:
-        """How many frames it has; 0 if it can't be had or read."""
+        """Number of frames; 0 if the video is not available or readable."""
         try:
             return int(self._preview(self._artifact, "length", lambda path: str(len(self._frames)).encode()))
         except MediaError:
             return 0
 
     def picture(self, index: int) -> np.ndarray | None:
-        """One frame, uint8 [h, w, 3]; None if there is none of that number."""
+        """One frame, uint8 [h, w, 3]; None if there is no such frame."""
         import numpy as np
 
         if index >= self.length:
@@ -177,7 +177,7 @@ def _smaller(frame: np.ndarray, side: int) -> np.ndarray:
 
 
 def _packed(pictures: list[tuple[int, int, int, bytes]]) -> bytes:
-    """(number, width, height, RGB bytes) of each picture -> JSON with PNGs, which lose nothing."""
+    """(number, width, height, RGB bytes) of each picture -> JSON with lossless PNGs."""
     from PIL import Image
 
     entries = []

@@ -32,7 +32,7 @@ SAMPLE_COLUMNS = ("prompt", "sample_index", "tags", "metric", "status", "value",
 
 
 def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary] = ()) -> Table:
-    """One row per metric, then one per final score: value, interval, counts, and the published numbers beside."""
+    """One row per metric, then one per final score: value, interval, counts, and the published numbers."""
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
     for summary in summaries:
@@ -130,9 +130,9 @@ def _published_cells(plan: Plan, name: str) -> dict[str, Cell]:
 def sample_records(
     summaries: Iterable[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
 ) -> Iterator[tuple[Any, ...]]:
-    """``SAMPLE_COLUMNS`` of each sample and metric; None where a sample has no value.
+    """``SAMPLE_COLUMNS`` of each sample and metric; None if a sample has no value.
 
-    A file inside the store is named from there on, so that the same results read the same in every store.
+    Paths of files inside the store are relative to it, so that the same results read the same in every store.
     """
     for summary in summaries:
         info = summary.scorer.info
@@ -155,7 +155,7 @@ def sample_records(
 def samples_csv(
     summaries: Iterable[MetricSummary], artifacts: Mapping[str, Artifact | FailedUnit], places: Places
 ) -> str:
-    """One line per sample and metric: the raw rows and the files they are about, for any other tool."""
+    """One line per sample and metric: the raw rows and their files, for any other tool."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([SAMPLE_COLUMNS, *sample_records(summaries, artifacts, places)])

@@ -1,4 +1,4 @@
-"""The one writer of reports: every kind of experiment says what its report contains, and this lays the files down."""
+"""The only writer of reports: every kind of experiment states the content, and this module writes the files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nova_bench.report.reported import Reported
 from nova_bench.report.richness import PAGE, kept_report
 
 FOLDER = "report"
-"""Inside a run's folder."""
+"""Name of the report's folder inside a run's folder."""
 
 
 @dataclass(frozen=True)
 class Content:
     """What the report of a run contains.
 
-    ``page`` is all that index.html shows, except the ``notices``, which are listed in notices.csv too. ``gaps`` say in
-    a line each what was asked for and has no number. ``files`` are further files by name; one without text is removed
-    if an earlier report left it.
+    ``page`` is all that index.html shows, except the ``notices``, which are listed in notices.csv too. ``gaps`` lists,
+    one line each, what was requested but has no value. ``files`` are further files by name; a file without text is
+    removed if an earlier report wrote it.
     """
 
     run: str
@@ -44,8 +44,8 @@ class Content:
 def write_content(content: Content, folder: Path) -> Reported:
     """Write `report/` into a run's folder: index.html, tables, figures, notices.csv, and the content's own files.
 
-    Tables and figures of a section lie in folders that its slug names. If the report that is there shows more, it is
-    kept instead, and the notices of what is returned say so.
+    Tables and figures of a section are in folders named by its slug. If the existing report shows more, it is kept
+    instead, and the notices of the result say so.
     """
     out = folder / FOLDER
     page = replace(content.page, notices=page_lines(content.notices))

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class ScorerInfo:
     """Everything the harness must know about a scorer before it is built.
 
-    ``name`` is what suites write and tables show; a stand-in never bears the name of the original.
+    ``name`` is what suites write and tables show; a stand-in never has the name of the original.
     ``version`` changes whenever the scorer's numbers may change: it is part of the key of every row.
-    ``factory`` is ``"module:Class"``, imported only when scores are really needed; it is called with
+    ``factory`` is ``"module:Class"``, imported only when scores are needed; it is called with
     ``(settings, context)``. ``settings`` is the pydantic model of its settings. ``binary`` says that every sample
-    scores 0 or 1, which decides how the mean's interval is made.
+    scores 0 or 1, which decides how the mean's interval is computed.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ScorerInfo:
     """The scorer needs a window of frames, never all at once: it is a
     :class:`nova_bench.scorers.streaming.StreamingScorer`, and videos of any length can be scored."""
     even_frames: bool = False
-    """The numbers say something of time, as they take frames for evenly spaced: noted at a variable frame rate."""
+    """The scores assume evenly spaced frames; a variable frame rate is noted."""
     binary: bool = False
     reads: type[MetadataSchema] = MetadataSchema
     """Which metadata of a prompt the scorer reads; none by default. A suite whose prompts lack it is refused, and it is
@@ -63,7 +63,7 @@ class ScorerInfo:
 
 @dataclass(frozen=True)
 class ScorerContext:
-    """What the harness offers a scorer: the torch device, and where an asset's file lies.
+    """What the harness offers a scorer: the torch device, and where an asset's file is.
 
     ``asset(name)`` returns the verified local path or raises :class:`nova_bench.core.errors.MissingAsset`.
     """
@@ -74,10 +74,10 @@ class ScorerContext:
 
 @dataclass(frozen=True)
 class Sample:
-    """One video to score: its decoded clip, the reference clip where the scorer asked for one, and the prompt.
+    """One video to score: its decoded clip, the reference clip if the scorer asked for one, and the prompt.
 
-    ``align``: whether frames meet those of the reference by the time at which they are shown, or by their index.
-    ``metadata``: what the scorer reads of the prompt, an instance of its :attr:`ScorerInfo.reads`.
+    ``align``: whether frames are paired with those of the reference by presentation time or by index.
+    ``metadata``: what the scorer reads about the prompt, an instance of its :attr:`ScorerInfo.reads`.
     """
 
     clip: Clip
@@ -92,9 +92,9 @@ class Score:
     """The result for one sample.
 
     ``value`` None means the metric is not measurable on this sample (``reason`` says why); such samples are counted
-    apart and never averaged. ``weight`` matters only where the scorer's ``average`` is ``"weighted"``: the aggregate is
+    apart and never averaged. ``weight`` matters only if the scorer's ``average`` is ``"weighted"``: the aggregate is
     then sum(value * weight) / sum(weight), e.g. over frames. ``details`` is JSON: per-frame or per-pair numbers.
-    ``notes`` are short sentences on what a reader must know of this score; equal ones are reported together, so they
+    ``notes`` are short sentences on what a reader must know about this score; equal ones are reported together, so they
     name no file.
     """
 
@@ -106,10 +106,10 @@ class Score:
 
 
 class Scorer(Protocol):
-    """The seam. ``score`` gets one batch and returns one :class:`Score` per sample, in order.
+    """The interface of scorers. ``score`` gets one batch and returns one :class:`Score` per sample, in order.
 
-    A row must not depend on which other samples ride in the batch. A sample that can't be scored raises; the harness
-    then rescores the batch one by one and records the error for the culprit alone.
+    A row must not depend on the other samples of the batch. For a sample that can't be scored, ``score`` raises; the
+    harness then rescores the batch one by one and records the error for that sample alone.
     """
 
     def score(self, batch: Sequence[Sample]) -> list[Score]: ...

@@ -1,4 +1,4 @@
-"""Which frame of a reference belongs to a frame of a video: the one that is shown at the same time."""
+"""Which frame of a reference belongs to a frame of a video: the one shown at the same time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TOLERANCE = Fraction(1, 100)  # of the slower side's interval between frames
-_SAME_RATE = Fraction(1, 2000)  # below half of what tells 29.97 from 30 frames per second
+_SAME_RATE = Fraction(1, 2000)  # below half of the difference between 29.97 and 30 frames per second
 _BY_INDEX = "--set reference.align=index pairs frame by frame"
 _ONE_RATE = f"export both at one frame rate, or one at a multiple of the other; {_BY_INDEX}"
 
@@ -22,12 +22,12 @@ _ONE_RATE = f"export both at one frame rate, or one at a multiple of the other; 
 class FramePairs:
     """Pairs the frames of a video, given chunk by chunk, with those of its reference; holds one chunk of each.
 
-    Times count from the first frame of either side. A frame's partner is within 1 % of the interval between frames,
-    of the slower side's (one tick of the clock at least). All frames of one side must have a partner; those of the
-    other that have none are passed over, so that its rate may be a multiple. A side without time stamps counts by its
-    frame rate; without one, and with ``align`` "index", the n-th frames are partners.
+    Times count from the first frame of each side. A frame and its partner differ by at most 1 % of the slower side's
+    interval between frames (at least one tick of the clock). All frames of one side must have a partner; frames of the
+    other side without one are skipped, so its rate may be a multiple. A side without time stamps is timed by its frame
+    rate; without a frame rate, and with ``align`` "index", the n-th frames are partners.
 
-    Raises :class:`MediaError` where the two don't fit together. How they end is known last: see :meth:`finish`.
+    Raises :class:`MediaError` if the two don't fit together. Their ends are checked last: see :meth:`finish`.
     """
 
     def __init__(self, video: FrameSource, reference: FrameSource, align: Align = "time"):
@@ -41,24 +41,24 @@ class FramePairs:
         self._video, self._reference = _Side(video, "video"), _Side(reference, "reference")
         self._tick = max(video.tick or Fraction(0), reference.tick or Fraction(0))
         self.problem: MediaError | None = None
-        """After :meth:`finish`: why the two may not be compared as they don't end together; None where they do."""
+        """After :meth:`finish`: why the two can't be compared if they don't end together; None if they do."""
         self.notes: tuple[str, ...] = ()
-        """After :meth:`finish`: what a reader of the score must know of the pairing."""
+        """After :meth:`finish`: what a reader of the score must know about the pairing."""
 
     @property
     def left_out(self) -> bool:
-        """Whether frames of the video were passed over, so that its compared frames are not all of its frames."""
+        """Whether frames of the video were skipped, so that not all of them were compared."""
         return self._video.skipped > 0
 
     def of(self, chunk: FrameChunk) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
-        """Partners for the next frames of the video, as (frames, reference frames) that must be used at once."""
+        """Pair the next frames of the video: (frames, reference frames), valid until the next pair is requested."""
         frames: list[np.ndarray] = []
         references: list[np.ndarray] = []
         video, reference = self._video, self._reference
         video.take(chunk)
         while video.here:
             if not reference.here:
-                # The reference's frames go when the next ones are asked for.
+                # The reference's frames are released when the next ones are requested.
                 if frames:
                     yield frames, references
                     frames, references = [], []
@@ -73,7 +73,7 @@ class FramePairs:
             yield frames, references
 
     def finish(self) -> None:
-        """Go through the reference's remaining frames; sets ``problem`` and ``notes``."""
+        """Read the reference's remaining frames; sets ``problem`` and ``notes``."""
         video, reference = self._video, self._reference
         reference.pass_rest(video.end, self._tick)
         while reference.pull():
@@ -87,7 +87,7 @@ class FramePairs:
         self.notes = tuple(self._notes())
 
     def _partners(self) -> bool:
-        """Whether the two heads belong together; else passes over the earlier one."""
+        """Whether the two heads belong together; otherwise skips the earlier one."""
         video, reference = self._video, self._reference
         if not video.timed(self._align) or not reference.timed(self._align):
             return True
@@ -100,7 +100,7 @@ class FramePairs:
         return False
 
     def _tolerance(self, one: Fraction, other: Fraction) -> Fraction:
-        # Among frames that follow each other more densely than that, the nearest counts.
+        # If frames follow each other more densely than that, the nearest one counts.
         return max(self._tick, min(_TOLERANCE * max(one, other), min(one, other) / 2))
 
     def _ends_apart(self) -> bool:
@@ -153,7 +153,7 @@ class FramePairs:
 
 
 class _Side:
-    """One of the two: its current chunk, and what is known of its frames so far."""
+    """Video or reference: its current chunk, and what is known about its frames so far."""
 
     def __init__(self, source: FrameSource, name: str):
         self.path, self.fps, self.name = source.path, source.fps, name
@@ -162,7 +162,7 @@ class _Side:
         self._times: Sequence[Fraction] | None = ()
         self._at = 0
         self.count = 0
-        """Frames so far, with the current chunk's."""
+        """Frames so far, including the current chunk."""
         self.gap = 1 / source.fps if source.fps else Fraction(0)
         """Interval between the head and the frame before it."""
         self.skipped = 0
@@ -171,7 +171,7 @@ class _Side:
         self.beyond = 0
         """Frames after the other side's end."""
         self.steps: set[int] = set()
-        """How many frames further on the next one with a partner was."""
+        """Distances, in frames, from each frame with a partner to the next."""
         self._last: Fraction | None = None
         self._paired: int | None = None
 
@@ -193,22 +193,22 @@ class _Side:
 
     @property
     def end(self) -> Fraction:
-        """Until when the last frame that was looked at is shown, as long as the one before it was."""
+        """End of the last frame seen, assuming it is shown as long as the one before it."""
         return (self._last or Fraction(0)) + self.gap
 
     def timed(self, align: Align) -> bool:
-        """Whether frames are told apart by their times."""
+        """Whether frames are paired by their times."""
         return align == "time" and self._times is not None
 
     def pull(self) -> bool:
-        """Take the next chunk; False where there is none."""
+        """Take the next chunk; False if there is none."""
         chunk = next(self._chunks, None)
         if chunk is not None:
             self.take(chunk)
         return chunk is not None
 
     def take(self, chunk: FrameChunk) -> None:
-        """Go on with that chunk."""
+        """Continue with that chunk."""
         start, count = self.count, len(chunk.frames)
         if chunk.times:
             times = chunk.times
@@ -220,7 +220,7 @@ class _Side:
         self._look()
 
     def pop(self) -> np.ndarray:
-        """The head, which has a partner."""
+        """Return the head, which has a partner, and advance."""
         frame, index = self._frames[self._at], self.count - len(self._frames) + self._at
         if self._paired is not None:
             self.steps.add(index - self._paired)
@@ -229,14 +229,14 @@ class _Side:
         return frame
 
     def skip(self) -> None:
-        """Pass over the head, which has none."""
+        """Skip the head, which has no partner."""
         if not self.skipped:
             self.first_skipped = self.time
         self.skipped += 1
         self._advance()
 
     def pass_rest(self, end: Fraction, tick: Fraction) -> None:
-        """Pass over the rest of the chunk, as the other side ended at ``end``: until then its last frame is shown."""
+        """Skip the rest of the chunk, since the other side ended at ``end``, until when its last frame is shown."""
         while self.here:
             if self._times is not None and self.time < end - max(tick, _TOLERANCE * self.gap):
                 self.skip()

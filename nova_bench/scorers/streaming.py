@@ -1,4 +1,4 @@
-"""Scoring while frames arrive: what scorers of neighbouring frames share, for whole clips and for streams alike."""
+"""Scoring while frames arrive: the base of scorers that compare neighbouring frames, in whole clips and in streams."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class Measurement(ABC):
-    """One video on its way through a scorer. Holds a window of frames, however many there are.
+    """One video on its way through a scorer. Holds only a window of frames, however long the video is.
 
-    How frames are spread over calls must not change a bit of the score.
+    The score must not depend, to the bit, on how frames are distributed over calls.
     """
 
     @abstractmethod
     def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
-        """Take the next frames, uint8 RGB [H, W, 3], and the reference's where the scorer needs one.
+        """Take the next frames, uint8 RGB [H, W, 3], and the reference's if the scorer needs one.
 
-        The arrays are there for the time of this call only.
+        The arrays are valid only during this call.
         """
 
     @abstractmethod
     def finish(self, pairs: FramePairs | None) -> Score:
-        """The score, when all frames were seen; ``pairs`` says how the video met its reference."""
+        """Return the score after all frames; ``pairs`` says how they were paired with the reference."""
 
 
 class StreamingScorer(ABC):
@@ -44,7 +44,7 @@ class StreamingScorer(ABC):
 
     @abstractmethod
     def begin(self, video: FrameSource) -> Measurement:
-        """Begin with a video, of which all but the frames is known; ``frame_count`` is None in a stream."""
+        """Begin a video, of which everything but the frames is known; ``frame_count`` is None for a stream."""
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         """Score whole clips."""
@@ -66,7 +66,7 @@ class StreamingScorer(ABC):
 
 @dataclass
 class Part:
-    """One scorer's part in a stream: what begins it, and how it ended."""
+    """One scorer's part in a stream: how it begins, and how it ended."""
 
     begin: Callable[[FrameSource], Measurement]
     paired: bool
@@ -91,7 +91,7 @@ class Part:
         return self.outcome
 
     def fail(self, error: Exception) -> None:
-        """End with an error, unless it ended before."""
+        """End with an error, unless it has already ended."""
         if self.outcome is None:
             self.outcome, self._measurement = error, None
 
@@ -111,10 +111,10 @@ class Part:
 
 
 def measure(parts: Sequence[Part], video: FrameSource, reference: FrameSource | None, align: Align) -> None:
-    """Lead a video's frames through scorers, each frame once; every part then has its outcome.
+    """Pass a video's frames through scorers, each frame once; afterwards every part has its outcome.
 
-    An error of one scorer, or of the reference, leaves the others alone. One of the video, such as its being cut off,
-    is everybody's.
+    An error of one scorer or of the reference does not affect the other scorers. An error of the video, such as
+    truncation, ends all of them.
     """
     alone = [part for part in parts if not part.paired]
     paired = [part for part in parts if part.paired]
@@ -124,7 +124,7 @@ def measure(parts: Sequence[Part], video: FrameSource, reference: FrameSource | 
     with _failing(parts):
         with _failing(paired):
             if paired:
-                assert reference is not None, "who scores pairs decodes the reference"
+                assert reference is not None, "the reference is decoded if a scorer needs pairs"
                 pairs = FramePairs(video, reference, align)
         for chunk in video.chunks:
             for part in alone:

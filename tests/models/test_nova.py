@@ -167,7 +167,7 @@ def test_a_first_frame_of_another_size_fails_alone(cli, tmp_path, write_suite):
     result = cli("run", "suite.yaml")
     assert result.returncode == 3, result.stderr
     assert [prompt for prompt, _ in videos_made(tmp_path / "runs")] == ["a cat", "a cow"]
-    assert "wrong.png: a first frame of 64x64, but this checkpoint makes 96x64" in result.stderr
+    assert "wrong.png: the first frame is 64x64, but this checkpoint makes 96x64" in result.stderr
 
 
 def videos_made(root: Path) -> list[tuple[str, int]]:

@@ -16,7 +16,7 @@ from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.execute.base import LostWorker
 from nova_bench.pipeline.failures import CAUSE, failure_details, kind_of, with_cause
 
-PASSED_OVER = "samples that failed before were not tried again"
+PASSED_OVER = "samples that failed before were not retried"
 
 
 @pytest.fixture

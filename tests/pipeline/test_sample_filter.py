@@ -202,7 +202,7 @@ def test_a_failed_decision_is_an_incomplete_metric(cli: Callable, write_suite: C
 @pytest.mark.parametrize(
     ("scorers", "message"),
     [
-        ([KEEP[0]], "brightness keeps what 'even' gives 1, which is no scorer of the suite"),
+        ([KEEP[0]], "brightness keeps what 'even' gives 1, which is not a scorer of the suite"),
         ([{"name": "brightness", "keep": {"scorer": "brightness"}}], "brightness keeps what 'brightness' gives 1"),
     ],
 )

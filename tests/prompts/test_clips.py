@@ -54,7 +54,7 @@ def test_captions_first_frames_and_references_come_from_the_clips(cli, write_sui
     assert np.array_equal(read_clip(first.image).frames[0], clips["a cat"][0])
     assert np.array_equal(read_clip(second.reference).frames, clips["second"][:10:2])
     assert "of 2 of 2 clips only the first 9 frames are used" in result.stderr
-    assert "1 of 2 clips have no caption beside them, their names are their prompts: 'a cat.mkv'" in result.stderr
+    assert "1 of 2 clips have no caption file, so their names are their prompts: 'a cat.mkv'" in result.stderr
     assert "frame rate" not in result.stderr
     (page,) = (tmp_path / "runs").glob("*/report/index.html")
     assert "a cat.mkv: 12 frames" in (page.parent / "notices.csv").read_text()
@@ -64,7 +64,7 @@ def test_a_manifests_references_and_other_frame_rates_are_told(cli, write_suite,
     (tmp_path / "list.csv").write_text("path,prompt,reference\nclips/a cat.mkv,a cat,clips/second.mkv\n")
     planned = cli("plan", study(write_suite, manifest="list.csv", folder=None))
     assert planned.returncode == 0, planned.stderr
-    assert "1 references are not used, as each clip is its own" in planned.stderr
+    assert "1 references are not used, because each clip is its own" in planned.stderr
     assert "1 of 1 clips have another frame rate than sampling.fps 12" in planned.stderr
 
 

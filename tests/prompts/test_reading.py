@@ -138,4 +138,4 @@ def test_several_dense_texts_of_one_prompt_are_reported(cli: Callable, write_sui
     records = [{"prompt": "a cat", "dense_prompt": text} for text in ("a grey cat", "a grey cat", "a red cat")]
     (tmp_path / "dense.json").write_text(json.dumps(records))
     suite = write_suite(prompts={"entries": ["a cat"], "dense": "dense.json"}, scorers=["brightness"])
-    assert "1 prompts have several dense texts, of which the first counts: 'a cat'" in cli("run", suite).stderr
+    assert "1 prompts have several dense texts; the first one counts: 'a cat'" in cli("run", suite).stderr

@@ -41,12 +41,12 @@ def pictures(report: Path) -> int:
 
 def delete(folder: Path) -> str:
     shutil.rmtree(folder)
-    return "the file is not where it was"
+    return "the file is gone or was moved"
 
 
 def move(folder: Path) -> str:
     folder.rename(folder.with_name("elsewhere"))
-    return "the file is not where it was"
+    return "the file is gone or was moved"
 
 
 def exchange(folder: Path) -> str:
@@ -55,7 +55,7 @@ def exchange(folder: Path) -> str:
     first.rename(folder / "x")
     second.rename(first)
     (folder / "x").rename(second)
-    return "the file is not what it was"
+    return "the file has changed since it was scored"
 
 
 def rewrite(folder: Path) -> str:
@@ -63,7 +63,7 @@ def rewrite(folder: Path) -> str:
         status = path.stat()
         path.write_bytes(bytes(status.st_size))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    return "the file is not what it was"
+    return "the file has changed since it was scored"
 
 
 @pytest.mark.parametrize("change", [delete, move, exchange, rewrite])
@@ -139,8 +139,8 @@ def test_a_richer_report_is_kept(scored: Path, cli: Callable, tmp_path: Path) ->
     for lost, left in (("clips", "2 previews, 0 videos"), ("runs/previews", "0 previews, 0 videos")):
         shutil.rmtree(tmp_path / lost)
         done = cli("report")
-        assert f"the report that was written before is kept in {name}/report, since it shows more" in done.stderr
-        assert f"(4 values, 2 previews, 2 videos or images; now there are 4 values, {left} or images)" in done.stderr
+        assert f"the earlier report is kept in {name}/report, since it shows more" in done.stderr
+        assert f"(4 values, 2 previews, 2 videos or images; the new one: 4 values, {left} or images)" in done.stderr
         assert f"`report {name} --out FOLDER` writes the new one elsewhere" in done.stderr
         assert (scored / "index.html").read_bytes() == page
     assert cli("report", "--out", "other").returncode == 0

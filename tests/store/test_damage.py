@@ -162,7 +162,7 @@ def test_without_a_backup_the_journal_knows_every_video(store, tell, contents):
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0
     assert "no sound backup" in said
-    assert f"videos found beyond it: {UNITS}" in said
+    assert f"further videos found: {UNITS}" in said
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said
     assert contents(store) == before
@@ -195,7 +195,7 @@ def test_videos_made_after_the_backup_come_back(write_suite, tmp_path, tell, con
     _refused(tell, root)
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0
-    assert f"videos found beyond it: {made - 2}" in said
+    assert f"further videos found: {made - 2}" in said
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said
     assert contents(root) == contents(tmp_path / "whole")
@@ -260,7 +260,7 @@ def test_a_damaged_backup_is_moved_aside_too(store, tell, contents, damage):
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0, said
     assert "no sound backup" in said
-    assert f"videos found beyond it: {UNITS}" in said
+    assert f"further videos found: {UNITS}" in said
     assert len(list(store.glob("store.backup.damaged-*.sqlite"))) == 1
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said

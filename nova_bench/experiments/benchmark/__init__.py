@@ -1,4 +1,4 @@
-"""One model, scored: a suite of the kind `benchmark`, which is the kind of a suite that states none."""
+"""One model, scored: a suite of the kind `benchmark`, the default kind."""
 
 from nova_bench.experiments.base import Experiment
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def benchmark_frame(run: StoredRun, store: Store) -> pandas.DataFrame:
-    """A row for each sample and metric, with the columns of samples.csv and the scorer's ``details``."""
+    """One row per sample and metric, with the columns of samples.csv and the scorer's ``details``."""
     import pandas
 
     results = read_results(plan_of(run), store)

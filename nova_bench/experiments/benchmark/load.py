@@ -13,7 +13,7 @@ from nova_bench.pipeline.subset import suite_subset
 
 
 def load_benchmark(request: Request, notice: Callable[..., None] = unheard) -> Suite:
-    """The suite as requested; ``notice`` hears what that leaves out. SuiteError for what is wrong in it."""
+    """Load the suite as requested; ``notice`` reports what that leaves out. SuiteError if it is invalid."""
     model = model_section(request.model) if request.model else None
     suite = load_suite(request.suite, request.assignments, model, request.options)
     return suite_subset(suite, request.dimensions, notice)

@@ -1,4 +1,4 @@
-"""From the store to the report of a benchmark. Needs no model and no GPU."""
+"""The report of a benchmark, from the store. Needs no model and no GPU."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
-# A table of single samples is readable up to here; beyond, `samples.csv` and the gallery have them.
+# A longer table of samples is hard to read; `samples.csv` and the gallery have them all.
 SAMPLE_TABLE_ROWS = 24
 
 

@@ -20,9 +20,9 @@ def run_benchmark(request: Request, progress: Progress) -> Reported:
 
 
 def run_suite(suite: Suite, root: Path, limit: int | None, progress: Progress) -> Reported:
-    """Run a suite on the store at ``root`` and write its report; what is there already is not done again.
+    """Run a suite on the store at ``root`` and write its report; existing results are not computed again.
 
-    Raises UserError (with a remedy) for what stops the run; what was finished before stays in the store.
+    Raises UserError (with a remedy) if the run is stopped; finished results stay in the store.
     """
     with Store.writer(root) as store:
         plan, folder = measure_suite(suite, store, limit, progress)

@@ -1,4 +1,4 @@
-"""What the parts of a collection measured as a data frame."""
+"""The measurements of a collection's parts as a data frame."""
 
 from __future__ import annotations
 

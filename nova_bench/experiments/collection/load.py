@@ -1,4 +1,4 @@
-"""Collection file -> one request for each of its parts, with errors that name file and line."""
+"""Collection file -> one request per part, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nova_bench.models.shorthand import model_section
 
 
 def load_collection(request: Request) -> tuple[Collection, list[Request | None]]:
-    """A collection and the request of each part, in order; None for a part that no suite computes.
+    """Load a collection and the request of each part, in order; None for a part that no suite computes.
 
     `--model`, `--limit` and options of the execution go to the parts; `--set` changes the collection itself
-    (``parts.2.set.sampling.num_frames=9``). SuiteError with ``file:line`` or the option for everything that is
-    wrong; UserError for a `--model` that names nothing.
+    (``parts.2.set.sampling.num_frames=9``). SuiteError, with ``file:line`` or the option, for every
+    mistake; UserError for a `--model` that doesn't exist.
     """
     for text in request.assignments:
         path, _ = parse_assignment(text)
@@ -44,7 +44,7 @@ def load_collection(request: Request) -> tuple[Collection, list[Request | None]]
         if nested:
             raise SuiteError(f"{origin.where}: {part.suite} is a collection itself", "name its parts instead")
     if request.model is not None:
-        model_section(request.model)  # a name that means nothing is told before parts without a model take hours
+        model_section(request.model)  # report an unknown name before the parts run for hours
     return collection, [_part_request(part, request) for part in collection.parts]
 
 

@@ -13,7 +13,7 @@ from nova_bench.experiments.registry import preview_request
 
 @dataclass(frozen=True)
 class Nothing:
-    """A part that no suite computes. It was never asked for, so a plan is complete without it."""
+    """A part that no suite computes. A plan is complete without it."""
 
     needs: str
     missing_assets: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class CollectionPreview:
-    """The parts' previews by title; in place of one, the error that prevents it."""
+    """The parts' previews by title, or the error that prevents one."""
 
     name: str
     parts: tuple[tuple[str, Preview | Nothing | UserError], ...]
@@ -44,7 +44,7 @@ class CollectionPreview:
         return f"{len(self.parts)} parts"
 
     def text(self) -> str:
-        """For people: what each part would do, one after the other."""
+        """For display: what each part would do, one after the other."""
         lines = []
         for title, part in self.parts:
             lines += [
@@ -57,7 +57,7 @@ class CollectionPreview:
 
 
 def preview_collection(request: Request) -> CollectionPreview:
-    """Preview every part. Raises UserError where none can be run."""
+    """Preview every part. Raises UserError if none can be run."""
     collection, requests = load_collection(request)
     parts: list[tuple[str, Preview | Nothing | UserError]] = []
     for part, wanted in zip(collection.parts, requests, strict=True):

@@ -1,4 +1,4 @@
-"""A collection as the store keeps it: what its page is rebuilt from."""
+"""The store's record of a collection, from which its page is rebuilt."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from nova_bench.store.store import StoredRun, stored_run
 
 
 class PartRecord(SpecModel):
-    """One part: the run that it was, or the problem that prevented it."""
+    """One part: its run, or the problem that prevented it."""
 
     title: str
     """Heading."""
     run: str
-    """Id of its run in the same store; empty where there is none."""
+    """Id of its run in the same store; empty if there is none."""
     problem: str
-    """Why there is none; empty where there is one."""
+    """Why there is no run; empty if there is one."""
     not_computed: str = ""
-    """What this part would need, where no suite computes it."""
+    """What this part would need, if no suite computes it."""
     published: PublishedTable | None = None
-    """Published numbers that are shown with it."""
+    """Published numbers to show with it."""
 
 
 class CollectionRecord(SpecModel):
     """A collection that was run."""
 
     kind: Literal["collection"] = "collection"
-    """Tells it from the records of other kinds."""
+    """Distinguishes it from the records of other kinds."""
     name: str
     """The collection's name."""
     title: str
@@ -41,7 +41,7 @@ class CollectionRecord(SpecModel):
 
     @property
     def run_id(self) -> str:
-        """The same whenever the parts were the same runs."""
+        """Equal if and only if the parts are the same runs."""
         stated = [part.model_dump(mode="json", include={"title", "not_computed", "published"}) for part in self.parts]
         return digest("collection", [self.name, [[part.title, part.run] for part in self.parts], stated])
 
@@ -51,5 +51,5 @@ class CollectionRecord(SpecModel):
         return f"{self.name}-{self.run_id[:6]}"
 
     def stored(self) -> StoredRun:
-        """As the store takes it."""
+        """The record as the store takes it."""
         return stored_run(self.run_id, self.run_name, self.model_dump(mode="json"), [], [])

@@ -1,4 +1,4 @@
-"""From the store to the page of a collection. Needs no model and no GPU."""
+"""The page of a collection, from the store. Needs no model and no GPU."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def write_collection_report(
 ) -> Reported:
     """Write the page of a collection, and all parts' tables and figures under their titles.
 
-    A part whose run has no report among ``reports`` is one whose run was lost.
+    A part whose run has no report in ``reports`` lost its run.
     """
     sections, gaps = [], []
     for part in record.parts:
         published = (_published(part.published),) if part.published else ()
         if part.run not in reports:
-            # What no suite computes was never asked for, so a collection is complete without it.
+            # A collection is complete without the parts that no suite computes.
             problem = LOST if part.run else part.problem
             gaps += [f"{part.title}: not computed: {problem}"] if problem else []
             missing = f"not computed: {problem or part.not_computed}"
@@ -76,7 +76,7 @@ def write_collection_report(
 
 
 def _published(stated: PublishedTable) -> Table:
-    """A published table as it is."""
+    """A published table, unchanged."""
     columns = [Column(f"c{index}", title, "published", source=stated.source, digits=2)
                for index, title in enumerate(stated.columns)]  # fmt: skip
     rows = (

@@ -1,4 +1,4 @@
-"""Run a collection: each part as if it were alone, on one store, then the page that shows them all."""
+"""Run a collection: each part on its own, in one store, then the page that shows them all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nova_bench.store import Store
 
 
 def run_collection(request: Request, progress: Progress) -> Reported:
-    """Run a suite of the kind "collection". A part that can't be run is reported so, and the others are run.
+    """Run a suite of the kind "collection". A part that can't be run is reported, and the others are run.
 
-    Raises UserError where no part can be, and whatever concerns all of them (the file, the store).
+    Raises UserError if no part can be run, and for problems that concern all of them (the file, the store).
     """
     collection, requests = load_collection(request)
     parts: list[PartRecord] = []

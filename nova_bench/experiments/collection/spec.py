@@ -1,4 +1,4 @@
-"""What a collection says: suites in turn, each with what it changes. Knows nothing of files, models or torch."""
+"""What a collection states: a sequence of suites, each with its changes. Independent of files, models and torch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nova_bench.config.paths import SuitePath
 
 
 class PublishedTable(SpecModel):
-    """A table that somebody published, shown as it is and labelled so."""
+    """A published table, shown unchanged and labelled as published."""
 
     title: str
     """Title of the table."""
     source: str
-    """Where it stands."""
+    """Where it was published."""
     columns: tuple[str, ...] = Field(min_length=1)
-    """Titles of its columns of numbers."""
+    """Titles of its number columns."""
     rows: dict[str, tuple[float, ...]]
-    """Label of each row -> its numbers, one a column."""
+    """Label of each row -> its numbers, one per column."""
 
     @model_validator(mode="after")
     def _whole_rows(self) -> PublishedTable:
@@ -31,7 +31,7 @@ class PublishedTable(SpecModel):
 
 
 class Part(SpecModel):
-    """One suite of a collection, or what is said of a part that no suite computes."""
+    """One suite of a collection, or a note on a part that no suite computes."""
 
     title: str = Field(min_length=1)
     """Heading of this part, for example "C. Video extrapolation"."""
@@ -44,11 +44,11 @@ class Part(SpecModel):
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the file: dotted key -> value, as `--set` takes them."""
     model: str | None = None
-    """What `--model` would say for this part alone. The suite's own model where absent."""
+    """The `--model` of this part alone. Default: the suite's own model."""
     takes_model: bool = True
     """Whether the collection's `--model` replaces this part's model, too."""
     limit: Count | None = None
-    """Only the first samples of the part's plan, as `--limit`."""
+    """Only the first samples of the part's plan, like `--limit`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Part:

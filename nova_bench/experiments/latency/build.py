@@ -1,4 +1,4 @@
-"""Which code was timed: a digest that changes when the code does, and not when it is moved or described otherwise."""
+"""Which code was timed: a digest that changes with the code, but not when it is moved or its descriptions change."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from nova_bench.core.identity import digest
 
 _PACKAGE = Path(__file__).parents[2]
 _TIMED = ("nova", "kernels")
-"""Folders of what is timed: the NOVA library, and the kernels that may compute its products."""
+"""Folders of the timed code: the NOVA library, and the kernels that may compute its products."""
 _TIMING = (
     "core/stopwatch.py",
     *(f"experiments/latency/{name}.py" for name in ("flops", "machine", "measure", "subject")),
 )
-"""What times it."""
+"""The timing code."""
 _COMPILED = (".c", ".h")
 
 
 def build_digest() -> str:
-    """Digest of the timed code, of what times it, and of the version of torch.
+    """Digest of the timed code, the timing code, and the version of torch.
 
-    Timings with another one are of another build: they can be shown, but are never taken for those of this one.
+    Timings with another digest are of another build: they can be shown, but are never mistaken for this build's.
     """
     files = [_PACKAGE / name for name in _TIMING]
     for folder in _TIMED:
@@ -36,9 +36,9 @@ def build_digest() -> str:
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """Digest of source files, whatever they are called and in whatever order.
+    """Digest of source files, independent of their names and order.
 
-    Of Python it is that of the syntax tree without imports, docstrings, comments and layout; of C that of the bytes.
+    For Python it covers the syntax tree without imports, docstrings, comments and layout; for C the bytes.
     """
     return digest("code", sorted(digest("file", _content(path)) for path in files))
 
@@ -52,7 +52,7 @@ def _content(path: Path) -> str:
 
 
 class _Described(ast.NodeTransformer):
-    """Takes out of a syntax tree what says where names come from and what things are for."""
+    """Removes imports and descriptions from a syntax tree."""
 
     def visit_Import(self, node: ast.Import) -> None:
         """Left out."""
@@ -61,6 +61,6 @@ class _Described(ast.NodeTransformer):
         """Left out."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """A text that stands alone describes something."""
+        """Remove docstrings: string literals that are statements."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node

@@ -1,4 +1,4 @@
-"""Calls with and without a stopwatch -> what measuring costs, with an interval and a verdict. Pure functions."""
+"""Calls with and without a stopwatch -> the overhead of measuring, with an interval and a verdict. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from nova_bench.experiments.latency.store import Measured
 from nova_bench.experiments.latency.summary import COST_LIMIT
 
 COMPARISON_VERSION = "1"
-"""Changes whenever the same comparison would be made in another way."""
+"""Changes whenever the same comparison would be made differently."""
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one comparison says; ``details`` as :func:`nova_bench.experiments.latency.overhead.compare` returns them.
+    """Result of one comparison; ``details`` as :func:`nova_bench.experiments.latency.overhead.compare` returns them.
 
-    The load of a shared machine changes slowly beside these calls: within a block of four it meets both sides, which
-    cancels what is constant or grows steadily, and blocks are taken as independent.
+    The load of a shared machine changes slowly compared with these calls: within a block of four it affects both sides,
+    which cancels constant and linear drift. Blocks are treated as independent.
     """
 
     details: dict[str, Any]
 
     @property
     def clock(self) -> str:
-        """What the verdict is about: ``processor`` time on a CPU, which other work lengthens least; else ``wall``."""
+        """The clock of the verdict: ``processor`` time on a CPU, which other work affects least; else ``wall``."""
         return "processor" if "processor" in self.details["blocks"][0] else "wall"
 
     def ratios(self, clock: str) -> list[float]:
-        """Time with over time without a stopwatch, minus 1, of each block."""
+        """Time with a stopwatch over time without, minus 1, of each block."""
         return [sum(block[clock]["with"]) / sum(block[clock]["without"]) - 1 for block in self.details["blocks"]]
 
     def cost(self, clock: str) -> float:
@@ -44,7 +44,7 @@ class Comparison:
         return median(self.ratios(clock))
 
     def interval(self, clock: str) -> tuple[float, float] | None:
-        """Interval of that median at 95 %; None below six blocks."""
+        """95 % interval of that median; None for fewer than six blocks."""
         return median_interval(self.ratios(clock), CONFIDENCE)
 
     @cached_property
@@ -67,13 +67,13 @@ class Comparison:
 
 
 def heaviest_row(plan: LatencyPlan, measured: dict[str, Measured]) -> Change | None:
-    """The measured row whose stopwatch has most to do per second, so it costs the others less; None without any."""
+    """The measured row with the highest stopwatch overhead; the others' is lower. None if no row is measured."""
     done = [row for row in plan.suite.rows if (found := measured.get(plan.row(row).digest)) and found.ok]
     return max(done, key=lambda row: measured[plan.row(row).digest].times.cost, default=None)
 
 
 def comparison_point(plan: LatencyPlan, row: Change, how: OverheadSpec) -> Point:
-    """What is compared for a row, with its identity."""
+    """The setting compared for a row, with its identity."""
     setting = dict(plan.row(row).setting)
     for name in ("num_frames", "batch_size"):
         if (most := getattr(how, name)) is not None:

@@ -1,4 +1,4 @@
-"""How long a measurement will take: what is compared with the time that is left."""
+"""How long a measurement will take, to compare with the remaining time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 COMPILE_SECONDS = 90.0
-"""With less than this left nothing is compiled: that alone takes about so long, and isn't known before it was done."""
+"""With less time left nothing is compiled: compilation takes about this long, and can't be estimated beforehand."""
 
 
 def expected_seconds(subject: Subject, setting: Setting, how: MeasureSpec) -> float:
     """Seconds that measuring ``setting`` will take, from calls of one frame with few autoregressive steps.
 
-    Two lengths of such calls tell a step from what each frame costs besides; both are made once beforehand, which
-    compiles and captures what will be needed anyway. Frames are taken as equally long, which is a little too short
-    where attention goes over all of them. UserError for a setting that this model can't be in.
+    Calls of two lengths separate the time of a step from the rest of a frame; each is made once beforehand, which
+    compiles and captures what will be needed anyway. All frames are assumed to take equally long, which underestimates
+    slightly if attention covers all of them. UserError for a setting that this model doesn't support.
     """
     pipeline, steps = subject.pipeline(setting), setting.num_inference_steps
     few = max(1, steps // 32)

@@ -13,12 +13,12 @@ Y_LABEL = "seconds per video"
 
 
 def latency_figures(plan: LatencyPlan, measured: dict[str, Measured]) -> list[FigureSpec]:
-    """One stacked bar per row, and one figure per curve; what wasn't measured is a gap."""
+    """One stacked bar per row, and one figure per curve; unmeasured points are gaps."""
     rows = [(row.label, measured[digest]) for row in plan.suite.rows if (digest := plan.row(row).digest) in measured]
     rows = [(label, found) for label, found in rows if found.ok]
     figures: list[FigureSpec] = []
     if rows:
-        # A part is a difference of two clocks where it is "other": noise may push it below nothing.
+        # "other" is a difference of two clocks: noise may make it negative.
         parts = tuple(
             Part(PART_TITLES[part], tuple(max(0.0, found.times.part(part).value) for _, found in rows))
             for part in ALL_PARTS

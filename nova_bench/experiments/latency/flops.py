@@ -1,4 +1,4 @@
-"""Floating-point operations of each part: products of matrices, attention and convolutions, as they are executed.
+"""Floating-point operations of each part: matrix products, attention and convolutions, as they are executed.
 
 Temporal layers, spatial layers and diffusion head follow from the configuration (a test compares them with torch's own
 counter, operation by operation); text encoder and autoencoder are counted while one sample goes through them.
@@ -40,7 +40,7 @@ def flops_per_video(pipeline: NOVAPipeline, setting: Setting) -> dict[str, int]:
 def temporal_flops(config: NOVAConfig, length: int, steps: int, copies: int, kv_cache: bool) -> int:
     """The temporal layers over ``length`` latent frames, with ``steps`` spatial steps in each.
 
-    With temporal autoregression once a frame; without, over all frames at every step (App. E).
+    With temporal autoregression once per frame; without, over all frames at every step (App. E).
     """
     tokens, dim = config.num_video_tokens, config.width
     condition = (config.text_token_len or 0) + MOTION_TOKENS * config.has_motion
@@ -98,7 +98,7 @@ def _block(dim: int, tokens: int, keys: int, outputs: int) -> int:
 
 
 def _mixer(config: NOVAConfig) -> int:
-    """Scale and shift of one frame's tokens, through the low rank where there is one."""
+    """Scale and shift of one frame's tokens, through the low rank if there is one."""
     rank, dim, tokens = config.video_mixer_rank or 0, config.width, config.num_video_tokens
     if rank < 0:
         return _linear(tokens, dim, 2 * dim)
@@ -130,7 +130,7 @@ class FlopObserver(Observer):
             yield
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """Count one stretch of work."""
+        """Count one region."""
 
         @contextmanager
         def counted() -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The timed calls of a latency suite as a data frame."""
+"""The timed calls of a latency suite, as a data frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def latency_frame(run: StoredRun, store: Store) -> pandas.DataFrame:
-    """A row for each call that was measured in parts, with the columns of calls.csv: settings, then seconds."""
+    """One row per call that was measured part by part, with the columns of calls.csv: settings, then seconds."""
     import pandas
 
     plan = latency_plan_of(run)

@@ -11,17 +11,17 @@ from nova_bench.models.shorthand import model_section
 
 
 def load_latency(request: Request) -> LatencySuite:
-    """The suite with everything that the command line changes.
+    """Load the suite with everything that the command line changes.
 
     SuiteError for a wrong key or value; UserError for `--dims`, and for a model that can't be timed.
     """
     if request.dimensions:
         raise UserError(
             f"--dims: suite {request.suite} measures times and has no scorers",
-            "leave --dims out; --limit N measures only the first N settings",
+            "leave out --dims; --limit N measures only the first N settings",
         )
     model = model_section(request.model) if request.model else None
-    # Batch, executor and workers of the command line are about other kinds: here the batch is part of the setting.
+    # Batch, executor and workers of the command line apply to other kinds: here the batch is part of the setting.
     execution = {
         ("execution", key): value for key, value in request.execution.items() if key in LatencyExecution.model_fields
     }
@@ -33,6 +33,6 @@ def load_latency(request: Request) -> LatencySuite:
     if not isinstance(suite.model, NovaSpec):
         raise UserError(
             f"suite {suite.name}: a model of the adapter {suite.model.adapter!r} can't be timed part by part",
-            "--model with a NOVA checkpoint, or NAME@random",
+            "use --model with a NOVA checkpoint or NAME@random",
         )
     return suite.read_from(source.files)

@@ -1,4 +1,4 @@
-"""What the machine is and does while something is timed: peak memory, clocks, and how fast it multiplies matrices."""
+"""The machine and its state during timing: peak memory, clocks, and the speed of matrix products."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 0.5
 
 
 def describe_machine(device: str) -> dict[str, str]:
-    """Device, driver, threads and what else the times of a run depend on; the same whenever the machine is the same."""
+    """Device, driver, threads and all else that a run's times depend on; equal for equal machines."""
     import torch
 
     facts = {**describe_device(device), "torch": torch.__version__}
@@ -28,7 +28,7 @@ def describe_machine(device: str) -> dict[str, str]:
 
 
 def free_memory(device: str) -> int | None:
-    """Bytes that can still be allocated on a device; None where nobody tells."""
+    """Bytes that can still be allocated on a device; None if unknown."""
     if device.startswith("cuda"):
         import torch
 
@@ -41,7 +41,7 @@ def free_memory(device: str) -> int | None:
 
 
 def reset_peak_memory(device: str) -> bool:
-    """Begin to measure peak memory anew; whether this machine can."""
+    """Restart the measurement of peak memory; returns whether this machine supports it."""
     if device.startswith("cuda"):
         import torch
 
@@ -55,7 +55,7 @@ def reset_peak_memory(device: str) -> bool:
 
 
 def peak_memory(device: str) -> int | None:
-    """Bytes: what tensors took at most on a GPU; on the CPU what the whole process did, None where nobody tells."""
+    """Peak memory in bytes: of tensors on a GPU, of the whole process on the CPU; None if unknown."""
     if device.startswith("cuda"):
         import torch
 
@@ -82,7 +82,7 @@ def clocks(device: str) -> dict[str, str]:
 def _gpu_clocks(device: str) -> dict[str, str]:
     import torch
 
-    # nvidia-smi counts all cards, torch those that CUDA_VISIBLE_DEVICES leaves: the UUID is the same for both.
+    # nvidia-smi numbers all cards, torch only those in CUDA_VISIBLE_DEVICES: the UUID is the same for both.
     card = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
     command = ["nvidia-smi", f"--id={card}", f"--query-gpu={','.join(_CLOCKS)}", "--format=csv,noheader"]
     try:
@@ -93,9 +93,9 @@ def _gpu_clocks(device: str) -> dict[str, str]:
 
 
 def matmul_rate(device: str, dtype: str) -> dict[str, Any]:
-    """The fastest product of two square matrices of that precision: operations a second, and the side it had.
+    """The fastest product of two square matrices in that precision: operations per second, and the matrices' side.
 
-    What this device reaches in practice, measured beside the networks: the bound that their time is compared with.
+    This is what the device reaches in practice, in the same run as the networks: the bound for their time.
     """
     import torch
 
@@ -105,7 +105,7 @@ def matmul_rate(device: str, dtype: str) -> dict[str, Any]:
         a @ b
         began = time.perf_counter()
         while time.perf_counter() - began < _SECONDS:
-            # Several products a reading, so that launching one doesn't count on a GPU.
+            # Several products per reading, so that launch overhead doesn't count on a GPU.
             count = 10 if device.startswith("cuda") else 1
             synchronize(device)
             started = time.perf_counter()

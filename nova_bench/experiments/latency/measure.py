@@ -1,4 +1,4 @@
-"""One setting -> its times, part by part, with what they cost to measure and what the machine did meanwhile."""
+"""One setting -> its times, part by part, with the overhead of measuring and the machine's state."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ matmul_rate = cache(machine.matmul_rate)
 
 
 def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, Any]:
-    """All that is known of one setting, as JSON. Times are seconds of whole batches, one entry a call.
+    """Measure one setting; returns JSON. Times are seconds of whole batches, one entry per call.
 
     ``observed`` are the calls: ``total`` and each part.
     """
     pipeline, device = subject.pipeline(setting), subject.device
     resolved = resolved_setting(subject, pipeline, setting)
-    # Counted before memory: the counter keeps nothing, but one sample goes through text encoder and autoencoder.
+    # Counted before peak memory: the counter keeps nothing, but runs a sample through text encoder and autoencoder.
     flops = flops_per_video(pipeline, setting)
     rate = matmul_rate(device, resolved["dtype"])
     short = setting.model_copy(update={"num_frames": min(setting.num_frames, how.warmup_frames or setting.num_frames)})
@@ -59,7 +59,7 @@ def measure(subject: Subject, setting: Setting, how: MeasureSpec) -> dict[str, A
 
 
 def resolved_setting(subject: Subject, pipeline: NOVAPipeline, setting: Setting) -> dict[str, Any]:
-    """The setting with what the model and the machine decided."""
+    """The setting with the values that the model and the machine decide."""
     config, latents = pipeline.transformer.config, latent_frames(pipeline, setting.num_frames)
     height, width = config.image_size
     return {
@@ -82,7 +82,7 @@ class TraceObserver(Observer):
     """Names the parts in a trace."""
 
     def region(self, name: str) -> Any:
-        """A labelled stretch of the trace."""
+        """A labelled region of the trace."""
         from torch.profiler import record_function
 
         return record_function(f"nova: {name}")

@@ -1,4 +1,4 @@
-"""How tables and figures call settings and parts."""
+"""Names of settings and parts in tables and figures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def setting_text(setting: Mapping[str, Any]) -> str:
 
 
 def axis_value(field: str, value: int | str) -> float:
-    """Where a value of a varied field stands on the axis of a figure."""
+    """Position of a varied field's value on a figure's axis."""
     if field != "size":
         return float(value)
     width, height = map(int, str(value).split("x"))

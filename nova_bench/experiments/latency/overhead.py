@@ -1,4 +1,4 @@
-"""What a stopwatch costs, measured against calls that nobody times inside."""
+"""The overhead of a stopwatch, compared with calls that are not timed inside."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LOOK_EVERY = 10
 
 
 def compare(subject: Subject, setting: Setting, how: OverheadSpec) -> dict[str, Any]:
-    """Blocks of four calls, two of them with a stopwatch, as JSON: of each block the seconds of its calls.
+    """Make blocks of four calls, two of them with a stopwatch; returns the seconds of each block's calls as JSON.
 
-    Prompts to latents: the autoencoder, a large part of a short call, is one region, and would only hide the others.
+    Calls end at the latents: the autoencoder, a large part of a short call, is one region and would hide the others.
 
-    ``blocks``: ``{"wall": {"with": [s, s], "without": [s, s]}, "processor": ...}``, the latter on a CPU alone.
+    ``blocks``: ``{"wall": {"with": [s, s], "without": [s, s]}, "processor": ...}``, the latter only on a CPU.
     """
     pipeline, device = subject.pipeline(setting), subject.device
     on_host = not device.startswith("cuda")
@@ -37,7 +37,7 @@ def compare(subject: Subject, setting: Setting, how: OverheadSpec) -> dict[str, 
         return spent if on_host else {"wall": spent["wall"]}
 
     gc.collect()
-    gc.freeze()  # what is there by now needn't be looked through before every call
+    gc.freeze()  # existing objects needn't be scanned before every call
     try:
         blocks = _blocks(call, how)
     finally:

@@ -1,4 +1,4 @@
-"""LatencySuite -> the measurements it asks for, with their identities. Needs no torch."""
+"""LatencySuite -> its measurements, with their identities. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nova_bench.experiments.latency.spec import Change, CurveSpec, LatencySuite,
 from nova_bench.models.nova import checkpoint_content
 
 METHOD_VERSION = "3"
-"""Changes whenever the same run of the same code would be timed in another way."""
+"""Changes whenever the same run of the same code would be timed differently."""
 
 SCORER = "latency"
-"""How the store calls these rows."""
+"""Scorer name of these rows in the store."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: a whole setting, and the digest of it."""
+    """One measurement: a whole setting, and its digest."""
 
     digest: str
     setting: dict[str, Any]
@@ -31,9 +31,9 @@ class Point:
 class LatencyPlan:
     """All measurements of a suite, each once, rows first.
 
-    ``identity`` covers method, code, model and the suite's `measure` section; ``machine`` digests the device and what
-    runs on it, and is empty where nobody asked yet. Both are part of every stored row's key. ``build`` is the digest of
-    the timed code, which the identity covers; empty in runs of versions that didn't keep it.
+    ``identity`` covers method, code, model and the suite's `measure` section; ``machine`` is the digest of the device
+    and its software, empty if not determined yet. Both are part of every stored row's key. ``build`` is the digest of
+    the timed code, which the identity covers; empty in runs of versions that didn't store it.
     """
 
     suite: LatencySuite
@@ -44,7 +44,7 @@ class LatencyPlan:
 
     @property
     def run_id(self) -> str:
-        """The same whenever the same is measured on the same machine by the same code."""
+        """Equal if the same settings are measured on the same machine by the same code."""
         return digest("latency-run", [self.suite.name, [p.digest for p in self.points], self.identity, self.machine])
 
     @property
@@ -70,7 +70,7 @@ def point_of(setting: Setting, change: dict[str, Any]) -> Point:
 def make_latency_plan(
     suite: LatencySuite, digest_of: Callable[[Path], str], machine: str = "", limit: int | None = None
 ) -> LatencyPlan:
-    """Lay out the measurements of a suite; with ``limit``, only the first so many."""
+    """Plan the measurements of a suite; with ``limit``, only that many from the start."""
     points = [point_of(suite.setting, row.setting) for row in suite.rows]
     for curve in suite.curves:
         for line in curve.lines:

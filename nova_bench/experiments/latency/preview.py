@@ -19,7 +19,7 @@ from nova_bench.store import Store
 
 @dataclass(frozen=True)
 class LatencyPreview:
-    """Counts of measurements, and the checkpoint where it is missing."""
+    """Counts of measurements, and the checkpoint if it is missing."""
 
     plan: LatencyPlan
     done: int
@@ -47,7 +47,7 @@ class LatencyPreview:
         return "\n".join([*lines, *(f"missing: {line}" for line in self.missing_assets)])
 
     def _size(self) -> list[str]:
-        """How large a model with random weights is: known before any of it is made."""
+        """Size of a model with random weights, known before it is built."""
         name = self.plan.suite.nova.checkpoint
         assert name is not None, "random weights are those of a published checkpoint"
         parts = ", ".join(f"{part} {count:,}" for part, count in PARAMETERS[name].items())
@@ -56,7 +56,7 @@ class LatencyPreview:
 
 
 def _precisions(suite: LatencySuite) -> list[str]:
-    """Precisions of the rows; what ``auto`` means is known where the device is."""
+    """Precisions of the rows; ``auto`` gives both if the device isn't known yet."""
     device = suite.execution.device
     auto = ["float16", "float32"] if device == "auto" else ["float16" if device.startswith("cuda") else "float32"]
     asked = [changed(suite.setting, row.setting).dtype for row in suite.rows]

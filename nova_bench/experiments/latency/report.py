@@ -1,4 +1,4 @@
-"""From the store to tables, figures and page of a latency run. Needs no model and no GPU."""
+"""Tables, figures and page of a latency run, from the store. Needs no model and no GPU."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def latency_plan_of(run: StoredRun) -> LatencyPlan:
 
 
 def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Reported:
-    """Write the report into a run's folder, with calls.csv; traces that are there are named."""
+    """Write the report into a run's folder, with calls.csv; existing traces are listed."""
     measured = measured_points(plan, store)
     row, how = heaviest_row(plan, measured), plan.suite.measure.overhead
     found = comparison_of(plan, comparison_point(plan, row, how), store) if row and how else None
@@ -100,7 +100,7 @@ def _traces(out: Path) -> dict[str, str]:
 
 
 def _doubts(plan: LatencyPlan, measured: dict[str, Measured]) -> list[str]:
-    """What the checks of the rows found, a line each; of the curves' points only how many are concerned."""
+    """Failed checks of the rows, one line each; for the points of curves only their number."""
     rows = {plan.row(row).digest: row.label for row in plan.suite.rows}
     doubtful = {digest: found.times.doubts for digest, found in measured.items() if found.ok and found.times.doubts}
     lines = [f"{label}: {doubt}" for digest, label in rows.items() for doubt in doubtful.get(digest, ())]
@@ -118,7 +118,7 @@ def _gaps(plan: LatencyPlan, measured: dict[str, Measured]) -> list[str]:
 
 
 def _name(plan: LatencyPlan, point: Point) -> str:
-    """The row that shows a point, or else the curve."""
+    """The row that shows a point, otherwise the curve."""
     for row in plan.suite.rows:
         if plan.row(row) == point:
             return row.label

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def run_latency(request: Request, progress: Progress) -> Reported:
-    """Measure what the store lacks of a suite and write its report. MissingAsset where the checkpoint isn't here."""
+    """Measure what the store lacks of a suite and write its report. MissingAsset if the checkpoint isn't here."""
     suite = load_latency(request)
     if not suite.nova.random_weights:
         locate_checkpoint(suite.nova)
@@ -66,7 +66,7 @@ def run_latency(request: Request, progress: Progress) -> Reported:
 
 
 def _record(plan: LatencyPlan) -> StoredRun:
-    """The plan as the store keeps it."""
+    """The store's record of a plan."""
     scorer = {"name": SCORER, "identity": plan.identity, "machine": plan.machine, "build": plan.build}
     points = [dict(vars(point)) for point in plan.points]
     return stored_run(plan.run_id, plan.run_name, plan.suite.model_dump(mode="json"), [scorer], points)
@@ -111,7 +111,7 @@ def _measure_missing(plan: LatencyPlan, subject: Subject, store: Store, progress
 
 
 def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progress, began: float) -> None:
-    """Compare calls with and without a stopwatch where that is asked for and wasn't done."""
+    """Compare calls with and without a stopwatch, if that is requested and not done yet."""
     from nova_bench.experiments.latency.overhead import compare
 
     how = plan.suite.measure.overhead
@@ -123,7 +123,7 @@ def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progre
         return
     left = _left(plan, began)
     if left is not None and left < how.seconds + _compiling(point):
-        progress.warn(f"what measuring costs: not begun: {max(0.0, left):.3g} s are left, {how.seconds:g} are wanted")
+        progress.warn(f"what measuring costs: not begun: {max(0.0, left):.3g} s left, {how.seconds:g} s needed")
         return
 
     def work(setting: Setting) -> tuple[float, dict[str, Any]]:
@@ -136,7 +136,7 @@ def _compare(plan: LatencyPlan, subject: Subject, store: Store, progress: Progre
 
 
 def _left(plan: LatencyPlan, began: float) -> float | None:
-    """Seconds that are left of the suite's minutes; None where it has no limit."""
+    """Seconds left of the suite's minutes; None if it has no limit."""
     minutes = plan.suite.execution.minutes
     return None if minutes is None else 60 * minutes - (time.monotonic() - began)
 
@@ -147,7 +147,7 @@ def _compiling(point: Point) -> float:
 
 
 def _file(row: Row, stage: str, title: str, shown: str, store: Store, progress: Progress) -> None:
-    """Keep a row and tell of it; ``shown`` formats its value."""
+    """Store and log a row; ``shown`` formats its value."""
     store.add_rows([row])
     progress.log(f"{stage}: {title}: {row.message or shown.format(row.value)}")
     if row.status == Status.FAILED:
@@ -155,13 +155,13 @@ def _file(row: Row, stage: str, title: str, shown: str, store: Store, progress: 
 
 
 def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, progress: Progress) -> str:
-    """Why a measurement isn't begun with ``left`` seconds to go; empty where it fits, or where it will fail anyway."""
+    """Why a measurement isn't begun with ``left`` seconds to go; empty if it fits, or if it will fail anyway."""
     if left <= _compiling(point):
         return f"{max(0.0, left):.3g} s are left"
     began = time.monotonic()
     try:
         expected = expected_seconds(subject, Setting.model_validate(point.setting), plan.suite.measure)
-    except Exception:  # the measurement itself meets it again and keeps it
+    except Exception:  # the measurement itself will raise it again and store it
         return ""
     left -= time.monotonic() - began
     progress.log(f"measure: {_short(point, plan)}: about {expected:.3g} s expected, {left:.3g} s left")
@@ -169,11 +169,11 @@ def _too_long(plan: LatencyPlan, point: Point, subject: Subject, left: float, pr
 
 
 def _row(plan: LatencyPlan, point: Point, work: Callable[[Setting], tuple[float, dict[str, Any]]]) -> Row:
-    """What ``work`` finds of a point's setting, a value and all there is to it, or why it found nothing."""
+    """Row with the value and details that ``work`` returns for a point's setting, or with its error."""
     row = Row(point.digest, plan.identity, plan.machine, SCORER, METHOD_VERSION, Status.FAILED)
     try:
         value, details = work(Setting.model_validate(point.setting))
-    except Exception as error:  # out of memory, no compiler, a setting this model can't be in: the others still count
+    except Exception as error:  # out of memory, no compiler, unsupported setting: the other points are still measured
         return replace(row, message=one_line(error), details={"traceback": traceback.format_exc()})
     return replace(row, status=Status.OK, value=value, details=details)
 
@@ -193,7 +193,7 @@ def _trace_rows(plan: LatencyPlan, subject: Subject, folder: Path, progress: Pro
 
 
 def _short(point: Point, plan: LatencyPlan) -> str:
-    """What sets a point apart from the common setting."""
+    """How a point differs from the common setting."""
     common = plan.suite.setting.model_dump(mode="json")
     different = [f"{key} {value}" for key, value in point.setting.items() if value != common[key]]
     return ", ".join(different) or "the common setting"

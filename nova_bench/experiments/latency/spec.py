@@ -1,4 +1,4 @@
-"""What a suite of the kind ``latency`` says: frozen pydantic models that know nothing of files, models or torch."""
+"""What a suite of the kind ``latency`` states: frozen pydantic models, independent of files, models and torch."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Part = Literal["text", "temporal", "spatial", "head", "vae"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 PUBLISHED_COLUMNS = ("temporal", "spatial_and_head", "generation", "text", "vae", "total")
-"""What published times may state: ``generation`` is temporal layers, spatial layers and diffusion head together."""
+"""Columns of published times: ``generation`` is temporal layers, spatial layers and diffusion head together."""
 
 
 class Setting(SpecModel):
-    """What is generated while the clock runs."""
+    """What is generated while it is timed."""
 
     num_frames: Frames = 5
     """Frames of a video; 1 is an image. Video models make 1 + 4n."""
     size: Size | None = None
-    """Pixels, WIDTHxHEIGHT, multiples of 32; the model's own where absent. No weight depends on it."""
+    """Pixels, WIDTHxHEIGHT, multiples of 32. Default: the model's own. No weight depends on it."""
     batch_size: BatchSize = 1
     """Videos generated together. Times are shown per video."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -43,11 +43,12 @@ class Setting(SpecModel):
     prompt_tokens: Steps = 32
     """Tokens of each prompt; the text encoder runs on these alone."""
     temporal_autoregressive: bool | None = None
-    """false: no temporal autoregression, all frames are filled in at once (App. E); the model's own where absent."""
+    """false: no temporal autoregression, all frames are filled in at once (App. E). Default: the model's own."""
     kv_cache: bool = True
-    """false: the temporal layers go over all earlier frames again for each frame."""
+    """false: the temporal layers recompute all earlier frames for each frame."""
     mode: Mode = "eager"
-    """cuda_graphs: the diffusion loop is replayed. compiled: torch.compile on spatial layers and head. Or both."""
+    """cuda_graphs: the diffusion loop is replayed. compiled: torch.compile on spatial layers and head.
+    compiled_cuda_graphs: both."""
     vae_batch_size: BatchSize = 1
     """Videos decoded together."""
 
@@ -56,9 +57,9 @@ class Change(SpecModel):
     """A row of the table or a line of a figure: the common setting with some of its fields changed."""
 
     label: str = Field(min_length=1)
-    """How table or legend call it."""
+    """Its name in table or legend."""
     setting: dict[str, Any] = Field(default_factory=dict)
-    """The fields of `setting` that it changes."""
+    """Fields of `setting` that differ."""
 
 
 class CurveSpec(SpecModel):
@@ -73,40 +74,40 @@ class CurveSpec(SpecModel):
     lines: tuple[Change, ...] = (Change(label="this setting"),)
     """What is compared."""
     parts: tuple[Literal[Part, "total"], ...] = ("total",)
-    """What is drawn of each line."""
+    """Parts that each line shows."""
 
 
 class OverheadSpec(SpecModel):
-    """What the stopwatch costs: short calls with and without one, in the row where it has most to do per second.
+    """The stopwatch's overhead: short calls with and without one, in the row where it is highest per second.
 
     Calls come in blocks of four: without, with, with, without; every other block the other way round.
     """
 
     blocks: Count = 300
-    """At most so many blocks."""
+    """Maximum number of blocks."""
     seconds: float = Field(default=30.0, gt=0)
-    """After so many seconds no further block begins."""
+    """No further block begins after this many seconds."""
     width: float = Field(default=0.01, gt=0)
-    """Nor once the 95 % interval of the median ratio is narrower than this."""
+    """No further block begins once the 95 % interval of the median ratio is narrower than this."""
     num_frames: Frames | None = 5
-    """Frames of a call, at most the row's own; null: the row's own. Short calls meet the same load on both sides."""
+    """Frames of a call, at most the row's own; null: the row's own. In short calls both sides see the same load."""
     batch_size: BatchSize | None = None
-    """Videos of a call, at most the row's own, which null stands for. With fewer the stopwatch weighs more."""
+    """Videos of a call, at most the row's own; null: the row's own. With fewer videos the overhead is higher."""
 
 
 class MeasureSpec(SpecModel):
     """How it is measured. Part of a measurement's identity, except for `overhead`."""
 
     warmup: int = Field(default=1, ge=0, le=ranges.SAMPLES)
-    """Calls before the clock counts."""
+    """Untimed calls before the measurement."""
     warmup_frames: Frames | None = None
-    """Frames of the warm-up calls, where whole ones would take too long; as measured where absent."""
+    """Frames of the warm-up calls, if whole ones would take too long. Default: as measured."""
     repeats: Count = 3
     """Calls that are timed part by part."""
     seconds: float = Field(default=600.0, gt=0)
-    """After so many seconds no further repeat of a measurement begins."""
+    """No further repeat of a measurement begins after this many seconds."""
     session: int = Field(default=0, ge=0)
-    """Another number measures everything anew; older measurements stay."""
+    """A new number repeats all measurements; older ones are kept."""
     overhead: OverheadSpec | None = OverheadSpec()
     """A comparison of calls with and without a stopwatch, after all rows; null: none."""
 
@@ -117,7 +118,7 @@ class LatencyPublished(SpecModel):
     label: str
     """The row's name."""
     source: str
-    """Where they stand, on which device and in which setting."""
+    """Where they were published, for which device and setting."""
     values: dict[str, float]
     """Seconds per video: temporal, spatial_and_head, generation, text, vae, total."""
 
@@ -135,8 +136,8 @@ class LatencyExecution(SpecModel):
     device: str = "auto"
     """torch device: auto, cpu, cuda, cuda:1, ..."""
     minutes: float | None = Field(default=None, gt=0)
-    """No measurement begins that is expected to end later than so many minutes after the start: rows and curves are
-    measured in the suite's order as far as each fits, and the same command measures the rest another time."""
+    """No measurement begins that is expected to end more than this many minutes after the start. Rows and curves that
+    fit are measured in the suite's order; repeat the command to measure the rest."""
 
 
 class TraceSpec(SpecModel):
@@ -170,9 +171,9 @@ class LatencySuite(SuiteModel):
     curves: tuple[CurveSpec, ...] = ()
     """Scaling curves."""
     published: tuple[LatencyPublished, ...] = ()
-    """Published times to show beside."""
+    """Published times to show for comparison."""
     measure: MeasureSpec = MeasureSpec()
-    """Warm-up, repeats, and what measuring costs."""
+    """Warm-up, repeats, and the overhead of measuring."""
     trace: TraceSpec = TraceSpec()
     """A trace for Perfetto."""
     execution: LatencyExecution = LatencyExecution()
@@ -204,7 +205,7 @@ class LatencySuite(SuiteModel):
 
 
 def changed(setting: Setting, change: dict[str, Any], where: str = "") -> Setting:
-    """``setting`` with some fields replaced. ValueError names the field that isn't one, or the value that can't be."""
+    """``setting`` with some fields replaced. ValueError names an unknown field or an invalid value."""
     try:
         return Setting.model_validate({**setting.model_dump(), **change})
     except ValidationError as error:

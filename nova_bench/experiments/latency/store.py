@@ -23,7 +23,7 @@ class Measured:
 
     @property
     def problem(self) -> str:
-        """What prevented them."""
+        """Why there are no times."""
         return self.row.message
 
     @property
@@ -38,12 +38,12 @@ class Measured:
 
 
 def comparison_of(plan: LatencyPlan, point: Point, store: Store) -> Measured | None:
-    """What is there of a comparison with and without a stopwatch; None where it was never begun."""
+    """The stored comparison with and without a stopwatch; None if it was never begun."""
     return _found(plan, {point.digest}, store).get(point.digest)
 
 
 def measured_points(plan: LatencyPlan, store: Store) -> dict[str, Measured]:
-    """What is there of a plan, by the points' digests. A plan without a machine takes what any machine measured."""
+    """The stored measurements of a plan, by point digest. A plan without a machine takes those of any machine."""
     return _found(plan, {point.digest for point in plan.points}, store)
 
 

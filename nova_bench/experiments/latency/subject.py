@@ -27,9 +27,9 @@ COMPILED = ("compiled", "compiled_cuda_graphs")
 
 @dataclass(frozen=True)
 class StandInTokenizer:
-    """Gives every prompt ``count`` tokens, other ones for another prompt: how long Phi takes depends on nothing else.
+    """Gives every prompt ``count`` tokens, which differ between prompts: Phi's time depends on nothing else.
 
-    So a measurement states its number of tokens exactly, for checkpoints and for random weights, which have no
+    A measurement thus states its exact number of tokens, for checkpoints and for random weights, which have no
     vocabulary. The tokenizer's own time, some tens of microseconds, is not measured.
     """
 
@@ -43,7 +43,7 @@ class StandInTokenizer:
 
 
 class Subject:
-    """Hands out the model ready for a setting. Loads it anew where precision or mode change, which nothing undoes."""
+    """Provides the model ready for a setting. Reloads it if precision or mode change: neither can be undone."""
 
     def __init__(self, options: NovaSpec, device: str, warn: Callable[[str], None]):
         self.device = device
@@ -55,7 +55,7 @@ class Subject:
         return dtype_name(setting.dtype, self.device)
 
     def pipeline(self, setting: Setting) -> NOVAPipeline:
-        """The pipeline in that setting. UserError for one that this model can't be in."""
+        """The pipeline in that setting. UserError if this model doesn't support it."""
         wanted = (self.dtype(setting), setting.mode)
         loaded = self._loaded
         if loaded is None or loaded[0] != wanted:
@@ -86,7 +86,7 @@ class Subject:
         return pipeline
 
     def _refuse_what_does_not_fit(self, dtype: str) -> None:
-        """UserError before anything is made where weights of known size can't fit: the system would end the process."""
+        """Raise UserError before building weights that can't fit: the system would kill the process."""
         name, free = self._options.checkpoint, free_memory(self.device)
         if not self._options.random_weights or name is None or free is None:
             return
@@ -115,10 +115,10 @@ def _arranged(own: NOVAConfig, setting: Setting) -> NOVAConfig:
 
 
 def latent_frames(pipeline: NOVAPipeline, num_frames: int) -> int:
-    """Latent frames of a video of that many frames. UserError where there is no such number.
+    """Latent frames of a video of that many frames. UserError if there is no such number.
 
-    The autoencoder decodes complete tiles only, so it may make fewer frames of them; the paper's 29 frames are 8
-    latents, of which it decodes 17.
+    The autoencoder decodes complete tiles only, so it may produce fewer frames: the paper's 29 frames are 8 latents,
+    which it decodes to 17 frames.
     """
     stride, has_motion = pipeline.vae.temporal_stride, pipeline.transformer.config.has_motion
     if num_frames > 1 and not has_motion:
@@ -129,7 +129,7 @@ def latent_frames(pipeline: NOVAPipeline, num_frames: int) -> int:
 
 
 def generate(pipeline: NOVAPipeline, setting: Setting, observer: Watcher | None = None, decode: bool = True) -> None:
-    """One whole generation, prompts to bytes on the host; waits until it is done. Its videos are thrown away.
+    """One whole generation, prompts to bytes on the host; waits until it is done. The videos are discarded.
 
     Without ``decode`` it ends at the latents, before the autoencoder.
 
@@ -139,7 +139,7 @@ def generate(pipeline: NOVAPipeline, setting: Setting, observer: Watcher | None 
 
     from nova_bench.nova import NotFiniteError
 
-    # Nobody looks at these videos, and a number that is not finite takes no other time.
+    # These videos are not looked at, and non-finite numbers take the same time.
     with suppress(NotFiniteError):
         pipeline(
             [f"prompt {index}" for index in range(setting.batch_size)],

@@ -1,4 +1,4 @@
-"""Measurements -> times per video with their spread, and whether they can be believed. Pure functions of rows."""
+"""Measurements -> times per video with their spread, and whether they are plausible. Pure functions of rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ALL_PARTS = (*PARTS, "other")
 GENERATION = ("temporal", "spatial", "head")
 
 CLOSURE_LIMIT = 0.02
-"""The named parts add up to the total within this share: no more of it is anybody's."""
+"""Tolerance for the sum of the named parts, as a share of the total."""
 COST_LIMIT = 0.01
-"""Measuring takes less than this share of the time."""
+"""Limit of the overhead of measuring, as a share of the time."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Times:
-    """What one measurement says; ``details`` as :func:`nova_bench.experiments.latency.measure.measure` returns them.
+    """Result of one measurement; ``details`` as :func:`nova_bench.experiments.latency.measure.measure` returns them.
 
-    All times are seconds per video: seconds of the batch over its videos.
+    All times are seconds per video: seconds of the batch divided by its number of videos.
     """
 
     details: dict[str, Any]
@@ -56,18 +56,18 @@ class Times:
         return self._spread([call["total"] for call in self.observed])
 
     def part(self, *names: str) -> Spread:
-        """One part, or several together, in the call with the median total (the mean of the two in the middle of an
-        even number), and the range over all calls. ``other`` is what no part claims.
+        """One part, or several together, in the call with the median total (for an even number, the mean of the middle
+        two), and the range over all calls. ``other`` is the time outside all parts.
 
-        Parts of one call add up to its total. Medians of single parts, each of another call, need not where the machine
-        does other work.
+        Parts of one call add up to its total. Medians of single parts come from different calls and need not add up if
+        the machine does other work.
         """
         spread = self.part_alone(*names)
         middle = [sum(_part(call, name) for name in names) for call in self._middle]
         return replace(spread, value=sum(middle) / len(middle) / self.setting["batch_size"])
 
     def part_alone(self, *names: str) -> Spread:
-        """The same with its own median over all calls: steadier for a small part, but such medians need not add up."""
+        """Like :meth:`part`, with the part's own median: steadier for small parts, but they need not add up."""
         return self._spread([sum(_part(call, name) for name in names) for call in self.observed])
 
     @cached_property
@@ -82,16 +82,16 @@ class Times:
 
     @property
     def closure(self) -> float:
-        """Sum of the named parts over the total, minus 1: below zero by what no part claims."""
+        """Sum of the named parts over the total, minus 1: below zero by the time outside all parts."""
         return self.part(*PARTS).value / self.total - 1
 
     @property
     def cost(self) -> float:
-        """Host time that the stopwatch takes, as a share of the total: regions entered times what one costs."""
+        """Host time of the stopwatch as a share of the total: regions entered times the cost of one."""
         return self.details["regions"] * self.details["seconds_per_region"] / (self.total * self.setting["batch_size"])
 
     def rate(self, part: str) -> float | None:
-        """Operations a second in one part; None for a part that takes no time."""
+        """Operations per second in one part; None for a part that takes no time."""
         seconds = self.part(part).value
         return self.details["flops"][part] / seconds if seconds else None
 
@@ -102,7 +102,7 @@ class Times:
 
     @property
     def doubts(self) -> list[str]:
-        """Why these times can't be taken as they are, a line each; empty where both checks hold."""
+        """Why these times are doubtful, one line each; empty if both checks hold."""
         found = []
         if abs(self.closure) > CLOSURE_LIMIT:
             found.append(

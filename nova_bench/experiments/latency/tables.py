@@ -37,7 +37,7 @@ _COLUMNS = {
     "other": ("other",),
 }
 _TITLES = {**PART_TITLES, "spatial_and_head": "Spatial + head", "generation": "All three"}
-# Hours of a large model and milliseconds of a small one stand in the same tables.
+# Hours of a large model and milliseconds of a small one are in the same tables.
 _DIGITS = 4
 
 
@@ -128,7 +128,7 @@ def parts_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 
 def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
-    """Whether the times can be believed: closure, what the stopwatch must cost, warm-up, memory, clocks."""
+    """Plausibility of the times: closure, overhead of the stopwatch, warm-up, memory, clocks."""
     rows = []
     for row, digest in _done(plan, measured):
         found = measured[digest]
@@ -171,7 +171,7 @@ def checks_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 
 def overhead_table(plan: LatencyPlan, row: Change, found: Measured | None) -> Table:
-    """What measuring costs: calls with a stopwatch against calls without, in the row that it weighs most on."""
+    """Overhead of measuring: calls with and without a stopwatch, in the row where it is highest."""
     rows = []
     notes: tuple[str, ...] = ()
     if found is None or not found.ok:
@@ -249,7 +249,7 @@ def curves_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
 
 def why_missing(found: Measured | None) -> str:
     """Why a measurement has no number."""
-    return "not measured yet: run the suite again, it continues" if found is None else f"not measured: {found.problem}"
+    return "not measured yet: run the suite again to continue" if found is None else f"not measured: {found.problem}"
 
 
 def _range_notes(calls: set[int]) -> list[str]:
@@ -268,9 +268,9 @@ def _clocks_text(clocks: dict[str, dict[str, str]]) -> str:
 
 
 def calls_csv(points: Sequence[Times], comparison: Comparison | None) -> str:
-    """Every call of every measurement, seconds of the whole batch: the raw numbers, for any other tool.
+    """Every call of every measurement, in seconds of the whole batch: the raw numbers, for any other tool.
 
-    Last the calls of the comparison with and without a stopwatch, of which the total alone is known.
+    The calls of the comparison with and without a stopwatch come last; only their total is known.
     """
     stream = io.StringIO()
     fields = list(points[0].setting) if points else []

@@ -1,4 +1,4 @@
-"""Suites of the kind `study`: several models or settings measured alike, on one store, in one joint report."""
+"""Suites of the kind `study`: several models or settings measured alike, in one store, with a joint report."""
 
 from nova_bench.experiments.base import Experiment
 

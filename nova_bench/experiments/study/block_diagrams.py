@@ -24,8 +24,8 @@ def appendix_diagrams(config: NOVAConfig) -> tuple[Diagram, Diagram]:
 
 
 def scale_shift_diagram(config: NOVAConfig) -> Diagram:
-    """How the features of a later frame scale and shift those of the first one; without such a layer, what is used
-    instead."""
+    """How the features of a later frame scale and shift those of the first one; without such a layer, what replaces
+    it."""
     width, rank = config.width, config.video_mixer_rank
     shape = f"{config.num_video_tokens} × {width}"
     upper, lower = 2.25, 0.65
@@ -73,7 +73,7 @@ def scale_shift_diagram(config: NOVAConfig) -> Diagram:
 
 
 def norm_placement_diagram(config: NOVAConfig) -> Diagram:
-    """One transformer block in each of the three placements; the model's own has the thick frame."""
+    """One transformer block in each of the three placements; the model's own has a thick frame."""
     boxes: list[Box] = []
     arrows: list[Arrow] = []
     for column, (placement, (name, formula, order)) in enumerate(_PLACEMENTS.items()):
@@ -92,7 +92,7 @@ def norm_placement_diagram(config: NOVAConfig) -> Diagram:
 
 
 def _block(boxes: list[Box], arrows: list[Arrow], x: float, order: tuple[str, ...], width: int) -> None:
-    """Attention and MLP from below to above, each with its norm and the sum with what entered it."""
+    """Attention and MLP, bottom to top, each with its norm and residual sum."""
     step, y = 0.53, 0.94
     below: Point = (x, 0.22)
     boxes.append(Box("x", (x, 0.13), (0.3, 0.16), "data"))

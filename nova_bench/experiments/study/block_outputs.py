@@ -23,7 +23,7 @@ Series = Callable[[Outputs], list[float]]
 
 
 def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[list[Table], list[FigureSpec]]:
-    """A curve and a table row per setting: log2 of the largest output of any encoder block at each generated frame."""
+    """A curve and a table row per setting: log2 of the largest output of any encoder block, per generated frame."""
     import numpy as np
 
     del asked
@@ -111,9 +111,9 @@ def _depth_figure(results: StudyResults) -> FigureSpec:
 
 
 def _band(results: StudyResults, setting: Setting, series: Series, growth: bool = False) -> Pooled | None:
-    """Value and interval of each place of the videos' series, as far as all of them go.
+    """Value and interval at each position of the videos' series, up to the shortest.
 
-    With ``growth`` a last one of what the last place has over the first.
+    With ``growth``, a final one of the last position minus the first.
     """
     import numpy as np
 
@@ -158,7 +158,7 @@ def _points(part: Iterable[float]) -> tuple[float | None, ...]:
 
 
 def _could_record(setting: Setting) -> bool:
-    """Whether block outputs can be asked for: a baseline such as the repeated first frame has no blocks."""
+    """Whether block outputs can be recorded: a baseline such as the repeated first frame has no blocks."""
     return not setting.measured or any(arm.measured_plan.suite.model.adapter == "nova" for arm in setting.measured)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
 
 SERIES = "per_frame"
-"""Name of the details that hold a number for each frame of a video."""
+"""Key of the details with a number for each frame of a video."""
 TABLE_STEPS = 8
 
 
@@ -66,13 +66,13 @@ def steps_of(frames: Sequence[float], width: int) -> list[float]:
 
 
 def _band(results: StudyResults, setting: Setting, metric: str, width: int, limit: int | None) -> Pooled | None:
-    """Value and interval of each step, and last of the mean over all steps; None where no sample has a series."""
+    """Value and interval of each step, and finally of the mean over all steps; None if no sample has a series."""
 
     def series(summary: MetricSummary) -> Iterable[tuple[SampleScore, list[float]]]:
         if summary.scorer.info.name == metric:
             for score in summary.samples:
                 details = score.scored.details if score.status == Status.OK else {}
-                # With frames of the video left out, the series doesn't say which frames its numbers belong to.
+                # If frames of the video were skipped, the series doesn't say which frames its numbers belong to.
                 if isinstance(frames := details.get(SERIES), list) and not details.get("frames_left_out"):
                     yield score, steps_of(frames, width)[:limit]
 
@@ -92,9 +92,9 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
 
 
 def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, ...]:
-    """Where videos are so many times as long as in training, as far as there are steps.
+    """Lines where videos reach multiples of the training length, as far as there are steps.
 
-    Step s makes latent frame s, the given one being 0: then the video is s + 1 latent frames long.
+    Step s makes latent frame s (0 is the given one), after which the video is s + 1 latent frames long.
     """
     trained = sorted({length for arm in results.arms if (length := arm.record.trained_latents) is not None})
     marks = (Line(f"{times:g}x the training length", times * length - 1) for length in trained for times in asked.marks)

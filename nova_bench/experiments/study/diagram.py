@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def diagram_record(asked: DiagramSpec) -> DiagramRecord:
-    """What the diagram is drawn from. MissingAsset where the checkpoint isn't here, NOVAError where it is none."""
+    """What the diagram is drawn from. MissingAsset if the checkpoint isn't here, NOVAError if it isn't a checkpoint."""
     from nova_bench.nova.config import NOVAConfig
 
     config = NOVAConfig.from_file(checkpoint_path(asked.checkpoint) / "transformer" / "config.json")

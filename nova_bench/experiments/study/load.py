@@ -37,7 +37,7 @@ CHOOSES_A_MODEL = ("checkpoint", "folder", "manifest")
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study and the suite of each arm, in order; of each suite, too, what was left out of it (`--dims`)."""
+    """A study and the suite of each arm, in order, with what `--dims` left out of each suite."""
 
     study: Study
     suites: tuple[Suite, ...]
@@ -47,10 +47,10 @@ class LoadedStudy:
 def load_study(request: Request) -> LoadedStudy:
     """Read a study with everything that the command line changes.
 
-    `--model` replaces the base's model section, for all arms that don't have a model of their own. `--set` with a key
-    of the study itself (``arms``, ``reference``, ...) changes the study, with any other key the base; arms have the
-    last word. SuiteError with ``file:line`` or option for everything that is wrong, in any arm; UserError for `--dims`
-    that no arm has a use for.
+    `--model` replaces the base's model section and so applies to every arm that does not set its own model. `--set`
+    with a key of the study itself (``arms``, ``reference``, ...) changes the study, with any other key the base; arms
+    take precedence. SuiteError, with ``file:line`` or the option, for every mistake in any arm; UserError for `--dims`
+    that apply to no arm.
     """
     source = inherit(find_suite(request.suite), ())
     own = [text for text in request.assignments if _is_of_study(text)]
@@ -64,7 +64,7 @@ def load_study(request: Request) -> LoadedStudy:
     replacement = model_section(request.model) if request.model else None
     suites = [_arm_suite(study, index, arm, base, source, changes, replacement, request) for index, arm in entries]
     if request.dimensions and study.trainings_only:
-        raise UserError(f"--dims: study {study.name} shows trainings only and has no scorers", "leave --dims out")
+        raise UserError(f"--dims: study {study.name} shows trainings only and has no scorers", "leave out --dims")
     chosen = [_with_dimensions(suite, request.dimensions) for suite in suites]
     return LoadedStudy(study, tuple(suite for suite, _ in chosen), tuple(notices for _, notices in chosen))
 
@@ -80,7 +80,7 @@ def _with_dimensions(suite: Suite, names: Sequence[str]) -> tuple[Suite, tuple[N
 
 
 def inherited_base(source: Source) -> Source:
-    """The base suite as a document of its own, over what it extends."""
+    """The base suite as a separate document, merged with what it extends."""
     base = source.section(("base",))
     if (name := base.data.get("extends")) is None:
         return base
@@ -102,7 +102,7 @@ def _arm_suite(
     if replacement is not None and not _has_own_model(arm):
         base = base.with_value(("model",), replacement, "--model", here)
     suite = with_assignments(with_named_scorers(base), changes)
-    if arm.model is not None:  # its keys may come from the file and from --set, each with paths of its own
+    if arm.model is not None:  # its keys may come from the file and from --set, with different base folders
         suite = suite.with_section(("model",), arm.model, source.section(("arms", index, "model")).origins)
     for key, value in arm.set.items():
         origin = source.origin(("arms", index, "set", key))
@@ -137,7 +137,7 @@ def _anchored(index: int, arm: Arm, source: Source) -> Arm:
 
 
 def _refuse_same(study: Study, entries: Sequence[int], source: Source) -> None:
-    """Labels name arms in tables, and slugs name their runs: each must be there once."""
+    """Raise SuiteError if arms share a label, which names them in tables, or a slug, which names their runs."""
     for what, names in (
         ("label", [arm.label for arm in study.arms]),
         ("name of a run", [slug(arm.label) for arm in study.arms]),

@@ -79,7 +79,7 @@ def _seconds(results: StudyResults, setting: Setting) -> Cell:
     if not medians:
         return Cell(None, note=_problem(setting) or "not computed: no video was made here")
     value, low, high = (float(x) for x in student_interval(np.array(medians), results.record.statistics.confidence))
-    # Student's interval knows of no lowest time; there is none for one training (NaN, which `max` must not hide).
+    # Student's interval may extend below zero; for one training it is NaN, which `max` must not hide.
     return Cell(value, ci=(low if low > 0 or low != low else 0.0, high))
 
 

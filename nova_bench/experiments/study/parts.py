@@ -1,4 +1,4 @@
-"""Parts of a study's report beyond its metrics: each is asked for by a key of the study and adds tables and figures."""
+"""Parts of a study's report beyond its metrics: each is requested by a key of the study and adds tables and figures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PARTS = {
     "training": "nova_bench.experiments.study.training:training_part",
     "block_outputs": "nova_bench.experiments.study.block_outputs:block_outputs_part",
 }
-"""Key of the study -> "module:function", called as ``(StudyResults, what the record keeps of the key)``; imported when
-it is used."""
+"""Key of the study -> "module:function", called as ``(StudyResults, the record's value of the key)``; imported on
+use."""
 
 
 def added_parts(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:

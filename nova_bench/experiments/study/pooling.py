@@ -1,10 +1,10 @@
-"""Settings of a study from the arms they pool: means over seeds, intervals, paired differences. Pure functions.
+"""Pool arms into settings of a study: means over seeds, intervals, paired differences. Pure functions.
 
 Arrays are [seeds, prompts, metrics], prompts in one order for all: ``sums`` of value * weight and ``weights`` of the
 samples of each prompt, weight 0 where a prompt has no score. A setting with one training is pooled from one seed.
 
-A mean over seeds is uncertain because there are few prompts and because there are few trainings; how both enter the
-interval is said in :mod:`nova_bench.core.intervals`. With one seed the interval speaks of prompts only.
+A mean over seeds is uncertain because there are few prompts and because there are few trainings;
+:mod:`nova_bench.core.intervals` describes how both enter the interval. With one seed it covers only prompts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Value and interval of every column; NaN where there is none."""
+    """Value and interval of every column; NaN if there is none."""
 
     value: np.ndarray
     intervals: Intervals
@@ -46,7 +46,7 @@ class Pooled:
         return interval_fields(interval, found.methods[place], int(found.clusters[place]), equal)
 
     def within(self, ranges: Sequence[tuple[float | None, float | None]]) -> Pooled:
-        """With intervals cut off at the lowest and highest value of each column; None where there is none."""
+        """Cut off intervals at the lowest and highest value of each column; None if there is no limit."""
         return replace(self, intervals=self.intervals.within(ranges))
 
 
@@ -57,9 +57,9 @@ def pooled(
     binary: Sequence[bool] | None = None,
     add: Add | None = None,
 ) -> Pooled:
-    """Mean over seeds of the seeds' means. A seed that has no score of a metric is left out there.
+    """Mean over seeds of the seeds' means. A seed without a score of a metric is left out of that metric.
 
-    No interval where a seed has fewer than two prompts with the metric.
+    No interval if a seed has fewer than two prompts with the metric.
     """
     return _pooled(cluster_means(sums, weights, statistics, binary, add), statistics)
 
@@ -72,10 +72,10 @@ def difference(
     statistics: StatisticsSpec,
     add: Add | None = None,
 ) -> tuple[Pooled, np.ndarray]:
-    """One setting minus another over the prompts that all seeds of both have, and which those are, [prompts, metrics].
+    """One setting minus another over the prompts that all seeds of both have; and which these are, [prompts, metrics].
 
-    Both see the same drawn prompts, so what they have in common cancels out. The seeds of the two are independent
-    trainings: each adds its variance with its own degrees of freedom.
+    Both use the same resampled prompts, so what they have in common cancels out. Their seeds are independent trainings:
+    each side adds its variance with its own degrees of freedom.
     """
     here = _present(weights) & _present(other_weights)
     mine = cluster_means(sums * here, weights * here, statistics, add=add)
@@ -88,7 +88,7 @@ def _pooled(means: ClusterMeans, statistics: StatisticsSpec) -> Pooled:
 
 
 def _present(weights: np.ndarray) -> np.ndarray:
-    """Which prompts all seeds have that have the metric at all, bool [prompts, metrics]."""
+    """Prompts present in all seeds that have the metric at all, bool [prompts, metrics]."""
     import numpy as np
 
     known = np.asarray(weights.any(axis=1))

@@ -15,12 +15,12 @@ from nova_bench.pipeline.preview import Preview, duration, preview_suite
 
 @dataclass(frozen=True)
 class StudyPreview:
-    """The arms' previews by label; in place of one, the error that prevents it."""
+    """The arms' previews by label, or the error that prevents one."""
 
     name: str
     arms: tuple[tuple[str, Preview | UserError], ...]
     trainings: int = 0
-    """Arms of which only the training is shown."""
+    """Number of arms of which only the training is shown."""
 
     @property
     def _planned(self) -> list[Preview]:
@@ -44,7 +44,7 @@ class StudyPreview:
         return f"{len(self.arms)} arms, {samples} samples"
 
     def text(self) -> str:
-        """For people: one line per arm, then sums."""
+        """For display: one line per arm, then totals."""
         from tabulate import tabulate
 
         if self.trainings:
@@ -62,7 +62,7 @@ class StudyPreview:
             *([f"missing: {visible_line(line)}" for line in self.missing_assets] or ["assets: none missing"]),
         ]
         if total is None:
-            lines.append("time: unknown where the table says ?, until a run has timed it (try --limit)")
+            lines.append("time: unknown for entries with ?, until a run has timed them (try --limit)")
         return "\n".join(lines)
 
 
@@ -75,7 +75,7 @@ def _row(label: str, preview: Preview | UserError) -> list[Any]:
 
 
 def preview_study(request: Request) -> StudyPreview:
-    """Plan every arm. Raises UserError where none can be planned."""
+    """Plan every arm. Raises UserError if none can be planned."""
     loaded = load_study(request)
     if loaded.study.trainings_only:
         return StudyPreview(loaded.study.name, (), len(loaded.study.arms))

@@ -1,4 +1,4 @@
-"""A study as the store keeps it: what its report is rebuilt from, without files of the study or a model."""
+"""The store's record of a study, from which its report is rebuilt without the study file or a model."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class ArmRecord(SpecModel):
     seed: int | None
     """Seed of its training."""
     run: str
-    """Id of its run in the same store; empty where nothing was measured."""
+    """Id of its run in the same store; empty if nothing was measured."""
     problem: str
-    """Why nothing was measured; empty where something was."""
+    """Why nothing was measured; empty if something was."""
     published: PublishedSpec | None
     """Published numbers of this arm."""
     trained_latents: int | None = None
     """Latent frames of the videos that its checkpoint was trained on; None without a checkpoint."""
     frames_per_latent: int | None = None
-    """Frames that its checkpoint's autoencoder makes of a latent frame after the first."""
+    """Frames that its checkpoint's autoencoder decodes from each latent frame after the first."""
     training: TrainingRecord | None = None
     """How it was trained; None without a record."""
     training_problem: str = ""
-    """Why there is no record, where the study asks for one."""
+    """Why there is no record, if the study asks for one."""
 
 
 class DiagramRecord(SpecModel):
@@ -50,7 +50,7 @@ class StudyRecord(SpecModel):
     """A study that was run."""
 
     kind: Literal["study"] = "study"
-    """Tells it from a benchmark's record."""
+    """Distinguishes it from a benchmark's record."""
     name: str
     """The study's name."""
     title: str
@@ -58,7 +58,7 @@ class StudyRecord(SpecModel):
     description: str
     """What is compared and why."""
     reference: str
-    """Setting that differences are taken from."""
+    """Setting that differences are relative to."""
     arms: tuple[ArmRecord, ...]
     """All arms, in order."""
     published: tuple[PublishedSpec, ...]
@@ -72,7 +72,7 @@ class StudyRecord(SpecModel):
     strips: StripsSpec | None = None
     """Frames of single videos side by side."""
     overview: OverviewSpec | None = None
-    """Chosen metrics, a column each."""
+    """Chosen metrics, one per column."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
     block_outputs: BlockOutputsSpec | None = None
@@ -80,11 +80,11 @@ class StudyRecord(SpecModel):
     diagram: DiagramRecord | None = None
     """A diagram of what is compared."""
     diagram_problem: str = ""
-    """Why there is no diagram, where the study asks for one."""
+    """Why there is no diagram, if the study asks for one."""
 
     @property
     def run_id(self) -> str:
-        """The same whenever the same arms, with the same trainings, were measured."""
+        """Equal if the same arms, with the same trainings, were measured."""
         arms = [[arm.label, arm.setting, arm.seed, arm.run] for arm in self.arms]
         trainings = [arm.training.model_dump(mode="json") for arm in self.arms if arm.training is not None]
         return digest("study", [self.name, arms, *([trainings] if trainings else [])])
@@ -95,5 +95,5 @@ class StudyRecord(SpecModel):
         return f"{self.name}-{self.run_id[:6]}"
 
     def stored(self) -> StoredRun:
-        """As the store takes it."""
+        """The record as the store takes it."""
         return stored_run(self.run_id, self.run_name, self.model_dump(mode="json"), [], [])

@@ -1,4 +1,4 @@
-"""From the store to a study's joint report. Needs no model and no GPU."""
+"""A study's joint report, from the store. Needs no model and no GPU."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _page_of(arm: ArmResult, store: Store) -> Path:
 def _gallery(results: StudyResults, sources: Sources, progress: Progress) -> list[GalleryItem]:
     """The same sample of all arms side by side: prompt after prompt, arm after arm, up to the base's limit.
 
-    Then the worst of all samples of each metric, which the page offers, as far as they aren't among these.
+    Then the worst samples of each metric, which the page can show, unless they are among these.
     """
     measured = [(arm, by_unit(arm.summaries)) for arm in results.arms if arm.plan is not None]
     samples: dict[tuple[int, int], list[tuple[ArmResult, dict, Unit]]] = {}

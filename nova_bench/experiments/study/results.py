@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """One arm with everything that the store holds of it; without a plan where nothing was measured."""
+    """One arm with everything that the store holds of it; without a plan if nothing was measured."""
 
     record: ArmRecord
     plan: Plan | None = None
@@ -43,11 +43,11 @@ class ArmResult:
         return self.plan
 
     def summary(self, metric: str) -> MetricSummary | None:
-        """What a metric says of this arm."""
+        """The summary of a metric for this arm."""
         return next((summary for summary in self.summaries if summary.scorer.info.name == metric), None)
 
     def final_score(self, name: str) -> CompositeSummary | None:
-        """What a derived metric says of this arm."""
+        """The summary of a derived metric for this arm."""
         return next((score for score in self.final if score.metric.name == name), None)
 
 
@@ -71,7 +71,7 @@ class StudyResults:
     record: StudyRecord
     arms: tuple[ArmResult, ...]
     sources: Sources | None = None
-    """Their files; None if none is shown."""
+    """The arms' files; None if none is shown."""
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -81,7 +81,7 @@ class StudyResults:
 
     @property
     def reference(self) -> Setting:
-        """The setting that differences are taken from."""
+        """The setting that differences are relative to."""
         return next(setting for setting in self.settings if setting.label == self.record.reference)
 
     @cached_property
@@ -96,7 +96,7 @@ class StudyResults:
 
     @cached_property
     def columns(self) -> dict[str, ScorerInfo | Composite]:
-        """What is pooled and compared, in the order of the pools: all of ``metrics``, then all of ``derived``."""
+        """The pooled and compared columns, in the order of the pools: all of ``metrics``, then all of ``derived``."""
         return {**self.metrics, **self.derived}
 
     def leaves(self, column: str) -> tuple[str, ...]:
@@ -110,13 +110,13 @@ class StudyResults:
         return {name: index for index, name in enumerate(dict.fromkeys(unit.prompt_id for unit in units))}
 
     def pooled(self, setting: Setting) -> Pooled:
-        """Value and interval of each of ``columns``; an interval ends where its metric's values do."""
+        """Value and interval of each of ``columns``; intervals are cut off at the limits of a metric's values."""
         binary = [info.binary for info in self.metrics.values()]
         found = pooled(*self._scores(setting), self.record.statistics, binary, self._with_derived)
         return found.within([info.range for info in self.metrics.values()] + [(None, None)] * len(self.derived))
 
     def difference(self, setting: Setting) -> tuple[Pooled, dict[str, int]]:
-        """The setting minus the reference over the prompts they share, and how many those are of each column."""
+        """The setting minus the reference over the prompts they share, and their number for each column."""
         sides = *self._scores(setting), *self._scores(self.reference)
         found, shared = difference(*sides, self.record.statistics, self._with_derived)
         place = {name: index for index, name in enumerate(self.metrics)}
@@ -124,13 +124,13 @@ class StudyResults:
         return found, {name: int(shared[:, metrics].any(axis=1).sum()) for name, metrics in behind.items()}
 
     def asked(self, column: str, *settings: Setting) -> int:
-        """How many prompts the settings' suites want a column's metrics measured on."""
+        """On how many prompts the settings' suites measure a column's metrics."""
         arms = [arm for setting in settings for arm in setting.measured]
         summaries = [summary for arm in arms for leaf in self.leaves(column) if (summary := arm.summary(leaf))]
         return len({score.unit.prompt_id for summary in summaries for score in summary.samples})
 
     def _with_derived(self, means: np.ndarray) -> np.ndarray:
-        """Means of ``metrics`` [..., metrics] with those of ``derived`` behind, NaN where a part has none."""
+        """Means of ``metrics`` [..., metrics] with those of ``derived`` appended, NaN if a part has none."""
         import numpy as np
 
         known = {name: means[..., index] for index, name in enumerate(self.metrics)}

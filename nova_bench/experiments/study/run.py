@@ -1,4 +1,4 @@
-"""Run a study: every arm like a suite of its own, on one store, then the joint report."""
+"""Run a study: every arm like a suite of its own, in one store, then the joint report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from nova_bench.train.record import read_record
 
 
 def run_study(request: Request, progress: Progress) -> Reported:
-    """Run a suite of the kind "study". An arm that can't be measured is reported so, and the others are measured.
+    """Run a suite of the kind "study". An arm that can't be measured is reported, and the others are measured.
 
-    Raises UserError where no arm can be and none has a training to show, and whatever concerns all of them (the study
-    file, the store).
+    Raises UserError if no arm can be measured and none has a training to show, and for problems that concern all of
+    them (the study file, the store).
     """
     loaded = load_study(request)
     with Store.writer(request.store) as store:
@@ -41,7 +41,7 @@ def run_study(request: Request, progress: Progress) -> Reported:
             runs, problems = _measure_all(loaded, store, request.limit, progress)
         record = record_of(loaded, runs, problems)
         if not any(runs) and not any(arm.training for arm in record.arms):
-            # A mistake is told before weights that aren't here: fetching them would not help.
+            # Mistakes are reported before missing weights: fetching those would not help.
             told = sorted((p for p in problems if p is not None), key=lambda p: isinstance(p, MissingAsset))
             nothing = f"study {loaded.study.name}: no arm has a record of its training"
             raise told[0] if told else UserError(nothing, "state arms' `training`")
@@ -55,8 +55,8 @@ def run_study(request: Request, progress: Progress) -> Reported:
 def _measure_all(
     loaded: LoadedStudy, store: Store, limit: int | None, progress: Progress
 ) -> tuple[list[str], list[UserError | None]]:
-    """Measure every arm that can be: its run id, else what prevented it."""
-    # All are planned before the first is measured: what one of them lacks is told now, not hours later.
+    """Measure every arm that can be measured: its run id, or what prevented it."""
+    # All are planned before the first is measured, so that missing parts are reported now, not hours later.
     problems = [_obstacle(suite, store, limit, progress) for suite in loaded.suites]
     for arm, problem in zip(loaded.study.arms, problems, strict=True):
         if problem is not None:
@@ -73,7 +73,7 @@ def _measure_all(
 
 
 def _obstacle(suite: Suite, store: Store, limit: int | None, progress: Progress) -> UserError | None:
-    """Why an arm can't be measured; None where nothing is known against it."""
+    """Why an arm can't be measured; None if no obstacle is known."""
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
     try:
@@ -102,7 +102,7 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
 
 
 def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | None]) -> StudyRecord:
-    """The study as the store keeps it."""
+    """The store's record of a study."""
     study, first = loaded.study, loaded.suites[0]
     return StudyRecord(
         name=study.name,
@@ -135,7 +135,7 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
 
 
 def _diagram(asked: DiagramSpec) -> dict[str, Any]:
-    """What the diagram is drawn from, or why it isn't there: nothing else waits for it."""
+    """The diagram's record, or why it is missing; nothing else depends on it."""
     from nova_bench.nova.errors import NOVAError
 
     try:
@@ -145,7 +145,7 @@ def _diagram(asked: DiagramSpec) -> dict[str, Any]:
 
 
 def _training(arm: Arm, suite: Suite) -> dict[str, Any]:
-    """The record of an arm's training, or why it isn't there; nothing where the arm states none."""
+    """The record of an arm's training, or why it isn't there; empty if the arm states none."""
     if arm.training is None:
         return {}
     try:
@@ -156,7 +156,7 @@ def _training(arm: Arm, suite: Suite) -> dict[str, Any]:
 
 
 def _lengths(suite: Suite) -> dict[str, Any]:
-    """What curves need to know of an arm's checkpoint; nothing where it has none."""
+    """What curves need to know about an arm's checkpoint; empty if it has none."""
     if not isinstance(suite.model, CheckpointSpec):
         return {}
     trained, per_latent = video_lengths(suite.model)

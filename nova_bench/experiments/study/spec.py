@@ -1,4 +1,4 @@
-"""What a study says: a common base and its arms. Knows nothing of files, models or torch."""
+"""What a study states: a common base and its arms. Independent of files, models and torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Arm(SpecModel):
     """One model or setting of a study: the base suite with some values changed."""
 
     label: str = Field(min_length=1)
-    """How tables and figures call this arm."""
+    """The arm's name in tables and figures."""
     group: str = ""
-    """Arms of one group are pooled, for example trainings that differ by their seed only. Alone where empty."""
+    """Arms of one group are pooled, for example trainings that differ only in their seed. Empty: not pooled."""
     seed: Seed | None = None
-    """Seed of this arm's training. It tells the arms of a group apart and changes nothing."""
+    """Seed of this arm's training. It only distinguishes the arms of a group."""
     seeds: tuple[Seed, ...] = ()
     """Stands for an arm per seed, all of one group; `{seed}` in `model`, `set` and `training` is filled in."""
     model: dict[str, Any] | None = None
@@ -28,9 +28,9 @@ class Arm(SpecModel):
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the base: dotted key -> value, as `--set` takes them."""
     published: PublishedSpec | None = None
-    """Numbers somebody published for this arm (of a group: for any of its arms)."""
+    """Published numbers for this arm (for a group: in any of its arms)."""
     training: SuitePath | None = None
-    """Record of this arm's training, or the folder of the run; shown where the study asks for `training`."""
+    """Record of this arm's training, or the folder of the run; shown if the study asks for `training`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Arm:
@@ -43,7 +43,7 @@ class TrainingSpec(SpecModel):
     """Losses, gradient norms and block outputs of the arms' trainings (App. A and B)."""
 
     points: int = Field(default=50, ge=2, le=ranges.STEPS)
-    """Points of a curve over training; each is the mean (of gradient norms the median) over its stretch of steps."""
+    """Points of a curve over training; each is the mean (for gradient norms, the median) over its range of steps."""
 
 
 class BlockOutputsSpec(SpecModel):
@@ -56,33 +56,33 @@ class OverviewColumn(SpecModel):
     metric: str
     """Name of a metric, or `seconds`: time to generate one video."""
     title: str = ""
-    """Title of the column; the metric's name where empty."""
+    """Title of the column. Empty: the metric's name."""
     percent: bool = False
     """Show a share from 0 to 1 in percent."""
     note: str = ""
-    """Why there is no measured value, where the study has no such metric."""
+    """Why there is no measured value, if the study has no such metric."""
 
 
 class OverviewSpec(SpecModel):
-    """One row per setting and per published setting, as the paper's tables have them."""
+    """One row per setting and per published setting, as in the paper's tables."""
 
     title: str
     """Title of the table."""
     columns: tuple[OverviewColumn, ...] = Field(min_length=1)
-    """What is shown."""
+    """The columns, in order."""
 
 
 class CurvesSpec(SpecModel):
     """Scores per autoregressive step, for metrics that have a number per frame."""
 
     metrics: tuple[str, ...] = ()
-    """Which metrics; all that have a number per frame where empty."""
+    """Metrics to show. Empty: all that have a number per frame."""
     frames_per_step: Frames | None = None
-    """Frames that a step adds; as many as the checkpoint's autoencoder makes of a latent frame where absent."""
+    """Frames that a step adds. Default: those that the checkpoint's autoencoder decodes from a latent frame."""
     steps: Frames | None = None
-    """Steps shown; all where absent."""
+    """Number of steps shown. Default: all."""
     marks: tuple[float, ...] = (3.0,)
-    """Vertical lines where the video is so many times as long as in the checkpoint's training."""
+    """Vertical lines at these multiples of the checkpoint's training length."""
 
 
 class StripsSpec(SpecModel):
@@ -91,9 +91,9 @@ class StripsSpec(SpecModel):
     samples: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     """Positions of the videos in the plan, from 0."""
     steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """Autoregressive steps shown, 0 for the given frame; evenly spread ones where empty."""
+    """Autoregressive steps shown, 0 for the given frame. Empty: evenly spread."""
     columns: int = Field(default=8, ge=2, le=1000)
-    """How many steps are shown where they aren't stated."""
+    """Number of steps shown if `steps` is empty."""
 
 
 class DiagramSpec(SpecModel):
@@ -102,7 +102,7 @@ class DiagramSpec(SpecModel):
     figure: Literal["scale_and_shift", "normalization"]
     """scale_and_shift: Figure 1 (App. A); normalization: Figure 2 (App. B)."""
     checkpoint: str = "nova-tiny"
-    """Whose configuration: a checkpoint's name or hub id (`nova_bench assets list`)."""
+    """Checkpoint of the configuration: name or hub id (`nova_bench assets list`)."""
 
 
 class Study(SpecModel):
@@ -121,18 +121,18 @@ class Study(SpecModel):
     arms: tuple[Arm, ...] = Field(min_length=1)
     """What is compared."""
     reference: str = ""
-    """Arm or group that differences are taken from; the first where empty."""
+    """Arm or group that differences are relative to. Empty: the first."""
     curves: CurvesSpec | None = None
     """Scores per autoregressive step."""
     strips: StripsSpec | None = None
     """Frames of single videos side by side."""
     overview: OverviewSpec | None = None
-    """Chosen metrics, a column each."""
+    """Chosen metrics, one per column."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
     diagram: DiagramSpec | None = None
     """A diagram of what is compared."""
     trainings_only: bool = False
-    """Show how the arms' trainings went and measure nothing: that needs their records, but no checkpoints."""
+    """Only show how the arms' trainings went: this needs their records, but no checkpoints."""
     block_outputs: BlockOutputsSpec | None = None
     """Magnitudes of block outputs while generating."""

@@ -63,7 +63,7 @@ def _file_of(arm: ArmResult, key: tuple[str, int]) -> Artifact | FailedUnit | No
 
 
 def _steps(results: StudyResults, asked: StripsSpec, videos: list[tuple[str, Strip | None]]) -> tuple[list[int], int]:
-    """The steps to show, and the frames of one: those asked for, else evenly spread over the longest video."""
+    """The steps to show, as requested or evenly spread over the longest video, and the frames per step."""
     width = frames_per_step(results, results.record.curves or CurvesSpec())
     last = max((strip.length - 1 for _, strip in videos if strip), default=0) // width
     if asked.steps:

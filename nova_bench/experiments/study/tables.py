@@ -77,7 +77,7 @@ def value_cell(results: StudyResults, setting: Setting, name: str, pool: Pooled)
 
 
 def _counts(setting: Setting, name: str) -> dict[str, Any]:
-    """Samples behind a value over the setting's arms; nothing where no arm has the metric."""
+    """Samples behind a value over the setting's arms; empty if no arm has the metric."""
     if final := [score for arm in setting.measured if (score := arm.final_score(name))]:
         return {"n_requested": sum(score.n_requested for score in final), "n_ok": sum(score.n_ok for score in final)}
     found = [summary for arm in setting.measured if (summary := arm.summary(name))]
@@ -91,7 +91,7 @@ def _counts(setting: Setting, name: str) -> dict[str, Any]:
 
 
 def _what_lacks(setting: Setting, name: str) -> str:
-    """Parts of a derived metric's value that some of their samples lack; empty for other metrics."""
+    """Parts of a derived metric that lack some of their samples; empty for other metrics."""
     final = [score for arm in setting.measured if (score := arm.final_score(name))]
     parts = dict.fromkeys(part for score in final for part in score.incomplete)
     return f"some samples lack {', '.join(parts)}" if parts else ""
@@ -165,7 +165,7 @@ def _notes(results: StudyResults, pools: Iterable[Pooled], differences: Iterable
 
 
 def study_gaps(results: StudyResults) -> list[str]:
-    """What was asked for and has no number; arms that lack the same share a line."""
+    """What was requested but has no value; arms with the same gap share a line."""
     problem = results.record.diagram_problem
     lines: dict[str, list[str]] = {}
     for arm in results.arms:

@@ -1,4 +1,4 @@
-"""How the trainings of a study went (App. A and B): a table of numbers at their end, and curves."""
+"""How the trainings of a study went (App. A and B): a table of final numbers, and curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Trainings:
 
 
 def training_part(results: StudyResults, asked: TrainingSpec) -> tuple[list[Table], list[FigureSpec]]:
-    """The table, and figures of losses, gradient norms and block outputs. Nothing where no arm has a record."""
+    """The table, and figures of losses, gradient norms and block outputs. Empty if no arm has a record."""
     from nova_bench.experiments.study.training_figures import training_figures
 
     trainings = [

@@ -60,7 +60,7 @@ def training_figures(trainings: Sequence[Trainings], points: int, confidence: fl
 
 
 def in_bins(values: np.ndarray, points: int, middle: Callable = np.mean) -> Series:
-    """Values of steps 1, 2, ... in ``points`` stretches as equal as can be: their last steps and their means."""
+    """Split values of steps 1, 2, ... into ``points`` nearly equal ranges: their last steps and means."""
     edges = np.linspace(0, len(values), min(points, len(values)) + 1).round().astype(int)
     parts = [values[start:stop] for start, stop in pairwise(edges)]
     return edges[1:].tolist(), np.array([middle(part) for part in parts])
@@ -90,7 +90,7 @@ def _curves(
     for each in trainings:
         found = [one for record in each.records.values() if (one := series(record)) is not None]
         if found:
-            # Trainings of different lengths are compared as far as all of them go.
+            # Trainings of different lengths are compared up to the shortest.
             length = min(len(x) for x, _ in found)
             curves.append(
                 _curve(each.label, found[0][0][:length], np.array([y[:length] for _, y in found]), confidence)
@@ -105,7 +105,7 @@ def _curve(label: str, x: Sequence[float], values: np.ndarray, confidence: float
 
 
 def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand | None:
-    """The paper's Figure of App. B: how large outputs are, block after block, through both encoders."""
+    """The paper's figure of App. B: output magnitudes, block by block, through both encoders."""
 
     def series(record: TrainingRecord) -> Series | None:
         names = blocks_by_depth(record.blocks)

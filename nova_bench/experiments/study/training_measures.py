@@ -1,6 +1,6 @@
-"""What a training's record says, in single numbers and in series. Pure functions.
+"""Single numbers and series from a training's record. Pure functions.
 
-The end of a training is its last tenth, here as elsewhere in this module.
+In this module, the end of a training is its last tenth.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"(\w+)\.blocks\.(\d+)")
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a training. ``of`` gives None where the record lacks what it needs."""
+    """One number of a training. ``of`` returns None if the record lacks what it needs."""
 
     id: str
     title: str

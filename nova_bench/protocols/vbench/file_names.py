@@ -1,4 +1,4 @@
-"""VBench's file names: ``{prompt}-{index}.mp4``, all in one folder. Inside nova_bench nothing goes by such names."""
+"""VBench's file names: ``{prompt}-{index}.mp4``, all in one folder. nova_bench itself never relies on such names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from nova_bench.protocols.base import FileNames
 
 MOST_BYTES = 255
-"""Of a file name, on every common file system."""
+"""Length of the longest file name on every common file system."""
 
 
 def file_name(prompt: str, index: int, suffix: str) -> str:
@@ -19,7 +19,7 @@ def file_name(prompt: str, index: int, suffix: str) -> str:
         raise ValueError("a name that begins with a dot is a hidden file, which readers leave out")
     if (length := len(name.encode())) > MOST_BYTES:
         raise ValueError(f"the name would have {length} bytes, more than {MOST_BYTES}")
-    # Whatever reads the folder takes the last suffix off, then the number behind the last hyphen.
+    # Readers of the folder strip the last suffix, then the number after the last hyphen.
     if PurePosixPath(name).suffix != suffix:
         raise ValueError("the name would be read as another one")
     return name

@@ -1,4 +1,4 @@
-"""What VBench's prompts carry beside their text: the names and types that its semantic dimensions read."""
+"""What VBench's prompts carry besides their text: the names and types that its semantic dimensions read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nova_bench.config.metadata import Metadata, MetadataSchema
 
 
 class SpatialRelationship(MetadataSchema):
-    """Two objects and how the first one lies to the second."""
+    """Two objects and the position of the first relative to the second."""
 
     object_a: str
     """The first object, for example "bicycle"."""
@@ -20,7 +20,7 @@ class SpatialRelationship(MetadataSchema):
 
 
 class VBenchMetadata(MetadataSchema):
-    """Everything that a prompt of VBench may carry; which of it is there depends on the prompt's dimensions."""
+    """Everything that a VBench prompt may carry; its dimensions decide which fields it has."""
 
     object: str | None = None
     """object_class and color: the object's name, for example "bicycle"."""
@@ -31,7 +31,7 @@ class VBenchMetadata(MetadataSchema):
     spatial_relationship: SpatialRelationship | None = None
     """spatial_relationship: both objects, and where the first one is."""
     scene: str | None = None
-    """scene: the place in the words that a caption must have, for example "alley"."""
+    """scene: the place, in the words that a caption must contain, for example "alley"."""
     appearance_style: str | None = None
     """appearance_style: the style in the words of the prompt, for example "Van Gogh style"."""
     action: str | None = None
@@ -39,10 +39,10 @@ class VBenchMetadata(MetadataSchema):
 
 
 def official_metadata(record: Mapping[str, Any]) -> Metadata:
-    """The metadata of an entry of VBench_full_info.json. KeyError, TypeError or ValueError if it isn't like one.
+    """The metadata of an entry of VBench_full_info.json. KeyError, TypeError or ValueError if its form differs.
 
-    The file states it by dimension, as ``auxiliary_info``. It leaves the object of color and the action of human_action
-    to its own scripts, which cut them out of the prompt: the same is done here.
+    The file states metadata by dimension, as ``auxiliary_info``. VBench's own scripts cut the object of color and the
+    action of human_action out of the prompt; the same is done here.
     """
     stated: dict[str, Any] = {}
     for dimension, value in record.get("auxiliary_info", {}).items():

@@ -19,12 +19,12 @@ _SAMPLES_OF = {"temporal_flickering": 25}
 
 
 def read(asset: Callable[[str], Path]) -> list[PromptEntry]:
-    """The 946 entries of VBench_full_info.json in the official order; two texts stand there twice."""
+    """The 946 entries of VBench_full_info.json in the official order; two texts occur twice."""
     path = asset(_ASSET)
     try:
         return [_entry(record) for record in parse_json(read_text(path))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: is no VBench prompt list: {error}", "python -m nova_bench assets verify") from error
+        raise UserError(f"{path}: not a VBench prompt list: {error}", "python -m nova_bench assets verify") from error
 
 
 def _entry(record: dict) -> PromptEntry:

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class FidelitySettings(ScorerSettings):
-    """How a video meets its reference."""
+    """How a video is compared with its reference."""
 
     frames: Literal["same", "common"] = "same"
-    """``same``: both must be equally long; ``common``: as much is compared as both have."""
+    """``same``: both must be equally long; ``common``: the length that both have is compared."""
 
 
 class FrameMeans(Measurement):
     """Scores pairs of frames as they come. The score is their mean, with details ``per_frame``.
 
-    ``compare`` gives one number for each of the pairs that it is given, ``at_once`` of them but for the last ones;
-    ``reason`` says why there is no number for frames of that size, and empty that there is.
+    ``compare`` returns one number per pair and is given ``at_once`` pairs, at the end fewer;
+    ``reason`` says why frames of this size have no number; empty if they have one.
     """
 
     def __init__(

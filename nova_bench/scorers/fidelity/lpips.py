@@ -25,7 +25,7 @@ _ST_LPIPS_ASSETS = ("stlpips-alex",)
 class LPIPS(StreamingScorer):
     """LPIPS 0.1 with AlexNet, as the package `lpips` computes it; mean over frames. Details: ``per_frame``.
 
-    Runs in float32 without TF32, on batches of one video's frames, so that companions change nothing.
+    Runs in float32 without TF32, on batches of one video's frames, so that other videos change nothing.
     """
 
     needs_reference = True
@@ -48,7 +48,7 @@ class LPIPS(StreamingScorer):
 class ShiftTolerantLPIPS(StreamingScorer):
     """ST-LPIPS with AlexNet, as the package `stlpips_pytorch` computes it; mean over frames. Details: ``per_frame``.
 
-    Not LPIPS: another network with other weights, whose numbers can't be compared with LPIPS's.
+    Not LPIPS: a different network with different weights; its numbers can't be compared with LPIPS's.
     """
 
     needs_reference = True

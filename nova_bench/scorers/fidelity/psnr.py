@@ -21,7 +21,7 @@ class PSNRSettings(FidelitySettings):
     """Choices of PSNR."""
 
     cap: float = Field(default=100.0, gt=0, allow_inf_nan=False)
-    """dB a frame gets at most. Identical frames have infinite PSNR; 100 dB is what libaom and libvpx report."""
+    """Upper limit of a frame in dB. Identical frames have infinite PSNR; 100 dB is what libaom and libvpx report."""
 
 
 class PSNR(StreamingScorer):

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _SIGMA = 1.5
 _WINDOW = 11
-_BORDER = _WINDOW // 2  # pixels whose window leaves the picture don't count
+_BORDER = _WINDOW // 2  # pixels whose window extends beyond the picture don't count
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 # Wang et al. 2003: weight of each scale, finest first.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-# 161: the least whose coarsest scale, halved four times, still holds a window.
+# 161: the smallest side whose coarsest scale, halved four times, still holds a window.
 _SMALLEST_SIDE_OF_FIVE_SCALES = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 

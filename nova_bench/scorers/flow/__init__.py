@@ -1,1 +1,1 @@
-"""Motion measures on classical optical flow: no weights needed, and never under the name of a learned one."""
+"""Motion measures on classical optical flow: no weights needed, and never named like a learned one."""

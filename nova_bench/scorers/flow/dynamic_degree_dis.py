@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MULTIPLE = 8  # RAFT's input sides; the rule measures the padded flow
-_SMALLEST_SIDE = 16  # DIS finds no 8 x 8 patches in less
+_SMALLEST_SIDE = 16  # smaller frames have no 8 x 8 patches for DIS
 
 
 class DynamicDegreeDISSettings(ScorerSettings):
     """Choices that are not part of VBench's rule."""
 
     preset: Literal["ultrafast", "fast", "medium"] = "medium"
-    """OpenCV's DIS preset: density of patches and refinement, so accuracy against speed."""
+    """OpenCV's DIS preset: density of patches and refinement, a trade-off of accuracy and speed."""
 
     early_exit: bool = True
-    """Stop at the pair that decides. The value is the same; ``pair_scores`` then ends there."""
+    """Stop at the deciding pair. The value is the same; ``pair_scores`` then ends there."""
 
 
 class DynamicDegreeDIS(StreamingScorer):
@@ -64,7 +64,7 @@ class _Moving(Measurement):
         self._seen = 0
         self._last: np.ndarray | None = None
         self._scores: list[float] = []
-        # How many pairs must exceed the threshold is known at the end of a stream, so only whole clips end early.
+        # In a stream the required number of pairs is known only at the end, so only whole clips end early.
         self._verdict = self._new_verdict(video.fps, video.frame_count) if video.fps and video.frame_count else None
 
     def add(self, frames: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> None:
@@ -105,14 +105,14 @@ class _Moving(Measurement):
         """Mean of the largest flow magnitudes between two grey frames."""
         import numpy as np
 
-        flow = self._flow.calc(first, second, None)  # type: ignore[call-overload]  # None: there is no first guess
+        flow = self._flow.calc(first, second, None)  # type: ignore[call-overload]  # None: no initial flow
         magnitude = np.linalg.norm(flow, axis=-1).ravel()
         fastest = int(magnitude.size * FASTEST)
         return float(np.partition(magnitude, -fastest)[-fastest:].mean(dtype=np.float64))
 
 
 class _Verdict:
-    """Whether a video moves, pair by pair; ``certain`` as soon as no further pair can change it."""
+    """Whether a video moves, pair by pair; ``certain`` once no further pair can change the verdict."""
 
     def __init__(self, details: dict[str, Any]):
         self.details = details

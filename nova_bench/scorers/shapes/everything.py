@@ -1,4 +1,4 @@
-"""Whether everything is as the prompt says."""
+"""Whether the video shows everything that the prompt states."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Everything(ShapesScorer):
     """1 if the whole video has every property that its prompt states, else 0.
 
-    Number, shapes, colours, sizes, motions, speeds, relation and background, each as far as it is stated; in clips of
-    fewer than five frames motion and speed are left out. Details: ``checks``, property -> true, false, or null where it
+    Number, shapes, colours, sizes, motions, speeds, relation and background, each if it is stated; in clips of
+    fewer than five frames motion and speed are left out. Details: ``checks``, property -> true, false, or null if it
     was left out; ``background``; ``seen``.
     """
 

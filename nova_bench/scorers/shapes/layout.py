@@ -1,4 +1,4 @@
-"""Where two objects stand to each other."""
+"""The spatial relationship of two objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SpatialRelationship(ShapesScorer):
     """Mean over frames of the best score of any pair of the named shapes; a frame that lacks one of them scores 0.
 
     A pair scores 1 if the first is on the named side of the second, farther along that axis than across it, and their
-    boxes overlap less than 0.1; with more overlap 0.1 / overlap. Not measurable where the prompt names no relation.
+    boxes overlap less than 0.1; with more overlap 0.1 / overlap. Not measurable if the prompt names no relation.
     Details: ``scores`` per frame; ``seen``.
     """
 

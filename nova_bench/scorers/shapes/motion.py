@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class MotionKind(ShapesScorer):
     """Share of the objects with a stated motion that show it: the direction, at rest, bouncing, growing, shrinking.
 
-    Speed is not asked for (shapes/all does). A missing object counts as wrong; one with another shape or colour than
-    named is judged by its motion alone. Not measurable where the prompt states no motion or the clip has fewer than
+    Speed is not judged (shapes/all judges it). A missing object counts as wrong; one of the wrong shape or
+    colour is judged by its motion alone. Not measurable if the prompt states no motion or the clip has fewer than
     five frames. Details: ``wanted`` and ``shown``, one motion per object (null: none was seen); ``seen``.
     """
 

@@ -28,7 +28,7 @@ class ObjectClass(ShapesScorer):
 
 
 class MultipleObjects(ShapesScorer):
-    """Share of frames that show both named shapes. Not measurable where the prompt names one object or a group.
+    """Share of frames that show both named shapes. Not measurable if the prompt names one object or a group.
 
     Details: ``hits``, 1 or 0 per frame; ``seen``.
     """
@@ -37,7 +37,7 @@ class MultipleObjects(ShapesScorer):
         return "names one kind of object only" if len(said.things) == 1 else None
 
     def judge(self, said: Claims, seen: Seen) -> Score:
-        # Two objects of one shape must be there twice.
+        # Two objects of one shape must appear twice.
         wanted = sorted(thing.shape for thing in said.things)
         hits = [
             int(all([blob.shape for blob in frame].count(shape) >= wanted.count(shape) for shape in wanted))
@@ -49,8 +49,8 @@ class MultipleObjects(ShapesScorer):
 class Color(ShapesScorer):
     """Of the frames that show the named shape, the share in which it has the named colour.
 
-    For two named objects their mean; an object that no frame shows is left out, and where that leaves none the score
-    is not measurable (object_class counts what is missing). Details: ``colors``, for each named shape the colours per
+    For two named objects their mean; an object that no frame shows is left out, and if none is left the score is not
+    measurable (object_class counts missing objects). Details: ``colors``, for each named shape the colours per
     frame; ``seen``.
     """
 

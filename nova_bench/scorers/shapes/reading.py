@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from nova_bench.video import Clip
 
 JUDGE_VERSION = "1"
-"""Part of every shapes scorer's version; to be raised whenever the judge may answer otherwise."""
+"""Part of every shapes scorer's version; raise it whenever the judge may answer differently."""
 
-# A clip lives while its batch is scored; so every scorer of a suite gets the same reading of it.
+# A clip exists while its batch is scored, so all scorers of a suite share one reading of it.
 _READINGS: WeakKeyDictionary[Clip, dict[int | None, Seen]] = WeakKeyDictionary()
 
 
 class ShapesSettings(ScorerSettings):
-    """What part of a video is judged."""
+    """Which part of a video is judged."""
 
     frames: int | None = Field(default=17, ge=1)
-    """Frames from the start that are judged. Captions of the shapes world speak of the first 17; in later ones objects
+    """Frames from the start that are judged. Captions of the shapes world describe the first 17; in later ones objects
     may cover each other. null: all frames."""
 
 
@@ -54,11 +54,11 @@ class ShapesScorer:
         return self.judge(said, _reading(sample.clip, self.settings.frames))
 
     def unstated(self, said: Claims) -> str | None:
-        """What the prompt lacks for this scorer; None where it lacks nothing."""
+        """What the prompt lacks for this scorer; None if it lacks nothing."""
         return None
 
     def judge(self, said: Claims, seen: Seen) -> Score:
-        """The score of a video in which the judge has seen that."""
+        """The score of a video in which the judge saw ``seen``."""
         raise NotImplementedError
 
 
@@ -78,7 +78,7 @@ def summary(seen: Seen) -> list[dict[str, object]]:
 
 
 def describe(name: str, text: str, source: str, factory: str, binary: bool = False) -> ScorerInfo:
-    """The description of a shapes scorer: they differ in nothing else."""
+    """The description of a shapes scorer; all other fields are the same for each."""
     return ScorerInfo(
         name=f"shapes/{name}",
         summary=text,

@@ -1,4 +1,4 @@
-"""VBench's background consistency: does the scene keep its looks?"""
+"""VBench's background consistency: does the scene keep its appearance?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BackgroundConsistencySettings(NetworkSettings):
 class BackgroundConsistency:
     """:func:`~nova_bench.scorers.vbench.consistency.consistency` of CLIP ViT-B/32 image features of all frames.
 
-    Where CLIP runs in float16 (``official`` on CUDA), so do normalization and cosines, as in VBench's
+    If CLIP runs in float16 (``official`` on CUDA), so do normalization and cosines, as in VBench's
     background_consistency.py.
     """
 

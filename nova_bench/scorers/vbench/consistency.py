@@ -1,4 +1,4 @@
-"""How alike a video's frames are to the first and to the one before: the formula of two dimensions."""
+"""How similar a video's frames are to the first and the previous one: the formula of two dimensions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def consistency(features: torch.Tensor) -> Score:
     """Mean over frames i >= 1 of [max(0, cos(f_i, f_(i-1))) + max(0, cos(f_i, f_0))] / 2; features [T, C].
 
     The weight is the number of those frames: VBench sums over all frames of all videos. Arithmetic is in the type of
-    ``features``, as officially. Details: both lists of cosines, before negative ones are set to 0.
+    ``features``, as in the official code. Details: both lists of cosines, before negative ones are set to 0.
     """
     from torch.nn import functional as F
 

@@ -1,4 +1,4 @@
-"""VBench's dynamic degree: which share of videos moves at all?"""
+"""VBench's dynamic degree: what share of videos moves at all?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DynamicDegree:
     6 * min(H, W) / 256.
 
     Details: ``pair_scores`` (up to the pair that decides), ``threshold``, ``count_needed``, ``interval``,
-    ``sampled_frames``; ``warning`` where the official verdict rests on no measurement.
+    ``sampled_frames``; ``warning`` if the official verdict rests on no measurement.
     """
 
     def __init__(self, settings: DynamicDegreeSettings, context: ScorerContext):
@@ -51,7 +51,7 @@ class DynamicDegree:
         if problem is not None:
             if self._settings.protocol == "corrected" or official_fails(height, width):
                 return Score(None, reason=problem, details=details)
-            # Officially: no score exceeds the threshold, whether there is none or all are NaN.
+            # In the official code no score exceeds the threshold, whether there are none or all are NaN.
             moves = count >= 2 and needed == 0
             return Score(float(moves), details={**details, "warning": problem})
         moves = self._moves(PairMotion(self._network, frames, self._device, FASTEST), details)
@@ -60,8 +60,8 @@ class DynamicDegree:
     def _moves(self, motion: PairMotion, details: dict) -> bool:
         """Whether enough pairs score above the threshold; fills ``details["pair_scores"]``.
 
-        Pairs are scored in official order, each time as many as must be seen before the verdict can be certain: so
-        batches are large, and no pair is scored in vain.
+        Pairs are scored in official order, each time as many as are needed before the verdict can be certain: batches
+        are large, and no pair is scored in vain.
         """
         pairs = list(pairwise(range(details["sampled_frames"])))
         scores, needed = details["pair_scores"], details["count_needed"]

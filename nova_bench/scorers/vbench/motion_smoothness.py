@@ -28,7 +28,7 @@ class MotionSmoothness:
     """(255 - mean over odd frames of mean |AMT-S interpolation of its neighbours - frame|) / 255.
 
     Interpolations are truncated to uint8 and compared in whole levels, at full resolution on every device: the
-    official motion_smoothness.py means to shrink large videos on CUDA, but the test for it never holds. A last frame
+    official motion_smoothness.py intends to shrink large videos on CUDA, but its condition never holds. A last frame
     without a right neighbour is left out. Details: ``frame_diffs``, in levels of 0-255.
     """
 
@@ -52,7 +52,7 @@ class MotionSmoothness:
             return Score(None, reason=f"{count} frames: a frame between two others needs at least three")
         if min(length + -length % MULTIPLE for length in (height, width)) < SMALLEST_SIDE:
             smallest = SMALLEST_SIDE - MULTIPLE + 1
-            # Officially NaN becomes uint8, which C leaves undefined: there is no number to agree with.
+            # The official code casts NaN to uint8, which C leaves undefined: there is no number to agree with.
             return Score(None, reason=f"{width}x{height}: AMT-S gives nothing where a side is below {smallest} pixels")
         middles = range(1, count - 1, 2)
         size = batch_size(self._device, bytes_per_pair(self._device, height, width))

@@ -1,4 +1,4 @@
-"""How far the fastest pixels move between two frames, by RAFT: what dynamic degree and the static filter count."""
+"""Motion of the fastest pixels between two frames, by RAFT; the basis of dynamic degree and the static filter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load_raft(context: ScorerContext) -> RAFT:
 
 
 def unmeasurable(height: int, width: int) -> str | None:
-    """Why RAFT gives no number for frames of that size; None where it does."""
+    """Why RAFT gives no number for frames of that size; None if it does."""
     if min(_padded(height), _padded(width)) >= _NAN_SIDE:
         return None
     return f"{width}x{height}: RAFT measures no motion where a side is below {_NAN_SIDE - _MULTIPLE + 1} pixels"
@@ -51,8 +51,8 @@ def _padded(length: int) -> int:
 class PairMotion:
     """Scores of pairs of one clip's frames: the mean of the largest ``share`` of flow magnitudes, in pixels.
 
-    Measured on the padded flow, as officially. Pairs go through RAFT in batches as memory allows, and a frame that
-    takes part in two consecutive pairs is encoded once.
+    Measured on the padded flow, as in the official code. Pairs go through RAFT in batches as memory allows, and a frame
+    in two consecutive pairs is encoded once.
     """
 
     def __init__(self, network: RAFT, frames: torch.Tensor, device: str, share: float):

@@ -12,16 +12,16 @@ class NetworkSettings(ScorerSettings):
     """Settings of a dimension that runs a network."""
 
     precision: Precision = "official"
-    """Arithmetic on CUDA: ``official`` as the official code runs (CLIP in float16, convolutions in TF32); ``float32``
+    """Arithmetic on CUDA: ``official`` as in the official code (CLIP in float16, convolutions in TF32); ``float32``
     without either, so that numbers agree between kinds of GPU. On the CPU both are float32."""
 
 
 class FlowSettings(NetworkSettings):
-    """Settings of a dimension that rests on RAFT."""
+    """Settings of a dimension that uses RAFT."""
 
     protocol: Literal["official", "corrected"] = "official"
-    """What to say of videos that RAFT can't measure (a side below 121 pixels, or too few frames): ``official`` repeats
-    the official verdict, which follows from comparing with NaN; ``corrected`` calls them not measurable."""
+    """The verdict on videos that RAFT can't measure (a side below 121 pixels, or too few frames): ``official`` repeats
+    the official verdict, which follows from comparing with NaN; ``corrected`` reports them as not measurable."""
 
     early_exit: bool = True
-    """Stop once the verdict is certain. It is the same; the list of pair scores then ends there."""
+    """Stop once the verdict is certain. It doesn't change; the list of pair scores then ends there."""

@@ -14,7 +14,7 @@ from nova_bench.scorers.vbench.settings import FlowSettings
 if TYPE_CHECKING:
     from nova_bench.video import Clip
 
-_THRESHOLD = 3.0  # pixels between frames, for a shorter side of ...
+_THRESHOLD = 3.0  # pixels between frames, for a shorter side of this length:
 _THRESHOLD_SIDE = 256.0
 _FASTEST = 0.02  # the share of pixels whose motion counts
 
@@ -31,7 +31,7 @@ class StaticFilter:
     of consecutive frames do, or the flow between first and last frame, either way, exceeds 2 c times the threshold.
 
     Details: ``pair_scores`` of consecutive frames and ``end_scores`` (first to last, last to first), as far as they
-    were needed; ``threshold``, ``count_allowed``; ``warning`` where the official verdict rests on no measurement.
+    were needed; ``threshold``, ``count_allowed``; ``warning`` if the official verdict rests on no measurement.
     """
 
     def __init__(self, settings: StaticFilterSettings, context: ScorerContext):
@@ -55,7 +55,7 @@ class StaticFilter:
         if problem := unmeasurable(height, width):
             if self._settings.protocol == "corrected" or official_fails(height, width):
                 return Score(None, reason=problem, details=details)
-            return Score(1.0, details={**details, "warning": problem})  # officially NaN exceeds nothing
+            return Score(1.0, details={**details, "warning": problem})  # in the official code NaN exceeds nothing
         static = self._is_static(PairMotion(self._network, clip.frames, self._device, _FASTEST), count, details)
         return Score(float(static), details=details)
 

@@ -1,4 +1,4 @@
-"""VBench's subject consistency: does the subject keep its looks?"""
+"""VBench's subject consistency: does the subject keep its appearance?"""
 
 from __future__ import annotations
 

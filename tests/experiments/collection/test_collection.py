@@ -67,9 +67,9 @@ def test_the_page_is_rebuilt_from_the_store(cli, collection: Path, tmp_path: Pat
         (name,) = rows.execute("SELECT name FROM runs WHERE name LIKE 'smoke-%' ORDER BY rowid").fetchone()
         rows.execute("DELETE FROM runs WHERE name = ?", [name])
     lost = cli("report", page.parent.parent.name)
-    assert "incomplete: A. All <of> it: not computed: its run is not in the store any more" in lost.stderr
+    assert "incomplete: A. All <of> it: not computed: its run is no longer in the store" in lost.stderr
     assert f"kept in {page.parent.parent.name}/report, since it shows more (14 values" in lost.stderr
-    assert "now there are 2 values" in lost.stderr
+    assert "the new one: 2 values" in lost.stderr
     assert page.read_text() == before
 
 

@@ -99,7 +99,7 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     poorer = cli("report")
     assert poorer.returncode == 3, poorer.stderr
     assert "kept in " + folder_of(tmp_path).name + "/report, since it shows more (6 values" in poorer.stderr
-    assert "now there are 4 values" in poorer.stderr
+    assert "the new one: 4 values" in poorer.stderr
     assert {path: path.read_bytes() for path in (report / "tables").iterdir()} == pages
 
 
@@ -148,7 +148,7 @@ def test_with_too_little_time_nothing_begins_and_the_same_command_goes_on_later(
     first = cli("run", suite, "--set", "execution.minutes=0.02")
     assert first.returncode == 3, first.stderr
     assert "mode compiled: not begun: " in first.stderr  # compiling alone takes longer than a second
-    assert "fast: not measured yet: run the suite again, it continues" in first.stderr
+    assert "fast: not measured yet: run the suite again to continue" in first.stderr
     again = cli("run", suite, "--limit", 2)
     assert again.returncode == 0, again.stderr
     never = cli("run", suite, "--set", "setting.num_inference_steps=3", "--set", "execution.minutes=0.0001")
@@ -200,7 +200,7 @@ def test_a_mistake_is_one_line_with_a_remedy(write_latency, tmp_path, monkeypatc
 def test_dims_of_a_suite_without_scorers_are_refused(cli, write_latency, write_suite):
     unused = cli("plan", write_latency(), "--dims", "temporal")
     assert unused.returncode == 2
-    assert "measures times and has no scorers\n  try: leave --dims out" in unused.stderr
+    assert "measures times and has no scorers\n  try: leave out --dims" in unused.stderr
     empty = cli("plan", write_suite(), "--dims", " , ")
     assert empty.returncode == 2
     assert "error: --dims ' , ' names no scorer" in empty.stderr

@@ -112,7 +112,7 @@ def test_running_again_computes_nothing_and_report_rebuilds_the_same(cli, write_
         rows.execute("DELETE FROM rows WHERE scorer = 'roughness'")
     poorer = cli("report")
     assert "since it shows more (36 values" in poorer.stderr
-    assert "now there are 18 values" in poorer.stderr
+    assert "the new one: 18 values" in poorer.stderr
     assert before == {path: path.read_bytes() for path in before}
 
 

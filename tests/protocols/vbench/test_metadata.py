@@ -92,5 +92,5 @@ def test_a_scorer_of_one_dimension_finds_it(
 def test_a_list_that_is_not_vbenchs_is_refused(tmp_path: Path, stated: object) -> None:
     path = tmp_path / "list.json"
     path.write_text(json.dumps([{"prompt_en": "x", "dimension": ["color"], "auxiliary_info": stated}]))
-    with pytest.raises(UserError, match="is no VBench prompt list"):
+    with pytest.raises(UserError, match="not a VBench prompt list"):
         prompts.read(lambda name: path)

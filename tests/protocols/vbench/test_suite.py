@@ -94,7 +94,7 @@ def test_files_with_other_names_are_left_out_and_named(cli: Callable, official_f
     result = cli("run", "vbench", "--limit", 2, "--dims", "dynamic_degree", "--model", folder)
     assert result.returncode == 3  # no weights here
     assert (
-        f"warning: {folder}: 4 of 8 files left out, as they are no samples that the suite asks for: "
+        f"warning: {folder}: 4 of 8 files left out: they are not samples that the suite asks for: "
         "'0001.mp4', '0002.mp4', '0003.mp4', ...\n"
     ) in result.stderr
 
