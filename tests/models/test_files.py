@@ -415,7 +415,7 @@ def test_a_changed_file_is_scored_again_and_a_renamed_one_is_not(cli: Callable, 
     (folder / "1.mp4").rename(folder / "2.mp4")
     (folder / "list.csv").write_text("path,prompt\n2.mp4,a cat\n")
     renamed = cli("run", "any.yaml")
-    assert (renamed.returncode, "1 scores exist already" in renamed.stderr) == (0, True), renamed.stderr
+    assert (renamed.returncode, "1 scores were there already" in renamed.stderr) == (0, True), renamed.stderr
     shutil.copy(OTHER_CLIP, folder / "2.mp4")
     changed = cli("run", "any.yaml")
     assert (changed.returncode, "there already" in changed.stderr) == (0, False), changed.stderr

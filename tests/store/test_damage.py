@@ -161,7 +161,7 @@ def test_without_a_backup_the_journal_knows_every_video(store, tell, contents):
     _refused(tell, store)
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0
-    assert "no sound backup" in said
+    assert "no intact backup" in said
     assert f"further videos found: {UNITS}" in said
     code, said = tell("run", "suite.yaml", "--store", "store")
     assert code == 0, said
@@ -259,7 +259,7 @@ def test_a_damaged_backup_is_moved_aside_too(store, tell, contents, damage):
         damage(store / name)
     code, said = tell("store", "restore", "--store", "store")
     assert code == 0, said
-    assert "no sound backup" in said
+    assert "no intact backup" in said
     assert f"further videos found: {UNITS}" in said
     assert len(list(store.glob("store.backup.damaged-*.sqlite"))) == 1
     code, said = tell("run", "suite.yaml", "--store", "store")
