@@ -163,7 +163,7 @@ def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:
     names = [scorer.info.name for scorer in scorers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"suite {suite.name}: scorer {twice[0]!r} is there twice", "keep one use of it")
+        raise UserError(f"suite {suite.name}: scorer {twice[0]!r} appears twice", "keep one use of it")
 
 
 def _check_keepers(scorers: Sequence[PlannedScorer], suite: Suite) -> None:

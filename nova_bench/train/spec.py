@@ -173,5 +173,5 @@ class SweepSpec(SpecModel):
     @classmethod
     def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         if twice := next((entry for entry in entries if entries.count(entry) > 1), None):
-            raise ValueError(f"{twice!r} is there twice")
+            raise ValueError(f"{twice!r} appears twice")
         return entries

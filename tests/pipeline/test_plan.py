@@ -225,7 +225,7 @@ def test_a_scorer_with_tags_sees_only_its_prompts(planned: Callable[..., Plan]) 
         ({"prompts": {"file": "empty.txt"}}, "no prompts"),
         ({"prompts": {"entries": [*"abc"], "samples_per_prompt": 10**6}}, "3000000 samples, more than 1000000"),
         ({"prompts": {"entries": ["a"], "samples_per_prompt": 10**12}}, "expected at most 1000000"),
-        ({"scorers": ["brightness", "brightness"]}, "scorer 'brightness' is there twice"),
+        ({"scorers": ["brightness", "brightness"]}, "scorer 'brightness' appears twice"),
     ],
 )
 def test_a_suite_without_a_plan_says_why(

@@ -59,7 +59,7 @@ def test_ablations_are_nine_arrangements_and_three_seeds() -> None:
     [
         ({"trainings": ["ones.yaml"]}, r"sweep\.yaml:2: no file .*; did you mean 'one.yaml'"),
         ({"seeds": []}, r"sweep\.yaml:\d: seeds"),
-        ({"seeds": [1, 1]}, r"sweep\.yaml:\d: seeds.*1 is there twice"),
+        ({"seeds": [1, 1]}, r"sweep\.yaml:\d: seeds.*1 appears twice"),
         ({"seed": 1}, r"sweep\.yaml:7: unknown key 'seed'; did you mean 'seeds'"),
     ],
 )

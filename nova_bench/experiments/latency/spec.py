@@ -190,7 +190,7 @@ class LatencySuite(SuiteModel):
     def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [entry.id if isinstance(entry, CurveSpec) else entry.label for entry in entries]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"{twice!r} is there twice")
+            raise ValueError(f"{twice!r} appears twice")
         return entries
 
     @model_validator(mode="after")

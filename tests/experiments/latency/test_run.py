@@ -173,7 +173,7 @@ def test_a_checkpoint_at_another_size(cli, write_latency, tmp_path):
         (("--set", "rows.0.setting={kv_cash: false}"), "no setting 'kv_cash'; did you mean 'kv_cache'?"),
         (("--set", "setting.size=big"), "setting.size"),
         (("--set", "curves=[{id: a, vary: size, values: [1x1, x]}]"), "'a': size"),
-        (("--set", "rows=[{label: a}, {label: a}]"), "'a' is there twice"),
+        (("--set", "rows=[{label: a}, {label: a}]"), "'a' appears twice"),
         (("--set", "model.checkpoint=nova-9b"), "random_weights: `checkpoint` is one of"),
         (("--model", "nova-0.6b@random"), "did you mean 'nova-0.6b-t2v'?"),
         (("--model", "nova-0.6b-t2v"), "isn't on this machine"),
