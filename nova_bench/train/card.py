@@ -34,8 +34,7 @@ def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progres
     """Put ``README.md``, ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a checkpoint.
 
     The samples are of the first captions of the world's test split; ``samples`` of them are measured. ``stages.json``
-    lists the stages of the checkpoint that the training began with, then its own; ``losses_before.png`` shows the losses
-    of the former.
+    lists the stages of the checkpoint that the training began with (losses in ``losses_before.png``), then its own.
     """
     pipeline = NOVAPipeline.from_pretrained(checkpoint)
     draw_losses(checkpoint.parent, checkpoint / LOSSES)
@@ -170,7 +169,7 @@ def _logs(run: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def draw_losses(run: Path, path: Path) -> None:
-    """Plot the losses of every stage of a run against its steps, on logarithmic scales, smoothed over 1 % of the steps."""
+    """Plot the losses of every stage against its steps, on logarithmic scales, smoothed over 1 % of the steps."""
     from matplotlib.figure import Figure
 
     logs = _logs(run)
