@@ -108,9 +108,9 @@ class TemporalContext:
 class VideoContext:
     """Hands out each frame's temporal features, under one of the extrapolation rules.
 
-    ``window``: once the trained number of frames is reached, each new frame gets a fresh context of text, begin-of-video
-    token and the last ``window`` frames, at their positions in training. Each frame sees at most ``window`` frames
-    before it. Other rules keep one context for the whole video.
+    ``window``: once the trained number of frames is reached, each new frame gets a fresh context of text,
+    begin-of-video token and the last ``window`` frames, at their positions in training. Each frame sees at most
+    ``window`` frames before it. Other rules keep one context for the whole video.
     """
 
     def __init__(
