@@ -1,11 +1,10 @@
-"""Damages media files at random and reads them: every one must end with frames or with the reader's own error.
+"""Damage media files at random and read them: each must give frames or the reader's own error.
 
     python benchmarks/damaged_media.py [--files 20000] [--seed 0] [--processes 2] [--keep FOLDER]
 
-Sound files of every format are made, then copies get flipped bits, cuts, swapped or repeated pieces and changed
-lengths. Helper processes read them with 2 GiB of address space beyond what they start with. Prints how the files ended;
-exit code 1 if one ended otherwise: with another exception, with the process, or with no end. Those are kept with
-`--keep`.
+Creates intact files of every format, then copies with flipped bits, cuts, swapped or repeated pieces and changed
+lengths. Helper processes read them with 2 GiB of address space beyond their initial size. Prints the outcomes. Exit
+code 1 if a file ended otherwise: with another exception, a crash or a hang. `--keep` keeps those files.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 SECONDS = 30.0
-"""A file that takes longer hangs."""
+"""Seconds after which a file counts as a hang."""
 GIBIBYTES = 2
 VIDEOS = {
     "a.mp4": ("libx264", {}),
@@ -48,7 +47,7 @@ PICTURES = ("s.gif", "s.png", "s.webp", "s.avif", "s.tif", "s.jpg", "s.bmp")
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """One small file of each kind."""
+    """Create one small file of each kind."""
     import av
     from PIL import Image
 
@@ -71,7 +70,7 @@ def sound_files(folder: Path) -> list[Path]:
 
 
 def damaged(data: bytes, random: random.Random) -> bytes:
-    """A copy with one to four injuries."""
+    """Return a copy with one to four kinds of damage."""
     content = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 4))):
         random.choice(INJURIES)(content, random)
@@ -89,7 +88,7 @@ def _cut(content: bytearray, random: random.Random) -> None:
 
 
 def _swap(content: bytearray, random: random.Random) -> None:
-    """Two pieces change places: boxes, chunks or clusters, if pieces begin at tags, anything else otherwise."""
+    """Swap two pieces: boxes, chunks or clusters if pieces begin at tags, arbitrary bytes otherwise."""
     starts = _tags(content) if random.random() < 0.7 else []
     if len(starts) < 3:
         starts = [random.randrange(len(content) + 1) for _ in range(3)]
@@ -104,7 +103,7 @@ def _repeat(content: bytearray, random: random.Random) -> None:
 
 
 def _number(content: bytearray, random: random.Random) -> None:
-    """A length, count or offset becomes an extreme one."""
+    """Replace a length, count or offset with an extreme value."""
     at = _position(content, random)
     value = random.choice((0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000))
     length = random.choice((1, 2, 4, 8))
@@ -121,13 +120,13 @@ INJURIES = (_flip, _flip, _cut, _swap, _repeat, _number, _number, _blank)
 
 
 def _position(content: bytearray, random: random.Random) -> int:
-    """Half of the injuries hit the first 400 bytes, where headers are."""
+    """Choose a position; half of them are in the first 400 bytes, where headers are."""
     most = len(content) if random.random() < 0.5 else min(len(content), 400)
     return random.randrange(most) if most else 0
 
 
 def _tags(content: bytearray) -> list[int]:
-    """Where boxes of MP4 and AVIF, chunks of PNG, RIFF and AVI, and clusters of Matroska begin."""
+    """Find the beginnings of MP4 and AVIF boxes, PNG, RIFF and AVI chunks, and Matroska clusters."""
     tags = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mdat", b"moof", b"stsz", b"stco", b"stts", b"meta", b"iloc")
     chunks = (b"IHDR", b"IDAT", b"fcTL", b"fdAT", b"IEND", b"ANMF", b"VP8 ", b"LIST", b"idx1", b"00dc")
     found = []
@@ -144,7 +143,7 @@ def _tags(content: bytearray) -> list[int]:
 
 
 def read_all(inbox, outbox) -> None:
-    """In a helper process: read each path that comes, and say how it ended."""
+    """In a helper process: read each incoming path and report the outcome."""
     from nova_bench.core.errors import MediaError
     from nova_bench.video import probe, read_clip
 
@@ -180,12 +179,12 @@ class Reader:
         outbox.close()
 
     def give(self, path: str) -> None:
-        """Read that file."""
+        """Start reading a file."""
         self.path, self._since = path, time.monotonic()
         self._send.send(path)
 
     def ending(self) -> str | None:
-        """How the file ended; None as long as it is being read."""
+        """The outcome for the file; None while it is being read."""
         if self._receive.poll(0.01):
             try:
                 return self._receive.recv()
@@ -207,7 +206,7 @@ class Reader:
 
 
 def endings(paths: Iterator[Path], processes: int) -> Iterator[tuple[str, str]]:
-    """(path, how reading it ended) for each file, whatever it does to the process that reads it."""
+    """Yield (path, outcome) for each file, even if it kills or hangs the process that reads it."""
     readers = [Reader() for _ in range(processes)]
     try:
         idle, busy = list(readers), []
@@ -228,7 +227,7 @@ def endings(paths: Iterator[Path], processes: int) -> Iterator[tuple[str, str]]:
 
 
 def run(files: int, seed: int, processes: int, keep: Path | None = None) -> Counter[str]:
-    """How many of so many damaged files ended in which way."""
+    """Count the outcomes of ``files`` damaged files."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         whole = sound_files(Path(folder))

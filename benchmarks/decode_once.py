@@ -1,13 +1,13 @@
-"""What sharing one decode between scorers saves: count of decodes and CPU seconds, against one decode per scorer.
+"""Measure what sharing one decode between scorers saves: decodes and CPU seconds, against one decode per scorer.
 
     python benchmarks/decode_once.py [VIDEO] [--reference VIDEO] [--scorer NAME ...] [--repeats N] [--pairs N]
 
-Then what it costs that a run decodes in a process of its own, within limits and into shared memory that is used again:
-turn by turn with decoding in this process, the median of the ratios. One file follows the other, nothing is scored.
+Also measures the cost of decoding in a separate process, within limits and into reused shared memory: it alternates
+with decoding in this process and reports the median of the ratios. Files are decoded one by one and not scored.
 
-Without VIDEO a moving texture of 33 frames, 480x768, is encoded as NOVA's sampler exports videos, and the frames before
-encoding are its reference. Scorers that need weights or an absent reference are left out. CPU seconds are of all
-threads, so that other load on the machine matters little.
+Without VIDEO, the video is a moving texture of 33 frames, 480x768, encoded as NOVA's sampler exports videos; its
+reference is the frames before encoding. Scorers that need weights or an absent reference are skipped. CPU seconds count
+all threads, so other load on the machine matters little.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nova_bench.video.decoder import Decoder
 
 
 class CountingReader:
-    """Decodes files, and remembers how many and for how long."""
+    """Decodes files and counts decodes and their time."""
 
     def __init__(self) -> None:
         self.decodes = 0
@@ -48,7 +48,7 @@ WEIGHT_FREE = [name for name, info in SCORERS.own().items() if not info.assets a
 
 
 def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
-    """One decode of each file, every scorer on it."""
+    """Decode each file once for all scorers."""
     needed = any(SCORERS.get(name).needs_reference for name in scorers)
     sample = reader.sample(video, reference if needed else None)
     for scorer in scorers.values():
@@ -56,13 +56,13 @@ def shared(scorers: dict[str, Scorer], reader: CountingReader, video: Path, refe
 
 
 def separate(scorers: dict[str, Scorer], reader: CountingReader, video: Path, reference: Path | None) -> None:
-    """Every scorer decodes what it needs, as separate programs do."""
+    """Let every scorer decode what it needs, as separate programs do."""
     for name, scorer in scorers.items():
         scorer.score([reader.sample(video, reference if SCORERS.get(name).needs_reference else None)])
 
 
 def measure(way: Callable[..., None], repeats: int, *arguments: object) -> tuple[int, float, float]:
-    """Decodes of one run, and medians of the CPU seconds decoding and in all."""
+    """Return decodes per run, and median CPU seconds for decoding and in total."""
     scorers, *files = arguments
     decoding, total, decodes = [], [], 0
     for _ in range(repeats):
@@ -75,7 +75,7 @@ def measure(way: Callable[..., None], repeats: int, *arguments: object) -> tuple
 
 
 def example(folder: Path) -> tuple[Path, Path]:
-    """A video as NOVA's sampler exports it, and the same frames before encoding."""
+    """Write a video as NOVA's sampler exports it, and the same frames before encoding."""
     import cv2
     import numpy as np
 
@@ -88,12 +88,12 @@ def example(folder: Path) -> tuple[Path, Path]:
 
 
 def in_this_process(videos: list[Path]) -> int:
-    """Decode one video after the other; frames in all."""
+    """Decode the videos one by one; return the number of frames."""
     return sum(read_clip(video).frame_count for video in videos)
 
 
 def in_its_own(decoder: Decoder, videos: list[Path]) -> int:
-    """The same as a run does it, two files ahead."""
+    """Decode as a run does, two files ahead."""
     for video in videos[:2]:
         decoder.put(video)
     frames = 0
@@ -107,7 +107,7 @@ def in_its_own(decoder: Decoder, videos: list[Path]) -> int:
 
 
 def ratios(video: Path, pairs: int) -> tuple[list[float], list[float]]:
-    """Decoder process / this process, for each pair of turns: wall time, processor time of all threads."""
+    """Decoder process / this process for each pair: wall time, and processor time of all threads."""
     decoder, videos = Decoder(), [video] * 8
 
     def timed(way: Callable[[], int]) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def ratios(video: Path, pairs: int) -> tuple[list[float], list[float]]:
 
     ways = (lambda: in_this_process(videos), lambda: in_its_own(decoder, videos))
     for way in ways:
-        way()  # imports, and memory that is new
+        way()  # imports and first use of memory
     wall, processor = [], []
     for turn in range(pairs):
         order = (0, 1) if turn % 2 else (1, 0)
@@ -139,9 +139,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--reference", type=Path)
-    parser.add_argument("--scorer", action="append", metavar="NAME", help="default: every one without weights")
+    parser.add_argument("--scorer", action="append", metavar="NAME", help="default: all without weights")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--pairs", type=int, default=15, help="turns of the comparison with a decoder process")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs in the comparison with a decoder process")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         video, reference = (options.video, options.reference) if options.video else example(Path(folder))

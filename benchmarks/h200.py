@@ -1,12 +1,12 @@
-"""Table 1 and Table 2's column of times at full size, and the ratio against the original, on one GPU in ten minutes.
+"""Measure Table 1 and Table 2's times at full size, and the ratio to the original, on one GPU in ten minutes.
 
     python benchmarks/h200.py --original PATH_TO_CHECKOUT          # writes results/h200
     python benchmarks/h200.py --original PATH_TO_CHECKOUT --rehearse     # the same on a CPU, with a miniature
 
-First both implementations make the same short videos in turns: the published 0.6B video model with random weights, the
-paper's batch, size and steps per frame, but few frames and autoregressive steps. Then suites/latency_paper.yaml runs in
-the time that is left: its rows in their order, each only if a short call says that it fits; rows that don't are left
-out, and the same command continues with them. Rows, tables, figures and manifest go to ``--out``.
+First the two implementations alternate in generating the same short videos: the published 0.6B video model with random
+weights, the paper's batch, size and steps per frame, but few frames and autoregressive steps. Then
+suites/latency_paper.yaml runs in the remaining time: its rows in order, each only if a short call shows that it fits.
+Other rows are skipped; repeat the command to measure them. Rows, tables, figures and manifest go to ``--out``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ PROMPTS = ["a beach with no people", "beautiful fireworks in the sky with red, w
 FULL = {"model": "nova-0.6b-t2v", "batch": 24, "latents": 2, "steps": 32, "diffusion": 25, "dtype": "float16"}
 MINIATURE = {"model": "miniature", "batch": 2, "latents": 2, "steps": 4, "diffusion": 4, "dtype": "float32"}
 RESERVE = 40.0
-"""Seconds of the limit kept for the report and for copying."""
+"""Seconds of the limit reserved for the report and for copying."""
 
 
 def compare(checkout: Path, size: dict, device: str, pairs: int) -> dict:
-    """Seconds of both implementations for the same videos, turn by turn, and original / this of each pair."""
+    """Time both implementations alternately on the same videos; seconds, and original / this of each pair."""
     import torch
 
     from benchmarks.nova_generate import VAE
@@ -43,7 +43,7 @@ def compare(checkout: Path, size: dict, device: str, pairs: int) -> dict:
 
     dtype = getattr(torch, size["dtype"])
     own = random_pipeline(size["model"], dtype, device)
-    if size is MINIATURE:  # the original's normalization wants 32 channels at least
+    if size is MINIATURE:  # the original's normalization needs at least 32 channels
         own = NOVAPipeline.from_config(own.transformer.config, dtype, device, vae=VAE)
     with tempfile.TemporaryDirectory() as folder:
         own.save_pretrained(folder)
@@ -91,7 +91,7 @@ def _wait(device: str) -> None:
 
 
 def measure(store: Path, device: str, minutes: float, rehearse: bool) -> int:
-    """Run the suite in ``minutes``; the exit code: 0 where all rows are there, 3 where some aren't yet."""
+    """Run the suite in ``minutes``; returns exit code 0 if all rows are measured, else 3."""
     from nova_bench.core.progress import Progress
     from nova_bench.experiments.base import Request
     from nova_bench.experiments.registry import run_request
@@ -106,7 +106,7 @@ def measure(store: Path, device: str, minutes: float, rehearse: bool) -> int:
 
 
 def _rehearsal() -> list[str]:
-    """The suite's own rows in what a CPU can do: float32 for float16, compiled without CUDA graphs, a miniature."""
+    """Adapt the suite's rows to a CPU: float32 for float16, compiled without CUDA graphs, a miniature."""
     import yaml
 
     rows = yaml.safe_load((ROOT / "suites" / "latency_paper.yaml").read_text(encoding="utf-8"))["rows"]
@@ -132,7 +132,7 @@ def _rehearsal() -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--original", type=Path, help="a checkout of the original implementation")
-    parser.add_argument("--minutes", type=float, default=9.5, help="when all of it has to be over")
+    parser.add_argument("--minutes", type=float, default=9.5, help="time limit for everything")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of calls in the comparison with the original")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, with a miniature")
     parser.add_argument("--out", type=Path, help="folder for the results (results/h200)")
@@ -145,7 +145,7 @@ def main() -> int:
     out = options.out or (ROOT / "runs" / f"{name}-results" if options.rehearse else ROOT / "results" / name)
     store = options.store or ROOT / "runs" / name
     if not options.rehearse and not torch.cuda.is_available():
-        parser.error("no CUDA device here: --rehearse goes through the same code on the CPU")
+        parser.error("no CUDA device here: --rehearse runs the same code on the CPU")
     device = "cpu" if options.rehearse else "cuda"
     ratio = None
     if options.original is None:

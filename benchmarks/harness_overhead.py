@@ -1,9 +1,9 @@
-"""What the harness itself costs per sample: python benchmarks/harness_overhead.py [--units 4730] [--scorers 16]
+"""Measure the harness's own cost per sample: python benchmarks/harness_overhead.py [--units 4730] [--scorers 16]
 
-A null model and null scorers go through the code that a real run goes through: plan, encode, store, journal, rows,
-aggregate. Waiting for the decoder is taken out by the store's own timings; the scorers return at once. The floor beside
-it is what the same bytes cost when a plain loop writes, syncs and renames one file a sample, and appends and syncs the
-rows of each batch. 4730 samples are VBench's (946 prompts, five samples of each).
+A null model and null scorers run through the code of a real run: plan, encode, store, journal, rows, aggregate. The
+store's timings exclude waiting for the decoder; the scorers return at once. The floor is the cost of the same bytes in
+a plain loop that writes, syncs and renames one file per sample, and appends and syncs the rows of each batch. 4730
+samples are VBench's (946 prompts, five samples of each).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nova_bench.store import Store
 
 def measure(units: int, scorers: int, batch_size: int, root: Path) -> dict[str, float]:
     """Seconds of each stage."""
-    import torch  # noqa: F401  (importing it is no part of any stage)
+    import torch  # noqa: F401  (importing it is not part of any stage)
 
     from nova_bench.video import read_clip  # noqa: F401
 
@@ -75,7 +75,7 @@ def _aggregate(plan: Plan, store: Store) -> None:
 
 
 def floor(units: int, scorers: int, batch_size: int, root: Path, content: bytes) -> float:
-    """Seconds that a plain loop takes for the same bytes."""
+    """Measure the seconds of a plain loop for the same bytes."""
     root.mkdir()
     row = json.dumps({"artifact": "0" * 64, "scorer": "null", "value": 0.5})
     folder = os.open(root, os.O_RDONLY)

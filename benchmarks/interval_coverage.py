@@ -1,12 +1,15 @@
-"""How often the reports' 95 % intervals hold the true mean: python benchmarks/interval_coverage.py [--out FOLDER]
+"""Measure how often the reports' 95 % intervals contain the true mean.
+
+    python benchmarks/interval_coverage.py [--out FOLDER]
 
 Draws scores of C prompts from distributions with a known mean, asks `nova_bench.core.intervals` (as every report
-does) for the interval, and counts how often the mean lies inside. Scores are normal, gamma (skewness 1, 2 and 4) or
+does) for the interval, and counts how often it contains the mean. Scores are normal, gamma (skewness 1, 2 and 4) or
 0/1; one sample of each prompt, or five, independent or with a correlation of 0.5 within a prompt; also one to five of
-each prompt, and three trainings. Beside it stands the plain percentile bootstrap. Everything follows from the seed.
+each prompt, and three trainings. The plain percentile bootstrap is included for comparison. The seed determines all
+numbers.
 
-Writes coverage.csv and coverage.png, and says whether what the documentation promises holds (exit code 1
-where it doesn't). `--miniature` takes seconds.
+Writes coverage.csv and coverage.png, and checks the coverage that the documentation promises (exit code 1 if it
+doesn't hold). `--miniature` takes seconds.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ LOW, HIGH, LEAST = 0.92, 0.98, 0.89
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of repetitions whose interval holds the truth; ``plain``: with the plain percentile bootstrap."""
+    """Share of repetitions with the true mean in the interval; ``plain``: of the plain percentile bootstrap."""
 
     scores: str
     layout: str
@@ -54,7 +57,7 @@ class Coverage:
 
 
 def draw(generator: np.random.Generator, scores: str, shape: tuple[int, ...], correlation: float) -> np.ndarray:
-    """Scores [trainings, prompts, samples, repetitions] minus their mean; for 0/1 scores with their mean.
+    """Draw scores [trainings, prompts, samples, repetitions] minus their true mean (0/1 scores keep it).
 
     A share ``correlation`` of the variance belongs to the prompt.
     """
@@ -76,7 +79,7 @@ def draw(generator: np.random.Generator, scores: str, shape: tuple[int, ...], co
 
 
 def coverage(scores: str, layout: str, prompts: int, repetitions: int, seed: int, resamples: int) -> Coverage:
-    """Of one kind of scores and number of prompts."""
+    """Simulate one kind of scores, one layout and one number of prompts."""
     samples, correlation = LAYOUTS[layout]
     trainings = 3 if layout == TRAININGS else 1
     binary, truth = scores in SHARES, SHARES.get(scores, 0.0)
@@ -113,7 +116,7 @@ def coverage(scores: str, layout: str, prompts: int, repetitions: int, seed: int
 
 
 def simulate(repetitions: int, seed: int, resamples: int, thin: Callable[[Sequence[int]], Sequence[int]]) -> Iterator:
-    """All combinations. 0/1 scores need no bootstrap, so they get ten times the repetitions."""
+    """Simulate all combinations. 0/1 scores need no bootstrap, so they get ten times the repetitions."""
     for layout in LAYOUTS:
         for scores in SHARES if layout != TRAININGS else ():
             for prompts in thin(MANY_PROMPTS):
@@ -124,7 +127,7 @@ def simulate(repetitions: int, seed: int, resamples: int, thin: Callable[[Sequen
 
 
 def promises(found: Sequence[Coverage], slack: float) -> list[tuple[str, bool]]:
-    """What the documentation says, and whether it holds; ``slack`` is what chance may add at either side."""
+    """Check the documentation's statements; ``slack`` is the tolerance for chance on either side."""
     moderate = [c for c in found if c.scores in ("normal", "skewness 1") and c.prompts >= 12]
     shares = [c for c in found if c.scores in SHARES and c.prompts >= 8]
     lowest, highest = min(c.coverage for c in moderate), max(c.coverage for c in moderate)
@@ -154,7 +157,7 @@ def promises(found: Sequence[Coverage], slack: float) -> list[tuple[str, bool]]:
 
 
 def average_over(found: Sequence[Coverage]) -> float:
-    """Mean coverage over the numbers of prompts, each counting once; between those that were simulated it is linear."""
+    """Mean coverage over all numbers of prompts, equally weighted and interpolated linearly between simulated ones."""
     prompts = [c.prompts for c in found]
     every = np.arange(min(prompts), max(prompts) + 1)
     return float(np.interp(every, prompts, [c.coverage for c in found]).mean())
@@ -168,7 +171,7 @@ def write_csv(found: Sequence[Coverage], path: Path) -> None:
 
 
 def write_figure(found: Sequence[Coverage], folder: Path) -> None:
-    """A panel for each kind of scores, a line for each layout."""
+    """Draw a panel for each kind of scores and a line for each layout."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
@@ -202,7 +205,7 @@ def write_figure(found: Sequence[Coverage], folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate, write, and say what holds."""
+    """Simulate, write the results, and report which statements hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("coverage"), help="folder for the table and the figure")
     parser.add_argument("--repetitions", type=int, default=2000, help="of each combination; ten times as many for 0/1")

@@ -1,12 +1,12 @@
-"""Time what we wrote ourselves beside the library that offers the same, and compare values and memory.
+"""Time our own code against the library that offers the same, and compare values and memory.
 
     python benchmarks/libraries.py [--part NAME ...] [--size WIDTHxHEIGHT] [--frames N] [--repeats N] [--threads N]
 
 psnr, ssim, ms_ssim: torchmetrics. lpips: the package lpips, with random weights that both sides share. clip: the image
 encoder of open_clip (ViT-B/32, random weights that both sides share). csv: pandas, writing a report's samples.csv.
-Both sides run in one process, by turns, on the same frames; each pair gives one ratio of processor seconds. Peak memory
-comes from one process for each side, and is what the call adds to the frames and the network. Linux only. A part whose
-library isn't installed is skipped with the reason; docs/dependencies.md says what follows from the numbers.
+Both sides alternate in one process on the same frames; each pair gives one ratio of processor seconds. Peak memory is
+measured in one process per side, beyond the frames and the network. Linux only. A part is skipped with the reason if
+its library isn't installed; docs/dependencies.md draws the conclusions.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from nova_bench.video import Clip  # noqa: E402
 
 Side = Callable[[], np.ndarray]
 Sides = tuple[Side, Side]
-"""(the library's, ours): functions of nothing that return the numbers to compare."""
+"""(the library's, ours): functions without arguments that return the numbers to compare."""
 
 
 def frame_pairs(width: int, height: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A smooth picture that moves, and the same with noise, as two uint8 [T, H, W, 3]."""
+    """Make a moving smooth image, and the same with noise, as two uint8 [T, H, W, 3]."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, height // 16 + 1, width // 16 + 1, generator=generator)
     picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)[0] * 255
@@ -56,12 +56,12 @@ def clip_of(frames: torch.Tensor) -> Clip:
 
 
 def floats(frames: torch.Tensor) -> torch.Tensor:
-    """uint8 [T, H, W, 3] -> float32 [T, 3, H, W] in 0-255, as the libraries want them."""
+    """uint8 [T, H, W, 3] -> float32 [T, 3, H, W] in 0-255, as the libraries expect them."""
     return frames.permute(0, 3, 1, 2).contiguous().float()
 
 
 def fidelity(name: str, theirs: Callable, video: torch.Tensor, reference: torch.Tensor) -> Sides:
-    """A metric of torchmetrics, frame by frame, and our scorer."""
+    """Pair a torchmetrics metric, frame by frame, with our scorer."""
     info = SCORERS.get(name)
     scorer = info.build(info.settings(), ScorerContext("cpu", Path))
     sample = Sample(clip_of(video), clip_of(reference))
@@ -158,9 +158,9 @@ PARTS = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "lpips": lpips, "clip":
 
 
 def define_torchvision_operators() -> None:
-    """Let the registry's torchvision be imported beside a CPU build of torch, where its C++ operators don't load.
+    """Define operators that PyPI's torchvision lacks with a CPU build of torch, where its C++ operators don't load.
 
-    Without them torchmetrics, lpips and open_clip fail while they are imported.
+    Without them torchmetrics, lpips and open_clip fail at import.
     """
     global _operators  # must outlive the imports
     if torch.version.cuda is None and importlib.util.find_spec("torchvision"):
@@ -177,7 +177,7 @@ def seconds(side: Side) -> float:
 
 
 def added_memory(side: Side) -> float:
-    """MiB that the first call adds at its peak."""
+    """Peak memory in MiB that the first call adds."""
     forget_peak()
     before = resident("VmRSS")
     side()
@@ -185,7 +185,7 @@ def added_memory(side: Side) -> float:
 
 
 def memory_of(part: str, options: argparse.Namespace) -> list[str]:
-    """MiB that (the library, ours) add, each measured in a process of its own."""
+    """Peak memory in MiB that (the library, ours) add, each measured in a separate process."""
     words = ["--part", part, "--size", options.size, "--frames", options.frames, "--threads", options.threads]
     command = [sys.executable, __file__, *map(str, words), "--memory"]
     results = (subprocess.run([*command, str(side)], capture_output=True, text=True, check=True) for side in (0, 1))
@@ -193,7 +193,7 @@ def memory_of(part: str, options: argparse.Namespace) -> list[str]:
 
 
 def compare(part: str, sides: Sides, options: argparse.Namespace) -> str:
-    """A table's line."""
+    """Return a table row."""
     theirs, ours = (side() for side in sides)  # also warms both up
     difference = np.abs(theirs - ours).max() if theirs.shape == ours.shape else float("inf")
     ratios = sorted(seconds(sides[0]) / seconds(sides[1]) for _ in range(options.repeats))

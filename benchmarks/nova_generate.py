@@ -1,11 +1,10 @@
-"""Times NOVA's text-to-video generation, part by part and beside the original implementation.
+"""Time NOVA's text-to-video generation, part by part and against the original implementation.
 
     python benchmarks/nova_generate.py --original PATH_TO_CHECKOUT
 
-Both run the same random weights on the same prompt and random numbers, in float32, turn by turn in one process, so
-whatever else the machine does hits both; the ratio of each pair and their spread are what to read. On a CPU the
-seconds are processor seconds; run with ``--threads 1`` there, since threads that wait for each other count too.
-Without ``--original`` the comparison is skipped with a line that says so.
+Both run the same random weights on the same prompt and random numbers, in float32, alternating in one process, so other
+load affects both; read the ratios of the pairs and their spread. On a CPU the seconds are processor seconds; use
+``--threads 1`` there, since waiting threads count too. Without ``--original`` the comparison is skipped with a notice.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def _synchronize() -> None:
 
 
 def make_checkpoint(folder: Path) -> None:
-    """A checkpoint with random weights that are large enough for the outputs to depend on every part."""
+    """Make a checkpoint with random weights, large enough for the outputs to depend on every part."""
     torch.manual_seed(0)
     pipe = NOVAPipeline.from_config(CONFIG, vae=VAE)
     for network in (pipe.transformer, pipe.text_encoder):
@@ -86,12 +85,12 @@ def make_checkpoint(folder: Path) -> None:
 
 
 def clock(device: str) -> float:
-    """Seconds of processor time on the CPU, which other processes don't lengthen; of wall time on a GPU."""
+    """Read processor time on the CPU (unaffected by other processes), wall time on a GPU, in seconds."""
     return time.process_time() if device == "cpu" else time.perf_counter()
 
 
 def generate(pipe, device: str, output_type: str, **options) -> tuple[torch.Tensor, float]:
-    """One call with seeded random numbers: its frames and the seconds it took."""
+    """Run one call with seeded random numbers; return its frames and seconds."""
     generator = torch.Generator(device).manual_seed(1)
     _synchronize()
     start = clock(device)
@@ -101,7 +100,7 @@ def generate(pipe, device: str, output_type: str, **options) -> tuple[torch.Tens
 
 
 def matmul_bound(pipe, device: str) -> tuple[float, float]:
-    """Seconds that the matrix products alone would take at this machine's rate, for latents; and their GFLOP."""
+    """Estimate seconds of the latents' matrix products alone at this machine's rate, and their GFLOP."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:

@@ -1,6 +1,6 @@
-"""Loads the original NOVA implementation from a checkout, to compare with; nothing of it is part of this project.
+"""Load the original NOVA implementation from a checkout for comparison; it is not part of this project.
 
-It needs the original's own dependencies (diffusers, transformers, einops, scipy) beside this project's.
+Needs the original's dependencies (diffusers, transformers, einops, scipy) besides this project's.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 
 def load_original(checkout: str | Path, checkpoint: str | Path) -> Any:
-    """The original pipeline object with the float32 weights of a local checkpoint folder.
+    """Load the original pipeline with the float32 weights of a local checkpoint folder.
 
-    Sizes whose names the original does not know (``vit_d2w48h4``) are registered with it first. Two attributes that
-    recent transformers releases moved are put back on the text encoder's configuration.
+    Registers size names that the original does not know (``vit_d2w48h4``), and restores two attributes of the text
+    encoder's configuration that recent transformers releases moved.
     """
     checkout, checkpoint = Path(checkout), Path(checkpoint)
     if not (checkout / "diffnext" / "pipelines" / "nova").is_dir():

@@ -1,4 +1,4 @@
-"""A model and scorers that cost nothing, so that what is left to measure is the harness itself."""
+"""A model and scorers without cost, to measure the harness alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NullSpec(ModelSpec):
 
 
 class NullModel:
-    """Images of 16 x 16 pixels, striped in two colours that follow from the unit's seed."""
+    """Generates images of 16 x 16 pixels, striped in two colours that depend on the unit's seed."""
 
     def digest(self) -> str:
         return "null"
@@ -59,7 +59,7 @@ ALWAYS_HALF = ScorerInfo(
 
 
 def null_plan(units: int, scorers: int, batch_size: int = 8) -> Plan:
-    """A plan of ``units`` samples (five of each prompt, as VBench has them), each seen by ``scorers`` scorers."""
+    """Make a plan of ``units`` samples (five per prompt, as in VBench), each scored by ``scorers`` scorers."""
     ADAPTERS.built_in["null"] = f"{__name__}:NULL"
     names = [f"null_{index}" for index in range(scorers)]
     for name in names:

@@ -1,9 +1,9 @@
-"""How long `plan` takes from process start to its last line: a VBench-sized suite, and one of 100,000 samples.
+"""Time `plan` from process start to its last line: a VBench-sized suite, and one of 100,000 samples.
 
     python benchmarks/plan_speed.py [--repeat 5]
 
-Every process is new, so imports count. The suites are made of numbered prompts for the test kit's `drift` model, which
-generates nothing here: planning is the same for every model that generates.
+Every process is new, so imports count. The suites have numbered prompts and the test kit's `drift` model, which
+generates nothing here: planning is the same for all generating models.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ scorers: [temporal_flickering, dynamic_degree_dis]
 
 
 def write_suite(folder: Path, prompts: int) -> Path:
-    """A suite of that many prompts, each with one tag."""
+    """Write a suite of ``prompts`` prompts, each with one tag."""
     lines = (
         json.dumps({"text": f"prompt {number} of a cat on a street", "tags": [DIMENSIONS[number % len(DIMENSIONS)]]})
         for number in range(prompts)
@@ -46,7 +46,7 @@ def write_suite(folder: Path, prompts: int) -> Path:
 
 
 def seconds_to_plan(suite: Path, samples: int) -> float:
-    """Wall time of one `plan` process. RuntimeError where it fails or plans something else."""
+    """Wall time of one `plan` process. Raises RuntimeError if it fails or plans something else."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "plugin")])
     started = time.perf_counter()
     result = subprocess.run(

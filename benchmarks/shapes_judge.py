@@ -1,12 +1,12 @@
-"""How often the judge of the shapes world is wrong: its accuracy on videos whose content is known exactly.
+"""Measure the accuracy of the shapes world's judge on videos with exactly known content.
 
     python benchmarks/shapes_judge.py [--videos N] [--condition NAME ...]
 
-Renders N videos of each of the splits "val" and "test", degrades them, and lets the judge check every statement of
-their fullest caption. The share of statements found right is printed per property and condition; "all" is the share of
-videos without any error. Since a judge that always says yes would look perfect, one statement of each caption is then
-made wrong: "false" is how often the judge finds that property, and no other, at fault (a claimed object that isn't
-there has other faults as well).
+Renders N videos of the splits "val" and "test", degrades them, and lets the judge check every statement of their
+fullest caption. Prints the share of statements found right per property and condition; "all" is the share of videos
+without any error. Since a judge that always says yes would look perfect, one statement of each caption is then
+falsified: "false" is how often the judge finds that property, and no other, wrong (a claimed object that is absent has
+other faults as well).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROPERTIES = ("count", "shape", "color", "size", "motion", "speed", "relation", 
 
 
 def blur(sigma: float) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Gaussian blur of every frame."""
+    """Blur every frame with a Gaussian."""
 
     def apply(frames: np.ndarray, index: int) -> np.ndarray:
         return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) for frame in frames])
@@ -42,7 +42,7 @@ def blur(sigma: float) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def noise(deviation: float) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Independent noise in every channel of every pixel."""
+    """Add independent noise to every channel of every pixel."""
 
     def apply(frames: np.ndarray, index: int) -> np.ndarray:
         drawn = np.random.default_rng(index).normal(0, deviation, frames.shape)
@@ -52,7 +52,7 @@ def noise(deviation: float) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def h264(crf: int) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Through an MP4 file as the harness writes it."""
+    """Encode and decode an MP4 file as the harness writes it."""
 
     def apply(frames: np.ndarray, index: int) -> np.ndarray:
         from nova_bench.video import read_clip, write_mp4
@@ -66,7 +66,7 @@ def h264(crf: int) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def shifted(levels: float) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Every channel off by a constant of up to so many levels, another one for each video, and contrast by a tenth."""
+    """Shift every channel by a constant of up to ``levels``, new for each video, and change contrast by a tenth."""
 
     def apply(frames: np.ndarray, index: int) -> np.ndarray:
         draw = np.random.default_rng(index)
@@ -77,7 +77,7 @@ def shifted(levels: float) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def wobble(pixels: float) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Soft, bent outlines that change from frame to frame, as small models draw them: a smooth random displacement."""
+    """Displace pixels smoothly at random: soft, bent outlines that change per frame, as small models draw."""
 
     def apply(frames: np.ndarray, index: int) -> np.ndarray:
         draw = np.random.default_rng(index)
@@ -111,7 +111,7 @@ CONDITIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 def falsified(said: Claims, index: int) -> tuple[Claims, str]:
-    """The claims with one of them made wrong, and the name of that property."""
+    """Falsify one of the claims; return all claims and the name of that property."""
     random = Random(index)
     first, *rest = said.things
     choices = ["shape", "color", "size", "motion", "background", *(["relation"] if said.relation else ["count"])]
@@ -133,7 +133,7 @@ def falsified(said: Claims, index: int) -> tuple[Claims, str]:
 
 
 def measure(name: str, videos: int, show: bool) -> tuple[Counter, Counter, float]:
-    """Right and stated properties, and seconds per video."""
+    """Count right and stated properties, and measure seconds per video."""
     right, stated, seconds = Counter(), Counter(), 0.0
     for split in ("val", "test"):
         world = ShapesWorld(split, seed=2024)

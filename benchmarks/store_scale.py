@@ -1,7 +1,7 @@
-"""How long a large store takes to open and to resume: python benchmarks/store_scale.py [--units 100000] [--scorers 4]
+"""Time opening and resuming a large store: python benchmarks/store_scale.py [--units 100000] [--scorers 4]
 
-Builds a store of that many artifacts and rows (unsynced: building is not what is measured), then times what a user
-waits for before the first missing sample is worked on, and what a `report` reads.
+Builds a store with as many artifacts and rows (unsynced, since building is not measured), then times everything before
+the first missing sample is processed, and the reads of a `report`.
 """
 
 from __future__ import annotations

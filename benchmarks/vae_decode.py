@@ -2,10 +2,10 @@
 
     python benchmarks/vae_decode.py --original PATH [--case small|published] [--device cuda --dtype float16]
 
-PATH is a checkout of github.com/baaivision/NOVA whose requirements are importable. Only the ratios are worth quoting:
-both sides run in one process on one machine, one after the other, so that a busy machine slows both. On the CPU the
-ratio of processor seconds is given too, which other work on the machine disturbs less. Where other work competes for
-the cores, set OMP_WAIT_POLICY=passive or --threads 1: by default OpenMP threads burn time waiting for each other.
+PATH is a checkout of github.com/baaivision/NOVA whose requirements are importable. Quote only the ratios: both sides
+alternate in one process on one machine, so that a busy machine slows both. On the CPU the ratio of processor seconds is
+printed too, because other work disturbs it less. If other work competes for the cores, set OMP_WAIT_POLICY=passive or
+--threads 1: by default OpenMP threads burn time waiting for each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 
 from nova_bench.nova.vae import AutoencoderKLOpenSora, load_vae
 
-# Latent shape and what the config changes from the published one.
+# Latent shape, and changes to the published config.
 CASES = {
     "small": ((1, 4, 4, 32, 48), {"block_out_channels": [32, 32, 32, 32], "layers_per_block": 0}),
     "published": ((1, 4, 2, 8, 12), {}),
@@ -33,7 +33,7 @@ TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 def load_original(path: Path, folder: Path, device: str, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The official decoder with the weights of ``folder``, as a function of latents."""
+    """Load the official decoder with the weights of ``folder``, as a function of latents."""
     if not (path / "diffnext").is_dir():
         raise SystemExit(f"{path}: no diffnext package here; pass a checkout of github.com/baaivision/NOVA")
     sys.path.insert(0, str(path))

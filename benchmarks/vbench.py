@@ -1,14 +1,14 @@
-"""VBench's quality dimensions: our scorers against the official code, on the same clips, weights and machine.
+"""Time VBench's quality dimensions: our scorers against the official code, same clips, weights and machine.
 
     python benchmarks/vbench.py [VIDEO ...] [--large FRAMES] [--dimension NAME ...] [--threads N]
                                 [--device cpu|cuda] [--official-python PATH --dino-code FOLDER]
 
-Weights are made by the rule of tests/parity/vbench (full size, so as slow as the official ones): times and differences
-are shown, never scores. Each side of each dimension runs in a process of its own; loading is left out, decoding is in.
-Then comes the set as users run it: ours in one process that decodes each video once, ahead of the networks, the
-official one dimension after the other. The last line is dynamic degree again, with weights that make flows larger, so
-that clips count as moving and an early exit can show. CPU seconds are of all threads; compare them where other work
-shares the machine, and then with one thread, since threads that wait for each other count too.
+Weights follow the rule of tests/parity/vbench (full size, so as slow as the official ones): times and differences are
+shown, never scores. Each side of each dimension runs in its own process; loading is excluded, decoding included. Then
+comes the set as users run it: ours in one process that decodes each video once, ahead of the networks, the official
+one dimension by dimension. The last row repeats dynamic degree with weights that give larger flows, so that clips count
+as moving and an early exit can take effect. CPU seconds count all threads; if other work shares the machine, compare
+them with one thread, since waiting threads count too.
 
 The official side needs a Python with vbench 0.1.5, decord, torchvision, omegaconf, easydict, openai-clip, pyiqa 0.1.10,
 ftfy, setuptools<70 (all with --no-deps), a torch, and a checkout of github.com/facebookresearch/dino.
@@ -29,7 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 CLIPS = ROOT / "tests" / "data" / "vbench_clips"
-# dimension: what the rule calls its networks
+# dimension: names of its networks in the rule
 NETWORKS = {
     "subject_consistency": ("dino_vitb16",),
     "background_consistency": ("clip_vitb32",),
@@ -55,7 +55,7 @@ OFFICIAL_IMPORTS = ("vbench", "decord", "torchvision", "omegaconf", "easydict", 
 
 
 def make_weights(folder: Path, dimensions: Sequence[str]) -> None:
-    """Weight files for both sides, laid out and named as the official code wants them."""
+    """Write weight files for both sides, laid out and named as the official code expects."""
     import torch
 
     sys.path.insert(0, str(ROOT))
@@ -77,13 +77,13 @@ def enlarge_flow(folder: Path) -> None:
 
 
 def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> Callable[[], list[float | None]]:
-    """What scores the videos with our scorer; its network is loaded already."""
+    """Return a function that scores the videos with our scorer, whose network is loaded."""
     sys.path.insert(0, str(ROOT))
     from nova_bench.config.catalog import SCORERS
     from nova_bench.scorers.base import Sample, ScorerContext
     from nova_bench.video import decode_ahead, read_clip
 
-    read_clip(videos[0], 1)  # the decoder's import is no part of the work
+    read_clip(videos[0], 1)  # the decoder's import is not part of the work
     info = SCORERS.get(dimension)
     scorer = info.build(info.settings(), ScorerContext(device, lambda name: weights / f"{ASSETS[name]}.pth"))
     scale = 100.0 if dimension == "imaging_quality" else 1.0
@@ -96,9 +96,9 @@ def run_ours(dimension: str, videos: list[str], weights: Path, device: str) -> C
 
 
 class NetworkClock:
-    """Seconds inside networks from its making on: the outermost modules, and RAFT's steps, which are no module's call.
+    """Counts seconds inside networks: the outermost modules, and RAFT's steps, which are not module calls.
 
-    On CUDA it waits for the device on the way in and out.
+    On CUDA it synchronizes on entry and exit.
     """
 
     def __init__(self, device: str):
@@ -140,7 +140,7 @@ class NetworkClock:
 
 
 def run_our_set(dimensions: Sequence[str], videos: list[str], weights: Path, device: str) -> Callable[[], dict]:
-    """What scores the videos in all dimensions, decoding each once, and tells where the time went."""
+    """Return a function that scores the videos in all dimensions, decoding each once, and reports timings."""
     sys.path.insert(0, str(ROOT))
     from nova_bench.config.catalog import SCORERS
     from nova_bench.scorers.base import Sample, ScorerContext
@@ -169,7 +169,7 @@ def run_our_set(dimensions: Sequence[str], videos: list[str], weights: Path, dev
 
 
 def make_large(folder: Path, frames: int) -> str:
-    """A clip of a realistic size, 768x480 at 12 frames a second: a test clip there and back again, made larger."""
+    """Make a clip of realistic size, 768x480 at 12 frames a second: a test clip forwards and backwards, enlarged."""
     import cv2
     import numpy as np
 
@@ -186,7 +186,7 @@ def make_large(folder: Path, frames: int) -> str:
 
 
 def run_official(dimension: str, videos: list[str], weights: Path, device: str, dino: str) -> Callable[[], list[Any]]:
-    """What scores the videos with the official code; its network is loaded already."""
+    """Return a function that scores the videos with the official code, whose network is loaded."""
     import torch
 
     sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
@@ -242,7 +242,7 @@ def _results(outcome: tuple[float, list[dict[str, Any]]]) -> list[float]:
 
 
 def _official_clip(path: Path, features: int, layers: int, width: int, patch: int, text_width: int, device: Any) -> Any:
-    """OpenAI's class with the rule's image half; the text half is not used."""
+    """Build OpenAI's class with the rule's image half; the text half is unused."""
     import torch
     from clip.model import CLIP, convert_weights
 
@@ -254,7 +254,7 @@ def _official_clip(path: Path, features: int, layers: int, width: int, patch: in
 
 
 def _let_torchvision_import() -> None:
-    """Beside a torch without CUDA the registry's torchvision lacks two operators that nothing here calls."""
+    """Define two unused operators that PyPI's torchvision lacks when torch has no CUDA."""
     import torch
 
     if torch.version.cuda is None:
@@ -265,7 +265,7 @@ def _let_torchvision_import() -> None:
 
 
 def _import_only_musiq() -> None:
-    """Keep pyiqa from importing its hundred other metrics, each with dependencies of its own."""
+    """Keep pyiqa from importing its hundred other metrics, each with its own dependencies."""
     from importlib.util import find_spec
     from types import ModuleType
 
@@ -277,7 +277,7 @@ def _import_only_musiq() -> None:
 
 
 def work(options: argparse.Namespace) -> None:
-    """One side of one dimension, or our set: prints seconds and what came out as JSON."""
+    """Run one side of one dimension, or our set; print seconds and results as JSON."""
     import torch
 
     torch.set_num_threads(options.threads)
@@ -297,7 +297,7 @@ def work(options: argparse.Namespace) -> None:
 def measure(
     side: str, dimensions: Sequence[str], python: str, options: argparse.Namespace, weights: Path
 ) -> dict[str, Any]:
-    """Run one side of one dimension, or our set, in a process of its own."""
+    """Run one side of one dimension, or our set, in a separate process."""
     command = [python, __file__, *options.videos, "--side", side, "--weights", str(weights)]
     command += [word for dimension in dimensions for word in ("--dimension", dimension)]
     command += ["--threads", str(options.threads), "--device", options.device]
@@ -310,7 +310,7 @@ def measure(
 
 
 def missing(options: argparse.Namespace) -> str | None:
-    """What the official side lacks, in words; None where it can run."""
+    """Say what the official side lacks; None if it can run."""
     if options.official_python is None:
         return "the official code is not compared: give --official-python (see --help for what it must have)"
     probe = "import importlib.util as u, sys; print([n for n in sys.argv[1:] if u.find_spec(n) is None])"
@@ -326,7 +326,7 @@ def missing(options: argparse.Namespace) -> str | None:
 
 
 def apart(ours: list[float | None], official: list[float]) -> str:
-    """Largest difference of what both could measure."""
+    """Largest difference between values that both measured."""
     pairs = [(a, b) for a, b in zip(ours, official, strict=True) if a is not None]
     return f"{max(abs(a - b) for a, b in pairs):.1e}" if pairs else "-"
 
@@ -344,7 +344,7 @@ def main() -> None:
     parser.add_argument("--weights", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.dimension = options.dimension or list(NETWORKS)
-    # Officially two frames, and sides below 113 pixels, end motion smoothness with an error.
+    # The official motion smoothness fails on two frames and on sides below 113 pixels.
     options.videos = options.videos or [str(path) for path in sorted(CLIPS.glob("r[13467]_*.mp4"))]
     if options.side:
         work(options)
@@ -356,7 +356,7 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace, folder: Path) -> None:
-    """Measure all that was asked for and print it."""
+    """Measure and print everything requested."""
     if note := missing(options):
         print(f"{note}\n")
     print(f"{len(options.videos)} clips, {options.device}, {options.threads} threads")

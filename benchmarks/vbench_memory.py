@@ -1,12 +1,12 @@
-"""Peak memory of VBench's quality dimensions against the length and the size of a video.
+"""Measure peak memory of VBench's quality dimensions against the length and size of a video.
 
     python benchmarks/vbench_memory.py [--dimension NAME ...] [--frames N ...] [--size WIDTHxHEIGHT] [--correlation]
 
-Each line is a process of its own: a scorer with the full-size weights that tests/parity/vbench makes by a rule scores
-one clip of so many frames. What is shown is the peak resident memory while it scores, above what was resident when
-network and decoded frames were in place: so decoded uint8 frames, which grow with length for certain, stand in a column
-of their own. `decoding` is the same for reading such a file. `--correlation` compares time instead: processor seconds
-of the scorers of motion with the correlation of all pairs kept, and computed where it is looked up. Linux only.
+Each line is a separate process: a scorer with full-size weights from the rule of tests/parity/vbench scores one clip.
+It shows the peak resident memory during scoring beyond the memory with network and decoded frames in place. Decoded
+uint8 frames, which always grow with length, have their own column. `decoding` is the same for reading such a file.
+`--correlation` compares time instead: processor seconds of the motion scorers with the correlation of all pairs kept,
+and computed at lookup. Linux only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def forget_peak() -> None:
 
 
 def moving_frames(count: int, width: int, height: int):
-    """uint8 [T, H, W, 3]: a fixed noise picture that moves by two pixels a frame."""
+    """uint8 [T, H, W, 3]: a fixed noise image that moves by two pixels per frame."""
     import torch
 
     picture = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -57,7 +57,7 @@ def moving_frames(count: int, width: int, height: int):
 
 
 def prepared(dimension: str, count: int, width: int, height: int):
-    """A scorer with the rule's weights, and a sample of so many frames."""
+    """Make a scorer with the rule's weights, and a sample of ``count`` frames."""
     from fractions import Fraction
 
     import torch
@@ -79,12 +79,12 @@ def prepared(dimension: str, count: int, width: int, height: int):
         context = ScorerContext("cpu", lambda name: Path(folder, f"{NETWORKS[dimension][name]}.pth"))
         scorer = info.build(info.settings(**settings), context)
     frames = moving_frames(count, width, height)
-    # At 8 frames per second dynamic degree takes every frame.
+    # At 8 frames per second dynamic degree uses every frame.
     return scorer, Sample(Clip(frames, Fraction(8), "rgb24", count, count, 0, False, Path("made.mp4")))
 
 
 def score(dimension: str, count: int, width: int, height: int) -> float:
-    """MiB that scoring adds at its peak."""
+    """Peak memory in MiB that scoring adds."""
     scorer, sample = prepared(dimension, count, width, height)
     forget_peak()
     before = resident("VmRSS")
@@ -93,7 +93,7 @@ def score(dimension: str, count: int, width: int, height: int) -> float:
 
 
 def compare_ways(dimension: str, count: int, width: int, height: int) -> str:
-    """A table's line: processor seconds of either way, by turns, the best of three."""
+    """Return a table row: processor seconds of both methods, alternating, best of three."""
     from nova_bench.networks import amt, raft
     from nova_bench.networks.correlation import AllPairs, Windowed
 
@@ -109,7 +109,7 @@ def compare_ways(dimension: str, count: int, width: int, height: int) -> str:
 
 
 def decode(count: int, width: int, height: int) -> float:
-    """MiB that reading a file of these frames adds at its peak."""
+    """Peak memory in MiB that reading a file of these frames adds."""
     from nova_bench.video import read_clip, write_mp4
 
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--dimension", action="append", choices=[*NETWORKS, DECODING], help="default: all")
     parser.add_argument("--frames", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--size", default="384x256", help="default: 384x256")
-    parser.add_argument("--correlation", action="store_true", help="compare the time of both ways to correlate")
+    parser.add_argument("--correlation", action="store_true", help="compare the time of both correlation methods")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))

@@ -1,4 +1,4 @@
-"""How large the outputs of transformer blocks are while a video is generated (App. B)."""
+"""Magnitudes of the transformer blocks' outputs during generation (App. B)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DIGITS = 5
 
 
 class BlockOutputs(Observer):
-    """Magnitudes of every encoder block's output, per sample and frame; watches while it is entered.
+    """Records magnitudes of every encoder block's output, per sample and frame, while it is entered.
 
-    A frame's numbers go over all calls that made it (the spatial encoder is called once per set of tokens), all tokens
-    and all guidance copies. Raises :class:`InputError` for a model without temporal autoregression, whose frames are
-    made together.
+    A frame's values cover all calls that generate it (the spatial encoder is called once per set of tokens), all tokens
+    and all guidance copies. Raises :class:`InputError` for a model without temporal autoregression, which generates all
+    frames together.
     """
 
     def __init__(self, model: NOVATransformer3DModel, batch: int):
@@ -41,13 +41,13 @@ class BlockOutputs(Observer):
             handle.remove()
 
     def record(self, name: str, value: Tensor) -> None:
-        """A finished latent frame ends the frame that is counted."""
+        """Close the current frame when its latent is finished."""
         if name == "latent":
             self._frames.append(self._running)
             self._running = {}
 
     def of_sample(self, index: int) -> dict[str, dict[str, list[float]]]:
-        """Block name -> ``rms`` and ``max`` (largest magnitude), a number per generated frame, five digits each."""
+        """Block name -> ``rms`` and ``max`` (largest magnitude), one value per generated frame, five digits each."""
         return {
             name: {
                 "rms": [_short(frame[name].rms(index)) for frame in self._frames],
@@ -80,7 +80,7 @@ class _Magnitude:
         self.count = values[:, 0].numel()
 
     def add(self, other: _Magnitude) -> None:
-        """Count what another saw, too."""
+        """Include the values of another."""
         self.squares = self.squares + other.squares
         self.largest = self.largest.maximum(other.largest)
         self.count += other.count

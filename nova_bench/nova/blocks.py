@@ -1,4 +1,4 @@
-"""The transformer block both encoders are made of, and the encoder they share."""
+"""The transformer block of both encoders, and their common base class."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Patch embedding, blocks, final LayerNorm: what temporal and spatial encoder have in common."""
+    """Patch embedding, blocks and final LayerNorm: the common base of temporal and spatial encoder."""
 
     def __init__(self, depth: int, dim: int, heads: int, channels: int, patch_size: int, norm_placement: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks from configurations that others wrote: what can't be built is refused, at once and in one line."""
+"""Build networks from external configurations; refuse those that can't be built, early and in one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from nova_bench.nova.errors import ConfigError, NOVAError
 
 MOST_BLOCKS = 4096
-"""Blocks of one network, far above any model's. Each costs time to build, even where it takes no memory."""
-_LEAST_BYTES = 2  # of a parameter, in half precision
+"""Most blocks of one network, far above any real model. Each takes time to build, even if it takes no memory."""
+_LEAST_BYTES = 2  # per parameter, in half precision
 
 
 @contextmanager
 def building(source: str | Path) -> Iterator[None]:
-    """Errors while a network is built from the configuration ``source`` are :class:`ConfigError`."""
+    """Turn errors while a network is built from the configuration ``source`` into :class:`ConfigError`."""
     try:
         yield
     except NOVAError:
@@ -29,9 +29,9 @@ def building(source: str | Path) -> Iterator[None]:
 
 
 def refuse_giant(what: str, blocks: int, parameters: int) -> None:
-    """:class:`ConfigError` for a network that doesn't fit this machine, before anything is allocated.
+    """Raise :class:`ConfigError` for a network that doesn't fit this machine, before anything is allocated.
 
-    ``parameters`` may leave small ones out. Memory is the host's or, where it has more, the GPU's.
+    ``parameters`` may omit small ones. The memory counted is the larger of the host's and the GPU's.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if torch.cuda.is_available():

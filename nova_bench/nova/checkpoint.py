@@ -1,4 +1,4 @@
-"""Reading and writing model folders: JSON configurations and safetensors, nothing that is unpickled or executed."""
+"""Read and write model folders: JSON configurations and safetensors; nothing is unpickled or executed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def weight_files(folder: Path, name: str = WEIGHTS_NAME) -> list[Path]:
 
 
 def what_lies_beside(folder: Path, name: str) -> str:
-    """What lies where the weights ``name`` should, and what to do with it; empty where nothing does."""
+    """Say which file is there instead of the weights ``name`` and what to do with it; empty if there is none."""
     others = sorted(path.name for path in folder.glob("*.safetensors*"))
     variants = [other for other in others if other.startswith(f"{Path(name).stem}.")]
     if whole := [other for other in variants if other.endswith(".safetensors") and "-of-" not in other]:
@@ -83,7 +83,7 @@ def read_weights(
     """Read a folder's weights and check them against a model's names and shapes.
 
     ``expected`` is the model's state dict (it may be on the meta device). ``rename`` maps a stored key to the model's,
-    or to None for a weight that isn't wanted. Floating-point weights become ``dtype``, one by one, on ``device``.
+    or to None for a weight to skip. Floating-point weights become ``dtype``, one by one, on ``device``.
     Raises :class:`CheckpointError` naming the file and the first missing, unexpected or ill-shaped key.
     """
     weights: dict[str, Tensor] = {}
@@ -98,8 +98,8 @@ def read_weights(
             tensor = tensor.flatten(1)  # attention of old 2D autoencoders stored its projections as 1x1 convolutions
         if tuple(tensor.shape) != shape:
             raise CheckpointError(f"{path}: {stored} has shape {tuple(tensor.shape)}, expected {shape}")
-        # A copy, so that the weights are aligned in memory (kernels may round differently where they are not) and the
-        # file can go.
+        # A copy, so that the weights are aligned in memory (kernels may round unaligned ones differently) and the file
+        # can be closed.
         weights[key] = tensor.to(dtype=dtype if tensor.is_floating_point() else None, copy=True)
     missing = [key for key in expected if key not in weights]
     if missing:

@@ -31,7 +31,7 @@ def text_rows(
 ) -> Tensor:
     """Text features [B or 2B, L, E]: all prompts, then (if ``guided``) all negatives, each n times in a row.
 
-    Embeddings are taken before strings. A negative given once serves all prompts; none is the null text.
+    Embeddings take precedence over strings. A single negative serves all prompts; without one, the null text is used.
     """
     embed = model.text_conditions
     limit = embed.num_tokens
@@ -57,7 +57,7 @@ def text_rows(
 def condition_tokens(
     model: NOVATransformer3DModel, rows: Tensor, guidance: Guidance, motion_flow: float | Sequence[float]
 ) -> Tensor:
-    """Condition [G*B, L (+ 2 with motion), D] from :func:`text_rows`; ``motion_flow`` is one value, or one a sample.
+    """Condition [G*B, L (+ 2 with motion), D] from :func:`text_rows`; ``motion_flow`` is one value, or one per sample.
 
     The null copies keep the motion of their sample.
     """

@@ -1,8 +1,8 @@
-"""The configuration of a NOVA transformer: sizes, network names and the arrangements that are ablated.
+"""The configuration of a NOVA transformer: sizes, network names and the ablated arrangements.
 
 The published ``transformer/config.json`` files are accepted as they are (no ``_class_name``, no
-``rotary_pos_embed``). Keys beyond the published ones are written only when they differ from their default, so a
-checkpoint in the published arrangement keeps a published configuration.
+``rotary_pos_embed``). Additional keys are written only if they differ from their default, so a checkpoint in
+the published arrangement keeps a published configuration.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class NOVAConfig:
 
     @property
     def scale(self) -> tuple[int, int]:
-        """Blocks of the largest of the three networks, and about how many parameters all have (weights only)."""
+        """Number of blocks of the largest network, and approximate number of weights of all three."""
         networks = (self.temporal, self.spatial, self.decoder)
         vit, mlp = 12, 5  # matrices of width x width in a block
         weights = sum((vit if size.heads else mlp) * size.depth * size.width**2 for size in networks)
@@ -165,7 +165,7 @@ class NOVAConfig:
         """Build from a published or own configuration mapping; keys with a leading underscore are metadata.
 
         Raises :class:`ArchitectureError` for the configuration of another class, :class:`ConfigError` for a missing
-        or unknown key. ``source`` is how errors call the mapping.
+        or unknown key. ``source`` names the mapping in errors.
         """
         if not isinstance(data, Mapping):
             raise ConfigError(f"{source}: expected a mapping")
@@ -203,7 +203,7 @@ class NOVAConfig:
         return cls.from_dict(read_json(path), source=str(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form: published keys always, the others only where they differ from their default."""
+        """The JSON form: published keys always, the others only if they differ from their default."""
         published = ("image_dim", "image_size", "image_stride", "text_token_dim", "text_token_len", "video_base_size")
         out: dict[str, Any] = {name: getattr(self, name) for name in (*published, "image_base_size", "arch")}
         for field in fields(self):
@@ -212,5 +212,5 @@ class NOVAConfig:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in out.items()}
 
     def with_arrangement(self, **changes: Any) -> NOVAConfig:
-        """A copy in another arrangement (for training it from the start; checkpoints never change theirs)."""
+        """Copy in another arrangement, for training from scratch; a checkpoint never changes its arrangement."""
         return replace(self, **changes)

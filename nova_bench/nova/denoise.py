@@ -20,7 +20,7 @@ _STATISTICS_BUDGET = {"cpu": 2**21, "cuda": 2**27}
 
 
 class Denoiser:
-    """Samples patches with the diffusion MLP. Made once per call: timesteps and merged weights are tabulated here.
+    """Samples patches with the diffusion MLP. Built once per call: timesteps and merged weights are tabulated here.
 
     ``scheduler`` has its timesteps set. Everything a step needs besides the noisy patches (the condition, its
     projection, the layers' statistics, the fresh noise) is known before the loop and is computed before it. With
@@ -39,7 +39,7 @@ class Denoiser:
         values = scheduler.timestep_values
         self.needs_noise = [scheduler.needs_noise(i) for i in range(len(values))]
         guided = [guidance.enabled and not value < guidance.truncation for value in values]
-        # Truncation is for the rest of the loop once it has begun.
+        # Once truncation begins, it holds for the rest of the loop.
         self.guided_steps = guided.index(False) if False in guided else len(guided)
         self.steps = len(values)
         self.weight, self.bias = decoder.statistics_layers()
@@ -67,9 +67,9 @@ class Denoiser:
         return self.graphs.run(loop, (*self.constants, scale), self.decoder, z, inner)
 
     def _loop(self, z: Tensor, draws: Tensor, outer: Tensor | None, scale: float) -> Tensor:
-        """The chain on the predicted tokens, from the draws [1 + fresh, B, n, P] they begin with and are given.
+        """Run the chain on the predicted tokens, with their initial and fresh draws [1 + fresh, B, n, P].
 
-        ``outer`` are the draws of all other tokens, followed only because their norms count in the renormalization.
+        ``outer`` are the draws of all other tokens; they are tracked only because renormalization uses their norms.
         """
         condition = self.decoder.time_cond_embed.condition_proj(z).unflatten(0, (-1, draws.shape[1]))
         x, rest, used = draws[0], None if outer is None else outer[0], 0

@@ -66,7 +66,7 @@ class DiffusionMLP(nn.Module):
         """The AdaLN projections of all layers as one: weight [(3 * depth + 2) * dim, dim] and bias.
 
         Applied to SiLU(y) of a condition y they give every layer's scale, shift and gate. None of these depends on the
-        noisy patches, so sampling makes them for many timesteps in one product.
+        noisy patches, so sampling computes them for many timesteps in one product.
         """
         layers = [block.norm1.proj for block in self.blocks if isinstance(block, DiffusionBlock)] + [self.norm.proj]
         return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])

@@ -16,7 +16,7 @@ class Draws:
     With one ``torch.Generator`` (or None: torch's global one) a draw for the batch is one tensor [B, ...], exactly as
     the official pipeline draws it. With a sequence of B generators every sample draws its own [1, ...] tensor, so a
     sample's numbers do not depend on the batch it is in. Draws are made on the generator's device and then moved.
-    They are float32 whatever the model's type, so the token order is well defined and a seed means one video.
+    They are float32 for every model type, so the token order is well defined and a seed means one video.
     """
 
     def __init__(self, generator: torch.Generator | Sequence[torch.Generator] | None, batch: int, device: torch.device):

@@ -1,4 +1,4 @@
-"""Learned conditions: text or label tokens, motion tokens, and the tokens that stand for what is not there yet."""
+"""Learned conditions: text or label tokens, motion tokens, and the tokens that replace what is not generated yet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TextEmbed(nn.Module):
         Features longer than L are cut. A prompt without features (n = 0) is the null condition.
         """
         null = self.weight[: self.num_tokens]
-        # Joined, not assigned in place: gradients reach a text encoder that is trained with the rest.
+        # Concatenated, not assigned in place, so that gradients reach a text encoder in training.
         rows = [torch.cat((value[: self.num_tokens].to(null), null[len(value) :])) for value in features]
         return torch.stack(rows)
 

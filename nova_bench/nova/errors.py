@@ -1,4 +1,4 @@
-"""What can go wrong in the NOVA library, as one-line errors that name the culprit."""
+"""Errors of the NOVA library: one line each, naming the cause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class NOVAError(Exception):
-    """Base of every error this library raises on purpose. The text is one line."""
+    """Base of every error that this library raises on purpose. Its message is one line."""
 
 
 class ConfigError(NOVAError, ValueError):
@@ -23,10 +23,10 @@ class InputError(NOVAError, ValueError):
 
 
 class NotFiniteError(NOVAError, ArithmeticError):
-    """Latents or pixels that are NaN or infinite. The other samples of the batch are sound, and kept.
+    """Latents or pixels that are NaN or infinite. The finite samples of the batch are kept.
 
-    ``faults`` has a sample's index -> what of it is not finite, ``finished`` the index -> uint8 pixels (for "pt" and
-    "latent" their tensors) of each sample that is.
+    ``faults`` maps a sample's index to what is not finite in it, ``finished`` the index of every other sample to its
+    uint8 pixels (for "pt" and "latent" its tensors).
     """
 
     def __init__(self, faults: Mapping[int, str], finished: Mapping[int, Any]):

@@ -34,8 +34,8 @@ def frame_times(rule: str, length: int, base: int) -> list[float]:
 class TemporalContext:
     """Condition, key-value caches and anchor of one video (Section 3.2), advanced by one frame at a time.
 
-    Without ``kv_cache`` every frame runs the condition and all frames so far again, under the block-causal mask: the
-    same features for more work. It exists to measure what the cache saves.
+    Without ``kv_cache`` every frame runs the condition and all frames so far again, under the block-causal mask. The
+    features are the same; this mode only measures what the cache saves.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class TemporalContext:
             self.caches = model.video_encoder.make_caches(condition.shape[0], tokens, condition.dtype, condition.device)
 
     def advance(self, previous: Tensor | None) -> Tensor:
-        """From the previous latent frame [B, C, h, w] (None: begin of video) the features [G*B, M, D] of the next."""
+        """Return the next frame's features [G*B, M, D] from the previous latent [B, C, h, w] (None: begin of video)."""
         model, t = self.model, self.frame
         if previous is None:
             tokens = model.mask_embed.bos_token.expand(self.batch, model.config.num_video_tokens, -1)
@@ -84,7 +84,7 @@ class TemporalContext:
         return features
 
     def _encode_new(self, tokens: Tensor) -> Tensor:
-        """Features of the current frame's tokens [G*B, M, D]; all that came before is in the caches."""
+        """Features of the current frame's tokens [G*B, M, D]; everything before is in the caches."""
         condition = self.condition if self.frame == 0 else None
         rotary = self._rotary([self.frame], 0 if condition is None else condition.shape[1], tokens.dtype)
         return self.model.video_encoder(tokens, condition, rotary, caches=self.caches)
@@ -108,9 +108,9 @@ class TemporalContext:
 class VideoContext:
     """Hands out each frame's temporal features, under one of the extrapolation rules.
 
-    ``window``: once the trained number of frames is reached, the context begins anew with text, begin-of-video token
-    and the last ``window`` frames, at the positions they would have in training, and one frame is added to it; so
-    each frame sees at most ``window`` frames before it. Other rules keep one context over the whole video.
+    ``window``: once the trained number of frames is reached, each new frame gets a fresh context of text,
+    begin-of-video token and the last ``window`` frames, at their positions in training. Each frame sees at most
+    ``window`` frames before it. Other rules keep one context for the whole video.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Frames a video begins with: an image that is encoded, or latents that are known already."""
+"""The given first frames of a video: an image to encode, or known latents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INTEGERS = "give integers 0..255, for floats from 0 to 1 (image * 255).round().
 
 
 def encode_first_frame(vae: Any, image: Any, config: NOVAConfig, draws: Draws, repeats: int) -> Tensor:
-    """Scaled latent [B, C, h, w] of one image for all prompts, or of a list of one image per prompt.
+    """Encode one image for all prompts, or one per prompt, to scaled latents [B, C, h, w].
 
     One generator draws one posterior sample per image, shared by that image's samples, as the official code does;
     with a generator per sample each sample draws its own. ``repeats`` is the number of samples per prompt.
@@ -40,7 +40,7 @@ def encode_first_frame(vae: Any, image: Any, config: NOVAConfig, draws: Draws, r
 def known_frames(
     latents: Tensor | Sequence[Tensor] | None, config: NOVAConfig, batch: int, device: torch.device, dtype: torch.dtype
 ) -> list[Tensor]:
-    """A new list of frames [B, C, h, w] from a list of them, from [B, C, T, h, w], or from nothing."""
+    """Return a new list of frames [B, C, h, w] from such a list, from [B, C, T, h, w], or from None."""
     if latents is None:
         return []
     frames = list(latents.unbind(2)) if isinstance(latents, Tensor) else list(latents)
@@ -52,10 +52,10 @@ def known_frames(
 
 
 def image_tensor(image: Any, size: tuple[int, int]) -> Tensor:
-    """A PIL image of bytes, or integers 0..255 [H, W, 3] (array or tensor), to pixels [1, 3, H, W] in [-1, 1], float32.
+    """Convert a PIL image of bytes, or integers 0..255 [H, W, 3], to float32 pixels [1, 3, H, W] in [-1, 1].
 
-    Raises :class:`InputError` unless it has exactly ``size`` = (H, W), and for every other kind of number: whether
-    floats go from 0 to 1, from -1 to 1 or from 0 to 255 is never guessed.
+    Raises :class:`InputError` unless the size is ``size`` = (H, W), and for every other type: the range of floats (0 to
+    1, -1 to 1 or 0 to 255) is never guessed.
     """
     if hasattr(image, "convert"):
         if image.mode.startswith(("I", "F")):

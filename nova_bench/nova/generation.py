@@ -1,4 +1,4 @@
-"""Generating latents: frames one after another, and the token sets of a frame one after another (Sections 3.2, 3.3)."""
+"""Generate latents frame by frame, and each frame token set by token set (Sections 3.2, 3.3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Progress = Callable[[Sequence[int]], Iterable[int]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """What one generation is asked for; the names are those of :meth:`NOVAPipeline.__call__`.
+    """Settings of one generation, named as in :meth:`NOVAPipeline.__call__`.
 
     ``max_latent_length`` counts the first frame even when it is given. ``scheduler`` has its timesteps set;
     ``graphs`` keeps the CUDA graphs of the diffusion loop, None runs it kernel by kernel. ``kv_cache`` False runs all
@@ -43,10 +43,10 @@ class Sampling:
 
 
 class SpatialProcess:
-    """Fills in frames, a random set of tokens at a time; ``frames`` of each sample are worked on together.
+    """Fills in frames, a random set of tokens at a time; processes ``frames`` of each sample together.
 
     Tokens are kept in the order in which they will be predicted, so known tokens, the next ones and the rest are
-    slices. Order, positions and the masked tokens are made once and serve all frames of a video.
+    slices. Order, positions and masked tokens are computed once for all frames of a video.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class SpatialProcess:
     def fill(self, features: Callable[[Tensor, int], Tensor], progress: Progress = iter) -> Tensor:
         """New latent frames [B * frames, C, h, w].
 
-        ``features(patches, known)`` gives the temporal features [G * B * frames, M, D] of a step; it may look at the
-        patches [B * frames, N, P] in prediction order, of which the first ``known`` are known and the others 0.
+        ``features(patches, known)`` gives the temporal features [G * B * frames, M, D] of a step; it may read the
+        patches [B * frames, N, P] in prediction order: the first ``known`` are known, the others 0.
         """
         order = self._draw_order() if self.order is None else self.order
         noise = partial(self._noise, order)
@@ -88,7 +88,7 @@ class SpatialProcess:
         return unpatchify(scatter_tokens(patches, order), p, *config.latent_size)
 
     def _draw_order(self) -> Tensor:
-        """One permutation per sample and frame, and what follows from it: positions and masked tokens in that order."""
+        """Draw one permutation per sample and frame, and set positions and masked tokens in that order."""
         model, count = self.model, self.model.config.num_image_tokens
         self.order = self.draws.uniform(self.frames, count).flatten(0, 1).argsort(1)
         self.observer.record("order", self.order)
@@ -123,9 +123,9 @@ def generate_latents(
     """Sample a batch of videos in latent space, frame by frame.
 
     ``condition`` [G*B, L, D] holds text and motion tokens of every guidance copy. ``latents`` [B, C, h, w] each, are
-    known frames that the result begins with; the last one takes the place of the first generated frame (with the
-    ``window`` rule all of them are context). Returns [B, C, T, h, w], T = max_latent_length, plus one for each given
-    frame but the last.
+    known frames at the beginning of the result; the last one replaces the first generated frame (with the ``window``
+    rule all are context). Returns [B, C, T, h, w], T = max_latent_length, plus one for each given frame except the
+    last.
     """
     observer = observer or Observer()
     given, length = list(latents), sampling.max_latent_length

@@ -1,4 +1,4 @@
-"""CUDA graphs of the diffusion loop, which is a thousand tiny kernels and otherwise bound by launching them."""
+"""CUDA graphs of the diffusion loop: without them, launching its thousand tiny kernels is the bottleneck."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOKENS = 8  # token counts are padded to a multiple of this, so that few graphs
 
 
 class _Graph:
-    """One captured loop with the buffers it reads and writes."""
+    """One captured loop with its input and output buffers."""
 
     def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: Any):
         self.z, self.draws = z.clone(), draws.clone()
@@ -34,10 +34,10 @@ class _Graph:
 
 
 class GraphCache:
-    """Captured loops by everything they depend on; a pipeline keeps one over its calls.
+    """Captured loops, keyed by everything they depend on; a pipeline keeps one cache for all calls.
 
     The first call with new settings captures (its time is warm-up), later ones replay. Random numbers are drawn
-    outside. Networks that were moved, cast, changed or replaced since get new graphs.
+    outside. Networks that were moved, cast, changed or replaced get new graphs.
     """
 
     def __init__(self, limit: int = 64):
@@ -47,7 +47,7 @@ class GraphCache:
 
     @staticmethod
     def usable(z: Tensor) -> bool:
-        """Whether there is anything to capture: only on CUDA."""
+        """Whether graphs can be captured (only on CUDA)."""
         return z.is_cuda
 
     def run(self, loop: Loop, constants: Hashable, network: nn.Module, z: Tensor, draws: Tensor) -> Tensor:

@@ -48,10 +48,10 @@ class Guidance:
 
     @property
     def copies(self) -> int:
-        """G, how often the batch is run.
+        """G, the number of copies of the batch.
 
-        The perturbed copy of spatiotemporal guidance skips encoder layers in networks that can; NOVA's can't, so
-        that copy would equal the conditional one and its term vanish. It is not run.
+        In other networks the perturbed copy of spatiotemporal guidance skips encoder layers. NOVA can't, so that copy
+        would equal the conditional one and its term would vanish. It is not run.
         """
         if not self.enabled:
             return 1
@@ -81,11 +81,11 @@ class Guidance:
         return self.min_scale + (self.scale - self.min_scale) * (step + 1) / steps
 
     def combine(self, out: Tensor, scale: float, rest: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Predictions of all copies [G, B, n, P] to the guided one [B, n, P].
+        """Combine the predictions of all copies [G, B, n, P] into the guided one [B, n, P].
 
-        ``rest`` [B, N - n, P] are the values that stand for the tokens not predicted in this step. They are the same
-        in every copy, so guidance leaves them alone, but they count in the norms of the renormalization and are
-        scaled by it; they come back as the second value.
+        ``rest`` [B, N - n, P] are the values of the tokens not predicted in this step. They are the same in every copy,
+        so guidance does not change them, but renormalization includes them in its norms and scales them; the second
+        returned value holds them.
         """
         conditional, null = out[0], out[1]
         against = out[2] if self.image_scale else null

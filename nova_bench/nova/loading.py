@@ -51,12 +51,12 @@ def resolve_folder(
             allow_patterns=_DATA_FILES,
         )
     except Exception as error:  # network, authentication, name and cache errors have no common base
-        raise CheckpointError(f"{source}: can't be had from the hub ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(f"{source}: can't be loaded from the hub ({str(error).splitlines()[0]})") from error
     return Path(folder)
 
 
 def read_index(folder: Path) -> dict[str, str]:
-    """Class name of each component that ``model_index.json`` lists and that is not left empty."""
+    """Class name of each non-empty component in ``model_index.json``."""
     path = folder / INDEX_NAME
     index = read_json(path)
     if index.get("_class_name") != PIPELINE_NAME:
@@ -77,7 +77,7 @@ def load_transformer(
     """Load a transformer folder into the arrangement its ``config.json`` records.
 
     ``arrangement`` states what the caller expects (e.g. ``{"norm_placement": "pre"}``). Raises
-    :class:`ArchitectureError` if the checkpoint was trained in another one: its weights would load and mean nothing.
+    :class:`ArchitectureError` if the checkpoint was trained in another one: its weights would load but be meaningless.
     """
     path = Path(folder) / CONFIG_NAME
     config = NOVAConfig.from_file(path)
@@ -106,7 +106,7 @@ def load_components(
     arrangement: Mapping[str, Any] | None,
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Every component that ``model_index.json`` lists; ``given`` ones (perhaps None) are taken instead of loaded."""
+    """Every component that ``model_index.json`` lists; ``given`` ones (or None) replace loaded ones."""
     from nova_bench.nova.schedulers import load_scheduler
     from nova_bench.nova.vae import load_vae
 
@@ -119,7 +119,7 @@ def load_components(
         "tokenizer": load_tokenizer,
     }
     for name in given.keys() - loaders.keys():
-        raise InputError(f"{name!r} is no component; components are {', '.join(loaders)}")
+        raise InputError(f"{name!r} is not a component; components are {', '.join(loaders)}")
     for name in ("transformer", "scheduler"):
         if name not in index and given.get(name) is None:
             raise CheckpointError(f"{folder / INDEX_NAME}: no {name}")
@@ -203,7 +203,7 @@ def _phi_config(width: int | None) -> dict[str, Any] | None:
 
 @torch.no_grad()
 def _materialize(build: Any, dtype: torch.dtype | None, device: str | torch.device) -> nn.Module:
-    """Build on the meta device and, elsewhere, fill with small random weights."""
+    """Build on the meta device; for any other device, fill with small random weights."""
     with torch.device("meta"):
         module = build().to(dtype=dtype)
     if torch.device(device).type != "meta":

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class AdaLayerNorm(nn.Module):
-    """norm(x) * (1 + scale(z)) + shift(z), with scale and shift linear in SiLU(z), perhaps through a low rank.
+    """norm(x) * (1 + scale(z)) + shift(z), with scale and shift linear in SiLU(z), optionally of low rank.
 
-    ``chunks`` statistics are made of z: scale, shift and, beyond two, gates that are handed back.
+    ``chunks`` statistics are computed from z: scale, shift and, beyond two, gates, which are returned.
     """
 
     def __init__(self, dim: int, rank: int = 0, chunks: int = 2):
@@ -31,7 +31,7 @@ class ScaleShift(AdaLayerNorm):
     """The mixer: the first frame's features (anchor), scaled and shifted by the current frame's.
 
     ``rank`` is the inner rank; negative for full rank. For the first frame the model uses scale 1 and shift 0,
-    that is the anchor itself. The paper draws a LayerNorm on the anchor; in the published network that is the
+    i.e. the anchor itself. The paper draws a LayerNorm on the anchor; in the published network that is the
     temporal encoder's final LayerNorm.
     """
 

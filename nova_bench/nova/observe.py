@@ -1,4 +1,4 @@
-"""The seam for whoever wants to watch a generation: a profiler, a test, a plot of activations."""
+"""Interface for observers of a generation: a profiler, a test, a plot of activations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOTHING = nullcontext()
 
 
 class Watcher(Protocol):
-    """What can watch a generation: an :class:`Observer`, or anything else with its methods."""
+    """Anything that can watch a generation: an :class:`Observer` or an object with its methods."""
 
     def region(self, name: str) -> AbstractContextManager[None]: ...
     def record(self, name: str, value: Tensor) -> None: ...
@@ -29,7 +29,7 @@ class Observer:
         return _NOTHING
 
     def record(self, name: str, value: Tensor) -> None:
-        """An intermediate result, to be read or copied, not changed.
+        """Receive an intermediate result; read or copy it, but don't change it.
 
         In order of appearance: ``text_embeds`` [G0*B, L, E] and ``condition`` [G*B, L', D]; per frame ``temporal``
         (after the last LayerNorm) and ``mixed`` [G*B, M, D]; once a video ``order`` [B, N]; per spatial step

@@ -1,4 +1,4 @@
-"""Decoding latents and turning pixels into what a caller asked for."""
+"""Decode latents and convert pixels to the requested output type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NOVAPipelineOutput:
 def to_uint8(pixels: Tensor) -> np.ndarray:
     """Pixels in about [-1, 1], [B, 3, H, W] or [B, 3, F, H, W], to uint8 with channels last, by truncation.
 
-    Raises :class:`NotFiniteError`: NaN cast to bytes would be black.
+    Raises :class:`NotFiniteError`, since NaN cast to bytes would be black.
     """
     refuse_not_finite({}, pixels, "decoded pixels")
     return _bytes(pixels)
@@ -37,12 +37,12 @@ def to_uint8(pixels: Tensor) -> np.ndarray:
 
 def finite_samples(batch: Tensor) -> list[bool]:
     """Which samples [B, ...] hold finite numbers only. Waits for the device, once."""
-    low, high = batch.flatten(1).aminmax(dim=1)  # both are NaN where any number is
+    low, high = batch.flatten(1).aminmax(dim=1)  # both are NaN if any number is
     return (low.isfinite() & high.isfinite()).tolist()
 
 
 def refuse_not_finite(faults: dict[int, str], batch: Tensor, what: str) -> None:
-    """:class:`NotFiniteError` where a sample [B, ...] of ``batch`` is among ``faults`` or not finite itself."""
+    """Raise :class:`NotFiniteError` if a sample [B, ...] of ``batch`` is in ``faults`` or is not finite."""
     for index, finite in enumerate(finite_samples(batch)):
         if not finite:
             faults.setdefault(index, what)
@@ -53,8 +53,8 @@ def refuse_not_finite(faults: dict[int, str], batch: Tensor, what: str) -> None:
 def decode_latents(vae: Any, latents: Tensor, output_type: str, batch_size: int = 1) -> NOVAPipelineOutput:
     """Scaled latents [B, C, T, h, w] to an output of type "pil", "np" or "pt", ``batch_size`` samples at a time.
 
-    Unless tensors are asked for, each decoded chunk leaves the device at once, as bytes. Raises
-    :class:`NotFiniteError`, which holds the samples that are sound.
+    Unless tensors are requested, each decoded chunk leaves the device at once, as bytes. Raises
+    :class:`NotFiniteError`, which holds the finite samples.
     """
     faults = {index: "latents" for index, finite in enumerate(finite_samples(latents)) if not finite}
     parts: dict[int, Any] = {}

@@ -23,7 +23,7 @@ def unpatchify(x: Tensor, p: int, height: int, width: int) -> Tensor:
 
 
 class PatchEmbed(nn.Module):
-    """Patches to features. Stored as the convolution it is in checkpoints (``proj.weight`` [out, C, p, p])."""
+    """Patches to features, stored as a convolution as in checkpoints (``proj.weight`` [out, C, p, p])."""
 
     def __init__(self, channels: int, dim: int, patch_size: int):
         super().__init__()

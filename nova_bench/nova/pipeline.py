@@ -32,7 +32,7 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 class NOVAPipeline:
     """Tokenizer, Phi, transformer, scheduler and autoencoder of one NOVA model.
 
-    Any of ``vae``, ``text_encoder`` and ``tokenizer`` may be None: then ask for latents, or pass ``prompt_embeds``.
+    Any of ``vae``, ``text_encoder`` and ``tokenizer`` may be None: then request latents, or pass ``prompt_embeds``.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class NOVAPipeline:
         device: str | torch.device = "cpu",
         **components: Any,
     ) -> NOVAPipeline:
-        """A pipeline with random weights, for training from the start or timing; reads no checkpoint.
+        """Build a pipeline with random weights, for training from scratch or timing; reads no checkpoint.
 
         ``source`` is the name of a published model (``nova-d48w1024-osp480``) or a transformer configuration. On the
         "meta" device nothing is allocated. ``components`` replace parts by objects or configurations; None leaves one
@@ -109,15 +109,15 @@ class NOVAPipeline:
         return self
 
     def enable_model_cpu_offload(self, device: str | torch.device = "cuda") -> None:
-        """Keep networks on the CPU and bring each to ``device`` only while it works."""
+        """Keep networks on the CPU and move each to ``device`` only while it runs."""
         self.to("cpu")
         self._offload_device = torch.device(device)
 
     def enable_cuda_graphs(self) -> None:
         """Replay the diffusion loop as CUDA graphs, captured in the first call with given settings.
 
-        For CUDA without offload; elsewhere, and with ``guidance_renorm`` below 1, nothing changes. An observer doesn't
-        see ``head`` then.
+        For CUDA without offload; elsewhere, and with ``guidance_renorm`` below 1, nothing changes. Observers
+        then don't see ``head``.
         """
         self._graphs = GraphCache()
 
@@ -130,14 +130,14 @@ class NOVAPipeline:
             block.compile(**{"dynamic": True, **options})
         decoder = self.transformer.image_decoder
         predict = torch.compile(decoder.predict, **{"dynamic": True, **options})
-        decoder.predict = predict  # type: ignore[method-assign]  # in its place
+        decoder.predict = predict  # type: ignore[method-assign]  # replaces the method
 
     def enable_vae_slicing(self) -> None:
         """Decode one sample at a time even when ``vae_batch_size`` is larger."""
         self.vae.enable_slicing()
 
     def enable_vae_tiling(self) -> None:
-        """Decode in spatial tiles: less memory, slightly other pixels."""
+        """Decode in spatial tiles: less memory, slightly different pixels."""
         self.vae.enable_tiling()
 
     @torch.inference_mode()
@@ -184,29 +184,29 @@ class NOVAPipeline:
             guidance_renorm: lower bound of the factor that restores the conditional prediction's norm; 1 is off.
             image_guidance_scale, spatiotemporal_guidance_scale: see :class:`Guidance`; one of them at most.
             flow_shift: shift of the flow-matching timesteps for this call.
-            motion_flow: mean optical flow asked for, one value or one per sample (video models).
+            motion_flow: requested mean optical flow, one value or one per sample (video models).
             negative_prompt: one text, or one per prompt; "" if not given.
-            image: first frame, RGB integers 0..255 [H, W, 3] (array, tensor or PIL), one for all prompts or a list of
-                one each.
-            num_images_per_prompt: samples of each prompt, next to each other in the batch.
+            image: first frame, RGB integers 0..255 [H, W, 3] (array, tensor or PIL), one for all prompts or a list with
+                one per prompt.
+            num_images_per_prompt: samples of each prompt, adjacent in the batch.
             generator: one ``torch.Generator``, or a list with one per sample. With a list a sample's random numbers
                 do not depend on its batch.
             latents: known scaled latent frames, a list of [B, C, h, w] or one [B, C, T, h, w]; the result begins with
-                them and the last is the first frame of the new ones.
+                them, and the last replaces the first new frame.
             prompt_embeds, negative_prompt_embeds: text features [tokens, E] of each prompt instead of texts.
             disable_progress_bar: no bar on standard error.
             output_type: "pil", "np", "pt" or "latent", see :class:`NOVAPipelineOutput`.
             min_guidance_scale: text guidance of the first spatial step, rising linearly to ``guidance_scale``.
             vae_batch_size: samples decoded together.
             extrapolation, extrapolation_window: rule for videos longer than in training, see :class:`VideoContext`.
-            kv_cache: False computes the temporal keys and values of all earlier frames anew for each frame: the same
+            kv_cache: False recomputes the temporal keys and values of all earlier frames for each frame: the same
                 video for more work (:class:`TemporalContext`).
             observer: see :class:`Observer`.
-            ignored: the official call swallows other keywords; they are named in a warning.
+            ignored: other keywords, which the official call ignores; a warning names them.
 
         Raises:
-            InputError: an argument that can't be honoured, before anything is computed.
-            NotFiniteError: latents or pixels that are NaN or infinite; it holds the samples that are sound.
+            InputError: an argument is invalid; raised before anything is computed.
+            NotFiniteError: latents or pixels are NaN or infinite; the error holds the finite samples.
         """
         if ignored:
             warnings.warn(f"NOVAPipeline ignores {', '.join(sorted(ignored))}", stacklevel=2)
@@ -297,7 +297,7 @@ class NOVAPipeline:
 
     @contextmanager
     def _working(self, *modules: nn.Module | None) -> Iterator[None]:
-        """With CPU offload: have ``modules`` on the device inside, on the CPU afterwards."""
+        """With CPU offload, move ``modules`` to the device and back to the CPU afterwards."""
         moved = [m for m in modules if m is not None] if self._offload_device else []
         for module in moved:
             module.to(self._offload_device)

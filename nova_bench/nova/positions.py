@@ -1,4 +1,4 @@
-"""Where a token is: sinusoids in space and time added to it, or rotations of queries and keys (RoPE)."""
+"""Token positions: added sinusoids in space and time, or rotations of queries and keys (RoPE)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def space_embedding(dim: int, rows: int, columns: int, device: torch.device | st
 def rotary_angles(positions: Tensor, head_dim: int) -> Tensor:
     """Rotation angles of tokens at ``positions`` [..., 3] = (t, y, x): [..., head_dim / 2] float32.
 
-    An eighth of the head's features turns with t, the rest in equal halves with y and x.
+    An eighth of the head's features rotates with t, the rest in equal halves with y and x.
     """
     time = head_dim // 8
     sizes = (time, (head_dim - time) // 2, (head_dim - time) // 2)
@@ -55,7 +55,7 @@ def rotary_angles(positions: Tensor, head_dim: int) -> Tensor:
 
 
 def rotary_table(angles: Tensor, dtype: torch.dtype, padding: int = 0) -> Tensor:
-    """cos and sin of ``angles`` [..., S, d/2] as [2, ..., padding + S, d/2]; ``padding`` leading tokens don't turn."""
+    """cos and sin of ``angles`` [..., S, d/2] as [2, ..., padding + S, d/2]; ``padding`` leading tokens stay."""
     if padding:
         still = angles.new_zeros(*angles.shape[:-2], padding, angles.shape[-1])
         angles = torch.cat((still, angles), -2)
@@ -63,7 +63,7 @@ def rotary_table(angles: Tensor, dtype: torch.dtype, padding: int = 0) -> Tensor
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
-    """Turn feature pairs (2i, 2i+1) of queries or keys ``x`` [B, heads, S, d] by ``table`` [2, B or 1, 1, S, d/2]."""
+    """Rotate feature pairs (2i, 2i+1) of queries or keys ``x`` [B, heads, S, d] by ``table`` [2, B or 1, 1, S, d/2]."""
     cos, sin = table
     a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)

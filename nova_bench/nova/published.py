@@ -1,4 +1,4 @@
-"""The published models: what their configurations hold, so that any can be built without a checkpoint."""
+"""Configurations of the published models, so that any can be built without a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.errors import ConfigError
 
 _FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 1.0}
-# The published DDPM file was not at hand; these are the settings of the official training code's own DDPM class.
+# The published DDPM file was not available; these are the settings of the official training code's own DDPM class.
 _DDPM = {
     "_class_name": "DDPMScheduler",
     "num_train_timesteps": 1000,
@@ -75,7 +75,7 @@ _OSP480 = NOVAConfig(
     video_mixer_rank=24,
 )
 
-# nova-d48w1024-sd512: the decoder (mlp_d3w1280, as in the other DDPM model) is an assumption; nothing public states it.
+# nova-d48w1024-sd512: the decoder (mlp_d3w1280, as in the other DDPM model) is assumed; no public source states it.
 PUBLISHED: dict[str, PublishedModel] = {
     "nova-d48w1024-osp480": PublishedModel("BAAI/nova-d48w1024-osp480", _OSP480, _DDPM, _VIDEO_VAE),
     **{
@@ -91,7 +91,7 @@ PUBLISHED: dict[str, PublishedModel] = {
 
 
 def published(name: str) -> PublishedModel:
-    """Look up a published model by name, with or without ``BAAI/``. Raises :class:`ConfigError` for another name."""
+    """Look up a published model by name, with or without ``BAAI/``. Raises :class:`ConfigError` for any other name."""
     try:
         return PUBLISHED[name.removeprefix("BAAI/")]
     except KeyError:

@@ -36,8 +36,8 @@ class TemporalEncoder(Encoder):
     ) -> Tensor:
         """Frame tokens [R, S, D], after condition tokens [R, L, D] if given -> features [R, S, D].
 
-        ``rotary`` and ``mask`` cover condition and frame tokens. The last block makes no output for the condition,
-        which nobody reads.
+        ``rotary`` and ``mask`` cover condition and frame tokens. The last block computes no output for the condition,
+        since it is never used.
         """
         skip = 0 if condition is None else condition.shape[1]
         x = tokens if condition is None else torch.cat((condition, tokens), 1)

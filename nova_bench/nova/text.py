@@ -64,7 +64,7 @@ class PhiTextEncoder(nn.Module):
         return encoder.to(device).requires_grad_(False).eval()
 
     def _apply(self, *args: Any, **kwargs: Any) -> PhiTextEncoder:
-        """Move or cast; rotary frequencies are remade, since no state dict holds them and they must stay float32."""
+        """Move or cast; recompute rotary frequencies, since no state dict holds them and they must stay float32."""
         self._make_frequencies()
         super()._apply(*args, **kwargs)
         self._make_frequencies()
@@ -92,7 +92,7 @@ class PhiTextEncoder(nn.Module):
     def forward(self, token_ids: Sequence[Sequence[int]]) -> list[Tensor]:
         """Token ids of each prompt -> its hidden states [n_i, hidden]; n_i may be 0.
 
-        Shorter prompts are padded on the right, which causal attention never looks at.
+        Shorter prompts are padded on the right; causal attention never sees the padding.
         """
         out = [torch.empty(0, self.model.config.hidden_size, dtype=self.dtype, device=self.device)] * len(token_ids)
         rows = [i for i, ids in enumerate(token_ids) if len(ids)]

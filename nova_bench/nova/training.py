@@ -1,4 +1,4 @@
-"""The training loss (Sections 3.2 to 3.4): every frame, a random part of its tokens, one diffusion step of each."""
+"""The training loss (Sections 3.2 to 3.4): every frame, a random subset of its tokens, one diffusion step each."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _condition(model: NOVATransformer3DModel, prompts: list[Tensor], flow: Seque
 def _draw_mask(
     rows: int, count: int, random: np.random.RandomState, generator: torch.Generator | None, device: torch.device
 ) -> tuple[Tensor, int]:
-    """A token order [rows, N] for each frame, and how many tokens from its beginning are visible (same for all)."""
+    """Draw a token order [rows, N] for each frame, and the number of leading visible tokens (same for all)."""
     from scipy.stats import truncnorm
 
     order = torch.rand(rows, count, 1, generator=generator, device=device).squeeze(-1).argsort(1)

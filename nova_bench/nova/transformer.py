@@ -16,7 +16,7 @@ from nova_bench.nova.temporal import TemporalEncoder
 
 
 class NOVATransformer3DModel(nn.Module):
-    """All parameters of NOVA. How they generate is in :mod:`generation`, how they are trained in :mod:`training`."""
+    """All parameters of NOVA; :mod:`generation` generates with them, :mod:`training` trains them."""
 
     def __init__(self, config: NOVAConfig):
         super().__init__()
@@ -39,7 +39,7 @@ class NOVATransformer3DModel(nn.Module):
         self.mask_embed = MaskEmbed(dim)
         self.text_embed: TextEmbed | None = None
         self.label_embed: LabelEmbed | None = None
-        if c.text_token_dim and c.text_token_len:  # both or none, see NOVAConfig
+        if c.text_token_dim and c.text_token_len:  # both or neither, see NOVAConfig
             self.text_embed = TextEmbed(c.text_token_dim, dim, c.text_token_len)
         else:
             self.label_embed = LabelEmbed(dim)
@@ -58,7 +58,7 @@ class NOVATransformer3DModel(nn.Module):
 
     @torch.no_grad()
     def initialize(self) -> None:
-        """Random parameters for training from the start or for timing: normal(0.02), biases 0, LayerNorms 1 and 0."""
+        """Set random parameters for training from scratch or for timing: normal(0.02), biases 0, LayerNorms 1 and 0."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.02)
@@ -76,7 +76,7 @@ class NOVATransformer3DModel(nn.Module):
 
     @property
     def text_conditions(self) -> TextEmbed:
-        """:class:`TextEmbed` of a model that has one; InputError for others."""
+        """The model's :class:`TextEmbed`; InputError if it has none."""
         if self.text_embed is None:
             raise InputError("this transformer is conditioned on class labels, not on text")
         return self.text_embed

@@ -1,8 +1,8 @@
 """Video without temporal autoregression (App. E): the spatial process fills in all frames at once.
 
 The paper ablates temporal autoregressive modeling in one sentence and publishes no code. This is our reading of it.
-The network and its parameters stay the same. The temporal encoder sees the current, partly known video: no shift by
-one frame and no begin-of-video token, and what is not predicted yet carries the mask token. It attends over the
+The network and its parameters stay the same. The temporal encoder sees the current, partly known video: there is no
+shift by one frame and no begin-of-video token, and tokens not predicted yet are the mask token. It attends over the
 condition and all frames in both directions. Every spatial step predicts the next tokens of every frame, each frame in
 its own order and all by the same schedule, so both encoders run on all frames at each step and nothing can be cached.
 A mixer, if the model has one, scales and shifts the first frame's features by each later frame's.
@@ -29,8 +29,8 @@ from nova_bench.nova.transformer import NOVATransformer3DModel
 def partial_video_tokens(model: NOVATransformer3DModel, frames: Tensor, known: Tensor) -> Tensor:
     """Temporal tokens [B, M, D] of partly known latent frames [B, C, h, w]; ``known`` [B, N] is 1 or 0 per image token.
 
-    A temporal token covers four image tokens. It is their joint embedding as far as they are known, plus the mask
-    token for the share that is not.
+    A temporal token covers four image tokens. It is the joint embedding of the known ones, plus the mask token weighted
+    by the unknown share.
     """
     config, embed = model.config, model.video_encoder.patch_embed
     rows, columns = config.image_base_size
@@ -75,7 +75,7 @@ def generate_whole_video(
     """Counterpart of :func:`generate_latents`: same arguments, same result [B, C, T, h, w].
 
     Draws, per sample: one permutation for every new frame [frames, N], then noise [frames, C, h, w] in the official
-    order. Given frames are known from the start and all of them are seen. ``frame_progress`` goes over spatial steps.
+    order. Given frames are known and visible from the start. ``frame_progress`` counts spatial steps.
     """
     observer = observer or Observer()
     config, guidance = model.config, sampling.guidance

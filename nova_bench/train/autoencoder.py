@@ -1,7 +1,7 @@
-"""The video autoencoder with gradients: the library's layers, run on whole batches by plain operators.
+"""The video autoencoder with gradients: the library's layers, run on whole batches with plain operators.
 
-`nova_bench.nova.vae` is arranged for generation: one video at a time, in memory that later layers overwrite, which
-leaves nothing to differentiate. Here the same parameters go through ordinary operators; a test holds the two to equal
+`nova_bench.nova.vae` is arranged for generation: one video at a time, in memory that later layers overwrite, so
+it can't be differentiated. Here ordinary operators use the same parameters; a test checks that both give equal
 results.
 """
 
@@ -83,7 +83,7 @@ def _mid(block: MidBlock, x: Tensor) -> Tensor:
 
 
 def _attention(layer: Attention, x: Tensor) -> Tensor:
-    """Over the positions of each frame; the normalization before it is over all frames."""
+    """Attend over the positions of each frame; the normalization before it is over all frames."""
     frames = _fold(_norm(layer.group_norm, x))
     tokens = frames.flatten(2).transpose(1, 2)[:, None]
     out = F.scaled_dot_product_attention(layer.to_q(tokens), layer.to_k(tokens), layer.to_v(tokens))
@@ -92,7 +92,7 @@ def _attention(layer: Attention, x: Tensor) -> Tensor:
 
 
 def _conv(layer: FrameConv2d | CausalConv3d, x: Tensor, stride: int = 1) -> Tensor:
-    """A convolution that keeps height and width, or one with stride 2 of frames that are already padded."""
+    """Convolve, keeping height and width, or with stride 2 on frames that are already padded."""
     pad = layer.kernel_size[-1] // 2 if stride == 1 else 0
     if isinstance(layer, FrameConv2d):
         return _unfold(F.conv2d(_fold(x), layer.weight, layer.bias, stride, pad), len(x))
@@ -100,7 +100,7 @@ def _conv(layer: FrameConv2d | CausalConv3d, x: Tensor, stride: int = 1) -> Tens
         # Not conv3d: oneDNN 3.12 gives NaN for its bfloat16 gradient with a 1 x 3 x 3 kernel on CPUs with AMX.
         return _unfold(F.conv2d(_fold(x), layer.weight[:, :, 0], layer.bias, stride, pad), len(x))
     if layer.front and x.shape[2] == 1:
-        # All taps in time see the one frame there is: their sum is a convolution of a third of the work.
+        # All taps in time see the same single frame, so one convolution with their sum does it in a third of the work.
         return F.conv2d(x[:, :, 0], layer.weight.sum(2), layer.bias, stride, pad)[:, :, None]
     if layer.front:
         x = torch.cat((x[:, :, :1].expand(-1, -1, layer.front, -1, -1), x), 2)

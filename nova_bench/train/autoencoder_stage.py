@@ -21,17 +21,17 @@ from nova_bench.train.spec import TrainSpec
 
 INITIAL_LOG_VARIANCE = -6.0
 DISTINCT = 40
-"""Levels of 255 by which a pixel that crops are made around differs from most."""
+"""Levels of 255 by which the pixel that a crop must contain differs from the median colour."""
 
 
 class AutoencoderStage:
     """Absolute and squared error of pixels, absolute error of their differences, KL divergence of the posterior.
 
-    The squared error is what makes small shapes appear at all early on: the absolute error alone is content with the
-    median of what may be at a place, which is the background.
+    The squared error makes small shapes appear early in training: the absolute error alone is minimized by the median
+    at each place, which is the background.
 
-    The differences (between neighbours in a row, in a column and in time) are what keeps edges of small shapes sharp,
-    in place of a perceptual loss, whose network would be larger than everything trained here. There is no adversarial
+    The differences (between neighbours in a row, in a column and in time) keep edges of small shapes sharp. They
+    replace a perceptual loss, which would need a network larger than everything trained here. There is no adversarial
     loss.
     """
 
@@ -80,7 +80,7 @@ class AutoencoderStage:
         }
 
     def _batch(self, step: int, random: Randomness) -> Tensor:
-        """Random stretches of random clips, [B, 3, F, H, W], or crops of them."""
+        """Random segments of random clips, [B, 3, F, H, W], or crops of them."""
         section, size = self._spec.autoencoder, self._spec.data.size
         length = section.clip_lengths[step % len(section.clip_lengths)]
         side = size
@@ -95,7 +95,7 @@ class AutoencoderStage:
 
 
 class DecoderStage(AutoencoderStage):
-    """The same errors of pixels, with the encoder fixed and noise on the latents."""
+    """The same pixel errors, with a fixed encoder and noise on the latents."""
 
     name = "decoder"
     outer: tuple[str, ...] = ("conv_in", "conv_out")
@@ -116,7 +116,7 @@ class DecoderStage(AutoencoderStage):
 
 
 def _crop(frames: np.ndarray, side: int, random: np.random.RandomState) -> np.ndarray:
-    """A square part of [F, H, W, 3] that holds a random pixel of those that differ from the median colour."""
+    """Cut a square from [F, H, W, 3] that holds a random one of the pixels that differ from the median colour."""
     size = frames.shape[1]
     if side == size:
         return frames
@@ -128,7 +128,7 @@ def _crop(frames: np.ndarray, side: int, random: np.random.RandomState) -> np.nd
 
 
 def make_autoencoder(config: dict[str, Any], seed: int) -> AutoencoderKLOpenSora:
-    """An untrained autoencoder. Raises UserError for settings that describe none."""
+    """Build an untrained autoencoder. Raises UserError if the settings describe none."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -145,9 +145,9 @@ def make_autoencoder(config: dict[str, Any], seed: int) -> AutoencoderKLOpenSora
 
 @torch.no_grad()
 def _initialize(vae: AutoencoderKLOpenSora) -> None:
-    """Residual branches begin at zero and every other convolution keeps the variance of what it is given.
+    """Set residual branches to zero; every other convolution keeps the variance of its input.
 
-    So at first a picture passes straight through, instead of drowning in the output of random branches.
+    At first an image therefore passes straight through instead of drowning in the output of random branches.
     """
     for module in vae.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):

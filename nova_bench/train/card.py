@@ -1,4 +1,4 @@
-"""What a model card shows: how the losses fell, what the model draws, and how often that is what was asked for."""
+"""Model card of a trained checkpoint: losses, samples, and how often these show what the prompt states."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ STAGES_FILE, LOSSES, EARLIER_LOSSES = "stages.json", "losses.png", "losses_befor
 def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progress) -> None:
     """Put ``README.md``, ``losses.png``, ``samples.png`` and ``measured.json`` (:func:`measure`) into a checkpoint.
 
-    Drawn are the first captions of the world's test split, measured are ``samples`` of them. ``stages.json`` lists the
-    stages of this training after those of the checkpoint that it began with, whose losses are ``losses_before.png``.
+    The samples are of the first captions of the world's test split; ``samples`` of them are measured. ``stages.json``
+    lists the stages of the checkpoint that the training began with (losses in ``losses_before.png``), then its own.
     """
     pipeline = NOVAPipeline.from_pretrained(checkpoint)
     draw_losses(checkpoint.parent, checkpoint / LOSSES)
@@ -51,7 +51,7 @@ def make_card(spec: TrainSpec, checkpoint: Path, samples: int, progress: Progres
 
 
 def _stages(spec: TrainSpec, run: Path) -> list[dict[str, Any]]:
-    """What was trained in a run, as its logs tell."""
+    """What was trained in a run, according to its logs."""
     return [
         {"training": spec.name, "stage": stage, "steps": log[-1]["step"], "minutes": round(log[-1]["seconds"] / 60, 1)}
         for stage, log in _logs(run).items()
@@ -59,7 +59,7 @@ def _stages(spec: TrainSpec, run: Path) -> list[dict[str, Any]]:
 
 
 def _earlier(spec: TrainSpec, checkpoint: Path) -> list[dict[str, Any]]:
-    """The stages of the checkpoint that a training began with; its losses are copied beside this one's."""
+    """The stages of the checkpoint that a training began with; also copies its loss figure."""
     if spec.transformer.pretrained is None:
         return []
     folder = locate(spec.transformer.pretrained)
@@ -83,7 +83,7 @@ def card_text(
     parts = {name: getattr(pipeline, name) for name in ("text_encoder", "transformer", "vae")}
     sizes = [[name, f"{sum(p.numel() for p in part.parameters()):,}"] for name, part in parts.items()]
     rows = [[stage["training"], stage["stage"], f"{stage['steps']:,}", f"{stage['minutes']:.1f}"] for stage in stages]
-    before = [f"![losses of the training it began with]({EARLIER_LOSSES})", ""] if has_earlier_losses else []
+    before = [f"![losses of the earlier training]({EARLIER_LOSSES})", ""] if has_earlier_losses else []
     text, image = measured["text_to_video"], measured["image_to_video"]
     properties = list(text["truth"])
     shares = [[name, *(_share(values.get(key)) for key in properties)] for name, values in text.items()]
@@ -104,8 +104,8 @@ def card_text(
             "## Training",
             "",
             f"Data: the world `{spec.data.world}`, split `{spec.data.split}`, seed {spec.data.seed}, "
-            f"{spec.data.clips:,} clips for the transformer, clips as they come for the autoencoder. Seed {spec.seed}. "
-            f"Machine: {_machine()}. {_beginning(spec)}, by the settings of the training file.",
+            f"{spec.data.clips:,} clips for the transformer, a stream of clips for the autoencoder. Seed {spec.seed}. "
+            f"Machine: {_machine()}. {_beginning(spec)}, with the settings of the training file.",
             "",
             tabulate(rows, ["training", "stage", "steps", "minutes"], "github", disable_numparse=True),
             "",
@@ -114,7 +114,7 @@ def card_text(
             "",
             "## Samples",
             "",
-            "Every fourth frame of the first video of each of the first prompts of the test split, none picked:",
+            "Every fourth frame of one video for each of the first prompts of the test split, not selected:",
             "",
             *(f"{index}. {caption}" for index, caption in enumerate(captions, 1)),
             "",
@@ -122,14 +122,14 @@ def card_text(
             "",
             f"## Text to video, {measured['samples']} prompts of the test split",
             "",
-            "Share of videos that show what the prompt states, with Wilson's 95 % interval. All objects of these "
-            "prompts are combinations of shape, colour and motion that training never showed.",
+            "Percentage of videos that show what the prompt states, with Wilson's 95 % interval. All objects of these "
+            "prompts are combinations of shape, colour and motion that never occur in training.",
             "",
             tabulate(shares, ["", *properties], "github", disable_numparse=True),
             "",
             f"## Image to video, {image['model'][3]} clips with motion",
             "",
-            "PSNR in dB against the clip over all frames but the given first one, with a 95 % interval over clips.",
+            "PSNR in dB against the clip over all frames except the given first one, with a 95 % interval over clips.",
             "",
             tabulate(decibels, ["", "PSNR"], "github", disable_numparse=True),
             "",
@@ -144,7 +144,7 @@ def _beginning(spec: TrainSpec) -> str:
         return "Everything was trained from random weights"
     if spec.transformer.pretrained is None:
         return "The autoencoder was trained before, everything else from random weights"
-    return "It goes on from a trained checkpoint, with optimizers that begin anew"
+    return "Training continued from a trained checkpoint with new optimizers"
 
 
 def _share(values: Sequence[float] | None) -> str:
@@ -158,7 +158,7 @@ def _interval(values: Sequence[float | None], digits: int) -> str:
 
 
 def _machine() -> str:
-    """Processor or card, and how many cores."""
+    """The device, its name and the number of cores."""
     device = describe_device(resolve_device("auto"))
     return ", ".join(f"{key} {value}" for key, value in device.items())
 
@@ -169,7 +169,7 @@ def _logs(run: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def draw_losses(run: Path, path: Path) -> None:
-    """Losses of every stage of a run against its steps, on logarithmic scales, smoothed over 1 % of the steps."""
+    """Plot the losses of every stage against its steps, on logarithmic scales, smoothed over 1 % of the steps."""
     from matplotlib.figure import Figure
 
     logs = _logs(run)
@@ -190,7 +190,7 @@ def draw_losses(run: Path, path: Path) -> None:
 
 
 def draw_samples(pipeline: Any, prompts: Sequence[str], path: Path, seed: int = 0) -> None:
-    """One row a prompt: every fourth frame of one sample, each with its own seed, none picked."""
+    """Draw one row per prompt: every fourth frame of one sample, each with its own seed, not selected."""
     from PIL import Image
 
     latent_frames = pipeline.transformer.config.video_base_size[0]

@@ -1,4 +1,4 @@
-"""Clips of a world as tensors, and their latents, which are encoded once and kept."""
+"""Clips of a world as tensors, and their latents, encoded once and stored."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LatentClips:
     def scaling(self) -> tuple[float, float]:
         """(scaling_factor, shift_factor) that give the latents of the first file mean 0 and standard deviation 1.
 
-        Of the first file only, so that they stay what they are when clips are added.
+        Only the first file counts, so the factors don't change when clips are added.
         """
         mean, std = (part[:CLIPS_PER_FILE].astype(np.float32) for part in (self.mean, self.std))
         return float(1 / np.sqrt(mean.var() + np.square(std).mean())), float(mean.mean())
@@ -60,9 +60,9 @@ class LatentClips:
 def encode_clips(
     vae: AutoencoderKLOpenSora, data: DataSpec, folder: Path, precision: Precision, progress: Progress
 ) -> LatentClips:
-    """Latents of the first ``data.clips`` clips, through files in ``folder`` that a later call reads instead.
+    """Encode the first ``data.clips`` clips, or read their latents from files of an earlier call in ``folder``.
 
-    ``folder`` must be one for this autoencoder, this data and this precision. Each file is whole or not there.
+    ``folder`` must belong to this autoencoder, data and precision. Files are written atomically.
     """
     world = open_world(data)
     ranges = [range(start, min(start + CLIPS_PER_FILE, data.clips)) for start in range(0, data.clips, CLIPS_PER_FILE)]
@@ -110,4 +110,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable file of latents ({error})", "delete it: it is made again") from error
+        raise UserError(
+            f"{path}: not a readable file of latents ({error})", "delete it; it will be regenerated"
+        ) from error

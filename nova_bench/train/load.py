@@ -14,10 +14,10 @@ _REMEDY = "nova_bench/train/spec.py documents every key"
 
 
 def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpec, ...]:
-    """The training called ``name``, a path or the name of a file in `suites/train/`; of a sweep all trainings of it.
+    """Load the training ``name`` (a path, or a file name in `suites/train/`), or all trainings of a sweep.
 
-    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance; in a sweep, those with a key
-    of the sweep itself change the sweep, all others each of its trainings. Raises SuiteError whose message begins with
+    ``assignments`` are `--set` options (``a.b=c``), applied in order after inheritance. In a sweep, keys of the sweep
+    itself change the sweep; all other keys change each training. Raises SuiteError with a message that begins with
     ``file:line``.
     """
     source = inherit(find_suite(name, TRAININGS), ())
@@ -33,7 +33,7 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
 
 
 def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
-    """The one training of a file; arguments and errors as for :func:`load_trainings`."""
+    """Load the only training of a file; arguments and errors as for :func:`load_trainings`."""
     spec, *others = load_trainings(name, assignments)
     if others:
         raise SuiteError(f"{name}: holds {1 + len(others)} trainings", "name the file of one of them")

@@ -1,7 +1,7 @@
 """The training loop: one stage, step by step, with state that survives a kill.
 
-Everything random in a step follows from the run's seed, the stage and the step alone. A resumed run therefore does
-the same steps as one that was never interrupted, bit for bit on the CPU.
+The random numbers of a step depend only on the run's seed, the stage and the step. A resumed run therefore does the
+same steps as an uninterrupted one, bit for bit on the CPU.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ class Randomness:
 
     @classmethod
     def of_step(cls, seed: int, stage: str, step: int, device: str) -> Randomness:
-        """Sources that depend on their arguments alone."""
+        """Sources that depend only on these arguments."""
         value = int(digest("training step", [seed, stage, step])[:16], 16)
         return cls(np.random.RandomState(value % 2**32), torch.Generator(device).manual_seed(value % 2**63))
 
 
 class Stage(Protocol):
-    """What is trained in one stage, and on what."""
+    """What a stage trains, and on which data."""
 
     name: str
     module: nn.Module
     """Everything trainable."""
     blocks: dict[str, nn.Module]
-    """Modules whose output norms are recorded, by name."""
+    """Modules by name; their output norms are recorded."""
     outer: tuple[str, ...]
-    """Parts of the names of first and last layers' parameters, which Muon never moves."""
+    """Parts of parameter names of the first and last layers, which Muon never updates."""
 
     def losses(self, step: int, random: Randomness) -> dict[str, Tensor]:
-        """Scalars by name; ``loss`` is what is minimized."""
+        """Scalars by name; ``loss`` is minimized."""
 
 
 def train_stage(
@@ -64,10 +64,10 @@ def train_stage(
     device: str,
     progress: Progress,
 ) -> int:
-    """Train a stage to its last step and leave the averaged weights in its module. Returns the steps done now.
+    """Train a stage to its last step, leave the averaged weights in its module, and return the steps done by this call.
 
-    ``folder`` gets ``<stage>.pt`` (state) and ``<stage>.jsonl`` (log); what it already holds is continued. Raises
-    UserError if that was begun with another ``identity``, or if the loss is no number any more.
+    ``folder`` gets ``<stage>.pt`` (state) and ``<stage>.jsonl`` (log); an existing state is continued. Raises UserError
+    if that state has another ``identity``, or if the loss is not finite.
     """
     path = folder / f"{stage.name}.pt"
     precision = Precision(spec.precision, device)
@@ -133,7 +133,7 @@ def _step(
 
 @contextmanager
 def _recorded(blocks: dict[str, nn.Module], norms: dict[str, dict[str, float]]) -> Iterator[None]:
-    """Root mean square and largest magnitude of what each block gives out (App. B plots the latter)."""
+    """Record root mean square and largest magnitude of each block's output (App. B plots the magnitude)."""
 
     def watch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:

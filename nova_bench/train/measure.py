@@ -1,4 +1,4 @@
-"""What a trained model can do on prompts it has never seen, judged against known truth."""
+"""Measure a trained model on unseen prompts against known truth."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ CONFIDENCE = 0.95
 
 
 def measure(pipeline: Any, spec: TrainSpec, samples: int, progress: Progress) -> dict[str, Any]:
-    """Numbers of a model on the first ``samples`` clips of the world's test split.
+    """Measure a model on the first ``samples`` clips of the world's test split.
 
-    ``text_to_video``: shares of prompts whose video has each property that the caption states, by the world's judge,
-    as ``[share, low, high, prompts]`` with Wilson's 95 % interval; ``direction`` is ``motion`` where the caption names
-    directions only. Beside the ``model`` stand what bounds it from below (``wrong prompt``: its videos held against
-    the next prompt; ``untrained``: the same networks, but text encoder and transformer with random weights; ``noise``)
-    and from above (``autoencoder``: its copies of the clips; ``truth``: the clips).
+    ``text_to_video``: the share of prompts for which the world's judge finds each stated property in the video, as
+    ``[share, low, high, prompts]`` with Wilson's 95 % interval. ``direction`` is ``motion`` for captions that name only
+    directions. Besides the ``model`` there are lower bounds (``wrong prompt``: its videos judged by the next prompt;
+    ``untrained``: the same networks, but text encoder and transformer with random weights; ``noise``) and upper bounds
+    (``autoencoder``: its copies of the clips; ``truth``: the clips).
 
-    ``image_to_video``: PSNR in dB over all frames but the first, as ``[mean, low, high, clips]`` (intervals as
-    :mod:`nova_bench.core.intervals` makes them), of clips in which something moves: of the video made from a clip's
-    first frame and caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the
-    autoencoder's copy.
+    ``image_to_video``: PSNR in dB over all frames except the first, as ``[mean, low, high, clips]`` (intervals from
+    :mod:`nova_bench.core.intervals`), for clips with motion: of the video generated from a clip's first frame and
+    caption, of the same by the ``untrained`` networks, of the first frame repeated, and of the autoencoder's copy.
     """
     world = open_world(spec.data.model_copy(update={"split": "test"}))
     clips = [world[i] for i in range(samples)]
@@ -95,7 +94,7 @@ def _videos(pipeline: Any, captions: Sequence[str], images: Sequence[Any] | None
 
 
 class _untrained:
-    """While entered, a pipeline's text encoder and transformer have the weights that training began with."""
+    """While entered, give a pipeline's text encoder and transformer their weights from before training."""
 
     def __init__(self, pipeline: Any, spec: TrainSpec):
         from nova_bench.train.text import make_text_encoder
@@ -123,7 +122,7 @@ def _generators(seeds: Iterable[int]) -> list[torch.Generator]:
 
 @torch.inference_mode()
 def _copy(vae: Any, frames: np.ndarray) -> np.ndarray:
-    """A clip [F, H, W, 3] through the autoencoder and back, without posterior noise."""
+    """Encode and decode a clip [F, H, W, 3] without posterior noise."""
     mean = vae.moments(to_pixels(frames)[None]).chunk(2, 1)[0]
     return to_uint8(vae.decode(mean))[0]
 
@@ -160,7 +159,7 @@ def _psnr(videos: Sequence[np.ndarray], truth: Sequence[np.ndarray], chosen: Seq
 def _mean(
     values: Sequence[float] | np.ndarray, binary: bool = False
 ) -> tuple[float | None, float | None, float | None]:
-    """Mean, low and high of one value a clip; None where there is no interval."""
+    """Mean, low and high of one value per clip; None if there is no interval."""
     sums = np.asarray(values, np.float64)[None, :, None]
     means = cluster_means(sums, np.ones_like(sums), StatisticsSpec(confidence=CONFIDENCE), [binary])
     found = means.intervals(CONFIDENCE)

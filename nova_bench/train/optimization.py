@@ -1,4 +1,4 @@
-"""Optimizers, learning rate, averaged weights and autocast: what every stage of training shares."""
+"""Optimizers, learning rate, averaged weights and autocast, shared by all training stages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nova_bench.train.spec import OptimizationSpec
 class Optimizer:
     """AdamW, or Muon for the hidden matrices and AdamW for the rest, with one schedule.
 
-    ``outer`` are parts of parameter names: first and last layers, which AdamW moves in any case. Weight decay is on
-    matrices and kernels alone. Raises UserError where torch has no Muon.
+    ``outer`` are parts of parameter names of the first and last layers, which AdamW always updates. Weight decay
+    applies only to matrices and kernels. Raises UserError if torch has no Muon.
     """
 
     def __init__(self, spec: OptimizationSpec, module: nn.Module, outer: Sequence[str], precision: Precision):
@@ -26,7 +26,7 @@ class Optimizer:
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         muon_rate = spec.muon_learning_rate
         self._hidden = [p for name, p in named if muon_rate and _is_hidden(name, p, outer)]
-        # Muon takes matrices; these views share their memory with kernels, and below their gradients' with theirs.
+        # Muon takes matrices: these views share memory with the kernels, and their gradients with those of the kernels.
         self._matrices = [nn.Parameter(p.detach().flatten(1)) for p in self._hidden]
         moved = {id(p) for p in self._hidden}
         rest = [p for _, p in named if id(p) not in moved]
@@ -40,7 +40,7 @@ class Optimizer:
             self._parts.append((_muon(self._matrices, muon_rate, spec), muon_rate))
 
     def step(self, loss: Tensor, step: int) -> tuple[float, float]:
-        """Move all parameters down ``loss``; returns the norm of the whole gradient and AdamW's learning rate."""
+        """Update all parameters and return the norm of the whole gradient and AdamW's learning rate."""
         scaler = self._precision.scaler
         self._module.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
@@ -103,7 +103,7 @@ def rate_fraction(spec: OptimizationSpec, step: int) -> float:
 class AveragedWeights:
     """Exponential moving average of a module's parameters.
 
-    The decay grows from 0.1 to its final value, so that the random beginning is forgotten quickly.
+    The decay grows from 0.1 to its final value, so the random initial weights are forgotten quickly.
     """
 
     def __init__(self, module: nn.Module, decay: float):
@@ -112,7 +112,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Take in the parameters after optimizer step ``step`` (from 0)."""
+        """Include the parameters after optimizer step ``step`` (from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
         current = [p.detach() for _, p in module.named_parameters()]
         torch._foreach_lerp_(list(self.weights.values()), current, 1 - decay)
@@ -143,5 +143,5 @@ class Precision:
         self.scaler = torch.amp.GradScaler(kind, enabled=setting == "fp16")
 
     def autocast(self) -> AbstractContextManager:
-        """The context that losses are computed in."""
+        """The context in which losses are computed."""
         return torch.autocast(self._kind, self._dtype) if self._dtype else nullcontext()

@@ -1,4 +1,4 @@
-"""Weights that a training begins with, from a finished checkpoint."""
+"""Initial weights of a training, from a finished checkpoint."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nova_bench.nova.errors import NOVAError
 
 
 def begin_with(folder: str, parts: Mapping[str, nn.Module]) -> None:
-    """Give ``parts`` (by the names of a pipeline's components) the weights of the checkpoint in ``folder``.
+    """Load the weights of the checkpoint in ``folder`` into ``parts`` (named as a pipeline's components).
 
-    Optimizer moments aren't part of a checkpoint and begin anew. Raises UserError where there is none, or where its
-    networks are others than these.
+    A checkpoint holds no optimizer moments; they start from zero. Raises UserError if there is no checkpoint or if its
+    networks are different.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""The record of a training: what its log says, small enough to be kept beside results. Needs no torch.
+"""The record of a training: its log, small enough to store with results. Needs no torch.
 
 Losses and gradient norms of every step and the outputs of all blocks, to five significant digits: a few dozen
-kilobytes for a thousand steps. Tables and curves of the ablations are made from records alone.
+kilobytes for a thousand steps. Tables and curves of the ablations need only the records.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DIGITS = 5
 
 
 class BlockRecord(SpecModel):
-    """What one block gave out, at each of the recorded steps."""
+    """The outputs of one block at each recorded step."""
 
     rms: tuple[float, ...]
     """Root mean square."""
@@ -50,21 +50,21 @@ class TrainingRecord(SpecModel):
     nova_bench: str
     """Version that trained it."""
     losses: dict[str, tuple[float, ...]]
-    """loss_t2i (first frames) and loss_i2i (the others), one value a step."""
+    """loss_t2i (first frames) and loss_i2i (the others), one value per step."""
     grad_norm: tuple[float, ...]
-    """Norm of the whole gradient before clipping, one value a step."""
+    """Norm of the whole gradient before clipping, one value per step."""
     recorded_steps: tuple[int, ...]
     """Steps, from 1, at which blocks were recorded."""
     blocks: dict[str, BlockRecord]
     """Outputs of each block: `video_encoder.blocks.0` (temporal), `image_encoder.blocks.0` (spatial), ..."""
     notices: tuple[str, ...] = ()
-    """What is to be known of the data: captions that were cut."""
+    """Notices about the data: captions that were cut."""
 
 
 def make_record(
     spec: TrainSpec, log: Sequence[dict[str, Any]], device: str, notices: Sequence[str] = ()
 ) -> TrainingRecord:
-    """The record of a finished training from the lines of its log."""
+    """Make the record of a finished training from the lines of its log."""
     losses: list[str] = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
     watched = [line for line in log if "activations" in line]
     names = list(watched[0]["activations"]) if watched else []
@@ -98,9 +98,9 @@ def write_record(spec: TrainSpec, run: Path, device: str, notices: Sequence[str]
 
 
 def read_record(path: Path) -> TrainingRecord:
-    """The record in a file, or in the folder of a run.
+    """Read the record in a file or in the folder of a run.
 
-    MissingAsset where there is none; UserError where the file holds something else.
+    Raises MissingAsset if there is none and UserError if the file holds something else.
     """
     path = path / RECORD if path.is_dir() else path
     if not path.is_file():

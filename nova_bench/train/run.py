@@ -38,14 +38,14 @@ class Trained:
     checkpoint: Path
     """The finished checkpoint in the published layout."""
     steps: int
-    """Optimizer steps done by this call; 0 if all was done before."""
+    """Optimizer steps done by this call; 0 if training was already finished."""
 
 
 def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Trained:
     """Train everything that isn't trained yet, and write ``<runs>/<name>/checkpoint``.
 
-    ``runs`` also holds ``latents/``, which runs on the same autoencoder and data share. Raises UserError for settings
-    that can't be trained, or where the folder holds a run of other settings.
+    ``runs`` also holds ``latents/``, shared by runs with the same autoencoder and data. Raises UserError if the
+    settings can't be trained or if the folder holds a run with other settings.
     """
     folder = runs / spec.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
 
 
 def encode_shared_clips(specs: Sequence[TrainSpec], runs: Path, device: str, progress: Progress) -> None:
-    """Encode the clips that trainings on pretrained autoencoders share, so that none of several at once does it too."""
+    """Encode the clips that trainings on pretrained autoencoders share, so that parallel trainings don't repeat it."""
     distinct: dict[str, tuple[str, TrainSpec]] = {}
     for spec in specs:
         pretrained = spec.autoencoder.pretrained
@@ -138,7 +138,7 @@ def _trained_autoencoder(
 
 
 def _train_decoder(spec: TrainSpec, vae: AutoencoderKLOpenSora, folder: Path, device: str, progress: Progress) -> int:
-    """Let the decoder go on alone, where the file asks for it. What it learns changes nothing for the transformer."""
+    """Train the decoder alone if the file asks for it. This does not change the transformer's latents."""
     section = spec.autoencoder
     if section.decoder_optimization is None:
         return 0
@@ -172,12 +172,12 @@ def _transformer_stage(
 
 
 def _data_identity(spec: TrainSpec) -> dict[str, Any]:
-    """Where clips come from; how many are encoded may grow while a run continues."""
+    """The source of the clips, without their number, which may grow while a run continues."""
     return spec.data.model_dump(mode="json", exclude={"clips"})
 
 
 def _without_steps(section: dict[str, Any], key: str = "optimization") -> dict[str, Any]:
-    """What must not change while a run continues: all but how long it goes on and how often it is saved."""
+    """What must not change while a run continues: everything except its length and how often it is saved."""
     free = ("steps", "checkpoint_every")
     return {**section, key: {name: value for name, value in section[key].items() if name not in free}}
 

@@ -1,4 +1,4 @@
-"""What a training file says: frozen pydantic models. They know nothing of files or torch."""
+"""The contents of a training file as frozen pydantic models, independent of files and torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DataSpec(SpecModel):
     seed: Seed = 0
     """Seed of the world."""
     clips: int = Field(default=8000, ge=1, le=2**31)
-    """Clips whose latents are kept for the transformer; may be raised while a run continues."""
+    """Number of clips whose latents are stored for the transformer; may be raised while a run continues."""
     num_frames: Frames = 17
     """Frames of a clip: 1 + temporal stride * j, at most 17 (one time tile of the autoencoder)."""
     size: int = Field(default=64, ge=8, le=ranges.SIDE)
@@ -29,21 +29,21 @@ class DataSpec(SpecModel):
 
 
 class OptimizationSpec(SpecModel):
-    """How parameters move: AdamW or Muon, warmup, a schedule, clipped gradients and an averaged copy of the weights."""
+    """How parameters are updated: AdamW or Muon, warmup, a schedule, clipped gradients and averaged weights."""
 
     steps: int = Field(ge=1)
     """Optimizer steps. May change while a run continues: raise it to train longer."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate."""
     muon_learning_rate: float | None = Field(default=None, gt=0)
-    """Peak learning rate of the matrices and kernels between the first and the last layers, which then move by Muon
-    (orthogonalized momentum, rates comparable to AdamW's); AdamW moves everything where absent."""
+    """Peak learning rate of Muon (orthogonalized momentum, rates comparable to AdamW's), which updates the matrices and
+    kernels between the first and the last layers. If absent, AdamW updates everything."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after warmup."""
     warmup_steps: int = Field(default=100, ge=0)
     """Steps of linear warmup from zero."""
     final_fraction: float = Field(default=0.05, ge=0, le=1)
-    """Where a cosine ends, as a fraction of the peak."""
+    """Final value of a cosine schedule, as a fraction of the peak."""
     betas: tuple[float, float] = (0.9, 0.95)
     """Decay of AdamW's first and second moments."""
     weight_decay: float = Field(default=0.02, ge=0)
@@ -51,7 +51,7 @@ class OptimizationSpec(SpecModel):
     clip_norm: float = Field(default=1.0, gt=0)
     """Largest norm of the whole gradient; a larger gradient is scaled down to it."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
-    """Decay of the exponential moving average of the weights, which is what gets saved as the model."""
+    """Decay of the exponential moving average of the weights, which is saved as the model."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Type of products: `auto` is bf16 autocast on CUDA and fp32 on the CPU; fp16 (with loss scaling) needs CUDA."""
     checkpoint_every: int = Field(default=200, ge=1)
@@ -64,15 +64,15 @@ class AutoencoderSpec(SpecModel):
     """The video autoencoder, trained first: errors of pixels and of their differences, and a small KL term."""
 
     pretrained: SuitePath | None = None
-    """Folder of a trained autoencoder; then only its decoder may be trained on, by `decoder_optimization`."""
+    """Folder of a trained autoencoder; then only its decoder can be trained further, by `decoder_optimization`."""
     config: dict[str, Any] = Field(default_factory=dict)
-    """Keys of `vae/config.json` (AutoencoderKLOpenSora); what is absent takes the published value."""
+    """Keys of `vae/config.json` (AutoencoderKLOpenSora); absent keys take the published value."""
     clip_lengths: tuple[int, ...] = (17,)
     """Frames of the clips of each batch, in turn; 1 trains images."""
     batch_frames: Count = 34
-    """Frames of a batch: shorter clips come in larger batches, so that steps cost about the same."""
+    """Frames per batch: shorter clips come in larger batches, so that steps cost about the same."""
     crop: int | None = Field(default=None, ge=8, le=ranges.SIDE)
-    """Side of square crops in pixels, a multiple of the spatial stride; whole frames only where absent."""
+    """Side of square crops in pixels, a multiple of the spatial stride; if absent, only whole frames are used."""
     crop_share: float = Field(default=0.75, ge=0, le=1)
     """Share of batches that are crops. A crop holds a place that differs from most of its clip, so small objects are
     seen often; crops come in larger batches, so that steps cost about the same."""
@@ -85,7 +85,7 @@ class AutoencoderSpec(SpecModel):
     optimization: OptimizationSpec | None = None
     """How it is trained; needed unless `pretrained` is given."""
     decoder_optimization: OptimizationSpec | None = None
-    """How the decoder goes on alone once the encoder is fixed, and with it what the transformer learns."""
+    """How the decoder is trained alone, once the encoder and thus the transformer's latents are fixed."""
     decoder_noise: float = Field(default=0.1, ge=0)
     """Noise on the latents in that stage, as a fraction of their standard deviation: the transformer's latents are
     not as clean as the encoder's."""
@@ -98,10 +98,10 @@ class AutoencoderSpec(SpecModel):
 
 
 class TextSpec(SpecModel):
-    """The Phi text encoder, trained together with the transformer: nothing pretrained is that small."""
+    """The Phi text encoder, trained together with the transformer: no pretrained one is that small."""
 
     max_tokens: Steps = 32
-    """Tokens of a prompt; longer ones are cut. Every word of the data is one token."""
+    """Tokens of a prompt; longer prompts are cut. Every word of the data is one token."""
     width: int = Field(default=64, ge=8, le=65_536)
     """Features of a token."""
     layers: int = Field(default=2, ge=1, le=4096)
@@ -114,18 +114,18 @@ class TransformerSpec(SpecModel):
     """The NOVA transformer and the text encoder."""
 
     pretrained: SuitePath | None = None
-    """Folder of a checkpoint whose transformer and text encoder training begins with; random weights where absent."""
+    """Folder of a checkpoint with the initial transformer and text encoder; if absent, weights are random."""
     config: dict[str, Any]
     """Keys of `transformer/config.json`; image size, stride and channels and the text's size follow from the rest."""
     batch_size: BatchSize = 16
     """Clips per step."""
     images: int = Field(default=0, ge=0, le=ranges.BATCH)
-    """Further clips per step of which the first frame alone is trained on, as an image. What a clip shows is decided
-    in its first frame, which is one of several in a video; as an image it costs a fraction of that."""
+    """Additional clips per step that are trained on as images, by their first frame alone. The first frame decides what
+    a clip shows, and an image costs a fraction of a video."""
     prompt_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of prompts replaced by the null text, for classifier-free guidance."""
     dense_captions: float = Field(default=0.5, ge=0, le=1)
-    """Share of clips that are captioned densely instead of briefly."""
+    """Share of clips with dense instead of short captions."""
     stated_flow: float = Field(default=0.5, ge=0, le=1)
     """Share of clips whose true mean flow is the motion condition; the others get 5, the pipeline's default."""
     loss_repeat: Steps = 4
@@ -140,11 +140,11 @@ class TrainSpec(SpecModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run and of its folder."""
     title: str = ""
-    """One line for people."""
+    """A title, in one line."""
     description: str = ""
     """What this run is for and what it costs."""
     seed: Seed = 1337
-    """Decides initial weights and, together with the step, everything random in a step."""
+    """Determines initial weights and, together with the step, all random numbers of a step."""
     data: DataSpec = DataSpec()
     """Which clips are trained on."""
     autoencoder: AutoencoderSpec
@@ -160,10 +160,10 @@ class TrainSpec(SpecModel):
 
 
 class SweepSpec(SpecModel):
-    """Several trainings by one command: every file with every seed."""
+    """Several trainings in one command: every file with every seed."""
 
     description: str = ""
-    """What they are for."""
+    """What the trainings are for."""
     trainings: tuple[str, ...] = Field(min_length=1)
     """Training files, relative to this one."""
     seeds: tuple[Seed, ...] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""The state of a stage of training, saved whole or not at all, and the log that belongs to it."""
+"""The state of a training stage, saved atomically, and its log."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from nova_bench.core.json_text import parse_json
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state of tensors and plain values; a kill leaves the previous one."""
+    """Write a state of tensors and plain values atomically; if interrupted, the previous state remains."""
     write_with(path, lambda temporary: torch.save(state, temporary))
 
 
 def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The saved state, or None where there is none.
+    """Load the saved state, or None if there is none.
 
-    Raises UserError if it can't be read or if it was made under another ``identity`` (settings other than the number
-    of steps): continuing would give a model that neither setting describes.
+    Raises UserError if it can't be read or if it has another ``identity`` (settings other than the number of steps):
+    continuing would give a model that neither setting describes.
     """
     if not path.is_file():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged archive fails in ways without a common base
-        raise UserError(f"{path}: not a readable state ({error})".splitlines()[0], "delete it to begin anew") from error
+        raise UserError(
+            f"{path}: not a readable state ({error})".splitlines()[0], "delete it to start again"
+        ) from error
     before = json.loads(state["identity"])
     changed = sorted(_differences(before, identity))
     if changed:
         raise UserError(
             f"{path.parent}: this run was begun with another {', '.join(changed)}",
-            "train under another `name`, or delete the folder to begin anew",
+            "train under another `name`, or delete the folder to start again",
         )
     return state
 
@@ -51,9 +53,9 @@ def _differences(a: Any, b: Any, prefix: str = "") -> list[str]:
 
 
 class TrainingLog:
-    """One JSON object a step in a ``.jsonl`` file.
+    """One JSON object per step in a ``.jsonl`` file.
 
-    Lines of steps after the resumed state are dropped, since these steps will be done again.
+    Lines of steps after the resumed state are dropped, since these steps will be repeated.
     """
 
     def __init__(self, path: Path, resumed_step: int):
@@ -72,7 +74,7 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """All whole records of a log; an incomplete last line (a kill amid writing) is left out."""
+    """Read all complete records of a log; an incomplete last line (after a kill during writing) is skipped."""
     if not path.is_file():
         return []
     records = []

@@ -1,4 +1,4 @@
-"""Several trainings, one after another or a few at a time; what is finished is left as it is."""
+"""Run several trainings, one by one or a few at a time; finished trainings are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nova_bench.train.state import read_log
 
 @dataclass(frozen=True)
 class Training:
-    """Trains what it is given; goes to worker processes."""
+    """Trains the given specifications; is sent to worker processes."""
 
     runs: Path
     device: str
@@ -34,10 +34,10 @@ class Training:
 
 
 def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int, quiet: bool) -> list[Trained]:
-    """Train all of them, ``workers`` at a time, and tell after each how long the rest will take.
+    """Train all specifications, ``workers`` at a time, and report the time left after each.
 
-    Each worker has its share of the cores. Raises what :func:`nova_bench.train.run.train` raises; finished trainings
-    are kept then. A training that loses two workers is a LostWorker, raised when the others are finished.
+    Each worker gets its share of the cores. Raises the errors of :func:`nova_bench.train.run.train`; finished trainings
+    are kept. If a training loses two workers, LostWorker is raised once the others are finished.
     """
     progress = Progress(quiet)
     encode_shared_clips(specs, runs, device, progress)
@@ -66,7 +66,7 @@ def _lost(spec: TrainSpec, problem: LostWorker) -> Trained | LostWorker:
 
 
 def time_left(specs: Sequence[TrainSpec], runs: Path, workers: int) -> str:
-    """About how long they take from here, by the steps that their logs hold so far."""
+    """Estimate the remaining time from the steps in the logs so far."""
     done, left, seconds = 0, 0, 0.0
     for spec in specs:
         log = read_log(runs / spec.name / "transformer.jsonl")

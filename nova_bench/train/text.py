@@ -20,13 +20,13 @@ _END = "<|endoftext|>"
 def make_tokenizer(words: Sequence[str], max_tokens: int) -> Any:
     """A byte-level BPE tokenizer of the published class in which each of ``words`` is one token.
 
-    ``words`` count in lower case and with a capital initial. Any other text splits into pieces, down to bytes, as in
-    the published tokenizer; so no prompt is unreadable.
+    ``words`` count in lower case and with a capital initial. Any other text is split into pieces, down to bytes, as in
+    the published tokenizer, so every prompt can be tokenized.
     """
     import json
 
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import CodeGenTokenizerFast  # type: ignore[attr-defined]  # transformers 5 makes it when asked
+    from transformers import CodeGenTokenizerFast  # type: ignore[attr-defined]  # transformers 5 creates it lazily
 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -52,7 +52,7 @@ def make_tokenizer(words: Sequence[str], max_tokens: int) -> Any:
 def notice_cut_captions(
     tokenizer: Any, captions: Iterable[str], limit: int, notice: Callable[[str, Sequence[str]], None]
 ) -> None:
-    """Report captions of more than ``limit`` tokens, what is behind which no training sees."""
+    """Report captions of more than ``limit`` tokens; training never sees the rest of them."""
     distinct = list(dict.fromkeys(captions))
     lengths = dict(zip(distinct, map(len, tokenizer(distinct, verbose=False)["input_ids"]), strict=True))
     cut = [f"{text}: {limit} of {length} tokens" for text, length in lengths.items() if length > limit]
@@ -65,7 +65,7 @@ def notice_cut_captions(
 
 
 def make_text_encoder(spec: TextSpec, tokenizer: Any, seed: int) -> PhiTextEncoder:
-    """An untrained Phi for the tokenizer's vocabulary; weights as Phi initializes them (normal, 0.02)."""
+    """Build an untrained Phi for the tokenizer's vocabulary, with Phi's own initialization (normal, 0.02)."""
     end = tokenizer.eos_token_id
     config = {
         **PHI2,

@@ -26,7 +26,7 @@ UNSTATED_FLOW = 5.0
 
 
 class TransformerStage:
-    """The loss of :func:`nova_bench.nova.training.training_loss`; nothing is frozen, as all starts untrained.
+    """The loss of :func:`nova_bench.nova.training.training_loss`; nothing is frozen, since everything starts untrained.
 
     The official trainers freeze the motion embedding and the text's LayerNorm because theirs come from an earlier
     stage.
@@ -67,7 +67,7 @@ class TransformerStage:
         return losses if "loss" in losses else {"loss": losses["loss_t2i"] + losses["loss_i2i"], **losses}
 
     def _losses_of(self, clips: int, frames: int | None, random: Randomness) -> dict[str, Tensor]:
-        """Losses of so many clips drawn at random; of their first latent ``frames``, or of all."""
+        """Losses of ``clips`` random clips, on their first ``frames`` latent frames or on all."""
         section, data = self._section, self._clips
         rows = random.numpy.randint(len(data), size=clips)
         dense = random.numpy.rand(len(rows)) < section.dense_captions
@@ -88,21 +88,21 @@ class TransformerStage:
             )
 
     def _latents(self, rows: np.ndarray, frames: int | None, random: Randomness) -> Tensor:
-        """Scaled samples from the posteriors of these clips, [B, C, T, h, w]."""
+        """Draw scaled samples from the posteriors of these clips, [B, C, T, h, w]."""
         posteriors = (self._clips.mean[rows, :, :frames], self._clips.std[rows, :, :frames])
         mean, std = (torch.from_numpy(x).to(self._device).float() for x in posteriors)
         return self._vae.scale(mean + std * torch.randn(mean.shape, generator=random.torch, device=self._device))
 
 
 def _attention(device: str) -> AbstractContextManager:
-    """Attention by plain products on the CPU: for a few dozen tokens torch's fused kernel there is slow backwards."""
+    """Use plain attention products on the CPU: for a few dozen tokens torch's fused backward kernel is slow there."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     return sdpa_kernel(SDPBackend.MATH) if torch.device(device).type == "cpu" else nullcontext()
 
 
 def make_transformer(spec: TrainSpec, vae: Autoencoder, seed: int) -> NOVATransformer3DModel:
-    """An untrained transformer for this autoencoder and text. Raises UserError for settings that describe none."""
+    """Build an untrained transformer for this autoencoder and text. Raises UserError if the settings describe none."""
     derived = {
         "image_dim": vae.latent_channels,
         "image_size": [spec.data.size, spec.data.size],

@@ -93,7 +93,7 @@ def test_the_card_tells_all_stages(
     ]
     assert (second / "losses_before.png").read_bytes() == (first / "checkpoint" / "losses.png").read_bytes()
     card = (second / "README.md").read_text()
-    assert "goes on from a trained checkpoint" in card
+    assert "continued from a trained checkpoint" in card
     assert "(losses_before.png)" in card
 
 

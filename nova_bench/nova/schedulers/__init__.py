@@ -1,7 +1,7 @@
 """Diffusion schedules of NOVA's token decoder: flow matching (Euler) and DDPM.
 
-Same numbers as the classes of diffusers that checkpoints name, for every field of their configs. What a step needs is
-tabulated once by ``set_timesteps``: the loop looks nothing up and never waits for the device.
+Gives the same numbers as the diffusers classes that checkpoints name, for every field of their configs.
+``set_timesteps`` tabulates what the steps need, so the loop never waits for the device.
 """
 
 from __future__ import annotations
@@ -43,5 +43,5 @@ def load_scheduler(source: str | Path | Mapping[str, Any], class_name: str | Non
         if class_name not in classes:
             raise ArrangementError(f"{name}: scheduler {class_name!r} isn't supported, only {', '.join(classes)}")
         schedule = classes[class_name](config)
-        schedule.set_timesteps(1)  # settings of the wrong type are told now
+        schedule.set_timesteps(1)  # reports settings of the wrong type now
     return schedule

@@ -1,4 +1,4 @@
-"""What the diffusion schedules have in common."""
+"""Common base of the diffusion schedules."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nova_bench.nova.errors import ArrangementError
 
 CONFIG_NAME = "scheduler_config.json"
 MOST_TIMESTEPS = 100_000
-"""Steps of a training chain, each of which has an entry in a table; networks are trained with 1,000."""
+"""Most steps of a training chain, since each has an entry in a table; networks are trained with 1,000."""
 
 
 class Schedule(ABC):
-    """What the two schedules have in common.
+    """Base class of the two schedules.
 
     Attributes:
         config: the settings as in ``scheduler_config.json``, defaults filled in.
@@ -82,7 +82,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def training_timesteps(self, index: torch.Tensor) -> torch.Tensor:
-        """Timesteps (float32, 0..1000) that the model is told for these training indices."""
+        """Timesteps (float32, 0..1000) that the model receives for these training indices."""
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``scheduler_config.json``, which ``load_scheduler`` and diffusers read."""

@@ -52,7 +52,7 @@ def load_vae(
     config = read_json(folder / CONFIG_NAME)
     with building(folder / CONFIG_NAME), torch.device("meta"):
         vae = _autoencoder_class(config, folder / CONFIG_NAME).from_config(config)
-        vae.scale(vae.unscale(torch.zeros(1, vae.latent_channels, 1, 1)))  # factors of the wrong type are told now
+        vae.scale(vae.unscale(torch.zeros(1, vae.latent_channels, 1, 1)))  # reports factors of the wrong type now
     weights = read_weights(folder, expected=vae.state_dict(), rename=vae.legacy_keys)
     vae.load_state_dict(weights, assign=True)
     return vae.to(device=device, dtype=torch_dtype).requires_grad_(False).eval()

@@ -1,4 +1,4 @@
-"""What every autoencoder of NOVA does the same way: posterior sampling, scaling, slicing, spatial tiling, saving."""
+"""Common base of NOVA's autoencoders: posterior sampling, scaling, slicing, spatial tiling, saving."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Autoencoder(nn.Module):
 
     @staticmethod
     def legacy_keys(key: str) -> str:
-        """Map a key of an older checkpoint to today's name."""
+        """Map a key of an older checkpoint to its current name."""
         return key
 
     @property
@@ -162,7 +162,7 @@ class Autoencoder(nn.Module):
 def draw_normal(
     shape: Sequence[int], generator: torch.Generator | Sequence[torch.Generator] | None, device: torch.device
 ) -> torch.Tensor:
-    """Standard normal float32 values; with one generator per sample each row is a draw of its own."""
+    """Draw standard normal float32 values; with one generator per sample each row is a separate draw."""
     if isinstance(generator, Sequence):
         if len(generator) != shape[0]:
             raise ValueError(f"{len(generator)} generators were given for {shape[0]} samples")

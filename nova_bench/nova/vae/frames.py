@@ -1,14 +1,14 @@
 """Arithmetic on the frames of one video, arranged for speed and little memory; parameters live in the layers.
 
-A video is [1, C, T, H, W] with channels last in memory, the order in which convolutions run fastest. What makes this
-faster than the plain operators, without another result than rounding:
+A video is [1, C, T, H, W] with channels last in memory, the order in which convolutions run fastest. It is
+faster than the plain operators, with the same result up to rounding, because:
 
-* large results go to scratch areas that later layers use again, since fresh memory costs the CPU more time (page by
-  page, from the operating system) than the arithmetic of a normalization;
-* the activation is written right behind the repeated first frames that a causal convolution needs, so that padding
-  never copies a video;
-* on the CPU operators work on a part of the video at a time, whose result is still in cache when it's stored;
-* on the CPU a 3 x 3 x 3 convolution makes two frames at a time from four 3 x 3 ones (Winograd's F(2, 3) along time).
+* large results go to scratch areas that later layers reuse, since fresh memory (page by page from the operating system)
+  costs the CPU more time than the arithmetic of a normalization;
+* the activation is written directly after the repeated first frames that a causal convolution needs, so padding never
+  copies a video;
+* on the CPU operators process part of the video at a time, so the result is still in cache when it is stored;
+* on the CPU a 3 x 3 x 3 convolution computes two frames at a time from four 3 x 3 ones (Winograd's F(2, 3) along time).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# What one operator call writes at most. On the CPU it should stay in the cache of its thread, must stay below the size
-# (32 MiB in glibc) from which freed memory goes back to the operating system instead of being handed out again, but not
-# be so small that threads mostly wait for each other. A GPU wants much at a time; there the bound only keeps temporary
-# float32 copies and 32-bit indices in check.
+# Most that one operator call writes. On the CPU it should fit the cache of its thread and must stay below the size
+# (32 MiB in glibc) from which freed memory returns to the operating system instead of being reused, but not be so small
+# that threads mostly wait for each other. A GPU needs large calls; there the limit only bounds temporary float32 copies
+# and 32-bit indices.
 CPU_PART_BYTES = 24 * 2**20
 CPU_PART_BYTES_PER_THREAD = 8 * 2**20
 GPU_PART_BYTES = 2**30
@@ -41,7 +41,7 @@ class Scratch:
         self._areas: dict[str, torch.Tensor] = {}
 
     def take(self, name: str, like: torch.Tensor, channels: int, size: tuple[int, int, int]) -> torch.Tensor:
-        """An uninitialized video [1, channels, *size] in an area; whatever was there is lost."""
+        """Return an uninitialized video [1, channels, *size] in an area; its previous content is lost."""
         count = channels * math.prod(size)
         area = self._areas.get(name)
         if area is None or area.numel() < count:
@@ -57,14 +57,14 @@ class Scratch:
 
 
 class Part(NamedTuple):
-    """Frames and rows of a video that are worked on together."""
+    """Frames and rows of a video that are processed together."""
 
     frames: slice
     rows: slice
 
 
 def parts(like: torch.Tensor, channels: int, frames: int, height: int, width: int) -> Iterator[Part]:
-    """Split a result of this size into several whole frames or, where one frame is too large, into bands of it."""
+    """Split a result of this size into groups of whole frames or, if one frame is too large, into bands of it."""
     if like.device.type == "cpu":
         limit = min(CPU_PART_BYTES, CPU_PART_BYTES_PER_THREAD * torch.get_num_threads())
     else:
@@ -136,7 +136,7 @@ def convolve(
     area: str,
     add_to: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Convolution that keeps height and width, of frames that are already padded in time.
+    """Convolve frames that are already padded in time, keeping height and width.
 
     Args:
         x: [1, C, T + kt - 1, H, W].
@@ -145,7 +145,7 @@ def convolve(
         add_to: add to this video in place instead of making a new one.
 
     Returns:
-        [1, C', T, H, W], in the scratch area or in memory of its own.
+        [1, C', T, H, W], in the scratch area or in new memory.
     """
     size = (x.shape[2] - weight.shape[2] + 1, *x.shape[3:])
     todo = list(parts(x, weight.shape[0], *size))
@@ -256,8 +256,8 @@ def _phases(weight: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]
 def convolve_to_few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Causal (3, 3, 3) convolution to few channels, from frames that aren't padded in time.
 
-    With few outputs the input is what costs, so it's read once for all time taps, whose results are then shifted and
-    added. Returns an ordinary contiguous video.
+    With few outputs reading the input dominates, so it is read once for all time taps; their results are then shifted
+    and added. Returns an ordinary contiguous video.
     """
     channels, _, taps = weight.shape[:3]
     _, _, frames, height, width = x.shape

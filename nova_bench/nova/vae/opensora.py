@@ -24,7 +24,7 @@ from nova_bench.nova.vae.layers import (
     pad_front,
 )
 
-# Long videos go through in time tiles of fixed size that share one frame with their neighbour.
+# Long videos are processed in time tiles of fixed size that share one frame with their neighbour.
 FRAMES_PER_TILE = 17
 LATENTS_PER_TILE = 5
 
@@ -131,7 +131,7 @@ class AutoencoderKLOpenSora(Autoencoder):
     """Causal video autoencoder; F = 1 + 4j frames become T = 1 + j latents.
 
     Args:
-        config: settings as in ``vae/config.json``; what is absent takes the published value.
+        config: settings as in ``vae/config.json``; absent keys take the published value.
 
     Raises:
         ArrangementError: the settings describe no network of this kind.
@@ -179,7 +179,7 @@ def _by_sample_and_time(
 ) -> torch.Tensor:
     """Apply ``function`` to each sample in complete time tiles of ``size`` that overlap by one frame.
 
-    A tile after the first drops its first result, which the previous tile has already given. Frames behind the last
+    Each tile after the first drops its first result, which the previous tile already gave. Frames after the last
     complete tile are dropped, as in the official code. An image [B, C, H, W] is a video of one frame.
     """
     if x.ndim == 4:
@@ -190,7 +190,7 @@ def _by_sample_and_time(
         tiles = []
         for start in starts:
             tile = sample[:, :, start : start + size].contiguous(memory_format=torch.channels_last_3d)
-            # Results may lie in scratch memory, which the next tile overwrites.
+            # Results may be in scratch memory, which the next tile overwrites.
             result = function(tile, scratch).contiguous()
             tiles.append(result[:, :, 1:] if start else result)
         samples.append(torch.cat(tiles, dim=2))

@@ -1,4 +1,4 @@
-"""Running an autoencoder in overlapping spatial tiles to bound its memory."""
+"""Run an autoencoder in overlapping spatial tiles to bound its memory."""
 
 from __future__ import annotations
 
