@@ -38,7 +38,7 @@ def test_a_run_leaves_lines_a_log_and_a_manifest_of_every_invocation(
     log = (only_run(tmp_path) / "run.log").read_text(encoding="utf-8")
     assert "INFO generate: 6 to do" in log
     assert "INFO generate: 2 times: ValueError: drift can't draw 'dog'" in log
-    assert "WARNING out of memory with 6 at once" in log
+    assert "WARNING out of memory with a batch of 6" in log
     assert "INFO score: ended after" in log
 
     quiet = cli("run", suite, "--set", "seed=7", "--quiet")
