@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
     from nova_bench.scorers.base import ScorerInfo
 
 TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", Metadata: "mapping"}
-OTHER_KINDS = ("study", "collection", "latency")
+OTHER_KINDS = tuple(kind for kind in EXPERIMENTS.built_in if kind != "benchmark")
 """Built-in kinds of suite besides the benchmark, whose keys are those of a suite without `kind`."""
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from nova_bench.config.catalog import PROMPT_SOURCES
 from nova_bench.config.metadata import Metadata
-from nova_bench.config.paths import SuitePath, anchor, locate
+from nova_bench.config.paths import SuitePath, locate
 from nova_bench.config.suite import ModelSpec
 from nova_bench.config.units import ExistingSample, Unit
 from nova_bench.core.errors import UserError
@@ -253,10 +253,6 @@ def _refuse_same(samples: Sequence[ExistingSample], where: Path) -> None:
 def _any_case(path: Path) -> Path:
     """A path that is equal for names whose suffixes differ only in case."""
     return path.with_name(path.stem + path.suffix.lower()) if path.name else path
-
-
-def _location(text: str, base: Path) -> str:
-    return str(locate(anchor(text, base)))
 
 
 INFO = AdapterInfo(

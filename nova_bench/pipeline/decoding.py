@@ -15,11 +15,10 @@ from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.messages import shorten
 from nova_bench.execute.base import report_step
-from nova_bench.prompts.recipes import with_recipes
+from nova_bench.pipeline.plan import content_digest
 from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits
 from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
-from nova_bench.video.frame_folder import with_frame_folders
 from nova_bench.video.limits import too_large_at_once
 from nova_bench.video.source import FrameChunk, FrameSource, source_of
 
@@ -130,7 +129,7 @@ class Decoded:
 
 def _changed(path: str, digest: str, when: str, remedy: str, limits: MediaLimits) -> MediaError | None:
     try:
-        if with_frame_folders(with_recipes(file_digest), limits)(Path(path)) == digest:
+        if content_digest(limits, file_digest)(Path(path)) == digest:
             return None
     except OSError as error:
         return MediaError(f"{path}: {error.strerror or error}", "check the path and its permissions")

@@ -43,8 +43,7 @@ def generate(
     """Make every unit that the store lacks; a failed one is retried only if what it depends on has changed.
 
     Each finished batch is in the store before the next one begins. StoreError if the store can't be written, UserError
-    if the model's files changed after they were planned.
-    TooManyFailures if ``failures`` allows no more.
+    if the model's files changed after they were planned, TooManyFailures if ``failures`` allows no more.
     """
     failures = failures or Failures(progress)
     cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)

@@ -43,7 +43,6 @@ class ClipPrompts:
 
     def entries(self) -> list[PromptEntry]:
         """Return one prompt per clip. UserError if there are none, or if some are too short."""
-
         known = list(self._listed())
         infos = [probe(path) for _, path in known]
         self._refuse_short(infos)

@@ -63,8 +63,7 @@ def write_content(content: Content, folder: Path) -> Reported:
         return reported.with_kept(kept)
     parts: list[tuple[Path, Report | Section]] = [(Path(), page), *((Path(part.slug), part) for part in sections)]
     for place, part in parts:
-        if part is not page or part.tables:
-            write_tables(part.tables, out / "tables" / place)
+        write_tables(part.tables, out / "tables" / place)
         for figure in part.figures:
             write_figure(figure, out / "figures" / place)
     for name, text in content.files.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _TIMING = (
 _COMPILED = (".c", ".h")
 
 
+@cache
 def build_digest() -> str:
     """Digest of the timed code, the timing code, and the version of torch.
 

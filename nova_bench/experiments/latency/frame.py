@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from nova_bench.experiments.latency.report import latency_plan_of
-from nova_bench.experiments.latency.store import measured_points
+from nova_bench.experiments.latency.store import measured_points, times_of
 from nova_bench.experiments.latency.tables import calls_csv
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
@@ -20,7 +20,5 @@ def latency_frame(run: StoredRun, store: Store) -> pandas.DataFrame:
     import pandas
 
     plan = latency_plan_of(run)
-    measured = measured_points(plan, store)
-    found = (measured.get(point.digest) for point in plan.points)
-    times = [point.times for point in found if point is not None and point.ok]
+    times = times_of(plan, measured_points(plan, store))
     return pandas.read_csv(io.StringIO(calls_csv(times, None)))

@@ -11,7 +11,7 @@ from nova_bench.experiments.latency.comparison import Comparison, comparison_poi
 from nova_bench.experiments.latency.figures import latency_figures
 from nova_bench.experiments.latency.plan import LatencyPlan, Point
 from nova_bench.experiments.latency.spec import LatencySuite
-from nova_bench.experiments.latency.store import Measured, comparison_of, measured_points
+from nova_bench.experiments.latency.store import Measured, comparison_of, measured_points, times_of
 from nova_bench.experiments.latency.tables import (
     RANDOM_NOTE,
     calls_csv,
@@ -60,8 +60,7 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
     if plan.suite.curves:
         tables.append(curves_table(plan, measured))
     figures = latency_figures(plan, measured)
-    done = [measured[point.digest] for point in plan.points if point.digest in measured]
-    times = [found.times for found in done if found.ok]
+    times = times_of(plan, measured)
     gaps = _gaps(plan, measured)
     if row and how and comparison is None:
         gaps.append(f"what measuring costs: {why_missing(found)}")

@@ -47,6 +47,12 @@ def measured_points(plan: LatencyPlan, store: Store) -> dict[str, Measured]:
     return _found(plan, {point.digest for point in plan.points}, store)
 
 
+def times_of(plan: LatencyPlan, measured: dict[str, Measured]) -> list[Times]:
+    """The times of the points that were measured, in the plan's order."""
+    found = (measured.get(point.digest) for point in plan.points)
+    return [point.times for point in found if point is not None and point.ok]
+
+
 def _found(plan: LatencyPlan, wanted: set[str], store: Store) -> dict[str, Measured]:
     return {
         point: Measured(row)
