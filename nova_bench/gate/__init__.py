@@ -1,0 +1,1 @@
+"""Did a checkpoint get worse? Protocol cards, paired comparison, verdicts, baselines, and the formats that CI reads."""
