@@ -8,7 +8,22 @@ from collections.abc import Callable
 import typer
 
 from nova_bench import __version__
-from nova_bench.cli import appendix, assets, doctor, generate, listing, plan, report, run, shapes, store, train
+from nova_bench.cli import (
+    appendix,
+    assets,
+    bless,
+    check,
+    compare,
+    doctor,
+    generate,
+    listing,
+    plan,
+    report,
+    run,
+    shapes,
+    store,
+    train,
+)
 from nova_bench.cli.ending import DEBUG, ends_with_code, tell
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.interrupts import end_interrupted, end_requested, watch_signals
@@ -31,6 +46,9 @@ _COMMANDS: dict[str, Callable[..., ExitCode]] = {
     "appendix": appendix.appendix,
     "plan": plan.plan,
     "report": report.report,
+    "compare": compare.compare,
+    "bless": bless.bless,
+    "check": check.check,
     "generate": generate.generate,
     "list": listing.list_things,
     "doctor": doctor.doctor,

@@ -138,6 +138,7 @@ def validate_suite(source: Source) -> Suite:
     if (fps := suite.model.frame_folder_fps) is not None:
         suite = suite.model_copy(update={"media": suite.media.model_copy(update={"folder_fps": fps})})
     _check_published(suite, source)
+    _check_gate(suite, source)
     return suite.read_from(source.files)
 
 
@@ -154,6 +155,20 @@ def _check_published(suite: Suite, source: Source) -> None:
                     f"between {'-inf' if low is None else f'{low:g}'} and {'inf' if high is None else f'{high:g}'}",
                     "give it in the unit of the metric's own column",
                 )
+
+
+def _check_gate(suite: Suite, source: Source) -> None:
+    """Raise SuiteError for a gate that names a metric which the suite doesn't have."""
+    known = [*(use.name for use in suite.scorers), *suite.derived]
+    named: list[tuple[KeyPath, str]] = [(("gate", "metrics", i), name) for i, name in enumerate(suite.gate.metrics)]
+    named += [(("gate", "margins", name), name) for name in suite.gate.margins]
+    for path, name in named:
+        if name not in known:
+            raise SuiteError(
+                f"{source.origin(path).where}: {'.'.join(map(str, path[:2]))}: the suite has no metric "
+                f"{name!r}{nearest(name, known)}",
+                f"it has: {', '.join(known)}",
+            )
 
 
 def model_options(data: Any, source: Source) -> ModelSpec:

@@ -249,6 +249,31 @@ class ReportSpec(SpecModel):
     """Samples on contact sheets (figures of pictures with their prompts). Absent: 24 if nothing is scored, else 0."""
 
 
+class GateSpec(SpecModel):
+    """What counts as worse when two runs are compared (`compare`, `bless`, `check`)."""
+
+    metrics: tuple[str, ...] = ()
+    """Metrics and derived scores that decide. If empty, all of the suite's, except scorers that only filter samples."""
+    margins: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Metric -> the loss that counts as worse, in the metric's unit. Default: 0.05 for 0/1 metrics (5 percentage
+    points), 0.5 dB, 2 % of the range of other metrics with a range, else a fifth of the standard deviation between
+    prompts of side A."""
+    alpha: float = Field(default=0.05, gt=0, le=0.5)
+    """Probability that any of the metrics seems to differ although none does (two-sided)."""
+    missing: Literal["worst", "drop"] = "worst"
+    """A sample that failed in B and not in A: count it as the metric's worst value, or leave out the pair."""
+    looks: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
+    """Shares of the prompts after which `check` ends if the verdict is clear. The last is 1; [1] has no early looks."""
+    flips: int = Field(default=9_999, ge=999, le=ranges.SAMPLES)
+    """Sign flips of the permutation test."""
+
+    @model_validator(mode="after")
+    def _looks_rise(self) -> GateSpec:
+        if list(self.looks) != sorted({*self.looks}) or self.looks[-1:] != (1.0,):
+            raise ValueError("looks: expected rising shares that end with 1, such as [0.5, 1]")
+        return self
+
+
 class Suite(SuiteModel):
     """A benchmark: a model, prompts, settings, scorers, and the published numbers to show beside."""
 
@@ -276,6 +301,8 @@ class Suite(SuiteModel):
     """Published numbers to show beside the measured ones."""
     statistics: StatisticsSpec = StatisticsSpec()
     """Confidence intervals."""
+    gate: GateSpec = GateSpec()
+    """What counts as worse."""
     execution: ExecutionSpec = ExecutionSpec()
     """Devices, batches, workers."""
     report: ReportSpec = ReportSpec()

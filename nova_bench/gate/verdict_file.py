@@ -105,9 +105,9 @@ class MetricVerdict(_Part):
     """B - A, oriented so that negative is worse, in the metric's unit; null if not comparable."""
     low: float | None
     high: float | None
-    """Bounds of the family-wise 95 % interval of the difference."""
-    margin: float
-    """The loss that counts as worse, positive, in the metric's unit."""
+    """Bounds of the interval of the difference, family-wise for gating metrics; null where one prompt says nothing."""
+    margin: float | None
+    """The loss that counts as worse, positive, in the metric's unit; null if not comparable."""
     margin_rule: str
     """Where the margin comes from: `suite`, or the default rule in words."""
     verdict: VerdictName

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
@@ -81,6 +81,9 @@ class AdapterInfo:
     prompt_notices: PromptNotices = lambda options, prompts, notice: None
     """Report what a user must know about the prompts: those that the model truncates or can't tell apart. May read a
     tokenizer but no weights, and needs no torch."""
+    protocol: Callable[[Mapping[str, Any], str], Mapping[str, Any]] = lambda section, device: {}
+    """What a suite's ``model`` section (JSON) says about how samples are made on a device, besides which model makes
+    them: ``precision`` and ``sampler``, for the protocol card. What it leaves out is unknown."""
     uses_reference: bool = False
     """Whether samples are made from the reference, which is then part of a unit's identity."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -327,6 +327,16 @@ def explained() -> Iterator[None]:
         raise UserError(str(error), "correct the named checkpoint or settings") from error
 
 
+def protocol(section: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """See :attr:`nova_bench.models.base.AdapterInfo.protocol`; of the sampler, only what differs from the default."""
+    options = {"vae_tiling": section.get("vae_tiling", False), "extrapolation": section.get("extrapolation")}
+    usual = {"vae_tiling": False, "extrapolation": NovaSpec.model_fields["extrapolation"].default}
+    return {
+        "precision": dtype_name(str(section.get("dtype", "auto")), device),
+        "sampler": {name: value for name, value in options.items() if value not in (usual[name], None)},
+    }
+
+
 INFO = AdapterInfo(
     name="nova",
     summary="a NOVA checkpoint in the published layout: text-to-image, text-to-video, image-to-video",
@@ -334,4 +344,5 @@ INFO = AdapterInfo(
     factory=f"{__name__}:NovaAdapter",
     missing=missing_checkpoint,
     prompt_notices=notice_prompts,
+    protocol=protocol,
 )

@@ -5,8 +5,8 @@ Planning reads prompts and manifests, needs no torch and touches no device; it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -116,7 +116,17 @@ def make_plan(
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     check_metadata(units, scorers, suite.name)
-    run_id = digest(
+    return Plan(suite, tuple(units), scorers, _run_id(suite, units, scorers), model)
+
+
+def part_of_plan(plan: Plan, prompts: Collection[str]) -> Plan:
+    """The same plan for only these prompts (their ids): a run of its own, whose samples and scores are the same."""
+    units = tuple(unit for unit in plan.units if unit.prompt_id in prompts)
+    return replace(plan, units=units, run_id=_run_id(plan.suite, units, plan.scorers))
+
+
+def _run_id(suite: Suite, units: Sequence[Unit], scorers: Sequence[PlannedScorer]) -> str:
+    return digest(
         "run",
         [
             suite.name,
@@ -124,7 +134,6 @@ def make_plan(
             [[s.identity, sorted(s.tags), *([s.keep.model_dump()] if s.keep else [])] for s in scorers],
         ],
     )
-    return Plan(suite, tuple(units), scorers, run_id, model)
 
 
 def content_digest(media: MediaLimits, file_digest: Callable[[Path], str]) -> Callable[[Path], str]:

@@ -122,10 +122,11 @@ def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progres
         adapter = build_adapter(suite, digest, progress.notice)
         plan = make_plan(suite, adapter, digest, asset_digest, limit, progress.notice)
         notice_prompts(plan, progress.notice)
-        return _compare(plan, store, adapter.digest())
+        return preview_plan(plan, store, adapter.digest())
 
 
-def _compare(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
+def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
+    """Compare a plan with what a store has; ``adapter_digest`` is that of the model that generates."""
     artifacts = store.artifacts(unit.digest for unit in plan.units) if store else {}
     rows = store.rows(scorer.identity for scorer in plan.scorers) if store else {}
     speeds = _Speeds(store, plan.suite.execution.device)

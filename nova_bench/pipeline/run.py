@@ -33,18 +33,23 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
     """Plan, generate and score a suite; return the plan and the run's folder, with manifest and log."""
     try:
-        return _measure(suite, store, limit, progress)
+        return measure_plan(*plan_suite(suite, store, limit, progress), store, progress)
     finally:
         progress.notices.clear()
 
 
-def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
-    started = datetime.now(UTC)
+def plan_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, ModelAdapter]:
+    """Plan a suite on this machine's device; also returns its model, which isn't loaded yet."""
     execution = suite.execution.model_copy(update={"device": resolve_device(suite.execution.device)})
     suite = suite.model_copy(update={"execution": execution})
     adapter = build_adapter(suite, store.file_digest, progress.notice)
     with progress.stage("plan", 0):
-        plan = make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice)
+        return make_plan(suite, adapter, store.file_digest, asset_digest, limit, progress.notice), adapter
+
+
+def measure_plan(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> tuple[Plan, Path]:
+    """Generate and score what the store lacks of a plan; returns the plan and the run's folder."""
+    started, execution = datetime.now(UTC), plan.suite.execution
     folder = store.run_folder(plan.run_name)
     with log_to(folder / "run.log", Places(store.root, plan.units).text):
         progress.say(

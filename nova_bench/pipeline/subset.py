@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nova_bench.config.catalog import COMPOSITES
-from nova_bench.config.suite import PublishedSpec, Suite
+from nova_bench.config.suite import GateSpec, PublishedSpec, Suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.registry import nearest
@@ -37,6 +37,7 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
     )
     changes: dict[str, object] = {"scorers": scorers, "derived": derived}
     changes["published"] = _published(suite.published, {*wanted, *derived})
+    changes["gate"] = _gate(suite.gate, {*wanted, *derived})
     if suite.prompts and all(use.tags for use in scorers):
         tags = dict.fromkeys(tag for use in scorers for tag in use.tags)
         chosen = tuple(tag for tag in tags if not suite.prompts.tags or tag in suite.prompts.tags)
@@ -46,6 +47,12 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
             )
         changes["prompts"] = suite.prompts.model_copy(update={"tags": chosen})
     return suite.model_copy(update=changes)
+
+
+def _gate(gate: GateSpec, names: set[str]) -> GateSpec:
+    """The gate without metrics that are not measured."""
+    margins = {name: margin for name, margin in gate.margins.items() if name in names}
+    return gate.model_copy(update={"metrics": tuple(n for n in gate.metrics if n in names), "margins": margins})
 
 
 def _published(columns: Sequence[PublishedSpec], names: set[str]) -> tuple[PublishedSpec, ...]:

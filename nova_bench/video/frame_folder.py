@@ -122,9 +122,9 @@ def numbering_notes(files: Sequence[Path]) -> list[str]:
 
 
 def like_frames(files: Sequence[Path]) -> list[Path]:
-    """The pictures of one folder, in order, if their names look like a video's frames: consecutive numbers after the
-    same text; else an empty list."""
-    if len(files) < _LEAST_FRAMES:
+    """The files of one folder, in order, if they are pictures whose names look like a video's frames: consecutive
+    numbers after the same text; else an empty list."""
+    if len(files) < _LEAST_FRAMES or any(path.suffix.lower() not in IMAGE_SUFFIXES for path in files):
         return []
     files = in_order(files)
     matches = [match for path in files if (match := re.fullmatch(r"(.*?)([0-9]+)", path.stem, re.DOTALL))]

@@ -35,6 +35,8 @@ class DriftSpec(ModelSpec):
     """Raise for prompts that contain this."""
     memory: int = 0
     """Run out of memory for batches larger than this, where above 0."""
+    darker: int = 0
+    """Levels, of 255, by which all videos are darker."""
 
 
 class Drift:
@@ -42,7 +44,7 @@ class Drift:
         self._options, self._sampling = options, context.suite.sampling
 
     def digest(self) -> str:
-        return f"drift-1-{self._options.checkpoint}"
+        return f"drift-1-{self._options.checkpoint}{f'-{self._options.darker}' if self._options.darker else ''}"
 
     def existing(self) -> None:
         return None
@@ -59,6 +61,7 @@ class Drift:
             generator = torch.Generator().manual_seed(unit.seed)
             size = (self._sampling.height or 16, self._sampling.width or 16, 3)
             noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+            noise = (noise.int() - self._options.darker).clamp(0, 255).byte()
             frames = [noise.roll(step, dims=1) for step in range(self._sampling.num_frames or 4)]
             yield Output(unit, frames=torch.stack(frames))
 

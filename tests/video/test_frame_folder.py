@@ -85,6 +85,7 @@ def test_odd_numbers_are_noted() -> None:
         (["frame_1.png", "frame_2.png", "frame_4.png"], False),
         (["frame_1.png", "frame_2.png", "title.png"], False),
         (["a_1.png", "a_2.png", "b_3.png"], False),
+        (["clip_1.mp4", "clip_2.mp4", "clip_3.mp4"], False),
     ],
 )
 def test_names_like_those_of_frames(names: list[str], found: bool) -> None:

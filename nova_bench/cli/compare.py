@@ -1,0 +1,51 @@
+"""`nova_bench compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nova_bench.cli import options
+from nova_bench.cli import verdict as shown
+from nova_bench.config.suite import GateSpec
+from nova_bench.core.errors import ExitCode
+from nova_bench.core.progress import Progress
+from nova_bench.experiments.base import Request
+from nova_bench.gate.compare import Options, compare_sides
+from nova_bench.gate.media import Samples, media_of
+from nova_bench.gate.operands import Comparison, resolve_operands
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run, a store, a checkpoint, or a folder of media: the old.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same: the new one.")],
+    suite: Annotated[str | None, typer.Option("--suite", metavar="SUITE", help="The suite that models run.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="A,B", help="Scorers for two folders; default: all that can.")
+    ] = None,
+    accept: shown.Accept = None,
+    missing: shown.Missing = None,
+    strict: shown.Strict = False,
+    json: shown.Json = None,
+    junit: shown.JUnit = None,
+    html: shown.Html = None,
+    markdown: shown.Markdown = None,
+    limit: options.Limit = None,
+    set_: options.Assignments = None,
+    device: options.Device = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    quiet: options.Quiet = False,
+    suites: options.Suites = None,
+) -> ExitCode:
+    """Compare two runs, models or folders: paired statistics, and a verdict for each metric."""
+    execution = {"device": device} if device else {}
+    request = Request(suite or "", store, None, set_ or (), execution, limit)
+    old, new = resolve_operands(Comparison(a, b, request, options.names(metrics)), Progress(quiet))
+    gate = new.gate
+    rule = shown.missing_rule(missing)
+    gate = GateSpec.model_validate({**gate.model_dump(), "missing": rule}) if rule else gate
+    file = compare_sides(old.side, new.side, Options(gate, shown.accepted(accept), strict))
+    files = shown.Files(json, junit, html, markdown)
+    media = media_of(Samples(new.store, new.run), Samples(old.store, old.run), new.side, old.side)
+    return shown.show_verdict(file, files, media)

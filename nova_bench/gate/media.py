@@ -1,0 +1,59 @@
+"""Where the videos of both sides are, for the page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nova_bench.config.units import Unit
+from nova_bench.gate.pairing import common_prompts
+from nova_bench.gate.side import Side
+from nova_bench.pipeline.record import plan_of
+from nova_bench.report.sources import Sources
+from nova_bench.store import Artifact, Store
+
+Media = Callable[[str, int], tuple[Path | str, Path | str]]
+"""(prompt id on side B, sample index) -> (the new video, the old one); a sentence where there is none."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one side: a store and the run in it; ``missing`` says why there are none."""
+
+    store: Path | None = None
+    run: str = ""
+    missing: str = ""
+
+    def files(self) -> dict[tuple[str, int], Path | str]:
+        """(prompt id, sample index) -> the file, or why it can't be shown."""
+        if self.store is None:
+            return {}
+        with Store.reader(self.store) as store:
+            plan = plan_of(store.run(self.run))
+            sources = Sources(store, plan.suite.media)
+            found = store.recorded_artifacts(unit.digest for unit in plan.units)
+            return {(u.prompt_id, u.sample_index): _file(u, found, sources) for u in plan.units}
+
+
+def media_of(new: Samples, old: Samples, b: Side | None = None, a: Side | None = None) -> Media:
+    """The files of both sides by B's prompt ids; sides ``a`` and ``b`` translate if they pair prompts by name."""
+    news, olds = new.files(), old.files()
+    translate: Mapping[str, str] = {}
+    if a is not None and b is not None:
+        ours, theirs = common_prompts(a, b)
+        translate = {theirs[key]: ours[key] for key in theirs}
+
+    def find(prompt: str, index: int) -> tuple[Path | str, Path | str]:
+        absent = "no such sample"
+        there = olds.get((translate.get(prompt, prompt), index), old.missing or absent)
+        return news.get((prompt, index), new.missing or absent), there
+
+    return find
+
+
+def _file(unit: Unit, found: Mapping[str, object], sources: Sources) -> Path | str:
+    artifact = found.get(unit.digest)
+    if not isinstance(artifact, Artifact):
+        return getattr(artifact, "error", "not made yet")
+    return sources.file(artifact) or sources.problem(artifact)

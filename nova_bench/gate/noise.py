@@ -1,0 +1,39 @@
+"""The floor of a comparison (`--noise`): how much each metric moves between seeds of one and the same checkpoint."""
+
+from __future__ import annotations
+
+from nova_bench.config.suite import GateSpec, Suite
+from nova_bench.core.progress import Progress
+from nova_bench.gate.compare import Options, compare_sides
+from nova_bench.gate.reading import side_of_run
+from nova_bench.gate.side import Side
+from nova_bench.gate.verdict_file import Noise
+from nova_bench.pipeline.plan import part_of_plan
+from nova_bench.pipeline.run import measure_plan, plan_suite
+from nova_bench.store import Store
+
+
+def noise_of(
+    suite: Suite, side: Side, gate: GateSpec, seeds: int, store: Store, progress: Progress
+) -> dict[str, Noise]:
+    """Metric -> its spread between the suite's seed and ``seeds`` others, on the side's prompts."""
+    noise: dict[str, Noise] = {}
+    used = [suite.seed]
+    for offset in range(1, seeds + 1):
+        other = suite.model_copy(update={"seed": suite.seed + offset})
+        used.append(other.seed)
+        progress.say(f"noise: seed {other.seed}")
+        plan, adapter = plan_suite(other, store, None, progress)
+        plan, _ = measure_plan(part_of_plan(plan, frozenset(side.prompts)), adapter, store, progress)
+        progress.notices.clear()
+        again = side_of_run(store.run(plan.run_id), store)
+        for metric in compare_sides(side, again, Options(gate)).metrics:
+            if metric.difference is None or metric.low is None or metric.high is None:
+                continue
+            before = noise.get(metric.metric)
+            noise[metric.metric] = Noise(
+                difference=max(abs(metric.difference), before.difference if before else 0.0),
+                reach=max((metric.high - metric.low) / 2, before.reach if before else 0.0),
+                seeds=tuple(used),
+            )
+    return noise
