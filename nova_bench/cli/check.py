@@ -37,9 +37,7 @@ def check(
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="TIME", help="Only as many prompts as fit: 90s, 10min, 2h.")
     ] = None,
-    noise: Annotated[
-        int, typer.Option("--noise", metavar="N", min=0, max=100, help="Also measure N further seeds of the model.")
-    ] = 0,
+    noise: shown.Seeds = 0,
     json: shown.Json = None,
     junit: shown.JUnit = None,
     html: shown.Html = None,

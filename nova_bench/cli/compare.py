@@ -9,12 +9,16 @@ import typer
 from nova_bench.cli import options
 from nova_bench.cli import verdict as shown
 from nova_bench.config.suite import GateSpec
-from nova_bench.core.errors import ExitCode
+from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
+from nova_bench.experiments.benchmark.load import load_benchmark
 from nova_bench.gate.compare import Options, compare_sides
 from nova_bench.gate.media import Samples, media_of
+from nova_bench.gate.noise import noise_of, with_noise
 from nova_bench.gate.operands import Comparison, resolve_operands
+from nova_bench.gate.verdict_file import Noise
+from nova_bench.store import Store
 
 
 def compare(
@@ -27,6 +31,7 @@ def compare(
     accept: shown.Accept = None,
     missing: shown.Missing = None,
     strict: shown.Strict = False,
+    noise: shown.Seeds = 0,
     json: shown.Json = None,
     junit: shown.JUnit = None,
     html: shown.Html = None,
@@ -41,11 +46,20 @@ def compare(
     """Compare two runs, models or folders: paired statistics, and a verdict for each metric."""
     execution = {"device": device} if device else {}
     request = Request(suite or "", store, None, set_ or (), execution, limit)
-    old, new = resolve_operands(Comparison(a, b, request, options.names(metrics)), Progress(quiet))
-    gate = new.gate
+    progress = Progress(quiet)
+    old, new = resolve_operands(Comparison(a, b, request, options.names(metrics)), progress)
+    gate = load_benchmark(request).gate if suite else new.gate
     rule = shown.missing_rule(missing)
     gate = GateSpec.model_validate({**gate.model_dump(), "missing": rule}) if rule else gate
-    file = compare_sides(old.side, new.side, Options(gate, shown.accepted(accept), strict))
+    floor: dict[str, Noise] = {}
+    if noise:
+        if new.suite is None:
+            raise UserError(
+                f"--noise: {b} is not a model that can be run with other seeds", "a checkpoint, and --suite"
+            )
+        with Store.writer(store) as opened:
+            floor = noise_of(new.suite, new.side, gate, noise, opened, progress)
+    file = with_noise(compare_sides(old.side, new.side, Options(gate, shown.accepted(accept), strict)), floor)
     files = shown.Files(json, junit, html, markdown)
     media = media_of(Samples(new.store, new.run), Samples(old.store, old.run), new.side, old.side)
     return shown.show_verdict(file, files, media)

@@ -29,6 +29,9 @@ Missing = Annotated[
     str | None,
     typer.Option("--missing", metavar="worst|drop", help="What a sample counts as that failed in B and not in A."),
 ]
+Seeds = Annotated[
+    int, typer.Option("--noise", metavar="N", min=0, max=100, help="First measure N further seeds of the model.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 4 if the verdict is inconclusive or not comparable.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write verdict.json.")]
 JUnit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")]

@@ -16,14 +16,14 @@ from nova_bench.experiments.benchmark.load import load_benchmark
 from nova_bench.gate.baseline import Baseline, new_baseline, read_baseline, write_baseline
 from nova_bench.gate.budget import affordable, metrics_of
 from nova_bench.gate.compare import Options, compare_sides, concluded
-from nova_bench.gate.noise import noise_of
+from nova_bench.gate.noise import noise_of, with_noise
 from nova_bench.gate.operands import measured, refuse_other_kinds
 from nova_bench.gate.reading import side_of_run
 from nova_bench.gate.side import Side
 from nova_bench.gate.statistics.decision import Verdict
 from nova_bench.gate.statistics.looks import Looks, ends
 from nova_bench.gate.summary import sentence
-from nova_bench.gate.verdict_file import Drift, Look, VerdictFile
+from nova_bench.gate.verdict_file import Drift, Look, Noise, VerdictFile
 from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, part_of_plan
@@ -113,6 +113,7 @@ def check(call: CheckRequest, progress: Progress) -> Checked:
     suite = load_benchmark(request, progress.notice)
     gate, notes = _rule(baseline, suite, call)
     old = baseline.as_side(call.baseline.name)
+    noise: dict[str, Noise] = {}
     with Store.writer(request.store) as store:
         try:
             plan, adapter = plan_suite(suite, store, request.limit, progress)
@@ -127,17 +128,15 @@ def check(call: CheckRequest, progress: Progress) -> Checked:
                 if call.budget is not None:
                     order, told = affordable(plan, order, old, gate, store, adapter, call.budget)
                     notes += (told,)
+                if call.noise:  # first, and of all prompts: then looking early saves nothing
+                    noise = noise_of(suite, runner.side(order), gate, call.noise, store, progress)
                 early = call.early and not _is_finished(part_of_plan(plan, order), store)
                 looks = Looks(metrics_of(old, order), gate.looks if early else (1.0,), gate.alpha, flips=gate.flips)
                 file, side = _looked(runner, old, order, looks, call, gate)
         finally:
             progress.notices.clear()
         drift = _drift(baseline, call.baseline.name, side, gate)
-        if call.noise:
-            noise = noise_of(suite, side, gate, call.noise, store, progress)
-            metrics = tuple(m.model_copy(update={"noise": noise.get(m.metric)}) for m in file.metrics)
-            file = file.model_copy(update={"metrics": metrics})
-    file = concluded(file.model_copy(update={"drift": drift}), side)
+    file = concluded(with_noise(file, noise).model_copy(update={"drift": drift}), side)
     reasons = (*notes, *file.reasons, *_drifted(drift), *_how_to_rescore(file, call))
     file = file.model_copy(update={"reasons": reasons})
     return Checked(file, side.name, baseline.side.run)

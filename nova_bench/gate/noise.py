@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nova_bench.config.suite import GateSpec, Suite
 from nova_bench.core.progress import Progress
 from nova_bench.gate.compare import Options, compare_sides
 from nova_bench.gate.reading import side_of_run
 from nova_bench.gate.side import Side
-from nova_bench.gate.verdict_file import Noise
+from nova_bench.gate.verdict_file import Noise, VerdictFile
 from nova_bench.pipeline.plan import part_of_plan
 from nova_bench.pipeline.run import measure_plan, plan_suite
 from nova_bench.store import Store
+
+
+def with_noise(file: VerdictFile, noise: Mapping[str, Noise]) -> VerdictFile:
+    """The file with each metric's noise."""
+    metrics = tuple(metric.model_copy(update={"noise": noise.get(metric.metric)}) for metric in file.metrics)
+    return file.model_copy(update={"metrics": metrics})
 
 
 def noise_of(

@@ -39,6 +39,8 @@ class Operand:
     store: Path
     run: str
     gate: GateSpec
+    suite: Suite | None = None
+    """The suite, if the operand is a model that was run now."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _run(name: str, request: Request, progress: Progress) -> Operand:
         raise UserError(f"{name}: {what} needs a suite", "--suite SUITE")
     refuse_other_kinds(request.suite)
     suite = load_benchmark(replace(request, model=name), progress.notice)
-    return measured(suite, request.store, request.limit, progress)
+    return replace(measured(suite, request.store, request.limit, progress), suite=suite)
 
 
 def refuse_other_kinds(suite: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nova_bench.assets import asset_digest, asset_path
 from nova_bench.config.catalog import ADAPTERS
-from nova_bench.config.suite import Suite
+from nova_bench.config.suite import SamplingSpec, Suite
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
 from nova_bench.gate.card import SEED_RULE, MetricCard
@@ -149,10 +149,7 @@ def _metric(
 def _run_card(run: StoredRun, plan: Plan, made: Sequence[Artifact]) -> dict[str, Any]:
     sampling, files = plan.suite.sampling, any(unit.source for unit in plan.units)
     facts = media_facts(made, plan.suite.media)
-    stated = {
-        "frames": sampling.num_frames,
-        "size": f"{sampling.width}x{sampling.height}" if sampling.width and sampling.height else None,
-    }
+    stated = {} if files else _stated(sampling)
     adapter = ADAPTERS.get(run.suite["model"]["adapter"])
     own = adapter.protocol(run.suite["model"], plan.suite.execution.device)
     sampler = sampling.model_dump(include={*SAMPLER}, exclude_none=True) | dict(own.get("sampler", {}))
@@ -160,11 +157,18 @@ def _run_card(run: StoredRun, plan: Plan, made: Sequence[Artifact]) -> dict[str,
         sampler["lossless"] = True
     return {
         "seed rule": None if files else SEED_RULE,
-        "frames": facts["frames"] or (None if files else stated["frames"] and str(stated["frames"])),
-        "fps": facts["fps"],
-        "size": facts["size"] or (None if files else stated["size"]),
+        **{name: facts[name] or stated.get(name) for name in ("frames", "fps", "size")},
         "precision": own.get("precision"),
         "sampler": None if files else sampler,
+    }
+
+
+def _stated(sampling: SamplingSpec) -> dict[str, str | None]:
+    """What a suite says of the videos it makes: it counts if no file says so."""
+    return {
+        "frames": str(sampling.num_frames) if sampling.num_frames else None,
+        "fps": "0" if sampling.num_frames == 1 else str(sampling.fps),
+        "size": f"{sampling.width}x{sampling.height}" if sampling.width and sampling.height else None,
     }
 
 
