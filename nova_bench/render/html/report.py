@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.grid import clean_text
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data
 from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf, relative_url
+from nova_bench.render.html.page import HOME, flat, render_page
 from nova_bench.render.html.svg import inline_svg
 from nova_bench.render.table import Table
 
@@ -101,12 +97,12 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
 
     shelf = MediaShelf(Path(path), media_budget)
     gallery = gallery_data(report.gallery, report.metrics, shelf)
-    style, script = _asset("report.css"), _asset("tables.js") + _asset("gallery.js")
-    return _template().render(
+    return render_page(
+        HOME,
+        "report.html.j2",
+        [(HOME, "report.css")],
+        [(HOME, "tables.js"), (HOME, "gallery.js")],
         report=report,
-        policy=_policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
         tables=[(table, Markup(html_table(table))) for table in report.tables],
         figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
         sections=list(_sections(report, Path(path))),
@@ -114,7 +110,7 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
         gallery=gallery,
         shelf=shelf,
         notes=_gallery_notes(report, shelf),
-        provenance=list(_flat(report.provenance)),
+        provenance=list(flat(report.provenance)),
     )
 
 
@@ -169,53 +165,3 @@ def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _flat(entries: Mapping[str, Any], above: str = "") -> Any:
-    for key, value in entries.items():
-        name = f"{above} · {key}" if above else str(key)
-        if isinstance(value, Mapping):
-            yield from _flat(value, name)
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            yield name, text
-
-
-def _policy(style: str, script: str) -> str:
-    """A policy that allows only this page's own style and script and no network access."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_digest(script)}",
-            f"style-src {_digest(style)}",
-            "img-src 'self' data: file:",
-            "media-src 'self' data: file:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-        )
-    )
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _asset(name: str) -> str:
-    return files("nova_bench.render.html").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nova_bench.render.html"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["line"] = lambda value: clean_text(str(value))
-    environment.filters["number"] = lambda value: "" if value is None else f"{value:.6g}"
-    return environment.get_template("report.html.j2")
