@@ -1,0 +1,20 @@
+"""`verdict.json` and its JSON schema."""
+
+from __future__ import annotations
+
+import json
+
+from nova_bench.config.reference import SCHEMA_ID
+from nova_bench.gate.verdict_file import VerdictFile
+
+
+def verdict_json(file: VerdictFile) -> bytes:
+    """The file as JSON, every key written. Raises ValueError for a number that isn't finite: it is no result."""
+    text = json.dumps(file.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # half a surrogate pair becomes JSON's own escape
+
+
+def verdict_schema_text() -> str:
+    """The JSON schema of what :func:`verdict_json` writes, as a file."""
+    schema = VerdictFile.model_json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    return json.dumps({"$schema": SCHEMA_ID, **schema}, indent=1, ensure_ascii=False) + "\n"
