@@ -75,7 +75,9 @@ def metrics_of(side: Side, prompts: Sequence[str]) -> np.ndarray:
 
 
 def _seconds(plan: Plan, prompts: Sequence[str], store: Store, adapter: ModelAdapter) -> float | None:
-    return preview_plan(part_of_plan(plan, frozenset(prompts)), store, adapter.digest()).seconds
+    wanted = frozenset(prompts)
+    part = part_of_plan(plan, lambda unit: unit.prompt_id in wanted)
+    return preview_plan(part, store, adapter.digest()).seconds
 
 
 def _power(old: Side, gate: GateSpec, prompts: int) -> str:

@@ -117,20 +117,21 @@ def check(call: CheckRequest, progress: Progress) -> Checked:
     with Store.writer(request.store) as store:
         try:
             plan, adapter = plan_suite(suite, store, request.limit, progress)
-            runner = _Runner(plan, adapter, store, progress)
-            order = [prompt for prompt in old.prompts if prompt in runner.prompts]
+            blessed = part_of_plan(plan, lambda unit: unit.sample_index < old.counts.get(unit.prompt_id, 0))
+            order = [prompt for prompt in old.prompts if prompt in _prompts(blessed)]
+            runner = _Runner(blessed if order else plan, adapter, store, progress)
             if len(order) < len(old.prompts):
                 # The card says which prompts differ; what both have is compared with --accept prompts.
-                side = runner.side(order or list(runner.prompts))
+                side = runner.side(_prompts(runner.plan))
                 file = compare_sides(old, side, Options(gate, call.accept, call.strict))
             else:
-                notes += _left_out(len(runner.prompts) - len(order), len(runner.prompts))
+                notes += _left_out(plan, blessed)
                 if call.budget is not None:
-                    order, told = affordable(plan, order, old, gate, store, adapter, call.budget)
+                    order, told = affordable(blessed, order, old, gate, store, adapter, call.budget)
                     notes += (told,)
                 if call.noise:  # first, and of all prompts: then looking early saves nothing
                     noise = noise_of(suite, runner.side(order), gate, call.noise, store, progress)
-                early = call.early and not _is_finished(part_of_plan(plan, order), store)
+                early = call.early and not _is_finished(runner.part(order), store)
                 looks = Looks(metrics_of(old, order), gate.looks if early else (1.0,), gate.alpha, flips=gate.flips)
                 file, side = _looked(runner, old, order, looks, call, gate)
         finally:
@@ -179,8 +180,15 @@ def _rule(baseline: Baseline, suite: Suite, call: CheckRequest) -> tuple[GateSpe
     return gate, notes
 
 
-def _left_out(extra: int, planned: int) -> tuple[str, ...]:
-    return (f"{extra} of {planned} prompts are not in the baseline and were left out",) if extra else ()
+def _left_out(plan: Plan, blessed: Plan) -> tuple[str, ...]:
+    extra = len(plan.units) - len(blessed.units)
+    prompts = f"{len(_prompts(plan)) - len(_prompts(blessed))} of {len(_prompts(plan))} prompts"
+    return (f"{extra} samples ({prompts}) are not in the baseline and were left out",) if extra else ()
+
+
+def _prompts(plan: Plan) -> list[str]:
+    """A plan's prompt ids, in order."""
+    return list(dict.fromkeys(unit.prompt_id for unit in plan.units))
 
 
 def _is_finished(plan: Plan, store: Store) -> bool:
@@ -202,14 +210,14 @@ class _Runner:
     store: Store
     progress: Progress
 
-    @property
-    def prompts(self) -> dict[str, None]:
-        """The plan's prompt ids, in order."""
-        return dict.fromkeys(unit.prompt_id for unit in self.plan.units)
+    def part(self, prompts: Sequence[str]) -> Plan:
+        """The plan for these prompts (ids) only."""
+        wanted = frozenset(prompts)
+        return part_of_plan(self.plan, lambda unit: unit.prompt_id in wanted)
 
     def side(self, prompts: Sequence[str]) -> Side:
         """What these prompts (ids) give; what exists is not made again."""
-        part = self.plan if len(prompts) == len(self.prompts) else part_of_plan(self.plan, frozenset(prompts))
+        part = self.part(prompts)
         measure_plan(part, self.adapter, self.store, self.progress)
         self.progress.notices.clear()
         return side_of_run(self.store.run(part.run_id), self.store)

@@ -5,7 +5,7 @@ Planning reads prompts and manifests, needs no torch and touches no device; it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -119,9 +119,9 @@ def make_plan(
     return Plan(suite, tuple(units), scorers, _run_id(suite, units, scorers), model)
 
 
-def part_of_plan(plan: Plan, prompts: Collection[str]) -> Plan:
-    """The same plan for only these prompts (their ids): a run of its own, whose samples and scores are the same."""
-    units = tuple(unit for unit in plan.units if unit.prompt_id in prompts)
+def part_of_plan(plan: Plan, keep: Callable[[Unit], bool]) -> Plan:
+    """The same plan for only some of its units: a run of its own, whose samples and scores are the same."""
+    units = tuple(unit for unit in plan.units if keep(unit))
     return replace(plan, units=units, run_id=_run_id(plan.suite, units, plan.scorers))
 
 

@@ -68,10 +68,19 @@ def test_the_baselines_prompts_are_those_checked(gate: Gate) -> None:
     gate.bless("a", "--limit", "16")
     found = gate.check("b")
     assert found.file["b"]["requested"] <= 16
-    assert any("8 of 24 prompts are not in the baseline" in reason for reason in found.file["reasons"])
+    assert any("8 samples (8 of 24 prompts) are not in the baseline" in reason for reason in found.file["reasons"])
     fewer = gate.check("b", "--set", 'prompts.entries=["prompt 1", "prompt 2"]')
     assert (fewer.code, fewer.file["verdict"]) == (3, "not comparable")
     assert "prompts: 16" in fewer.metric("brightness")["note"]
+
+
+def test_of_each_prompt_the_blessed_samples_are_checked(gate: Gate) -> None:
+    several = ("--set", "prompts.samples_per_prompt=3")
+    gate.bless("a", "--limit", "31", *several)
+    found = gate.check("b", "--no-early", *several)
+    assert found.code == 0, found.done.stderr
+    assert found.file["b"]["requested"] == 31
+    assert found.metric("brightness")["pairs"] == 31
 
 
 def test_a_changed_scorer_names_the_command_that_rescores(gate: Gate) -> None:
