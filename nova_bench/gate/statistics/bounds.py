@@ -65,7 +65,7 @@ def interval_bounds(paired: Paired, quantile: np.ndarray, alpha: float) -> Bound
     if len(at):
         gains, losses, count = (array[..., at] for array in effective_pairs(paired))
         low, high = tango_interval(gains, losses, count, quantile[..., at])
-        below[..., at], above[..., at] = estimates[..., at] - low, high - estimates[..., at]
+        below[..., at], above[..., at] = gains - losses - low, high - (gains - losses)
         methods[..., at] = np.where(gains + losses > 0, Method.TANGO, Method.SCORE)
         _widen_composites(paired, quantile, reach, below, above, methods)
     return Bounds(estimates - below, estimates + above, methods, quantile)

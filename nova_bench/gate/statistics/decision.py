@@ -95,32 +95,28 @@ def decide(
     """
     signs, complete = signs_of(paired, flips, seed)
     centred_signs = signs_of(paired.centred, flips, seed)[0] if complete else signs
-    assessment = assess(paired, signs, centred_signs, alpha, Boundary(), Boundary())
+    values, centred = studentized(paired, signs), studentized(paired.centred, centred_signs)
+    assessment = assess(paired, values, centred, alpha, Boundary(), Boundary())
     return findings(paired, assessment, margins, 0 if complete else len(signs))
 
 
 def assess(
-    paired: Paired,
-    signs: np.ndarray,
-    centred_signs: np.ndarray,
-    spent: float,
-    test: Boundary,
-    reach: Boundary,
+    paired: Paired, values: np.ndarray, centred: np.ndarray, spent: float, test: Boundary, reach: Boundary
 ) -> Assessment:
     """Test all columns and compute their intervals, with ``spent`` error probability up to this look.
 
-    ``signs`` [..., flips, P] flip the differences and ``centred_signs`` the centred ones; the first row flips nothing.
-    ``test`` and ``reach`` carry the thresholds from look to look.
+    ``values`` and ``centred`` [..., flips, K] are the |T*| of the differences and of the centred ones; the first set of
+    signs must flip nothing. ``test`` and ``reach`` carry the thresholds from look to look.
     """
+    import numpy as np
+
     family = family_index(paired.family)
-    values = studentized(paired, signs)
-    maxima = family_maxima(values, paired.family)
-    observed = values[..., :1, :]
+    observed, maxima = values[..., :1, :], family_maxima(values, paired.family)
     rejected = observed[..., 0, :] > test.next(maxima, spent)[..., family]
     p = (values >= observed).mean(axis=-2)
-    p_family = (maxima[..., family] >= observed).mean(axis=-2)
-    centred = family_maxima(studentized(paired.centred, centred_signs), paired.family)
-    bounds = interval_bounds(paired, reach.next(centred, spent)[..., family], spent)
+    p_family = np.where(paired.family, (maxima[..., :1] >= observed).mean(axis=-2), p)
+    quantile = reach.next(family_maxima(centred, paired.family), spent)[..., family]
+    bounds = interval_bounds(paired, quantile.astype(np.float64), spent)
     return Assessment(bounds.including_zero(~rejected), p, p_family, rejected)
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 ENUMERATED = 14
 """All 2^n sign flips are enumerated up to this number of prompts with a difference."""
-DECIMALS = 9
-"""T* is rounded to them, because equal values must stay equal whatever the order of a sum."""
 
 
 def random_signs(prompts: int, flips: int, generator: np.random.Generator) -> np.ndarray:
@@ -64,44 +62,48 @@ def signs_of(paired: Paired, flips: int, seed: int) -> tuple[np.ndarray, bool]:
 
 
 def studentized(paired: Paired, signs: np.ndarray) -> np.ndarray:
-    """|T*| of each set of flips and column, [..., flips, K]; infinite if the flipped differences are all equal.
+    """|T*| of each set of flips and column, float32 [..., flips, K]; infinite if the flipped differences are all equal.
 
     T* = d* / se*, with se*^2 = n / (n - 1) * sum over prompts of (s u - a . d*)^2: u is the prompt's contribution, s
     its sign, a = slopes * shares, and d* the flipped differences of the metrics. Written out, every term is a product
-    of the signs with a matrix. A column with a single prompt has no spread; its T* is 0.
+    of the signs with a matrix. A column with a single prompt has no spread; its T* is 0. Rounding to float32 makes
+    values equal that differ by the order of their sums alone.
     """
     import numpy as np
 
-    contributions, metrics = paired.contributions, paired.metrics
-    totals = signs @ contributions
+    metrics = paired.metrics
+    contributions = np.where(paired.prompts > 1, paired.contributions, 0.0)
     squares = (contributions**2).sum(axis=-2)[..., None, :]
+    squares = np.where(squares > 0, squares, 1.0)
+    totals = signs @ contributions
     spread = np.empty_like(totals)
-    own = totals[..., :metrics]
-    spread[..., :metrics] = squares[..., :metrics] - 2 * own * _cross(paired, signs, own)
-    spread[..., :metrics] += own**2 * (paired.shares**2).sum(axis=0)
+    spread[..., :metrics] = _spread_of_metrics(paired, signs, contributions, totals[..., :metrics])
     for column in range(metrics, totals.shape[-1]):
         parts = np.flatnonzero(paired.slopes[:, column])
-        weights = paired.shares[:, parts] * paired.slopes[parts, column]
+        weights, own = paired.shares[:, parts] * paired.slopes[parts, column], totals[..., parts]
         cross = signs @ (contributions[..., column, None] * weights)
-        parts_own = own[..., parts]
-        spread[..., column] = squares[..., column] - 2 * (parts_own * cross).sum(axis=-1)
-        spread[..., column] += ((parts_own @ (weights.T @ weights)) * parts_own).sum(axis=-1)
+        spread[..., column] = ((own @ (weights.T @ weights) - 2 * cross) * own).sum(axis=-1)
+    spread += squares
     spread[spread <= ROUNDING * squares] = 0.0
-    tested = (squares > 0) & (paired.prompts > 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.abs(totals) / np.sqrt(spread * paired.few)
-    return np.round(np.where(tested & (totals != 0), found, 0.0), DECIMALS)
+    spread *= paired.few
+    np.sqrt(spread, out=spread)
+    np.abs(totals, out=totals)
+    with np.errstate(divide="ignore"):
+        return np.divide(totals, spread, out=totals).astype(np.float32)
 
 
-def _cross(paired: Paired, signs: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Sum over prompts of sign * contribution * share of each metric, [..., flips, M]."""
+def _spread_of_metrics(
+    paired: Paired, signs: np.ndarray, contributions: np.ndarray, totals: np.ndarray
+) -> np.ndarray:
+    """What is added to the sum of squares, [..., flips, M]; with equal shares no further product is needed."""
     import numpy as np
 
-    shares = paired.shares
+    shares, metrics = paired.shares, paired.metrics
     largest = shares.max(axis=0)
     if np.allclose(shares, largest * (shares > 0), rtol=ROUNDING, atol=0.0):
-        return totals * largest
-    return signs @ (paired.contributions[..., : paired.metrics] * shares)
+        return np.square(totals) * -largest
+    cross = signs @ (contributions[..., :metrics] * shares)
+    return totals * (totals * (shares**2).sum(axis=0) - 2 * cross)
 
 
 def family_maxima(values: np.ndarray, family: np.ndarray) -> np.ndarray:

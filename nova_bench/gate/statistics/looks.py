@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.gate.statistics.boundary import Boundary
-from nova_bench.gate.statistics.decision import ALPHA, FLIPS, Finding, Verdict, assess, findings
-from nova_bench.gate.statistics.flips import ENUMERATED, all_signs, random_signs
+from nova_bench.gate.statistics.decision import ALPHA, FLIPS, Assessment, Finding, Verdict, assess, findings
+from nova_bench.gate.statistics.flips import ENUMERATED, all_signs, random_signs, studentized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,13 +60,17 @@ class Looks:
 
     def decide(self, paired: Paired, margins: np.ndarray) -> tuple[Finding, ...]:
         """Compare the prompts of the next look, which are the rows of ``paired`` in the order of :meth:`prompts`."""
+        return findings(paired, self.assess(paired), margins, self._random_flips)
+
+    def assess(self, paired: Paired) -> Assessment:
+        """What :meth:`decide` decides by, for ``paired`` with or without leading dimensions."""
         look = self.done
         if paired.shares.shape[0] != self.counts[look]:
             raise ValueError(f"look {look + 1} has {self.counts[look]} prompts, not {paired.shares.shape[0]}")
-        signs = self._signs[:, : self.counts[look]]
-        assessment = assess(paired, signs, signs, self.spent[look], self._test, self._reach)
         self.done += 1
-        return findings(paired, assessment, margins, self._random_flips)
+        signs = self._signs[:, : self.counts[look]]
+        values, centred = studentized(paired, signs), studentized(paired.centred, signs)
+        return assess(paired, values, centred, self.spent[look], self._test, self._reach)
 
 
 def ends(gating: Sequence[Verdict]) -> bool:
