@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from nova_bench.cli import options
+from nova_bench.cli.run import show_tables
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.progress import Progress
 from nova_bench.core.standard_streams import print_line
 from nova_bench.experiments.base import Request
 from nova_bench.gate.check import bless as bless_run
-from nova_bench.gate.summary import sentence
+from nova_bench.gate.outputs.table import verdict_table
 
 Baseline = Annotated[Path, typer.Option("--baseline", metavar="FILE", help="The baseline's file (JSON).")]
 
@@ -38,8 +39,7 @@ def bless(
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
     blessed, changes = bless_run(request, baseline, update, allow_failed, Progress(quiet))
     if changes is not None:
-        for metric in changes.metrics:
-            print_line(f"{metric.verdict}: {sentence(metric)}")
+        show_tables([verdict_table(changes)])
         print_line(f"against the former baseline: {changes.summary}")
     side = blessed.side
     if side.failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.core.atomic_files import write_atomic
+from nova_bench.cli.run import show_tables
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.standard_streams import print_line
 from nova_bench.gate.compare import ACCEPTABLE
 from nova_bench.gate.media import Media
-from nova_bench.gate.summary import sentence
+from nova_bench.gate.outputs.github import announce
+from nova_bench.gate.outputs.table import verdict_table
+from nova_bench.gate.outputs.writing import write_outputs
 from nova_bench.gate.verdict_file import VerdictFile
 
 Accept = Annotated[
@@ -66,17 +69,23 @@ def missing_rule(missing: str | None) -> str | None:
 
 
 def show_verdict(file: VerdictFile, files: Files, media: Media) -> ExitCode:
-    """Write the files, print the table and the verdict; returns the exit code."""
-    if files.json is not None:
-        write_atomic(files.json, (file.model_dump_json(indent=1) + "\n").encode())
-    for metric in file.metrics:
-        print_line(f"{metric.verdict}: {sentence(metric)}")
+    """Write the files, print the table and the verdict; returns the exit code. UserError if a file can't be written,
+    after everything else."""
+    problem = None
+    try:
+        write_outputs(file, json=files.json, junit=files.junit, html=files.html, markdown=files.markdown, media=media)
+    except UserError as error:
+        problem = error
+    announce(file, os.environ, sys.stdout)
+    show_tables([verdict_table(file)])
     for reason in file.reasons:
         print_line(f"note: {reason}", sys.stderr)
     for name, path in vars(files).items():
-        if path is not None:
+        if path is not None and path.exists():
             print_line(f"{name}: {path}", sys.stderr)
     if file.exit_code == 0 and file.verdict in ("inconclusive", "not comparable"):
         print_line(f"warning: {file.verdict}; --strict makes this an error", sys.stderr)
     print_line(file.summary)
+    if problem is not None:
+        raise problem
     return ExitCode(file.exit_code)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.config.units import Unit
+from nova_bench.gate.outputs.page import Media
 from nova_bench.gate.pairing import common_prompts
 from nova_bench.gate.side import Side
 from nova_bench.pipeline.record import plan_of
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, Store
-
-Media = Callable[[str, int], tuple[Path | str, Path | str]]
-"""(prompt id on side B, sample index) -> (the new video, the old one); a sentence where there is none."""
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,8 @@ def noise_of(
         used.append(other.seed)
         progress.say(f"noise: seed {other.seed}")
         plan, adapter = plan_suite(other, store, None, progress)
-        plan, _ = measure_plan(
-            part_of_plan(plan, lambda unit: unit.sample_index < side.counts.get(unit.prompt_id, 0)),
-            adapter,
-            store,
-            progress,
-        )
+        part = part_of_plan(plan, lambda unit: unit.sample_index < side.counts.get(unit.prompt_id, 0))
+        measure_plan(part, adapter, store, progress)
         progress.notices.clear()
         again = side_of_run(store.run(part.run_id), store)
         for metric in compare_sides(side, again, Options(gate)).metrics:

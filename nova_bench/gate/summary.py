@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.notices import listed
+from nova_bench.gate.outputs.words import interval_text, p_text
 
 if TYPE_CHECKING:
     from nova_bench.gate.side import Side
     from nova_bench.gate.verdict_file import MetricVerdict, VerdictFile
-
-RANKED = ("regressed", "not comparable", "inconclusive", "pass", "improved")
 
 
 def exit_code_of(file: VerdictFile, b: Side) -> ExitCode:
@@ -53,14 +52,11 @@ def summary_of(file: VerdictFile) -> str:
 
 def sentence(metric: MetricVerdict) -> str:
     """``psnr -0.50 dB [-0.80, -0.20], margin 0.40, p = 0.001``; p is family-wise for a metric that decides."""
-    if metric.difference is None or metric.low is None or metric.high is None:
+    if metric.difference is None:
         return f"{metric.metric}: {metric.note}"
-    digits, unit = metric.digits, f" {metric.unit}" if metric.unit else ""
     p = metric.p_family if metric.gating else metric.p
-    text = (
-        f"{metric.metric} {metric.difference:+.{digits}f}{unit} [{metric.low:+.{digits}f}, {metric.high:+.{digits}f}]"
-    )
-    return f"{text}, margin {metric.margin:g}" + (f", p = {p:.2g}" if p is not None else "")
+    text = f"{metric.metric} {interval_text(metric)}, margin {metric.margin:g}"
+    return text if p is None else f"{text}, {p_text(p)}"
 
 
 def reasons_of(file: VerdictFile, b: Side) -> tuple[str, ...]:
