@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,16 +92,20 @@ def test_a_changed_scorer_names_the_command_that_rescores(gate: Gate) -> None:
     assert any("bless" in reason and "--update" in reason for reason in found.file["reasons"])
 
 
-def test_a_budget_chooses_a_part_of_the_prompts(gate: Gate) -> None:
+def test_a_budget_chooses_a_part_of_the_prompts(gate: Gate, tmp_path: Path) -> None:
     gate.bless("a")
     unknown = gate.check("b", "--budget", "10min")
     assert unknown.code == 2
     assert "no timings" in unknown.done.stderr
     assert gate.check("a", "--budget", "soon").code == 2
-    gate.run("b", "--limit", "8", "--set", "model.seconds=0.05")
-    part = gate.check("b", "--budget", "0.6s", "--no-early", "--set", "model.seconds=0.05")
-    assert 8 <= part.metric("brightness")["prompts"] < len(PROMPTS)
+    gate.run("b", "--limit", "1")
+    with closing(sqlite3.connect(tmp_path / "b" / "store.sqlite")) as store, store:
+        store.execute("UPDATE timings SET seconds = CASE stage WHEN 'generate' THEN items ELSE 0 END")
+    part = gate.check("b", "--budget", "12s", "--no-early")
+    assert part.metric("brightness")["prompts"] in (12, 13), "one second each, and one sample is there"
     assert any("of 24 prompts" in reason and "brightness" in reason for reason in part.file["reasons"])
+    short = gate.check("c", "--budget", "5s")
+    assert short.code == 2
 
 
 def test_noise_stands_beside_each_margin(gate: Gate) -> None:
