@@ -25,8 +25,16 @@ LABEL_LENGTH = 80
 
 
 def ranked(metrics: Iterable[MetricVerdict]) -> list[MetricVerdict]:
-    """The metrics that decide, then the others; the worst first: by verdict, then by loss in margins."""
-    return sorted(metrics, key=lambda m: (not m.gating, VERDICTS.index(m.verdict), in_margins(m, m.difference) or 0.0))
+    """The metrics that decide, then the others; the worst first.
+
+    Regressed metrics are ordered by what they lost, the others by what they may have lost, in margins.
+    """
+
+    def place(metric: MetricVerdict) -> tuple[bool, int, float]:
+        value = metric.difference if metric.verdict == "regressed" or metric.low is None else metric.low
+        return not metric.gating, VERDICTS.index(metric.verdict), in_margins(metric, value) or 0.0
+
+    return sorted(metrics, key=place)
 
 
 def in_margins(metric: MetricVerdict, value: float | None) -> float | None:
@@ -69,7 +77,7 @@ def metric_facts(metric: MetricVerdict) -> list[tuple[str, str]]:
         ("p", metric.p),
         ("p, family-wise", metric.p_family),
         ("McNemar's exact p", metric.mcnemar),
-        ("smallest detectable loss", metric.detectable and format_number(metric.detectable, digits)),
+        ("smallest detectable loss", format_number(metric.detectable, digits) if metric.detectable else None),
         ("prompts that would decide", metric.more_prompts),
         ("samples per prompt that would decide", metric.more_samples),
         ("prompts", metric.prompts),

@@ -24,10 +24,12 @@ def test_metrics_that_decide_come_first_and_the_worst_before_the_others() -> Non
         "shapes/all (composite)",
         "dynamic_degree_dis",
     ]
-    small, large = metric("small", margin=0.5), metric("large", margin=0.5, difference=-0.4)
+    small, large = metric("small", "regressed"), metric("large", "regressed", difference=-0.055)
     assert names(verdict_table(verdict_file(small, large))) == ["large", "small"]  # the larger loss first
-    wide = metric("wide", difference=-0.3, margin=10.0)
-    assert names(verdict_table(verdict_file(wide, large))) == ["large", "wide"]  # in margins, whatever the unit
+    sure, unsure = metric("sure", difference=-0.004, low=-0.005), metric("unsure", difference=0.0, low=-0.019)
+    assert names(verdict_table(verdict_file(sure, unsure))) == ["unsure", "sure"]  # the one closer to its margin
+    wide = metric("wide", low=-1.0, margin=10.0)
+    assert names(verdict_table(verdict_file(wide, unsure))) == ["unsure", "wide"]  # in margins, whatever the unit
 
 
 def test_a_terminal_shows_every_number_and_why_one_is_missing() -> None:

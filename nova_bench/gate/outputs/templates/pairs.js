@@ -69,7 +69,10 @@ function pair(card) {
 
   for (const video of [...videos]) {
     video.controls = false;
-    video.addEventListener("loadedmetadata", show);
+    video.addEventListener("loadedmetadata", () => {
+      video.currentTime = Math.min(0.001, duration(video)); // some browsers draw nothing before the first seek
+      show();
+    });
     video.addEventListener("seeked", () => { if (!playing) show(); });
     video.addEventListener("click", () => (playing ? pause() : play()));
     video.addEventListener("error", () => broken(video));
