@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 class Finding:
     """The comparison of one column; differences are oriented so that negative is worse.
 
-    ``error`` is the standard error. ``low`` and ``high`` are the interval's bounds (infinite if one or two prompts say
+    ``error`` is the standard error. ``low`` and ``high`` are the interval's bounds (infinite if a single prompt says
     nothing about the spread), ``quantile`` is the q behind them, and ``method`` one of "max-T", "Tango", "score bound"
     and "identical". ``p`` is two-sided, ``p_family`` adjusted for all gating columns, and ``p_error`` the standard
     error of ``p`` due to the limited number of flips (0 if all were enumerated). ``detectable`` is the smallest loss
@@ -110,12 +110,12 @@ def assess(
     """
     import numpy as np
 
-    family = family_index(paired.family)
-    observed, maxima = values[..., :1, :], family_maxima(values, paired.family)
-    rejected = observed[..., 0, :] > test.next(maxima, spent)[..., family]
+    family = family_index(paired.gating)
+    observed, maxima = values[..., :1, :], family_maxima(values, paired)
+    rejected = (observed[..., 0, :] > test.next(maxima, spent)[..., family]) & paired.testable
     p = (values >= observed).mean(axis=-2)
-    p_family = np.where(paired.family, (maxima[..., :1] >= observed).mean(axis=-2), p)
-    quantile = reach.next(family_maxima(centred, paired.family), spent)[..., family]
+    p_family = np.where(paired.gating, np.maximum(p, (maxima[..., :1] >= observed).mean(axis=-2)), p)
+    quantile = reach.next(family_maxima(centred, paired), spent)[..., family]
     bounds = interval_bounds(paired, quantile.astype(np.float64), spent)
     return Assessment(bounds.including_zero(~rejected), p, p_family, rejected)
 

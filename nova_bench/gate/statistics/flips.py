@@ -92,9 +92,7 @@ def studentized(paired: Paired, signs: np.ndarray) -> np.ndarray:
         return np.divide(totals, spread, out=totals).astype(np.float32)
 
 
-def _spread_of_metrics(
-    paired: Paired, signs: np.ndarray, contributions: np.ndarray, totals: np.ndarray
-) -> np.ndarray:
+def _spread_of_metrics(paired: Paired, signs: np.ndarray, contributions: np.ndarray, totals: np.ndarray) -> np.ndarray:
     """What is added to the sum of squares, [..., flips, M]; with equal shares no further product is needed."""
     import numpy as np
 
@@ -106,16 +104,20 @@ def _spread_of_metrics(
     return totals * (totals * (shares**2).sum(axis=0) - 2 * cross)
 
 
-def family_maxima(values: np.ndarray, family: np.ndarray) -> np.ndarray:
-    """Largest |T*| of each family, [..., flips, families]: the columns of ``family`` [K] first, then each other one."""
+def family_maxima(values: np.ndarray, paired: Paired) -> np.ndarray:
+    """Largest |T*| of each family, [..., flips, families]: the gating columns first, then each other column alone.
+
+    Columns that are not testable count as 0.
+    """
     import numpy as np
 
-    together = [values[..., family].max(axis=-1, keepdims=True)] if family.any() else []
-    return np.concatenate([*together, values[..., ~family]], axis=-1)
+    gating, values = paired.gating, np.where(paired.testable, values, np.float32(0))
+    together = [values[..., gating].max(axis=-1, keepdims=True)] if gating.any() else []
+    return np.concatenate([*together, values[..., ~gating]], axis=-1)
 
 
-def family_index(family: np.ndarray) -> np.ndarray:
+def family_index(gating: np.ndarray) -> np.ndarray:
     """Where :func:`family_maxima` has each column's family, int [K]."""
     import numpy as np
 
-    return np.where(family, 0, np.cumsum(~family) - 1 + family.any())
+    return np.where(gating, 0, np.cumsum(~gating) - 1 + gating.any())

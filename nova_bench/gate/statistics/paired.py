@@ -85,13 +85,12 @@ class Paired:
         return np.array([counts[parts].min() for parts in (self.slopes != 0).T], dtype=int)
 
     @cached_property
-    def family(self) -> np.ndarray:
-        """The columns that max-T adjusts together, bool [K]: those that gate, unless they have fewer than 6 prompts.
+    def testable(self) -> np.ndarray:
+        """Columns that can be significant, bool [K]: all 2^5 sign flips of 5 prompts give p = 0.06 at best.
 
-        All 2^5 sign flips of 5 prompts give p = 0.06 at best. Such a column can't be significant, and the extreme T* of
-        some of its flips would make the others' intervals infinite.
+        T* of fewer prompts can be extreme, up to infinite for two. Other columns must not pay for that.
         """
-        return self.gating & (self.prompts >= LEAST_PROMPTS)
+        return self.prompts >= LEAST_PROMPTS
 
     @cached_property
     def few(self) -> np.ndarray:

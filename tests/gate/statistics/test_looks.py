@@ -88,6 +88,19 @@ def test_early_looks_have_wider_intervals_for_their_prompts() -> None:
     assert looks.decide(part, np.array([0.5]))[0].quantile > 1.3 * decide(part, np.array([0.5]))[0].quantile
 
 
+def test_a_metric_that_has_too_few_prompts_at_first_counts_later() -> None:
+    generator = np.random.default_rng(4)
+    metrics = np.ones((80, 2), bool)
+    metrics[8:, 1] = False
+    shares = metrics / metrics.sum(axis=0)
+    noise = generator.normal(size=(80, 2))
+    paired = continuous((noise - noise[:8].mean(axis=0)) / 10 - [0, 1], shares)
+    looks = Looks(metrics)
+    found = [looks.decide(first(paired, looks.prompts(look)), np.full(2, 0.5))[1] for look in range(3)]
+    assert [finding.prompts for finding in found] == [4, 6, 8]
+    assert [finding.verdict == Verdict.REGRESSED for finding in found] == [False, False, True]
+
+
 def test_looks_that_were_not_planned_are_refused() -> None:
     paired = continuous(np.zeros(200))
     with pytest.raises(ValueError, match="look 1 has 100 prompts, not 200"):
