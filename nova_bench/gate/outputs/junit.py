@@ -20,21 +20,16 @@ def junit_xml(file: VerdictFile) -> bytes:
 
     A regressed metric is a failure. What isn't comparable or inconclusive is skipped; under `--strict` it is a failure
     too. Failed or missing samples, or nothing measured, are an error. Metrics that only inform pass. A case's numbers
-    are in its ``system-out``. ``time`` is required by some readers; a case takes none of its own, so it is 0.
+    are in its ``system-out``. The elements are those that the schemas of Jenkins and of Maven's Surefire both allow;
+    they require a ``time``, which is 0 as a case takes none of its own.
     """
     classname = f"nova_bench.{file.suite}"
     cases = [_samples(file, classname), *(_case(metric, classname, file.strict) for metric in ranked(file.metrics))]
-    counts = {
-        "tests": len(cases),
-        "failures": _having(cases, "failure"),
-        "errors": _having(cases, "error"),
-        "skipped": _having(cases, "skipped"),
-    }
+    counts = {"tests": len(cases), "failures": _having(cases, "failure"), "errors": _having(cases, "error")}
     root = _element("testsuites", name="nova_bench", time=0, **counts)
-    suite = _element("testsuite", name=file.suite, timestamp=file.created.removesuffix("Z")[:19], time=0, **counts)
+    suite = _element("testsuite", name=file.suite, time=0, **counts, skipped=_having(cases, "skipped"))
     suite.append(_properties(file))
     suite.extend(cases)
-    suite.append(_text("system-out", [file.summary, *file.reasons]))
     root.append(suite)
     ET.indent(root, " ")
     return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
@@ -59,11 +54,11 @@ def _samples(file: VerdictFile, classname: str) -> ET.Element:
     case = _element("testcase", name=SAMPLES, classname=classname, time=0)
     incomplete = [text for name, side in (("A", file.a), ("B", file.b)) if (text := _incomplete(name, side))]
     if file.exit_code == 3 or file.b.failed or file.b.missing or file.a.missing:
-        error = _text("error", [*(incomplete or [file.summary]), *file.reasons])
+        error = _text("error", incomplete or [file.summary])
         error.attrib |= {"message": _clean("; ".join(incomplete) or file.summary), "type": "infrastructure"}
         case.append(error)
     lines = [f"{name}: {side.requested:,} samples" for name, side in (("A", file.a), ("B", file.b))]
-    case.append(_text("system-out", [*lines, *incomplete]))
+    case.append(_text("system-out", [file.summary, *file.reasons, *lines, *incomplete]))
     return case
 
 
@@ -88,6 +83,7 @@ def _properties(file: VerdictFile) -> ET.Element:
         "strict": "yes" if file.strict else "no",
         "A": f"{file.a.label}, {file.a.what} {file.a.name}",
         "B": f"{file.b.label}, {file.b.what} {file.b.name}",
+        "created": file.created,
         "nova_bench": file.nova_bench,
     }
     properties = _element("properties")

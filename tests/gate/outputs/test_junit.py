@@ -15,18 +15,18 @@ from nova_bench.gate.outputs.junit import junit_xml
 from nova_bench.gate.verdict_file import VerdictFile
 from tests.gate.outputs.files import HOSTILE, hostile, large, loss, metric, ordinary, side, verdict_file
 
-# Element -> (required attributes, other attributes, children in their order). The part of jenkins-junit.xsd and
-# surefire-test-report.xsd that both allow.
+# Element -> (required attributes, other attributes, children in their order): what both Jenkins' junit-10.xsd and
+# Maven's surefire-test-report.xsd allow. Surefire has no element around the suites.
 RULES: dict[str, tuple[set[str], set[str], list[str]]] = {
-    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"skipped"}, ["testsuite"]),
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), ["testsuite"]),
     "testsuite": (
         {"name", "time", "tests", "failures", "errors", "skipped"},
-        {"timestamp", "hostname"},
-        ["properties", "testcase", "system-out", "system-err"],
+        set(),
+        ["properties", "testcase"],
     ),
     "properties": (set(), set(), ["property"]),
     "property": ({"name", "value"}, set(), []),
-    "testcase": ({"name", "classname", "time"}, set(), ["skipped", "error", "failure", "system-out", "system-err"]),
+    "testcase": ({"name", "classname", "time"}, set(), ["failure", "skipped", "error", "system-out"]),
     "failure": ({"message", "type"}, set(), []),
     "error": ({"message", "type"}, set(), []),
     "skipped": (set(), {"message"}, []),
@@ -54,7 +54,7 @@ def parsed(file: VerdictFile) -> ET.Element:
             "errors": found["error"],
             "skipped": found["skipped"],
         }
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+        assert re.fullmatch(r"[0-9]{1,3}", suite.attrib["time"])
         assert all(sum(child.tag in ("failure", "error", "skipped") for child in case) <= 1 for case in cases)
         assert len({case.attrib["name"] for case in cases}) == len(cases)
     return root
