@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.cli import options
+from nova_bench.cli import options, speed
 from nova_bench.cli import verdict as shown
 from nova_bench.config.suite import GateSpec
 from nova_bench.core.errors import ExitCode, UserError
@@ -42,11 +42,37 @@ def compare(
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
     suites: options.Suites = None,
+    speed_: speed.Speed = False,
+    python_a: speed.PythonA = None,
+    python_b: speed.PythonB = None,
+    pairs: speed.Pairs = None,
+    seconds: speed.Seconds = None,
+    speed_margin: speed.Margin = None,
+    stall_seconds: speed.StallSeconds = None,
+    clock: speed.ClockOption = None,
 ) -> ExitCode:
     """Compare two runs, models or folders: paired statistics, and a verdict for each metric."""
     execution = {"device": device} if device else {}
     request = Request(suite or "", store, None, set_ or (), execution, limit)
     progress = Progress(quiet)
+    timing = speed.Timing(python_a, python_b, pairs, seconds, speed_margin, stall_seconds, clock)
+    if speed_:
+        speed.refuse(
+            {
+                "--metrics": metrics,
+                "--accept": accept,
+                "--missing": missing,
+                "--noise": noise,
+                "--junit": junit,
+                "--html": html,
+                "--markdown": markdown,
+                "--limit": limit,
+            },
+            "not for times (--speed)",
+            "leave it out",
+        )
+        return speed.show_speed(timing.request(a, b, request, strict), json, progress)
+    speed.refuse(timing.given, "only for times", "add --speed")
     old, new = resolve_operands(Comparison(a, b, request, options.names(metrics)), progress)
     gate = load_benchmark(request).gate if suite else new.gate
     rule = shown.missing_rule(missing)
