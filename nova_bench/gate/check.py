@@ -18,11 +18,11 @@ from nova_bench.gate.budget import affordable, metrics_of
 from nova_bench.gate.compare import Options, compare_sides, concluded
 from nova_bench.gate.noise import noise_of, with_noise
 from nova_bench.gate.operands import measured, refuse_other_kinds
+from nova_bench.gate.outputs.words import sentence
 from nova_bench.gate.reading import side_of_run
 from nova_bench.gate.side import Side
 from nova_bench.gate.statistics.decision import Verdict
 from nova_bench.gate.statistics.looks import Looks, ends
-from nova_bench.gate.summary import sentence
 from nova_bench.gate.verdict_file import Drift, Look, Noise, VerdictFile
 from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import collect

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.notices import listed
-from nova_bench.gate.outputs.words import interval_text, p_text
+from nova_bench.gate.outputs.words import sentence
 
 if TYPE_CHECKING:
     from nova_bench.gate.side import Side
@@ -48,15 +48,6 @@ def summary_of(file: VerdictFile) -> str:
         return f"{file.verdict}: {count}; closest to its margin: {sentence(ranked[0])}"
     worst = sorted(decisive, key=lambda metric: (metric.difference or 0.0) / (metric.margin or 1.0))
     return f"{file.verdict}: {count}: " + "; ".join(map(sentence, worst[:3])) + (" ..." if len(worst) > 3 else "")
-
-
-def sentence(metric: MetricVerdict) -> str:
-    """``psnr -0.50 dB [-0.80, -0.20], margin 0.40, p = 0.001``; p is family-wise for a metric that decides."""
-    if metric.difference is None:
-        return f"{metric.metric}: {metric.note}"
-    p = metric.p_family if metric.gating else metric.p
-    text = f"{metric.metric} {interval_text(metric)}, margin {metric.margin:g}"
-    return text if p is None else f"{text}, {p_text(p)}"
 
 
 def reasons_of(file: VerdictFile, b: Side) -> tuple[str, ...]:

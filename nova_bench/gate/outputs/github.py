@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 from nova_bench.core.visible_text import visible
 from nova_bench.gate.outputs.markdown import verdict_markdown
-from nova_bench.gate.outputs.words import metric_sentence, ranked
+from nova_bench.gate.outputs.words import ranked, verdict_sentence
 from nova_bench.gate.verdict_file import VerdictFile
 
 SUMMARY_BYTES = 1024 * 1024
@@ -78,7 +78,7 @@ def _annotations(file: VerdictFile) -> Iterator[Annotation]:
         yield Annotation("error", name, message)
     for metric in ranked(file.metrics):
         if metric.gating:
-            yield Annotation(levels.get(metric.verdict, "notice"), name, metric_sentence(metric))
+            yield Annotation(levels.get(metric.verdict, "notice"), name, verdict_sentence(metric))
 
 
 def _append(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 
 from nova_bench.core.visible_text import visible
-from nova_bench.gate.outputs.words import metric_facts, metric_sentence, ranked, shortened
+from nova_bench.gate.outputs.words import metric_facts, ranked, shortened, verdict_sentence
 from nova_bench.gate.verdict_file import MetricVerdict, SideFacts, VerdictFile
 
 SAMPLES = "samples"
@@ -37,7 +37,7 @@ def junit_xml(file: VerdictFile) -> bytes:
 
 def _case(metric: MetricVerdict, classname: str, strict: bool) -> ET.Element:
     case = _element("testcase", name=metric.metric, classname=classname, time=0)
-    sentence = metric_sentence(metric)
+    sentence = verdict_sentence(metric)
     undecided = metric.verdict in ("inconclusive", "not comparable")
     if metric.gating and (metric.verdict == "regressed" or (undecided and strict)):
         failure = _text("failure", [sentence, *_lost(metric)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nova_bench.core.visible_text import visible
-from nova_bench.gate.outputs.words import SIGNS, in_margins, interval_text, metric_sentence, p_text, ranked
+from nova_bench.gate.outputs.words import SIGNS, in_margins, interval_text, margin_and_p, ranked, verdict_sentence
 from nova_bench.gate.verdict_file import MetricVerdict
 
 REACH = 5.0
@@ -70,8 +70,7 @@ def strips(metrics: Sequence[MetricVerdict], scale: Scale) -> list[Strip]:
 def _strip(metric: MetricVerdict, scale: Scale) -> Strip:
     at, low, high = (in_margins(metric, value) for value in (metric.difference, metric.low, metric.high))
     noise = in_margins(metric, metric.noise.difference + metric.noise.reach) if metric.noise else None
-    p = metric.p_family if metric.gating else metric.p
-    facts = [f"margin {metric.margin:g}" if at is not None else "", "" if p is None else p_text(p)]
+    more = [*margin_and_p(metric), metric.note] if metric.difference is not None else []
     return Strip(
         name=metric.metric,
         verdict=metric.verdict,
@@ -79,8 +78,8 @@ def _strip(metric: MetricVerdict, scale: Scale) -> Strip:
         gating=metric.gating,
         composite=metric.composite,
         numbers=visible(interval_text(metric)),
-        more=", ".join(filter(None, [*facts, metric.note if metric.difference is not None else ""])),
-        sentence=metric_sentence(metric),
+        more=", ".join(filter(None, more)),
+        sentence=verdict_sentence(metric),
         at=None if at is None else scale.at(at),
         low=None if low is None else scale.at(low),
         high=None if high is None else scale.at(high),

@@ -52,17 +52,24 @@ def interval_text(metric: MetricVerdict) -> str:
     return f"{text} [{signed(metric.low, metric.digits)}, {signed(metric.high, metric.digits)}]"
 
 
-def metric_sentence(metric: MetricVerdict) -> str:
-    """One line: ``psnr: regressed, -0.50 dB [-0.80, -0.20], margin 0.40, p = 0.001``."""
-    parts = [f"{metric.verdict}, {interval_text(metric)}" if metric.difference is not None else metric.verdict]
-    if metric.difference is not None and metric.margin:
-        parts.append(f"margin {metric.margin:g}")
+def sentence(metric: MetricVerdict) -> str:
+    """``psnr -0.50 dB [-0.80, -0.20], margin 0.4, p = 0.001``."""
+    if metric.difference is None:
+        return f"{metric.metric}: {metric.note}"
+    return ", ".join([f"{metric.metric} {interval_text(metric)}", *margin_and_p(metric)])
+
+
+def verdict_sentence(metric: MetricVerdict) -> str:
+    """``regressed: psnr -0.50 dB [-0.80, -0.20], margin 0.4, p = 0.001``, then the note."""
+    note = f", {metric.note}" if metric.note and metric.difference is not None else ""
+    return clean_text(f"{metric.verdict}: {sentence(metric)}{note}")
+
+
+def margin_and_p(metric: MetricVerdict) -> list[str]:
+    """``margin 0.4`` and ``p = 0.001``, as far as they are known; p is family-wise for a metric that decides."""
     p = metric.p_family if metric.gating else metric.p
-    if p is not None:
-        parts.append(p_text(p))
-    if metric.note:
-        parts.append(metric.note)
-    return clean_text(f"{metric.metric}: {', '.join(parts)}")
+    margin = [f"margin {metric.margin:g}"] if metric.margin is not None else []
+    return margin if p is None else [*margin, f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"]
 
 
 def metric_facts(metric: MetricVerdict) -> list[tuple[str, str]]:
@@ -96,12 +103,7 @@ def metric_facts(metric: MetricVerdict) -> list[tuple[str, str]]:
 def signed(value: float, digits: int) -> str:
     """A difference with its sign."""
     text = format_number(value, digits)
-    return text if text.startswith("-") or float(f"{value:.{digits}f}") == 0 == value else f"+{text}"
-
-
-def p_text(p: float) -> str:
-    """``p = 0.031``; very small ones as a bound."""
-    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+    return f"+{text}" if value > 0 else text
 
 
 def side_text(side: SideFacts) -> str:

@@ -36,7 +36,7 @@ def test_each_verdict_has_its_level() -> None:
     messages = [message for _, _, message in found]
     assert messages[0] == ordinary().summary
     assert messages[1] == "B: 1 failed and 0 missing of 72 samples"
-    assert messages[2].startswith("shapes/color: regressed, -0.0410 [-0.0620, -0.0200]")
+    assert messages[2].startswith("regressed: shapes/color -0.0410 [-0.0620, -0.0200]")
 
 
 def test_an_undecided_verdict_is_a_warning_and_an_error_under_strict() -> None:

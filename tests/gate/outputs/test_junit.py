@@ -113,7 +113,7 @@ def test_a_failure_names_numbers_and_prompts() -> None:
     failure, written = case.find("failure"), case.findtext("system-out", "")
     assert failure is not None
     assert failure.attrib["type"] == "regressed"
-    expected = "shapes/color: regressed, -0.0410 [-0.0620, -0.0200], margin 0.02, p = 0.021"
+    expected = "regressed: shapes/color -0.0410 [-0.0620, -0.0200], margin 0.02, p = 0.021"
     assert failure.attrib["message"] == expected
     assert "0.9000 -> 0.5000: a red circle that moves left" in (failure.text or "")
     for line in ("A: 0.9100", "B: 0.8690", "p, family-wise: 0.021", "prompts: 72", "noise between seeds: 0.0100"):
