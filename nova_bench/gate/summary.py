@@ -84,7 +84,9 @@ def _what_would_decide(metric: MetricVerdict) -> Iterable[str]:
     if metric.more_samples:
         parts.append(f"{metric.more_samples:,} samples per prompt")
     decide = f"; {' or '.join(parts)} would decide if the difference stays as it is" if parts else ""
-    smallest = f"the smallest loss found with 80 % power is {metric.detectable:.{metric.digits}f}"
+    smallest = "no loss can be found with 80 % power"
+    if metric.detectable is not None:
+        smallest = f"the smallest loss found with 80 % power is {metric.detectable:.{metric.digits}f}"
     yield f"{metric.metric}: inconclusive: {smallest}{decide}"
 
 

@@ -64,6 +64,13 @@ def test_other_seeds_are_compared_by_prompt_means(gate: Gate) -> None:
     assert found.file["verdict"] != "not comparable"
 
 
+def test_a_single_prompt_decides_nothing(gate: Gate) -> None:
+    found = gate.compare(gate.run("a", "--limit", "1"), gate.run("b", "--limit", "1", "--set", "model.darker=20"))
+    assert (found.code, found.file["verdict"]) == (0, "inconclusive"), found.done.stderr
+    assert found.metric("brightness")["detectable"] is None
+    assert "no loss can be found with 80 % power" in found.done.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "field", "word"),
     [
