@@ -12,6 +12,7 @@ from nova_bench.gate.card import listed, metric_differences, run_differences
 from nova_bench.gate.columns import composite_names
 from nova_bench.gate.pairing import Key
 from nova_bench.gate.side import Side
+from nova_bench.gate.summary import described
 from nova_bench.gate.verdict_file import CardDifference
 
 Prompts = tuple[Mapping[Key, str], Mapping[Key, str]]
@@ -101,7 +102,9 @@ def _problems(
     """Metric -> why it can't be compared."""
     problems: dict[str, str] = {}
     composites = composite_names(a, b)
-    everything = "; ".join(map(described, refused))
+    everything = "; ".join(
+        f"{described(difference)} (--accept {difference.waiver} compares anyway)" for difference in refused
+    )
     if not prompts:
         everything = "the two sides have no prompt in common"
     for name in names:
@@ -118,20 +121,3 @@ def _problems(
                 for label, side in absent
             )
     return problems
-
-
-def described(difference: CardDifference) -> str:
-    """A difference in words, of mappings only the keys that differ: ``fps: 12 in A, 8 in B (--accept fps ...)``."""
-    waiver = f" (--accept {difference.waiver} compares anyway)" if difference.waiver else ""
-    a, b = difference.a, difference.b
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        keys = [key for key in sorted({*a, *b}) if a.get(key) != b.get(key)]
-        a, b = ({key: side[key] for key in keys if key in side} for side in (a, b))
-    return f"{difference.field}: {_shown(a)} in A, {_shown(b)} in B{waiver}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_shown(part)}" for key, part in sorted(value.items())) or "none"
-    text = "unknown" if value is None else str(value)
-    return text[:12] if len(text) == 64 and " " not in text else text or "none"

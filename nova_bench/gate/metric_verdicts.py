@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nova_bench.config.catalog import COMPOSITES
+from nova_bench.core.statistics import ROUNDING
 from nova_bench.gate.columns import Columns
 from nova_bench.gate.side import Side
 from nova_bench.gate.statistics.decision import Finding
@@ -29,7 +30,7 @@ def metric_verdict(columns: Columns, position: int, finding: Finding, gating: bo
         composite=pairs is None,
         a=columns.values_a[position],
         b=columns.values_b[position],
-        difference=finding.estimate,
+        difference=_without_rounding(finding.estimate, columns.values_a[position]),
         low=_finite(finding.low),
         high=_finite(finding.high),
         margin=columns.margins[position],
@@ -51,6 +52,11 @@ def metric_verdict(columns: Columns, position: int, finding: Finding, gating: bo
         dropped=pairs.dropped if pairs else 0,
         losses=_losses(columns, name) if pairs else (),
     )
+
+
+def _without_rounding(difference: float, value: float) -> float:
+    """0 for what only the order of a sum causes."""
+    return 0.0 if abs(difference) <= ROUNDING * abs(value) else difference
 
 
 def _finite(value: float) -> float | None:

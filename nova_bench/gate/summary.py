@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.notices import listed
@@ -11,7 +11,7 @@ from nova_bench.gate.outputs.words import sentence
 
 if TYPE_CHECKING:
     from nova_bench.gate.side import Side
-    from nova_bench.gate.verdict_file import MetricVerdict, VerdictFile
+    from nova_bench.gate.verdict_file import CardDifference, MetricVerdict, VerdictFile
 
 
 def exit_code_of(file: VerdictFile, b: Side) -> ExitCode:
@@ -67,12 +67,28 @@ def reasons_of(file: VerdictFile, b: Side) -> tuple[str, ...]:
     if file.rule.pairing == "prompt means":
         lines.append("the two sides have different seeds: compared by prompt means")
     accepted = [difference for difference in file.card if difference.effect == "accepted"]
-    lines += [f"{d.field}: {d.a} in A, {d.b} in B: accepted with --accept {d.waiver}" for d in accepted]
+    lines += [f"{described(d)}: accepted with --accept {d.waiver}" for d in accepted]
     if unknown := [difference.field for difference in file.card if difference.effect == "unknown"]:
         lines.append(f"unknown on a side, so not checked: {', '.join(unknown)}")
     lines += [f"{name}: not computed: {why}" for name, why in b.not_computed.items()]
     lines += [line for metric in file.metrics if metric.gating for line in _what_would_decide(metric)]
     return tuple(lines)
+
+
+def described(difference: CardDifference) -> str:
+    """A difference in words, of mappings only the keys that differ: ``fps: 12 in A, 8 in B``."""
+    a, b = difference.a, difference.b
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = [key for key in sorted({*a, *b}) if a.get(key) != b.get(key)]
+        a, b = ({key: side[key] for key in keys if key in side} for side in (a, b))
+    return f"{difference.field}: {_shown(a)} in A, {_shown(b)} in B"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(part)}" for key, part in sorted(value.items())) or "none"
+    text = "unknown" if value is None else str(value)
+    return text[:12] if len(text) == 64 and " " not in text else text or "none"
 
 
 def _what_would_decide(metric: MetricVerdict) -> Iterable[str]:
