@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from nova_bench.core.progress import Progress
 from nova_bench.core.standard_streams import print_line
 from nova_bench.experiments.base import Request
 from nova_bench.gate.comparability import described
+from nova_bench.gate.outputs.github import announce_speed
+from nova_bench.gate.outputs.verdict_json import verdict_json
 from nova_bench.gate.speed.compare import compare_speed
 from nova_bench.gate.speed.report import SpeedSide
 from nova_bench.gate.speed.request import MARGIN_PERCENT, PAIRS, SECONDS, STALL_SECONDS, Clock, SpeedRequest
@@ -101,7 +104,8 @@ def show_speed(request: SpeedRequest, json: Path | None, progress: Progress) -> 
     """Compare, write the file, print a line for each side and the verdict; returns the exit code."""
     report = compare_speed(request, progress)
     if json is not None:
-        write_atomic(json, (report.model_dump_json(indent=1) + "\n").encode())
+        write_atomic(json, verdict_json(report))
+    announce_speed(report, os.environ, sys.stdout)
     for name, side in (("A", report.a), ("B", report.b)):
         print_line(f"{name}: {_line(side)}")
     for difference in report.card:

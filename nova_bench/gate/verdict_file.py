@@ -1,6 +1,7 @@
 """The contents of `verdict.json`: everything that a comparison found, from which every other format is written.
 
-`docs/verdict.schema.json` is the JSON schema of :class:`VerdictFile` (`python -m nova_bench list --schema verdict`).
+`docs/verdict.schema.json` is the JSON schema of :class:`VerdictFile`, and of :class:`~.speed.report.SpeedReport`
+(`python -m nova_bench list --schema verdict`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from typing import Literal, TextIO
 from nova_bench.core.visible_text import visible
 from nova_bench.gate.outputs.markdown import verdict_markdown
 from nova_bench.gate.outputs.words import ranked, verdict_sentence
-from nova_bench.gate.verdict_file import VerdictFile
+from nova_bench.gate.speed.report import SpeedReport
+from nova_bench.gate.verdict_file import VerdictFile, VerdictName
 
 SUMMARY_BYTES = 1024 * 1024
 """GitHub drops a step summary that is larger."""
@@ -53,6 +54,12 @@ def announce(file: VerdictFile, environment: Mapping[str, str], stream: TextIO) 
     stream.write("".join(f"{line}\n" for line in lines))
 
 
+def announce_speed(report: SpeedReport, environment: Mapping[str, str], stream: TextIO) -> None:
+    """Write one annotation to ``stream`` if ``environment`` is that of a GitHub workflow."""
+    if environment.get("GITHUB_ACTIONS") == "true":
+        stream.write(f"{_overall(report).command}\n")
+
+
 def annotations_of(file: VerdictFile) -> list[Annotation]:
     """At most ten of each level; the tenth counts those left out."""
     found = list(_annotations(file))
@@ -68,17 +75,25 @@ def annotations_of(file: VerdictFile) -> list[Annotation]:
 
 def _annotations(file: VerdictFile) -> Iterator[Annotation]:
     """The whole first, then each metric that decides."""
-    name = f"nova_bench: {file.suite}"
-    undecided: Level = "error" if file.strict else "warning"
-    levels: dict[str, Level] = {"regressed": "error", "not comparable": undecided, "inconclusive": undecided}
-    overall: Level = "error" if file.exit_code else levels.get(file.verdict, "notice")
-    yield Annotation(overall, name, file.summary)
+    overall = _overall(file)
+    yield overall
     if file.b.failed or file.b.missing:
         message = f"B: {file.b.failed:,} failed and {file.b.missing:,} missing of {file.b.requested:,} samples"
-        yield Annotation("error", name, message)
+        yield Annotation("error", overall.title, message)
     for metric in ranked(file.metrics):
         if metric.gating:
-            yield Annotation(levels.get(metric.verdict, "notice"), name, verdict_sentence(metric))
+            yield Annotation(_level(metric.verdict, file.strict), overall.title, verdict_sentence(metric))
+
+
+def _overall(file: VerdictFile | SpeedReport) -> Annotation:
+    level = "error" if file.exit_code else _level(file.verdict, file.strict)
+    return Annotation(level, f"nova_bench: {file.suite}", file.summary)
+
+
+def _level(verdict: VerdictName, strict: bool) -> Level:
+    if verdict in ("not comparable", "inconclusive"):
+        return "error" if strict else "warning"
+    return "error" if verdict == "regressed" else "notice"
 
 
 def _append(path: Path, text: str) -> None:

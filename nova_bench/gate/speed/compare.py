@@ -88,6 +88,10 @@ def compare_speed(request: SpeedRequest, progress: Progress) -> SpeedReport:
 def _facts(side: SideProcess, subject: Subject) -> Mapping[str, Mapping[str, Any]]:
     """Let a side load and warm up: what its worker says of machine, setting and build."""
     facts = side.ask(json.dumps(subject.job), "facts")
+    try:
+        json.dumps(facts, allow_nan=False)
+    except ValueError:
+        raise SideFailed(f"{side.name}: its worker states a number that isn't finite") from None
     if not isinstance(facts, dict) or not all(isinstance(facts.get(k), dict) for k in ("machine", "setting", "build")):
         raise SideFailed(f"{side.name}: its worker doesn't state machine, setting and build")
     return facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
@@ -18,6 +17,7 @@ from typing import IO, Any
 import nova_bench
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.interrupts import held_back
+from nova_bench.core.json_text import parse_json
 from nova_bench.core.messages import shorten
 from nova_bench.core.visible_text import visible_line
 
@@ -67,7 +67,7 @@ class SideProcess:
             raise self._ended() from None
         line = self._line()
         try:
-            answer = json.loads(line)
+            answer = parse_json(line)
         except ValueError:
             answer = None
         if isinstance(answer, dict) and "error" in answer:

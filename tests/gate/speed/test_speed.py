@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.gate.speed.conftest import STEADY, Speed
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "verdict.schema.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -19,7 +24,8 @@ def test_the_ratio_decides(speed: Speed, factor: float, verdict: str, code: int)
     done = speed.compare(speed.side("a"), speed.side("b", f"answer({factor} * 0.1 * random.lognormvariate(0, 0.01))"))
     assert done.returncode == code, done.stderr
     file = speed.file
-    assert (file["verdict"], file["exit_code"]) == (verdict, code)
+    jsonschema.Draft202012Validator(SCHEMA).validate(file)
+    assert (file["kind"], file["verdict"], file["exit_code"]) == ("speed", verdict, code)
     assert file["ratio"] == pytest.approx(factor, rel=0.01)
     assert file["low"] < factor < file["high"] < file["low"] * 1.02
     assert ("slower, within the margin" in done.stderr) == (factor == 1.02)
@@ -37,6 +43,15 @@ def test_noise_is_inconclusive_and_says_how_many_pairs_would_decide(speed: Speed
     assert speed.file["more_pairs"] > 30
     assert f"{speed.file['more_pairs']:,} pairs would decide" in done.stderr
     assert speed.compare(speed.side("a", noisy), speed.side("b", noisy), "--strict").returncode == 4
+
+
+@pytest.mark.parametrize(("strict", "level"), [((), "warning"), (("--strict",), "error")])
+def test_github_shows_an_annotation(
+    speed: Speed, environment: dict[str, str], strict: tuple[str, ...], level: str
+) -> None:
+    environment["GITHUB_ACTIONS"] = "true"
+    done = speed.compare(speed.side("a"), speed.side("b", machine={"threads": "2"}), *strict)
+    assert done.stdout.startswith(f"::{level} title=nova_bench%3A latency::not comparable: threads: 1 in A, 2 in B\n")
 
 
 def test_a_wider_margin_passes_what_a_narrow_one_refuses(speed: Speed) -> None:
@@ -102,6 +117,7 @@ def test_other_versions_of_torch_are_listed(speed: Speed) -> None:
         ("print('hello', flush=True)", "its worker answered 'hello'"),
         ("print('[1]', flush=True)", "its worker answered '[1]'"),
         ("answer(float('nan'))", "its worker measured nan seconds"),
+        ("print('[' * 100000, flush=True)", "its worker answered '[[["),
         ("answer(0.0)", "its worker measured 0.0 seconds"),
         ("print(json.dumps({'error': 'broken\\nmodel', 'remedy': 'mend it'}), flush=True)", "broken model"),
     ],
