@@ -120,11 +120,12 @@ def _how(metrics: tuple[MetricVerdict, ...], rule: Rule) -> str:
     """How the numbers were computed, in one note."""
     methods = ", ".join(dict.fromkeys(metric.method for metric in metrics if metric.method))
     paired = {"samples": "sample by sample", "prompt means": "by prompt means (the seeds differ)"}[rule.pairing]
+    exact = all(metric.p_error == 0 for metric in metrics if metric.p is not None)
     sentences = [
         f"Difference: B - A, paired {paired}; negative is worse, also where less is better.",
         f"Intervals{f' ({methods})' if methods else ''} and p hold for all deciding metrics together"
         + ("; those that only inform have their own." if any(not metric.gating for metric in metrics) else "."),
-        f"p: {rule.flips:,} sign flips, seed {rule.seed}.",
+        "p: all sign flips." if exact else f"p: {rule.flips:,} sign flips, seed {rule.seed}.",
     ]
     if any(metric.noise for metric in metrics):
         sentences.append("Seed noise: how far the metric moves between seeds of one checkpoint, with its uncertainty.")

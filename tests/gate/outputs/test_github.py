@@ -72,7 +72,7 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
 def test_the_summary_stays_under_its_limit(tmp_path: Path, used: int) -> None:
     summary = tmp_path / "summary.md"
     summary.write_bytes(b"x" * used)
-    many = verdict_file(*(metric(f"metric {n} " + "x" * 300, "regressed") for n in range(2500)), verdict="regressed")
+    many = verdict_file(*(metric(f"metric {n} " + "x" * 1600, "regressed") for n in range(700)), verdict="regressed")
     announced(many, summary)
     content = summary.read_bytes()
     assert used <= len(content) < SUMMARY_BYTES

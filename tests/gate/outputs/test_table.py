@@ -49,6 +49,12 @@ def test_p_of_a_metric_that_decides_is_the_familys() -> None:
     assert [row.cells["p"].value for row in table.rows] == [0.021, 0.004]
 
 
+def test_p_says_whether_it_is_exact() -> None:
+    drawn, exact = (verdict_table(verdict_file(metric("a", p_error=error))).notes[0] for error in (0.001, 0.0))
+    assert drawn.endswith("p: 9,999 sign flips, seed 0.")
+    assert exact.endswith("p: all sign flips.")
+
+
 def test_groups_and_units_and_noise_are_shown_only_if_there_are_any() -> None:
     table = verdict_table(verdict_file(metric("a")))
     assert {row.group for row in table.rows} == {None}
