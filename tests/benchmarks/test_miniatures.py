@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
-PARTS = {"null_parts.py", "nova_original.py"}
+PARTS = {"gate_figures.py", "null_parts.py", "nova_original.py", "simulated_pairs.py"}
 """Imported by the scripts: no scripts themselves."""
 
 STUB_VAE = """
@@ -95,6 +95,17 @@ def test_interval_coverage(tmp_path: Path) -> None:
     assert float(small["coverage"]) > 0.88 > float(small["plain"])  # what two prompts' plain bootstrap was worth
     assert {row["method"] for row in rows} == {"cluster t", "cluster bootstrap", "Wilson", "Welch's t"}
     assert (tmp_path / "coverage.png").stat().st_size > 10_000
+
+
+def test_gate_errors(tmp_path: Path) -> None:
+    """A miniature of the simulation: few comparisons of 72 prompts."""
+    out = run("gate_errors.py", "--miniature", "--jobs", 1, "--out", tmp_path)
+    assert "FAILS" not in out
+    assert out.count("holds: ") == 7
+    rows = list(csv.DictReader((tmp_path / "errors.csv").open(encoding="utf-8")))
+    normal = next(row for row in rows if (row["scores"], row["metrics"], row["samples"]) == ("normal", "16", "5"))
+    assert float(normal["uncorrected_significant"]) > 0.2 > float(normal["significant"])  # what correction is for
+    assert (tmp_path / "errors.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
