@@ -45,6 +45,7 @@ def compare(
     speed_: speed.Speed = False,
     python_a: speed.PythonA = None,
     python_b: speed.PythonB = None,
+    starts: speed.Starts = None,
     pairs: speed.Pairs = None,
     seconds: speed.Seconds = None,
     speed_margin: speed.Margin = None,
@@ -55,7 +56,7 @@ def compare(
     execution = {"device": device} if device else {}
     request = Request(suite or "", store, None, set_ or (), execution, limit)
     progress = Progress(quiet)
-    timing = speed.Timing(python_a, python_b, pairs, seconds, speed_margin, stall_seconds, clock)
+    timing = speed.Timing(python_a, python_b, starts, pairs, seconds, speed_margin, stall_seconds, clock)
     if speed_:
         speed.refuse(
             {

@@ -20,8 +20,8 @@ from nova_bench.gate.comparability import described
 from nova_bench.gate.outputs.github import announce_speed
 from nova_bench.gate.outputs.verdict_json import verdict_json
 from nova_bench.gate.speed.compare import compare_speed
-from nova_bench.gate.speed.report import SpeedSide
-from nova_bench.gate.speed.request import MARGIN_PERCENT, PAIRS, SECONDS, STALL_SECONDS, Clock, SpeedRequest
+from nova_bench.gate.speed.request import MARGIN_PERCENT, PAIRS, SECONDS, STALL_SECONDS, STARTS, Clock, SpeedRequest
+from nova_bench.gate.speed_file import SpeedSide
 
 PANEL = "Speed"
 Speed = Annotated[
@@ -35,9 +35,19 @@ PythonB = Annotated[
     str | None,
     typer.Option("--python-b", metavar="PYTHON", help="Python of B's build of nova_bench.", rich_help_panel=PANEL),
 ]
+Starts = Annotated[
+    int | None,
+    typer.Option(
+        "--starts",
+        min=1,
+        max=10_000,
+        help=f"How often both sides start afresh. [default: {STARTS}]",
+        rich_help_panel=PANEL,
+    ),
+]
 Pairs = Annotated[
     int | None,
-    typer.Option("--pairs", min=1, max=100_000, help=f"Pairs of calls. [default: {PAIRS}]", rich_help_panel=PANEL),
+    typer.Option("--pairs", min=1, max=100_000, help=f"Pairs per start. [default: {PAIRS}]", rich_help_panel=PANEL),
 ]
 Seconds = Annotated[
     float | None,
@@ -80,6 +90,7 @@ class Timing:
 
     python_a: str | None
     python_b: str | None
+    starts: int | None
     pairs: int | None
     seconds: float | None
     margin_percent: float | None
@@ -123,7 +134,11 @@ def show_speed(request: SpeedRequest, json: Path | None, progress: Progress) -> 
 
 def _line(side: SpeedSide) -> str:
     """``nova-tiny, nova_bench 0.1.0: 0.412 s a call (median of 30), cpu, Intel Xeon``."""
-    call = f"{side.median:.4g} s a call (median of {len(side.seconds)})" if side.median is not None else "not timed"
+    call = (
+        f"{side.median:.4g} s a call (median of {sum(map(len, side.seconds))})"
+        if side.median is not None
+        else "not timed"
+    )
     machine = ", ".join(str(side.machine[key]) for key in ("device", "name") if key in side.machine)
     return f"{side.label}, nova_bench {side.build.get('nova_bench', 'unknown')}: {call}, {machine}"
 

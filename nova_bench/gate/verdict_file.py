@@ -1,6 +1,6 @@
 """The contents of `verdict.json`: everything that a comparison found, from which every other format is written.
 
-`docs/verdict.schema.json` is the JSON schema of :class:`VerdictFile`, and of :class:`~.speed.report.SpeedReport`
+`docs/verdict.schema.json` is the JSON schema of :class:`VerdictFile`, and of :class:`~.speed_file.SpeedReport`
 (`python -m nova_bench list --schema verdict`).
 """
 

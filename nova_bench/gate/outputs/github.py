@@ -10,7 +10,7 @@ from typing import Literal, TextIO
 from nova_bench.core.visible_text import visible
 from nova_bench.gate.outputs.markdown import verdict_markdown
 from nova_bench.gate.outputs.words import ranked, verdict_sentence
-from nova_bench.gate.speed.report import SpeedReport
+from nova_bench.gate.speed_file import SpeedReport
 from nova_bench.gate.verdict_file import VerdictFile, VerdictName
 
 SUMMARY_BYTES = 1024 * 1024

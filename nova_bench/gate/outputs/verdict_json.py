@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from nova_bench.config.reference import SCHEMA_ID
-from nova_bench.gate.speed.report import SpeedReport
+from nova_bench.gate.speed_file import SpeedReport
 from nova_bench.gate.verdict_file import VerdictFile
 
 

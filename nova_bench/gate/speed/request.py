@@ -21,7 +21,8 @@ Clock = Literal["wall", "processor"]
 SUITE = "latency"
 """The suite whose setting is timed if none is named."""
 LATENCY = "latency"
-PAIRS = 30
+STARTS = 10
+PAIRS = 5
 SECONDS = 600.0
 STALL_SECONDS = 600.0
 MARGIN_PERCENT = 5.0
@@ -34,10 +35,10 @@ class SpeedRequest:
     """One call of `compare --speed`.
 
     ``a`` and ``b`` are models as `--model` names them. ``request`` has the suite whose setting is timed (empty: SUITE),
-    its changes and the device. ``python_a`` and ``python_b`` are the interpreters of other builds. The comparison ends
-    after ``pairs`` pairs, or with the pair during which ``seconds`` are over. A side hangs if it doesn't answer for
-    ``stall_seconds``. ``clock``: what a user waits for, or the processor time of the worker's process, which other
-    processes hardly disturb but which doesn't count waiting.
+    its changes and the device. ``python_a`` and ``python_b`` are the interpreters of other builds. Both sides start
+    afresh ``starts`` times and are timed in ``pairs`` pairs each time, or until ``seconds`` are over. A side hangs if
+    it doesn't answer for ``stall_seconds``. ``clock``: what a user waits for, or the processor time of the worker's
+    process, which other processes disturb less but which doesn't count waiting.
     """
 
     a: str
@@ -45,6 +46,7 @@ class SpeedRequest:
     request: Request
     python_a: str | None = None
     python_b: str | None = None
+    starts: int = STARTS
     pairs: int = PAIRS
     seconds: float = SECONDS
     margin_percent: float = MARGIN_PERCENT

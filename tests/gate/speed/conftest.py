@@ -19,10 +19,13 @@ STEADY = "answer(0.1 * random.lognormvariate(0, 0.01))"
 WORKER = """\
 #!{python} -S
 import json, os, random, sys, time
-random.seed({name!r})
 def answer(seconds):
     print(json.dumps({{"wall": seconds, "processor": 2 * seconds}}), flush=True)
 sys.stdin.readline()
+with open("starts", "a+") as starts:  # the sides take turns
+    starts.write({name!r})
+    starts.seek(0)
+    random.seed(starts.read())
 print({facts!r}, flush=True)
 for number, _ in enumerate(sys.stdin):
     with open("calls", "a") as calls:
@@ -48,9 +51,12 @@ class Speed:
         return path
 
     def compare(self, a: Path, b: Path, *options: object) -> subprocess.CompletedProcess[str]:
-        """The finished command; it writes verdict.json."""
+        """The finished command, of a few starts; it writes verdict.json."""
+        for name in ("starts", "calls"):
+            (self.folder / name).unlink(missing_ok=True)
         sides = ("miniature@random", "miniature@random", "--python-a", a, "--python-b", b)
-        return self.cli("compare", "--speed", *sides, "--json", "verdict.json", "-q", *options)
+        often = ("--starts", 7, "--pairs", 3)
+        return self.cli("compare", "--speed", *sides, "--json", "verdict.json", "-q", *often, *options)
 
     @property
     def file(self) -> dict[str, Any]:

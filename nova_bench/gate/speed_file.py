@@ -29,10 +29,10 @@ class SpeedSide(_Part):
     """Device, driver, threads, clocks policy, version of torch."""
     setting: dict[str, Any]
     """What one call generates."""
-    seconds: tuple[float, ...] = ()
-    """Time of each call by the clock, in the order of the pairs."""
+    seconds: tuple[tuple[float, ...], ...] = ()
+    """Time of each call by the clock: of each start, in the order of the pairs."""
     median: float | None = None
-    """Their median."""
+    """Median of all calls."""
 
 
 class SpeedReport(_Part):
@@ -58,10 +58,10 @@ class SpeedReport(_Part):
     card: tuple[CardDifference, ...] = ()
     """In what machine, setting or build differ."""
     ratio: float | None = None
-    """Time of B by time of A, geometric mean over the pairs; below 1 is faster. Null if not comparable."""
+    """Time of B by time of A, geometric mean over the starts; below 1 is faster. Null if not comparable."""
     low: float | None = None
     high: float | None = None
-    """Bounds of its interval; null where too few pairs say nothing."""
+    """Bounds of its interval; null where too few starts say nothing."""
     clock: Literal["wall", "processor"]
     """wall: what a user waits for. processor: processor time of the worker's process, without waiting."""
     margin_percent: float
@@ -69,15 +69,17 @@ class SpeedReport(_Part):
     alpha: float
     """Error probability, two-sided."""
     p: float | None = None
-    """Two-sided p, by sign flips of the pairs' log ratios."""
+    """Two-sided p, by sign flips of the starts' mean log ratios."""
     p_error: float | None = None
     """Standard error of p due to the limited number of flips; 0 if all were enumerated."""
     detectable: float | None = None
     """Smallest ratio above 1 that would be detected with 80 % power."""
+    more_starts: int | None = None
+    """Starts, in all, that would decide if the ratio stays as it is."""
     more_pairs: int | None = None
-    """Pairs, in all, that would decide if the ratio stays as it is."""
-    pairs: int
-    """Pairs timed. Odd ones call B first."""
+    """Pairs per start, in all, that would decide."""
+    planned_starts: int
     planned_pairs: int
-    ended_by: Literal["pairs", "seconds", "not comparable"]
+    """Pairs per start."""
+    ended_by: Literal["starts", "seconds", "not comparable"]
     """Why no further pair was timed."""
