@@ -14,7 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
-PARTS = {"gate_figures.py", "null_parts.py", "nova_original.py", "simulated_pairs.py"}
+PARTS = {
+    "checkpoint_tables.py",
+    "damaged_checkpoints.py",
+    "gate_figures.py",
+    "nova_original.py",
+    "null_parts.py",
+    "simulated_pairs.py",
+}
 """Imported by the scripts: no scripts themselves."""
 
 STUB_VAE = """
@@ -106,6 +113,22 @@ def test_gate_errors(tmp_path: Path) -> None:
     normal = next(row for row in rows if (row["scores"], row["metrics"], row["samples"]) == ("normal", "16", "5"))
     assert float(normal["uncorrected_significant"]) > 0.2 > float(normal["significant"])  # what correction is for
     assert (tmp_path / "errors.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_gate_checkpoints(tmp_path: Path) -> None:
+    """A damaged copy and another seed, on four prompts: too few to decide."""
+    out = run("gate_checkpoints.py", "--miniature", "--processes", 1, "--out", tmp_path, "--work", tmp_path / "work")
+    assert "seeds 1337 to 1338" in out
+    assert (tmp_path / "checkpoints.md").read_text(encoding="utf-8") in out
+    rows = list(csv.DictReader((tmp_path / "checkpoints.csv").open(encoding="utf-8")))
+    found = {(row["comparison"], row["case"], row["metric"]): row for row in rows}
+    damage, metric = "block noised, strength 1", "temporal_flickering"
+    worse, better = (found[kind, damage, metric] for kind in ("damaged", "repaired"))
+    assert float(worse["difference"]) == pytest.approx(-float(better["difference"]))
+    assert float(worse["difference"]) != 0
+    assert found["neighbouring seeds", "1337 and 1338", metric]["prompts"] == "4"
+    assert {case for kind, case, _ in found if kind == "early looks"} == {damage, "seed 1338"}
 
 
 @pytest.mark.slow
