@@ -31,8 +31,8 @@ def metric_verdict(columns: Columns, position: int, finding: Finding, gating: bo
         a=columns.values_a[position],
         b=columns.values_b[position],
         difference=_without_rounding(finding.estimate, columns.values_a[position]),
-        low=_finite(finding.low),
-        high=_finite(finding.high),
+        low=_bound(finding.low, known.range),
+        high=_bound(finding.high, known.range),
         margin=columns.margins[position],
         margin_rule=columns.margin_rules[position],
         verdict=finding.verdict.value,
@@ -57,6 +57,14 @@ def metric_verdict(columns: Columns, position: int, finding: Finding, gating: bo
 def _without_rounding(difference: float, value: float) -> float:
     """0 for what only the order of a sum causes."""
     return 0.0 if abs(difference) <= ROUNDING * abs(value) else difference
+
+
+def _bound(value: float, limits: tuple[float | None, float | None]) -> float | None:
+    """A bound of a difference, which can't exceed the width of the metric's range."""
+    low, high = limits
+    if low is not None and high is not None and math.isfinite(value):
+        value = max(low - high, min(value, high - low))
+    return _finite(value)
 
 
 def _finite(value: float) -> float | None:
