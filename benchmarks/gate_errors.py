@@ -1,6 +1,6 @@
 """Measure how often a comparison's verdict is wrong, and what it can detect.
 
-    python benchmarks/gate_errors.py --out results/gate           # 20 minutes on two idle cores; --miniature: seconds
+    python benchmarks/gate_errors.py --out results/gate           # 15 minutes on two idle cores; --miniature: seconds
     python benchmarks/gate_errors.py --estimate RUN RUN           # writes results/gate/nova_tiny.json
 
 Simulates comparisons of two checkpoints (simulated_pairs.py) and drives the functions that `compare` and `check` use
