@@ -1,4 +1,4 @@
-"""The image encoder of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14."""
+"""The image encoder of OpenAI's CLIP (Radford et al., 2021, arXiv 2103.00020), as ViT-B/32 and ViT-L/14; its blocks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nova_bench.kernels.amx.layers import attention
 from nova_bench.networks.weights import load_network
@@ -52,10 +53,14 @@ class QuickGELU(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, width]; returns the first ``wanted`` tokens."""
+    """Multi-head self-attention on [N, tokens, width]; returns the first ``wanted`` tokens.
 
-    def __init__(self, width: int):
+    ``causal``: a token sees itself and those before it, as in the text encoder.
+    """
+
+    def __init__(self, width: int, causal: bool = False):
         super().__init__()
+        self._causal = causal
         self.in_proj_weight = nn.Parameter(torch.zeros(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
@@ -68,7 +73,13 @@ class Attention(nn.Module):
         del self.in_proj_weight, self.in_proj_bias
 
     def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
+        if self._causal:
+            return self.out_proj(self._causal_attention(x))[:, :wanted]
         return self.out_proj(attention([self.in_proj], x, x.shape[-1] // _HEAD, wanted))
+
+    def _causal_attention(self, x: Tensor) -> Tensor:
+        query, key, value = self.in_proj(x).view(*x.shape[:2], 3, -1, _HEAD).permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2).flatten(2)
 
 
 class MLP(nn.Module):
@@ -87,9 +98,9 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block on [N, tokens, width]; returns the first ``wanted`` tokens."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, causal: bool = False):
         super().__init__()
-        self.attn = Attention(width)
+        self.attn = Attention(width, causal)
         self.ln_1 = LayerNorm(width)
         self.mlp = MLP(width)
         self.ln_2 = LayerNorm(width)
@@ -102,9 +113,18 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """The blocks, under their official name."""
 
-    def __init__(self, width: int, depth: int):
+    def __init__(self, width: int, depth: int, causal: bool = False):
         super().__init__()
-        self.resblocks = nn.Sequential(*(Block(width) for _ in range(depth)))
+        self.resblocks = nn.Sequential(*(Block(width, causal) for _ in range(depth)))
+
+    def fold_activation(self) -> None:
+        """Fold QuickGELU's factors into the weights (float32 only): x * sigmoid(1.702 x) is SiLU(1.702 x) / 1.702."""
+        for block in self.resblocks:
+            assert isinstance(block, Block)
+            block.mlp.gelu = nn.SiLU(inplace=True)
+            for parameter in block.mlp.c_fc.parameters():
+                parameter.data *= _QUICK
+            block.mlp.c_proj.weight.data /= _QUICK
 
 
 class CLIPImageEncoder(nn.Module):
@@ -114,7 +134,7 @@ class CLIPImageEncoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.conv1 = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
+        self.conv1: nn.Conv2d | nn.Conv3d = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
         self.class_embedding = nn.Parameter(torch.zeros(width))
         self.positional_embedding = nn.Parameter(torch.zeros((RESOLUTION // config.patch) ** 2 + 1, width))
         self.ln_pre = LayerNorm(width)
@@ -138,20 +158,13 @@ class CLIPImageEncoder(nn.Module):
 
     def half_precision(self) -> CLIPImageEncoder:
         """Use float16 for convolution, linear layers and projection, float32 for norms and embeddings: CLIP on CUDA."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                module.half()
+        halve_layers(self)
         self.proj.data = self.proj.data.half()
         return self
 
     def fold_activation(self) -> CLIPImageEncoder:
-        """Fold QuickGELU's factors into the weights (float32 only): x * sigmoid(1.702 x) is SiLU(1.702 x) / 1.702."""
-        for block in self.transformer.resblocks:
-            assert isinstance(block, Block)
-            block.mlp.gelu = nn.SiLU(inplace=True)
-            for parameter in block.mlp.c_fc.parameters():
-                parameter.data *= _QUICK
-            block.mlp.c_proj.weight.data /= _QUICK
+        """Compute the activations faster, in float32."""
+        self.transformer.fold_activation()
         return self
 
     @staticmethod
@@ -159,6 +172,13 @@ class CLIPImageEncoder(nn.Module):
         """The image encoder's tensors of an official file by this module's keys, as float32."""
         prefix = "visual."
         return {key.removeprefix(prefix): value.float() for key, value in state.items() if key.startswith(prefix)}
+
+
+def halve_layers(network: nn.Module) -> None:
+    """Turn the weights of convolutions and linear layers into float16."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.half()
 
 
 def load_image_encoder(config: CLIPConfig, path: Path, half: bool) -> CLIPImageEncoder:

@@ -6,53 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import attention
+from nova_bench.networks.vit import EPSILON, Block
 
 WIDTH = 768
 PATCH = 16
-_HEADS = 12
 _DEPTH = 12
 _GRID = 14  # positions per side in the weights
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention on [N, tokens, WIDTH]; returns the first ``wanted`` tokens."""
-
-    def __init__(self):
-        super().__init__()
-        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
-        self.proj = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        return self.proj(attention([self.qkv], x, _HEADS, wanted))
-
-
-class MLP(nn.Module):
-    """Two layers with exact GELU."""
-
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(WIDTH, 4 * WIDTH)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.act(self.fc1(x)))
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block; returns the first ``wanted`` tokens."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm1 = nn.LayerNorm(WIDTH, eps=1e-6)
-        self.attn = Attention()
-        self.norm2 = nn.LayerNorm(WIDTH, eps=1e-6)
-        self.mlp = MLP()
-
-    def forward(self, x: Tensor, wanted: int | None = None) -> Tensor:
-        x = x[:, :wanted] + self.attn(self.norm1(x), wanted)
-        return x + self.mlp(self.norm2(x))
 
 
 class PatchEmbedding(nn.Module):
@@ -74,8 +33,8 @@ class DINO(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + _GRID**2, WIDTH))
         self.patch_embed = PatchEmbedding()
-        self.blocks = nn.ModuleList(Block() for _ in range(_DEPTH))
-        self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
+        self.blocks = nn.ModuleList(Block(WIDTH) for _ in range(_DEPTH))
+        self.norm = nn.LayerNorm(WIDTH, eps=EPSILON)
 
     def positions(self, height: int, width: int) -> Tensor:
         """Position embedding for an image of that size: [1, 1 + tokens, WIDTH].

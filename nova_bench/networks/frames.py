@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _SIDE = 224
+_UMT_SIDE = 256  # before the crop
 
 
 def gather(clips: Sequence[Clip], indices: Sequence[tuple[int, int]], device: str) -> torch.Tensor:
@@ -40,9 +41,44 @@ def dino_input(frames: torch.Tensor) -> torch.Tensor:
 
 def clip_input(frames: torch.Tensor) -> torch.Tensor:
     """[N, 3, H, W] in 0-255 -> [N, 3, 224, 224]: shorter side 224, bicubic with its overshoot, centre crop."""
-    resized = _resized(frames, dino_size(*frames.shape[-2:]), "bicubic")
-    top, left = (round((length - _SIDE) / 2) for length in resized.shape[-2:])
-    return _normalized(resized[..., top : top + _SIDE, left : left + _SIDE], CLIP)
+    return _normalized(_centre(_resized(frames, dino_size(*frames.shape[-2:]), "bicubic")), CLIP)
+
+
+def viclip_input(frames: torch.Tensor) -> torch.Tensor:
+    """As :func:`clip_input`, but the resampled frames are bytes: without overshoot and rounded."""
+    resized = _centre(_resized(frames, dino_size(*frames.shape[-2:]), "bicubic"))
+    return _normalized(resized.clamp(0, 255).round(), CLIP)
+
+
+def pillow_clip_input(frames: torch.Tensor, device: str) -> torch.Tensor:
+    """uint8 [N, H, W, 3] -> [N, 3, 224, 224]: as :func:`clip_input`, but resampled by Pillow, which filters and rounds.
+
+    Pillow works on the CPU; the rest is done on ``device``.
+    """
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    height, width = dino_size(*frames.shape[1:3])
+    resampling = Image.Resampling.BICUBIC
+    resized = [np.asarray(Image.fromarray(frame).resize((width, height), resampling)) for frame in frames.numpy()]
+    return _normalized(_centre(to_float(torch.from_numpy(np.stack(resized)), device)), CLIP)
+
+
+def umt_input(frames: torch.Tensor, device: str) -> torch.Tensor:
+    """uint8 [N, H, W, 3] -> [N, 3, 224, 224]: shorter side 256 by OpenCV, centre crop, normalized for ImageNet.
+
+    OpenCV's bilinear resampling of bytes rounds in its own way; it works on the CPU.
+    """
+    import cv2
+    import numpy as np
+    import torch
+
+    height, width = frames.shape[1:3]
+    shorter = min(height, width)
+    size = (int(_UMT_SIDE * width / shorter), int(_UMT_SIDE * height / shorter))
+    resized = [cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in frames.numpy()]
+    return _normalized(_centre(to_float(torch.from_numpy(np.stack(resized)), device)), IMAGENET)
 
 
 def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:
@@ -73,6 +109,12 @@ def _resized(frames: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Te
     from torch.nn import functional as F
 
     return F.interpolate(frames, size, mode=mode, align_corners=False)
+
+
+def _centre(frames: torch.Tensor) -> torch.Tensor:
+    """The central 224 x 224 pixels."""
+    top, left = (round((length - _SIDE) / 2) for length in frames.shape[-2:])
+    return frames[..., top : top + _SIDE, left : left + _SIDE]
 
 
 def _normalized(frames: torch.Tensor, statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> torch.Tensor:
