@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_bench.core.identity import digest
 from nova_bench.core.registry import unknown_name
@@ -104,17 +104,20 @@ def _weights(
     return Asset(name=name, summary=summary, source=UrlSource(url), files=(file,), licence=licence)
 
 
+_VBENCH_MODELS = "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main"
+_VBENCH_WHEEL = PackageSource(
+    requirement="vbench==0.1.5",
+    wheel_sha256="13266ed4715d91a7669ab58484b9e010bc91bb96e129d414fb512d4937890023",
+    folder="vbench",
+)
+
 ASSETS: dict[str, Asset] = {
     asset.name: asset
     for asset in (
         Asset(
             name="vbench-prompts",
             summary="VBench's 946 prompts with their dimensions",
-            source=PackageSource(
-                requirement="vbench==0.1.5",
-                wheel_sha256="13266ed4715d91a7669ab58484b9e010bc91bb96e129d414fb512d4937890023",
-                folder="vbench",
-            ),
+            source=_VBENCH_WHEEL,
             files=(
                 AssetFile(
                     path="VBench_full_info.json",
@@ -138,7 +141,7 @@ ASSETS: dict[str, Asset] = {
             "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
             "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
             353976522,
-            "OpenAI CLIP ViT-B/32, for background consistency",
+            "OpenAI CLIP ViT-B/32, for background consistency and appearance style",
             "MIT",
         ),
         _weights(
@@ -184,6 +187,54 @@ ASSETS: dict[str, Asset] = {
             "AMT-S frame interpolation, for motion smoothness",
             "CC-BY-NC-4.0",
             approximate=True,
+        ),
+        # Size and digest of UMT's file are stated by two public repositories that fetched it, those of ViCLIP's by one;
+        # the sizes are those of the networks, in float16 without positions and in float32.
+        _weights(
+            "umt-l-16",
+            f"{_VBENCH_MODELS}/l16_ptk710_ftk710_ftk400_f16_res224.pth",
+            "bfee78a03bf806fbc0c216309e8f92792011b7db6556fa860e9d869c1e69fecd",
+            607024201,
+            "UMT-L/16 fine-tuned on Kinetics-400, for human action",
+            "Apache-2.0 (code), see OpenGVLab/unmasked_teacher",
+        ),
+        _weights(
+            "viclip-l-14",
+            f"{_VBENCH_MODELS}/ViClip-InternVid-10M-FLT.pth",
+            "7a4d6ad6eac6632db3693f4b97f9f8f6445b65b1e139a6fc6686150522238c56",
+            1710545812,
+            "ViCLIP-L/14 trained on InternVid-10M-FLT, for temporal style and overall consistency",
+            "CC-BY-NC-SA-4.0",
+        ),
+        Asset(
+            name="clip-bpe",
+            summary="CLIP's byte-pair merges, for the dimensions that read text",
+            source=PackageSource(
+                requirement="open_clip_torch==3.3.0",
+                wheel_sha256="c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+                folder="open_clip",
+            ),
+            files=(
+                AssetFile(
+                    path="bpe_simple_vocab_16e6.txt.gz",
+                    sha256="924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a",
+                    size=1356917,
+                ),
+            ),
+            licence="MIT",
+        ),
+        Asset(
+            name="kinetics-400",
+            summary="the 400 actions of Kinetics in the classifier's order, for human action",
+            source=replace(_VBENCH_WHEEL, folder="vbench/third_party/umt"),
+            files=(
+                AssetFile(
+                    path="kinetics_400_categories.txt",
+                    sha256="903552632974b59d4d1beda96f7bb2829602bfeca1b3fdd5eb4bec3c5a12c1df",
+                    size=7446,
+                ),
+            ),
+            licence="Apache-2.0",
         ),
         # Torchvision names its files by the first digits of their digest. The full digest and the size are from public
         # repositories that fetched the file, and they agree.

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from nova_bench.assets import asset_path
 from nova_bench.networks.clip import CLIPImageEncoder
+from nova_bench.networks.clip_text import CLIP
 from nova_bench.networks.musiq import MUSIQ
 from nova_bench.networks.raft import RAFT
+from nova_bench.networks.umt import UMT
 from nova_bench.networks.weights import load_network
 from nova_bench.scorers.base import ScorerContext
 
@@ -26,14 +29,20 @@ NETWORKS = {
     "clip-vit-l-14": "clip_vitl14",
     "aesthetic-linear": "aesthetic_linear",
     "musiq-spaq": "musiq_spaq",
+    "viclip-l-14": "viclip_l14",
+    "umt-l-16": "umt_l16",
 }
+MERGES = Path(__file__).parents[2] / "data" / "clip_merges.txt.gz"
 _KEYS = {
     "raft": RAFT.official_keys,
     "raft_static": RAFT.official_keys,
-    "clip_vitb32": CLIPImageEncoder.official_keys,
+    "clip_vitb32": CLIP.official_keys,
     "clip_vitl14": CLIPImageEncoder.official_keys,
     "musiq_spaq": MUSIQ.official_keys,
+    "umt_l16": UMT.official_keys,
+    "umt_reduced": UMT.official_keys,
 }
+_ENTRIES = {"amt_s": "state_dict", "viclip_l14": "model", "viclip_reduced": "model"}
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +55,7 @@ def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         if not path.exists():
             state = make_weights(network)
             check_weights(network, state)
-            torch.save({"state_dict": state} if network == "amt_s" else state, path)
+            torch.save({_ENTRIES[network]: state} if network in _ENTRIES else state, path)
         return path
 
     yield make
@@ -60,8 +69,7 @@ def network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Module]:
 
     @lru_cache(maxsize=1)
     def load(name: str) -> nn.Module:
-        entry = "state_dict" if name == "amt_s" else None
-        return load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), entry)
+        return load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name))
 
     return load
 
@@ -69,7 +77,13 @@ def network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Module]:
 @pytest.fixture(scope="session")
 def rule_context(weight_file: Callable[[str], Path]) -> ScorerContext:
     """What the harness gives a scorer, with the rule's weights in place of the official ones."""
-    return ScorerContext("cpu", lambda name: weight_file(NETWORKS[name]))
+
+    def asset(name: str) -> Path:
+        if name == "clip-bpe":
+            return MERGES
+        return weight_file(NETWORKS[name]) if name in NETWORKS else asset_path(name)
+
+    return ScorerContext("cpu", asset)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova_bench.config.catalog import SCORERS
-from nova_bench.scorers.base import Sample, Score, ScorerContext
+from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.video import read_clip
 
 from .tolerances import assert_close
@@ -31,6 +31,7 @@ QUICK = [
     ("static_filter", "r5_short_160x136_10fps_2f.mp4"),
     ("static_filter", "r8_small_120x112_8fps_4f.mp4"),
     ("imaging_quality", "r5_short_160x136_10fps_2f.mp4"),
+    ("appearance_style", "r5_short_160x136_10fps_2f.mp4"),
 ]
 
 
@@ -41,8 +42,15 @@ def context(request: pytest.FixtureRequest, dimension: str) -> ScorerContext:
 
 def score(dimension: str, context: ScorerContext, names: list[str], **settings: Any) -> list[Score]:
     info = SCORERS.get(dimension)
-    samples = [Sample(read_clip(CLIPS / name)) for name in names]
+    samples = [_sample(info, name, EXPECTED[dimension]["videos"][name]) for name in names]
     return info.build(info.settings(**settings), context).score(samples)
+
+
+def _sample(info: ScorerInfo, name: str, expected: dict[str, Any]) -> Sample:
+    """The video with what the official code was told about its prompt."""
+    clip = read_clip(CLIPS / expected.get("clip", name))
+    metadata = info.reads.model_validate(expected.get("metadata", {}))
+    return Sample(clip, prompt=expected.get("prompt", ""), metadata=metadata)
 
 
 def check(dimension: str, result: Score, expected: dict[str, Any]) -> None:
@@ -64,6 +72,12 @@ def check(dimension: str, result: Score, expected: dict[str, Any]) -> None:
             quantity = {"frame_scores": "frame scores", "pair_scores": "pair scores"}.get(key)
             quantity = quantity or "frame differences in levels"
             assert_close(f"{dimension}, {quantity}", got, official[: len(got)])
+    if "top" in expected:
+        assert [name for name, _ in result.details["top"]] == [name for name, _ in expected["top"]]
+        assert_close(
+            f"{dimension}, probabilities",
+            *([value for _, value in top] for top in (result.details["top"], expected["top"])),
+        )
     if "threshold" in expected:
         assert result.details["threshold"] == expected["threshold"]
         assert result.details.get("count_needed", result.details.get("count_allowed")) == expected["count"]

@@ -26,6 +26,8 @@ _AMT = "vbench 0.1.5, third_party/amt"
 _DINO = "facebookresearch/dino 7c446df"
 _CLIP = "openai-clip 1.0.1"
 _MUSIQ = "pyiqa 0.1.10"
+_VICLIP = "vbench 0.1.5, third_party/ViCLIP"
+_UMT = "vbench 0.1.5, third_party/umt"
 
 TOLERANCES = {
     "RAFT features": Tolerance(_RAFT, 1e-4, 4.8e-5),
@@ -40,6 +42,16 @@ TOLERANCES = {
     "CLIP input and tokens": Tolerance(_CLIP, 5e-6, 0.0),
     "CLIP ViT-B/32 features": Tolerance(_CLIP, 3e-5, 4.5e-6),
     "CLIP ViT-L/14 features": Tolerance(_CLIP, 3e-5, 4.2e-6),
+    "CLIP text features": Tolerance(_CLIP, 3e-5, 0.0),
+    "ViCLIP input": Tolerance(_VICLIP, 5e-6, 0.0),
+    "ViCLIP tokens": Tolerance(_VICLIP, 5e-5, 0.0),
+    "ViCLIP video features": Tolerance(_VICLIP, 5e-5, 0.0),
+    "ViCLIP text features": Tolerance(_VICLIP, 5e-5, 0.0),
+    "UMT input and patches": Tolerance(_UMT, 5e-5, 0.0),
+    "UMT positions": Tolerance(_UMT, 1e-6, 0.0),
+    "UMT blocks": Tolerance(_UMT, 5e-5, 0.0),
+    "UMT features": Tolerance(_UMT, 5e-5, 0.0),
+    "UMT logits": Tolerance(_UMT, 5e-5, 0.0),
     "aesthetic score": Tolerance("vbench 0.1.5", 1e-5, 4.8e-7),
     "MUSIQ patches": Tolerance(_MUSIQ, 1e-5, 0.0),
     "MUSIQ score": Tolerance(_MUSIQ, 1e-4, 1.5e-5),
@@ -55,6 +67,12 @@ TOLERANCES = {
     "aesthetic_quality, frame scores": Tolerance("vbench 0.1.5", 1e-4, 1.1e-5),
     "imaging_quality": Tolerance("vbench 0.1.5", 1e-5, 2.0e-8),
     "imaging_quality, frame scores": Tolerance("vbench 0.1.5", 1e-4, 1.5e-5),
+    "human_action": Tolerance("vbench 0.1.5", 0.0, 0.0),
+    "human_action, probabilities": Tolerance("vbench 0.1.5", 1e-4, 0.0),
+    "appearance_style": Tolerance("vbench 0.1.5", 1e-5, 0.0),
+    "appearance_style, frame scores": Tolerance("vbench 0.1.5", 1e-5, 0.0),
+    "temporal_style": Tolerance("vbench 0.1.5", 1e-5, 0.0),
+    "overall_consistency": Tolerance("vbench 0.1.5", 1e-5, 0.0),
 }
 
 

@@ -11,6 +11,7 @@ from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import PromptEntry
 from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
 
+SEMANTIC_GROUPS = ("human_action", "appearance_style", "temporal_style")
 QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
 
 
@@ -22,13 +23,13 @@ def cells(tmp_path: Path, name: str = "vbench") -> dict[str, dict]:
 def test_a_limited_run_says_of_each_dimension_what_it_needs(
     cli: Callable, official_folder: Callable, tmp_path: Path
 ) -> None:
-    result = cli("run", "vbench", "--limit", 4, "--model", official_folder(*QUALITY_GROUPS))
+    result = cli("run", "vbench", "--limit", 7, "--model", official_folder(*QUALITY_GROUPS, *SEMANTIC_GROUPS))
     assert result.returncode == 3, result.stderr
     found = cells(tmp_path)
     for name in load_suite("vbench").scorers:
         cell = found[name.name]["value"]
         assert cell.get("value") is None
-        assert cell["n_requested"] == 1  # four samples, and every dimension has one of them
+        assert cell["n_requested"] == 1  # seven samples, and every dimension has one of them
         assert cell["note"].startswith("not computed: needs ")
         assert "python -m nova_bench assets fetch" in cell["note"]
     assert "needs raft-things.pth" in found["temporal_flickering"]["value"]["note"]
@@ -109,7 +110,7 @@ def test_the_settings_are_the_papers() -> None:
 def test_official_files_come_in_and_go_out_again(
     cli: Callable, official_folder: Callable, official_prompts: list[PromptEntry], tmp_path: Path
 ) -> None:
-    folder = official_folder(*QUALITY_GROUPS)
+    folder = official_folder(*QUALITY_GROUPS, *SEMANTIC_GROUPS)
     cli("run", "vbench", "--limit", 8, "--model", folder)
     (run,) = (tmp_path / "runs").glob("vbench-*")
     exported = cli("store", "export", run, "out", "--layout", "vbench")
