@@ -256,8 +256,8 @@ class GateSpec(SpecModel):
     """Metrics and derived scores that decide. If empty, all of the suite's, except scorers that only filter samples."""
     margins: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Metric -> the loss that counts as worse, in the metric's unit. Default: 0.05 for 0/1 metrics (5 percentage
-    points), 0.5 dB, 2 % of the range of other metrics with a range, else a fifth of the standard deviation between
-    prompts of side A."""
+    points), 0.5 dB, 2 % of the range of other metrics with a range, 1 % of a derived score's, else a fifth of the
+    standard deviation between prompts of side A."""
     alpha: float = Field(default=0.05, gt=0, le=0.5)
     """Probability that any of the metrics seems to differ although none does (two-sided)."""
     missing: Literal["worst", "drop"] = "worst"
