@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nova_bench.core.identity import digest
 
 PROMPTS = [f"prompt {index}" for index in range(24)]
 
@@ -36,11 +39,15 @@ class Gate:
     cli: Callable[..., subprocess.CompletedProcess[str]]
     folder: Path
     suite: Path
+    known: Path
 
     def run(self, store: str, *options: str) -> str:
-        """Run the suite; returns the store."""
-        done = self.cli("run", self.suite, "--store", store, "-q", *options)
-        assert done.returncode in (0, 3), done.stderr
+        """Run the suite in a new store, or copy the store of an equal run of another test; returns the store."""
+        kept = self.known / digest("run", [self.suite.read_text(), options])
+        if not kept.exists():
+            done = self.cli("run", self.suite, "--store", kept, "-q", *options)
+            assert done.returncode in (0, 3), done.stderr
+        shutil.copytree(kept, self.folder / store)
         return store
 
     def compare(self, a: str, b: str, *options: str) -> Outcome:
@@ -61,10 +68,19 @@ class Gate:
 
 @pytest.fixture
 def gate(
-    cli: Callable[..., subprocess.CompletedProcess[str]], write_suite: Callable[..., Path], tmp_path: Path
+    cli: Callable[..., subprocess.CompletedProcess[str]],
+    write_suite: Callable[..., Path],
+    tmp_path: Path,
+    known_runs: Path,
 ) -> Gate:
     """24 prompts, one sample each; brightness decides, with a margin of 0.02; roughness (less is better) too."""
-    return Gate(cli, tmp_path, write_suite(**suite_keys()))
+    return Gate(cli, tmp_path, write_suite(**suite_keys()), known_runs)
+
+
+@pytest.fixture(scope="session")
+def known_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stores of runs that several tests compare."""
+    return tmp_path_factory.mktemp("known")
 
 
 def suite_keys() -> dict[str, Any]:

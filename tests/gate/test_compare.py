@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_scorer_with_other_settings_is_not_comparable_alone(
     gate.run("a")
     scorers = [{"name": "brightness", "settings": {"fail_below": 0.001}}, "roughness", "even"]
     other = write_suite("other.yaml", **{**suite_keys(), "scorers": scorers})
-    Gate(gate.cli, tmp_path, other).run("b")
+    replace(gate, suite=other).run("b")
     found = gate.compare("a", "b")
     assert found.metric("brightness")["verdict"] == "not comparable"
     assert "scorer settings" in found.metric("brightness")["note"]

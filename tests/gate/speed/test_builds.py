@@ -31,13 +31,8 @@ NOVAPipeline.__call__ = _slower
 """
 
 
-@pytest.mark.parametrize(
-    ("starts", "code", "verdict"),
-    [pytest.param(1, 0, "inconclusive"), pytest.param(6, 1, "regressed", marks=pytest.mark.slow)],
-)
-def test_a_slower_build_is_slower(
-    cli: Callable[..., CompletedProcess[str]], tmp_path: Path, starts: int, code: int, verdict: str
-) -> None:
+@pytest.mark.slow
+def test_a_slower_build_regressed(cli: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
     package = Path(nova_bench.__file__).parent
     copy = tmp_path / "slower" / "nova_bench"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("checkpoints", "__pycache__"))
@@ -47,10 +42,10 @@ def test_a_slower_build_is_slower(
     python.write_text(f'#!/bin/sh\nPYTHONPATH={copy.parent} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     sides = ("miniature@random", "miniature@random", "--python-b", python)
-    done = cli("compare", "--speed", *sides, *SHORT, "--starts", starts, "--pairs", 3, "--json", "verdict.json")
-    assert done.returncode == code, done.stdout + done.stderr
+    done = cli("compare", "--speed", *sides, *SHORT, "--starts", 6, "--pairs", 3, "--json", "verdict.json")
+    assert done.returncode == 1, done.stdout + done.stderr
     file = json.loads((tmp_path / "verdict.json").read_text())
-    assert file["verdict"] == verdict
+    assert file["verdict"] == "regressed"
     assert file["b"]["median"] - file["a"]["median"] > 0.3
     assert Path(file["a"]["build"]["folder"]) == package
     assert Path(file["b"]["build"]["folder"]) == copy
