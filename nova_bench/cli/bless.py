@@ -35,7 +35,7 @@ def bless(
     suites: options.Suites = None,
 ) -> ExitCode:
     """Run a suite and write what it measured as the baseline that `check` compares with."""
-    execution = {"device": device} if device else {}
+    execution = options.given(device=device or None)
     request = Request(suite, store, model, set_ or (), execution, limit, options.names(dims))
     blessed, changes = bless_run(request, baseline, update, allow_failed, Progress(quiet))
     if changes is not None:

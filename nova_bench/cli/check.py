@@ -17,7 +17,6 @@ from nova_bench.experiments.base import Request
 from nova_bench.gate.check import CheckRequest
 from nova_bench.gate.check import check as check_run
 from nova_bench.gate.media import Samples, media_of
-from nova_bench.gate.operands import find_run
 from nova_bench.store import Store
 
 NO_BASELINE_STORE = "the baseline's videos are not here: --baseline-store DIR shows them"
@@ -59,8 +58,7 @@ def check(
 ) -> ExitCode:
     """Compare a model with a baseline: did it get worse? Runs the suite on the baseline's prompts."""
     given = {"device": device, "batch_size": batch_size, "executor": executor, "workers": workers}
-    execution = {key: value for key, value in given.items() if value is not None}
-    execution |= {"retry_failed": True} if retry_failed else {}
+    execution = options.given(**given, retry_failed=retry_failed or None)
     request = Request(suite, store, model, set_ or (), execution, None, options.names(dims))
     call = CheckRequest(
         request,
@@ -77,8 +75,10 @@ def check(
     checked = check_run(call, Progress(quiet))
     old = Samples(missing=NO_BASELINE_STORE)
     if baseline_store is not None:
-        found = find_run(checked.blessed_run, Request("", baseline_store))
-        old = Samples(found.store, found.run) if found else Samples(missing=f"{baseline_store} lacks the blessed run")
+        with Store.reader(baseline_store) as blessed:
+            here = any(checked.blessed_run == name for name, *_ in blessed.run_names())
+        why = "" if here else f"{baseline_store} lacks the blessed run"
+        old = Samples(baseline_store if here else None, checked.blessed_run, why)
     files = shown.Files(json, junit, html, markdown)
     return shown.show_verdict(checked.file, files, media_of(Samples(store, checked.run), old))
 

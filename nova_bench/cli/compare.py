@@ -53,7 +53,7 @@ def compare(
     clock: speed.ClockOption = None,
 ) -> ExitCode:
     """Compare two runs, models or folders: paired statistics, and a verdict for each metric."""
-    execution = {"device": device} if device else {}
+    execution = options.given(device=device or None)
     request = Request(suite or "", store, None, set_ or (), execution, limit)
     progress = Progress(quiet)
     timing = speed.Timing(python_a, python_b, starts, pairs, seconds, speed_margin, stall_seconds, clock)

@@ -94,6 +94,11 @@ def names(text: str | None) -> tuple[str, ...]:
     return found
 
 
+def given(**values: object) -> dict[str, object]:
+    """The keys of the suite's section `execution` that options state."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def media(allow_truncated: bool) -> dict[str, bool]:
     """The suite's section `media` as stated by options."""
     return {"allow_truncated": True} if allow_truncated else {}

@@ -48,7 +48,7 @@ def run(
         "max_failures": max_failures,
         "retry_failed": retry_failed or None,
     }
-    execution = {key: value for key, value in given.items() if value is not None}
+    execution = options.given(**given)
     request = Request(
         suite, store, model, set_ or (), execution, limit, options.names(dims), options.media(allow_truncated)
     )

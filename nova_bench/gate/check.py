@@ -15,11 +15,10 @@ from nova_bench.experiments.base import Request
 from nova_bench.experiments.benchmark.load import load_benchmark
 from nova_bench.gate.baseline import Baseline, new_baseline, read_baseline, write_baseline
 from nova_bench.gate.budget import affordable, metrics_of
-from nova_bench.gate.compare import Options, compare_sides, concluded
+from nova_bench.gate.compare import Options, compare_sides
 from nova_bench.gate.noise import noise_of, with_noise
-from nova_bench.gate.operands import measured, refuse_other_kinds
+from nova_bench.gate.operands import measured, measured_part, refuse_other_kinds
 from nova_bench.gate.outputs.words import sentence
-from nova_bench.gate.reading import side_of_run
 from nova_bench.gate.side import Side
 from nova_bench.gate.statistics.decision import Verdict
 from nova_bench.gate.statistics.looks import Looks, ends
@@ -27,7 +26,7 @@ from nova_bench.gate.verdict_file import Drift, Look, Noise, VerdictFile
 from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan, part_of_plan
-from nova_bench.pipeline.run import measure_plan, plan_suite
+from nova_bench.pipeline.run import plan_suite
 from nova_bench.store import Artifact, Store
 
 
@@ -137,9 +136,8 @@ def check(call: CheckRequest, progress: Progress) -> Checked:
         finally:
             progress.notices.clear()
         drift = _drift(baseline, call.baseline.name, side, gate)
-    file = concluded(with_noise(file, noise).model_copy(update={"drift": drift}), side)
     reasons = (*notes, *file.reasons, *_drifted(drift), *_how_to_rescore(file, call))
-    file = file.model_copy(update={"reasons": reasons})
+    file = with_noise(file, noise).model_copy(update={"drift": drift, "reasons": reasons})
     return Checked(file, side.name, baseline.side.run)
 
 
@@ -217,10 +215,7 @@ class _Runner:
 
     def side(self, prompts: Sequence[str]) -> Side:
         """What these prompts (ids) give; what exists is not made again."""
-        part = self.part(prompts)
-        measure_plan(part, self.adapter, self.store, self.progress)
-        self.progress.notices.clear()
-        return side_of_run(self.store.run(part.run_id), self.store)
+        return measured_part(self.part(prompts), self.adapter, self.store, self.progress)
 
 
 def _looked(

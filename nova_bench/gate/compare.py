@@ -82,10 +82,10 @@ def compare_sides(a: Side, b: Side, options: Options) -> VerdictFile:
         card=found.card,
         metrics=tuple(metrics),
     )
-    return concluded(file, b)
+    return _concluded(file, b)
 
 
-def concluded(file: VerdictFile, b: Side) -> VerdictFile:
+def _concluded(file: VerdictFile, b: Side) -> VerdictFile:
     """The file with its exit code, one-line summary and reasons, which follow from the rest."""
     file = file.model_copy(update={"exit_code": int(exit_code_of(file, b))})
     return file.model_copy(update={"summary": summary_of(file), "reasons": reasons_of(file, b)})

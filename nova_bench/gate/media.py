@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nova_bench.config.units import Unit
@@ -23,8 +24,9 @@ class Samples:
     run: str = ""
     missing: str = ""
 
+    @cached_property
     def files(self) -> dict[tuple[str, int], Path | str]:
-        """(prompt id, sample index) -> the file, or why it can't be shown."""
+        """(prompt id, sample index) -> the file, or why it can't be shown; read when a page asks for the first."""
         if self.store is None:
             return {}
         with Store.reader(self.store) as store:
@@ -36,7 +38,6 @@ class Samples:
 
 def media_of(new: Samples, old: Samples, b: Side | None = None, a: Side | None = None) -> Media:
     """The files of both sides by B's prompt ids; sides ``a`` and ``b`` translate if they pair prompts by name."""
-    news, olds = new.files(), old.files()
     translate: Mapping[str, str] = {}
     if a is not None and b is not None:
         ours, theirs = common_prompts(a, b)
@@ -44,8 +45,8 @@ def media_of(new: Samples, old: Samples, b: Side | None = None, a: Side | None =
 
     def find(prompt: str, index: int) -> tuple[Path | str, Path | str]:
         absent = "no such sample"
-        there = olds.get((translate.get(prompt, prompt), index), old.missing or absent)
-        return news.get((prompt, index), new.missing or absent), there
+        there = old.files.get((translate.get(prompt, prompt), index), old.missing or absent)
+        return new.files.get((prompt, index), new.missing or absent), there
 
     return find
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from nova_bench.config.suite import GateSpec, Suite
 from nova_bench.core.progress import Progress
 from nova_bench.gate.compare import Options, compare_sides
-from nova_bench.gate.reading import side_of_run
+from nova_bench.gate.operands import measured_part
 from nova_bench.gate.side import Side
 from nova_bench.gate.verdict_file import Noise, VerdictFile
 from nova_bench.pipeline.plan import part_of_plan
-from nova_bench.pipeline.run import measure_plan, plan_suite
+from nova_bench.pipeline.run import plan_suite
 from nova_bench.store import Store
 
 
@@ -33,9 +33,7 @@ def noise_of(
         progress.say(f"noise: seed {other.seed}")
         plan, adapter = plan_suite(other, store, None, progress)
         part = part_of_plan(plan, lambda unit: unit.sample_index < side.counts.get(unit.prompt_id, 0))
-        measure_plan(part, adapter, store, progress)
-        progress.notices.clear()
-        again = side_of_run(store.run(part.run_id), store)
+        again = measured_part(part, adapter, store, progress)
         for metric in compare_sides(side, again, Options(gate)).metrics:
             if metric.difference is None or metric.low is None or metric.high is None:
                 continue

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from nova_bench.assets import asset_path
+from nova_bench.assets import first_missing_asset
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import GateSpec, ScorerUse, Suite
-from nova_bench.core.errors import MissingAsset, UserError
+from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.benchmark.load import load_benchmark
 from nova_bench.experiments.registry import BENCHMARK, kind_of
 from nova_bench.gate.reading import side_of_run
 from nova_bench.gate.side import Side
+from nova_bench.models.base import ModelAdapter
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.shorthand import model_section
 from nova_bench.pipeline.manifest import MANIFEST
-from nova_bench.pipeline.run import measure_suite
+from nova_bench.pipeline.plan import Plan
+from nova_bench.pipeline.run import measure_plan, measure_suite
 from nova_bench.prompts.file_names import Naming, usual_naming
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Store
@@ -98,6 +100,13 @@ def find_run(name: str, request: Request) -> Operand | None:
         f"{name}: a store without a benchmark's run{f' of {request.suite}' if request.suite else ''}",
         "name a run's folder",
     )
+
+
+def measured_part(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -> Side:
+    """Measure a plan, or a part of one, and read what it gave; what exists is not made again."""
+    measure_plan(plan, adapter, store, progress)
+    progress.notices.clear()
+    return side_of_run(store.run(plan.run_id), store)
 
 
 def _operand(run: StoredRun, store: Store) -> Operand:
@@ -179,9 +188,5 @@ def _uses(metrics: Sequence[str]) -> list[ScorerUse]:
 
 
 def _needs_only_videos(info: ScorerInfo) -> bool:
-    try:
-        for name in info.assets:
-            asset_path(name)
-    except MissingAsset:
-        return False
-    return not (info.needs_reference or info.needs_prompt or info.reads.model_fields or info.name == "static_filter")
+    needs_more = info.needs_reference or info.needs_prompt or info.reads.model_fields or info.name == "static_filter"
+    return not needs_more and first_missing_asset(info.assets) is None

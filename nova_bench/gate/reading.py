@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nova_bench.assets import asset_digest, asset_path
+from nova_bench.assets import asset_digest, first_missing_asset
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import SamplingSpec, Suite
-from nova_bench.core.errors import MediaError, MissingAsset, UserError
+from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.identity import digest
+from nova_bench.experiments.registry import BENCHMARK
 from nova_bench.gate.card import SEED_RULE, MetricCard
 from nova_bench.gate.side import MetricData, Sample, Side
 from nova_bench.pipeline.aggregate import SampleScore, collect
@@ -30,13 +31,14 @@ SAMPLER = ("num_inference_steps", "num_diffusion_steps", "guidance_scale", "moti
 
 def side_of_run(run: StoredRun, store: Store) -> Side:
     """What a run of the kind "benchmark" measured. UserError for another kind of run."""
-    if (kind := run.suite.get("kind", "benchmark")) != "benchmark":
+    if (kind := run.suite.get("kind", BENCHMARK)) != BENCHMARK:
         raise UserError(f"run {run.name} is a {kind}, not a benchmark", "compare runs of its arms or parts instead")
     plan = plan_of(run)
     artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in plan.scorers)
     scores = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
-    counted = dict(zip(*_named(*filter_samples(plan.scorers, scores)), strict=True))
+    filtered = zip(*filter_samples(plan.scorers, scores), strict=True)
+    counted = {scorer.info.name: samples for scorer, samples in filtered}
     manifest = read_manifest(store.root / run.name)
     computed = {scorer.info.name: scorer for scorer in plan.scorers if _has_rows(counted[scorer.info.name])}
     waiting = {scorer.info.name: _needs(scorer) for scorer in plan.scorers if scorer.info.name not in computed}
@@ -73,12 +75,6 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
     )
 
 
-def _named(
-    scorers: Sequence[PlannedScorer], samples: Sequence[tuple[SampleScore, ...]]
-) -> tuple[list[str], Sequence[tuple[SampleScore, ...]]]:
-    return [scorer.info.name for scorer in scorers], samples
-
-
 def _optional(plan: Plan, name: str) -> bool:
     return any(scorer.optional for scorer in plan.scorers if scorer.info.name == name)
 
@@ -89,12 +85,7 @@ def _has_rows(scores: Iterable[SampleScore]) -> bool:
 
 def _needs(scorer: PlannedScorer) -> str:
     """What a metric without any row needs; empty if nothing is missing."""
-    try:
-        for name in scorer.info.assets:
-            asset_path(name)
-    except MissingAsset as missing:
-        return str(missing)
-    return ""
+    return str(first_missing_asset(scorer.info.assets) or "")
 
 
 def _units(metrics: Iterable[Iterable[SampleScore]], status: Status | None) -> set[str]:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nova_bench.assets import asset_digest, asset_path
+from nova_bench.assets import asset_digest, asset_path, first_missing_asset
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
 from nova_bench.core.device import resolve_device
-from nova_bench.core.errors import MissingAsset
 from nova_bench.core.progress import Progress, log_to
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.pipeline.failures import Failures, TooManyFailures
@@ -104,12 +103,10 @@ def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
     ready: list[PlannedScorer] = []
     waiting: dict[str, list[str]] = {}
     for scorer in plan.scorers:
-        try:
-            for name in scorer.info.assets:
-                asset_path(name)
-            ready.append(scorer)
-        except MissingAsset as missing:
+        if missing := first_missing_asset(scorer.info.assets):
             waiting.setdefault(str(missing), []).append(scorer.info.name)
+        else:
+            ready.append(scorer)
     for needs, names in waiting.items():
         progress.warn(f"{', '.join(names)}: not computed: {needs}")
     return ready

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.assets import asset_path
+from nova_bench.assets import first_missing_asset
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.config.units import Unit
@@ -98,12 +98,7 @@ def missing_asset(summary: MetricSummary) -> MissingAsset | None:
     """The first missing asset that a metric needs, with the command that fetches it."""
     keep = summary.scorer.keep
     deciding = SCORERS.get(keep.scorer).assets if keep else ()
-    try:
-        for name in (*summary.scorer.info.assets, *deciding):
-            asset_path(name)
-    except MissingAsset as missing:
-        return missing
-    return None
+    return first_missing_asset((*summary.scorer.info.assets, *deciding))
 
 
 def why_missing(summary: MetricSummary) -> str:
