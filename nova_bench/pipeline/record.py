@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from nova_bench.config.catalog import SCORERS
+from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.config.units import Unit
+from nova_bench.core.errors import UserError
 from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store.store import StoredRun, stored_run
 
 
@@ -30,17 +35,30 @@ def record_of(plan: Plan) -> StoredRun:
 
 
 def plan_of(run: StoredRun) -> Plan:
-    """The plan of a stored run. Only what reports need: the model section has only adapter and label."""
+    """The plan of a stored run. Only what reports need: the model section has only adapter and label.
+
+    UserError if a scorer's settings are of a version that had others.
+    """
     model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
     suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
     scorers = []
     for stored in run.scorers:
         info = SCORERS.get(stored["name"])
-        settings = info.settings.model_validate(stored["settings"])
+        settings = _settings_of(info, stored["settings"], run.name)
         keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
         optional = stored.get("optional", False)
         scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
     return Plan(suite, tuple(map(_unit_of, run.units)), tuple(scorers), run.run)
+
+
+def _settings_of(info: ScorerInfo, stored: dict[str, Any], run: str) -> ScorerSettings:
+    try:
+        return info.settings.model_validate(stored)
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(
+            f"run {run}: another version of nova_bench wrote its setting {info.name}.{name}", "run the suite again"
+        ) from error
 
 
 def _unit_of(stored: dict[str, Any]) -> Unit:

@@ -12,7 +12,7 @@ def state() -> tuple[bool, bool]:
     return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
 
 
-@pytest.mark.parametrize(("precision", "inside"), [("official", (False, True)), ("float32", (False, False))])
+@pytest.mark.parametrize(("precision", "inside"), [("official-cuda", (False, True)), ("float32", (False, False))])
 def test_tf32_is_set_and_put_back(precision: str, inside: tuple[bool, bool]) -> None:
     def fail() -> None:
         with numerics(precision):
@@ -32,6 +32,6 @@ def test_tf32_is_set_and_put_back(precision: str, inside: tuple[bool, bool]) -> 
 
 
 def test_clip_is_half_on_cuda_only() -> None:
-    assert runs_half("official", "cuda:1")
-    assert not runs_half("official", "cpu")
+    assert runs_half("official-cuda", "cuda:1")
+    assert not runs_half("official-cuda", "cpu")
     assert not runs_half("float32", "cuda")

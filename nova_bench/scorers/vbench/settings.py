@@ -11,9 +11,9 @@ from nova_bench.networks.numerics import Precision
 class NetworkSettings(ScorerSettings):
     """Settings of a dimension that runs a network."""
 
-    precision: Precision = "official"
-    """Arithmetic on CUDA: ``official`` as in the official code (CLIP in float16, convolutions in TF32); ``float32``
-    without either, so that numbers agree between kinds of GPU. On the CPU both are float32."""
+    precision: Precision = "official-cuda"
+    """Arithmetic on CUDA: ``official-cuda`` as in the official code (CLIP in float16, convolutions in TF32, the rest in
+    float32); ``float32`` without either, so that numbers agree between kinds of GPU. On the CPU both are float32."""
 
 
 class FlowSettings(NetworkSettings):
