@@ -206,6 +206,42 @@ ASSETS: dict[str, Asset] = {
             "ViCLIP-L/14 trained on InternVid-10M-FLT, for temporal style and overall consistency",
             "CC-BY-NC-SA-4.0",
         ),
+        # VBench's own code fetches this file. It holds the state of its training too; size and digest are stated by one
+        # public repository that fetched it.
+        _weights(
+            "tag2text-swin-14m",
+            "https://huggingface.co/spaces/xinyu1205/recognize-anything/resolve/main/tag2text_swin_14m.pth",
+            "4ce96f0ce98f940a6680d567f66a38ccc9ca8c4e638e5f5c5c2e881a0e3502ac",
+            4478705095,
+            "Tag2Text with Swin-B/384, for scene",
+            "Apache-2.0",
+        ),
+        Asset(
+            name="tag2text-tags",
+            summary="the 3429 tags of Tag2Text in the network's order, for scene",
+            source=replace(_VBENCH_WHEEL, folder="vbench/third_party/tag2Text"),
+            files=(
+                AssetFile(
+                    path="tag_class.py",
+                    sha256="8e33d5653fc4f5f1792bad82e64dcbf4a004dacf633b8e8d6a811ae07b7a73bf",
+                    size=39420,
+                ),
+            ),
+            licence="Apache-2.0",
+        ),
+        Asset(
+            name="bert-vocab",
+            summary="the word pieces of bert-base-uncased, for scene and the dimensions that use GRiT",
+            source=HubSource("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
+            files=(
+                AssetFile(
+                    path="vocab.txt",
+                    sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+                    size=231508,
+                ),
+            ),
+            licence="Apache-2.0",
+        ),
         Asset(
             name="clip-bpe",
             summary="CLIP's byte-pair merges, for the dimensions that read text",
