@@ -145,6 +145,7 @@ class PatchEmbedding(nn.Module):
         """Make a linear layer of the official convolution, whose steps don't overlap."""
         convolution = self.proj
         assert isinstance(convolution, nn.Conv2d)
+        assert convolution.bias is not None
         linear = nn.Linear(3 * _PATCH**2, convolution.out_channels, device="meta")
         linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), convolution.bias
         self.proj = linear
