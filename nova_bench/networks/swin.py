@@ -147,7 +147,7 @@ class PatchEmbedding(nn.Module):
         assert isinstance(convolution, nn.Conv2d)
         assert convolution.bias is not None
         linear = nn.Linear(3 * _PATCH**2, convolution.out_channels, device="meta")
-        linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), convolution.bias
+        linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), nn.Parameter(convolution.bias)
         self.proj = linear
 
     def forward(self, images: Tensor) -> Tensor:
