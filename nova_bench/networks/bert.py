@@ -5,6 +5,8 @@ GRiT's text decoder and Tag2Text's encoders and decoder are made of them.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -134,3 +136,8 @@ class Encoder(nn.Module):
     def __init__(self, layers: list[Layer]):
         super().__init__()
         self.layer = nn.ModuleList(layers)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order."""
+        return cast("list[Layer]", list(self.layer))

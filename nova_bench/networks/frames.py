@@ -14,6 +14,7 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _SIDE = 224
 _UMT_SIDE = 256  # before the crop
+_GRIT_LARGEST, _GRIT_SIDE = 768, 720
 
 
 def gather(clips: Sequence[Clip], indices: Sequence[tuple[int, int]], device: str) -> torch.Tensor:
@@ -79,6 +80,27 @@ def umt_input(frames: torch.Tensor, device: str) -> torch.Tensor:
     size = (int(_UMT_SIDE * width / shorter), int(_UMT_SIDE * height / shorter))
     resized = [cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in frames.numpy()]
     return _normalized(_centre(to_float(torch.from_numpy(np.stack(resized)), device)), IMAGENET)
+
+
+def grit_input(frames: torch.Tensor, opencv: bool) -> torch.Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0-255 on the CPU; a shorter side above 768 becomes 720.
+
+    ``opencv``: resampled as bytes by OpenCV, as color does; otherwise filtered and not rounded, as the other
+    dimensions do. Sizes are rounded down.
+    """
+    import cv2
+    import numpy as np
+    import torch
+    from torch.nn import functional as F
+
+    height, width = frames.shape[1:3]
+    if (shorter := min(height, width)) <= _GRIT_LARGEST:
+        return to_float(frames, "cpu")
+    size = (int(_GRIT_SIDE / shorter * height), int(_GRIT_SIDE / shorter * width))
+    if opencv:
+        resized = [cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR) for frame in frames.numpy()]
+        return to_float(torch.from_numpy(np.stack(resized)), "cpu")
+    return F.interpolate(to_float(frames, "cpu"), size, mode="bilinear", antialias=True)
 
 
 def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:

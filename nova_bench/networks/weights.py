@@ -25,8 +25,8 @@ def load_network(
 ) -> Module:
     """``make()`` with the weights of ``path``, in float32 on the CPU, ready for inference.
 
-    ``keys`` turns the file's names into the module's. ``entry`` is the key of the state dict in files that contain
-    more. Every weight must be there with the right shape, and nothing else: UserErrors name file and key.
+    ``keys`` turns the file's names into the module's. ``entry`` is the key of the state dict in files that may
+    contain more. Every weight must be there with the right shape, and nothing else: UserErrors name file and key.
     """
     state = keys(read_state_dict(path, entry))
     with torch.device("meta"):  # skips initializing weights that are replaced at once
@@ -74,9 +74,7 @@ def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _wrong(path, f"can't be read as weights: {reason}") from error
-    if entry is not None:
-        if not isinstance(state, Mapping) or entry not in state:
-            raise _wrong(path, f"lacks {entry}")
+    if isinstance(state, Mapping) and entry in state:
         state = state[entry]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise _wrong(path, "contains no state dict")

@@ -148,12 +148,13 @@ def test_what_is_no_weight_file_is_told(tmp_path: Path, content: bytes) -> None:
         read_state_dict(path)
 
 
-def test_an_entry_that_should_hold_the_weights(tmp_path: Path) -> None:
+def test_weights_with_other_things_around_them_or_alone(tmp_path: Path) -> None:
     state = {"weight": torch.ones(1, 768), "bias": torch.ones(1)}
     path = _saved(tmp_path / "w.pth", {"state_dict": state, "epoch": 3})
     assert load_network(AestheticPredictor, path, entry="state_dict").bias.item() == 1.0
-    with pytest.raises(UserError, match=r"w.pth: lacks state_dict"):
-        load_network(AestheticPredictor, _saved(path, state), entry="state_dict")
+    assert load_network(AestheticPredictor, _saved(path, state), entry="state_dict").bias.item() == 1.0
+    with pytest.raises(UserError, match=r"w.pth: contains no state dict"):
+        load_network(AestheticPredictor, _saved(path, {"weights": state}), entry="state_dict")
 
 
 def test_raft_takes_both_ways_its_files_name_weights() -> None:

@@ -1,0 +1,1 @@
+"""GRiT, which finds objects and describes them in words, without detectron2."""
