@@ -206,6 +206,15 @@ ASSETS: dict[str, Asset] = {
             "ViCLIP-L/14 trained on InternVid-10M-FLT, for temporal style and overall consistency",
             "CC-BY-NC-SA-4.0",
         ),
+        # Size and digest are stated by one public repository that fetched it; the size is that of float16 weights.
+        _weights(
+            "grit-b",
+            f"{_VBENCH_MODELS}/grit_b_densecap_objectdet.pth",
+            "53b6e9b3fd948eac55b574c9b6f94ad0743dff46ba449df7ac2d33009ee92ef1",
+            417381733,
+            "GRiT-B, for object class, multiple objects, color and spatial relationship",
+            "MIT",
+        ),
         # VBench's own code fetches this file. It holds the state of its training too; size and digest are stated by one
         # public repository that fetched it.
         _weights(

@@ -14,7 +14,6 @@ from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
-from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
@@ -41,8 +40,6 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
     sources = Sources(store, plan.suite.media, places)
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
-    if composition := final_scores_table(summaries, final):
-        tables.append(composition)
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
     elif (extremes := extremes_table(summaries)).rows:
