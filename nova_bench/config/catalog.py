@@ -87,6 +87,7 @@ COMPOSITES: Registry[Composite] = Registry(
         "vbench_quality": f"{_VBENCH}.composite:QUALITY",
         "vbench_semantic": f"{_VBENCH}.composite:SEMANTIC",
         "vbench_total": f"{_VBENCH}.composite:TOTAL",
+        "mlperf_vbench_score": f"{_VBENCH}.mlperf:SCORE",
     },
 )
 

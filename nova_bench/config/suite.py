@@ -180,6 +180,9 @@ class ScorerUse(SpecModel):
     """Count only samples that another scorer keeps, such as the static videos for VBench's temporal flickering."""
     settings: SerializeAsAny[ScorerSettings] = ScorerSettings()
     """The scorer's own settings (`nova_bench list --fields`)."""
+    aggregate: str = ""
+    """Another aggregate of the scorer than its own, by name: `official_8_ranks` is what VBench's evaluator computes on
+    several GPUs (subject_consistency, appearance_style)."""
     optional: bool = False
     """If an asset that it needs is missing, tables say so and the run still counts as complete."""
 

@@ -24,7 +24,7 @@ from nova_bench.gate.statistics.decision import Verdict
 from nova_bench.gate.statistics.looks import Looks, ends
 from nova_bench.gate.verdict_file import Drift, Look, Noise, VerdictFile
 from nova_bench.models.base import ModelAdapter
-from nova_bench.pipeline.aggregate import collect
+from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.plan import Plan, part_of_plan
 from nova_bench.pipeline.run import plan_suite
 from nova_bench.store import Artifact, Store
@@ -194,7 +194,7 @@ def _is_finished(plan: Plan, store: Store) -> bool:
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     if not all(isinstance(artifacts.get(unit.digest), Artifact) for unit in plan.units):
         return False
-    rows = store.rows(scorer.identity for scorer in plan.scorers)
+    rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
     scores = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     return all(score.status is not None for metric in scores for score in metric)
 

@@ -15,7 +15,7 @@ from nova_bench.core.identity import digest
 from nova_bench.experiments.registry import BENCHMARK
 from nova_bench.gate.card import SEED_RULE, MetricCard
 from nova_bench.gate.side import MetricData, Sample, Side
-from nova_bench.pipeline.aggregate import SampleScore, collect
+from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.pipeline.plan import Plan, PlannedScorer
 from nova_bench.pipeline.record import plan_of
@@ -35,7 +35,7 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
         raise UserError(f"run {run.name} is a {kind}, not a benchmark", "compare runs of its arms or parts instead")
     plan = plan_of(run)
     artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
-    rows = store.rows(scorer.identity for scorer in plan.scorers)
+    rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
     scores = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     filtered = zip(*filter_samples(plan.scorers, scores), strict=True)
     counted = {scorer.info.name: samples for scorer, samples in filtered}
@@ -115,6 +115,8 @@ def _metric(
         settings |= suite.reference.model_dump(exclude_defaults=True)
     if suite.media.allow_truncated:
         settings["truncated videos"] = "allowed"
+    if scorer.aggregate:
+        settings["aggregate"] = scorer.aggregate
     card = MetricCard(
         identity=scorer.identity,
         version=next((score.row.version for score in scores if score.row), info.version),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import StatisticsSpec
@@ -80,7 +80,10 @@ def collect(
     artifacts: Mapping[str, Artifact | FailedUnit],
     rows: Mapping[tuple[str, str, str], Row],
 ) -> tuple[SampleScore, ...]:
-    """Collect the result of ``scorer`` on each unit that it applies to, in plan order."""
+    """Collect the result of ``scorer`` on each unit that it applies to, in plan order.
+
+    Rows need their details if the scorer's aggregate counts one of them (:func:`needs_details`).
+    """
     scores = []
     for unit in units:
         if not scorer.applies_to(unit):
@@ -88,10 +91,17 @@ def collect(
         artifact = artifacts.get(unit.digest)
         if isinstance(artifact, Artifact):
             row = rows.get((artifact.sha256, scorer.identity, scorer.inputs(unit)))
+            if scorer.last_of and row is not None and row.status == Status.OK:
+                row = replace(row, value=row.details[scorer.last_of][-1])
             scores.append(SampleScore(unit, row))
         else:
             scores.append(SampleScore(unit, None, artifact.error if artifact else ""))
     return tuple(scores)
+
+
+def needs_details(scorers: Iterable[PlannedScorer]) -> bool:
+    """Whether :func:`collect` needs the details of rows."""
+    return any(scorer.last_of for scorer in scorers)
 
 
 def summarise(

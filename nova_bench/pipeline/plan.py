@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from nova_bench.config.catalog import ADAPTERS, SCORERS
 from nova_bench.config.fields import ScorerSettings
@@ -41,6 +42,7 @@ class PlannedScorer:
     """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
 
     ``keep`` decides which of its rows count, not their values; ``optional`` whether a run may do without its assets.
+    ``aggregate`` names the aggregate of ``info``, which then has its average; empty for the scorer's own.
     """
 
     info: ScorerInfo
@@ -49,6 +51,12 @@ class PlannedScorer:
     identity: str
     keep: KeepSpec | None = None
     optional: bool = False
+    aggregate: str = ""
+
+    @property
+    def last_of(self) -> str:
+        """The list among the rows' details whose last entry counts as the value; empty if the value itself does."""
+        return self.info.aggregates[self.aggregate].last_of if self.aggregate else ""
 
     def applies_to(self, unit: Unit) -> bool:
         """Whether this scorer scores that unit."""
@@ -131,9 +139,15 @@ def _run_id(suite: Suite, units: Sequence[Unit], scorers: Sequence[PlannedScorer
         [
             suite.name,
             [[unit.digest, sorted(unit.tags), *_metadata_read(unit, scorers)] for unit in units],
-            [[s.identity, sorted(s.tags), *([s.keep.model_dump()] if s.keep else [])] for s in scorers],
+            [[s.identity, sorted(s.tags), *_counted(s)] for s in scorers],
         ],
     )
+
+
+def _counted(scorer: PlannedScorer) -> list[Any]:
+    """What decides how a scorer's rows count; empty if nothing does."""
+    kept = [scorer.keep.model_dump()] if scorer.keep else []
+    return [*kept, scorer.aggregate] if scorer.aggregate else kept
 
 
 def content_digest(media: MediaLimits, file_digest: Callable[[Path], str]) -> Callable[[Path], str]:
@@ -152,6 +166,11 @@ def plan_scorer(
 ) -> PlannedScorer:
     """Identify a scorer by its use in a suite. Of the media limits only the use of truncated files enters."""
     info = SCORERS.get(use.name)
+    if use.aggregate not in ("", *info.aggregates):
+        known = list(info.aggregates)
+        remedy = f"one of: {', '.join(known)}" if known else "remove `aggregate`: the scorer has only one"
+        hint = nearest(use.aggregate, known)
+        raise UserError(f"scorer {use.name}: unknown aggregate {use.aggregate!r}{hint}", remedy)
     # Only a value other than the default is included, so that scores from before the option keep their identity.
     alignment = reference.model_dump(exclude_defaults=True) if info.needs_reference else {}
     identity = digest(
@@ -165,7 +184,8 @@ def plan_scorer(
             *(["truncated videos allowed"] if media.allow_truncated else []),
         ],
     )
-    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional)
+    info = info.aggregated(use.aggregate)
+    return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional, use.aggregate)
 
 
 def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:

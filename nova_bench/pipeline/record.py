@@ -25,6 +25,7 @@ def record_of(plan: Plan) -> StoredRun:
             "identity": scorer.identity,
             "tags": sorted(scorer.tags),
             "keep": scorer.keep.model_dump() if scorer.keep else None,
+            "aggregate": scorer.aggregate,
             "optional": scorer.optional,
             "settings": scorer.settings.model_dump(mode="json"),
         }
@@ -46,8 +47,18 @@ def plan_of(run: StoredRun) -> Plan:
         info = SCORERS.get(stored["name"])
         settings = _settings_of(info, stored["settings"], run.name)
         keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
-        optional = stored.get("optional", False)
-        scorers.append(PlannedScorer(info, settings, frozenset(stored["tags"]), stored["identity"], keep, optional))
+        aggregate = stored.get("aggregate", "")
+        scorers.append(
+            PlannedScorer(
+                info.aggregated(aggregate),
+                settings,
+                frozenset(stored["tags"]),
+                stored["identity"],
+                keep,
+                stored.get("optional", False),
+                aggregate,
+            )
+        )
     return Plan(suite, tuple(map(_unit_of, run.units)), tuple(scorers), run.run)
 
 

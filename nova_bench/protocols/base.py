@@ -62,8 +62,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """The least value with which a benchmark's own rule accepts a model: a share of what ``reference`` reached."""
+
+    least: float
+    reference: float
+    rule: str
+    """Whose rule it is, for example "MLPerf Inference"."""
+    source: str
+
+
+@dataclass(frozen=True)
 class Composite:
-    """The weighted mean of normalized metrics; a part may itself be a composite.
+    """The weighted mean of normalized metrics, times ``scale``; a part may itself be a composite.
 
     ``range`` holds if each part is between its ``low`` and ``high``; nothing is clipped. The value is linear in its
     parts, so a bootstrap resample of the parts' means gives one of the composite.
@@ -77,6 +88,8 @@ class Composite:
     range: tuple[float | None, float | None] = (0.0, 1.0)
     higher_is_better: bool = True
     digits: int = 4
+    scale: float = 1.0
+    threshold: Threshold | None = None
 
     def value(self, parts: Mapping[str, Number]) -> Number:
         """From the values of all parts. KeyError if one is missing."""
@@ -84,4 +97,4 @@ class Composite:
         total = terms[0]
         for term in terms[1:]:
             total = total + term
-        return total * (1 / sum(part.weight for part in self.parts))
+        return total * (self.scale / sum(part.weight for part in self.parts))

@@ -128,6 +128,15 @@ def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
     return notes
 
 
+def aggregate_notes(summaries: Sequence[MetricSummary]) -> list[str]:
+    """How metrics are aggregated whose suite chooses another aggregate than the scorer's own."""
+    return [
+        f"{scorer.info.name}: {scorer.info.aggregates[scorer.aggregate].summary} (aggregate {scorer.aggregate})."
+        for scorer in (summary.scorer for summary in summaries)
+        if scorer.aggregate
+    ]
+
+
 def problem_of(score: SampleScore) -> str:
     """The message of a sample's row, or why the sample itself could not be made."""
     return score.row.message if score.row is not None else score.problem

@@ -14,6 +14,7 @@ from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
 from nova_bench.report.naming import (
+    aggregate_notes,
     by_unit,
     interval_fields,
     interval_name,
@@ -54,7 +55,11 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
         columns=metric_columns(published=published, interval=interval_name(plan)),
         rows=tuple(table_rows),
         caption=plan.suite.description,
-        notes=(interval_note(plan.suite.statistics, methods_of(summaries, final)), *keep_notes(summaries)),
+        notes=(
+            interval_note(plan.suite.statistics, methods_of(summaries, final)),
+            *keep_notes(summaries),
+            *aggregate_notes(summaries),
+        ),
     )
 
 

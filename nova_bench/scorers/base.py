@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -13,6 +13,22 @@ from nova_bench.config.metadata import MetadataSchema
 
 if TYPE_CHECKING:
     from nova_bench.video import Clip
+
+
+Average = Literal["mean", "weighted"]
+"""How samples become a metric's value: sum(value) / n, or sum(value * weight) / sum(weight)."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """Another way from samples to a metric's value, which a suite chooses by name.
+
+    If ``last_of`` names a list among the rows' details, its last entry counts in place of the row's value.
+    """
+
+    summary: str
+    average: Average
+    last_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,9 @@ class ScorerInfo:
     needs_reference: bool = False
     needs_prompt: bool = False
     assets: tuple[str, ...] = ()
-    average: Literal["mean", "weighted"] = "mean"
+    average: Average = "mean"
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
+    """By name, what a suite's `aggregate` may choose instead of ``average``."""
     digits: int = 4
     streams: bool = False
     """The scorer needs a window of frames, never all at once: it is a
@@ -55,6 +73,10 @@ class ScorerInfo:
             raise ValueError(f"scorer {self.name!r}: a share of samples is not weighted")
         if self.streams and self.reads.model_fields:
             raise ValueError(f"scorer {self.name!r}: a stream of frames carries no metadata")
+
+    def aggregated(self, name: str) -> ScorerInfo:
+        """This scorer with the average of the aggregate called ``name``; as it is if that is empty."""
+        return replace(self, average=self.aggregates[name].average) if name else self
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""

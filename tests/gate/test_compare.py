@@ -55,6 +55,16 @@ def test_a_composite_follows_from_its_parts(gate: Gate) -> None:
     assert overall["difference"] == pytest.approx((3 * bright["difference"] - rough["difference"] / 255) / 4)
 
 
+def test_another_aggregate_is_another_metric(gate: Gate) -> None:
+    gate.run("a")
+    gate.run("b", "--set", "scorers.0.aggregate=last_frame")
+    found = gate.compare("a", "b")
+    assert found.metric("brightness")["verdict"] == "not comparable"
+    assert "scorer settings" in found.metric("brightness")["note"]
+    both = gate.compare("b", "b")
+    assert both.metric("brightness")["verdict"] == "pass"
+
+
 def test_other_seeds_are_compared_by_prompt_means(gate: Gate) -> None:
     gate.run("a")
     gate.run("b", "--set", "seed=5")

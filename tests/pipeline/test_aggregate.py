@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nova_bench
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.config.units import Unit
 from nova_bench.pipeline.aggregate import collect, summarise
 from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.scorers.base import ScorerInfo
+from nova_bench.scorers.base import Aggregate, ScorerInfo
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 STATISTICS = StatisticsSpec(resamples=100)
@@ -91,3 +95,43 @@ def test_order_of_samples_does_not_matter(entries, random):
     again = summary_of(planned("weighted"), shuffled, rows)
     assert again.value == pytest.approx(summary.value, abs=1e-9)
     assert again.n_ok == summary.n_ok
+
+
+def test_another_aggregate_counts_videos_alike_or_their_last_frame() -> None:
+    units = [unit("a"), unit("b")]
+    frames = {"a-0": [0.25, 0.5], "b-0": [0.5, 1.0, 0.0, 0.125]}
+    rows = [
+        replace(row(of, sum(series) / len(series), len(series)), details={"f": series})
+        for of, series in ((of, frames[of.digest]) for of in units)
+    ]
+    own = planned("weighted")
+    info = replace(own.info, aggregates={"videos": Aggregate("", "mean"), "last": Aggregate("", "mean", "f")})
+    values = {
+        name: summary_of(replace(own, info=info.aggregated(name), aggregate=name), units, rows).value
+        for name in ("", "videos", "last")
+    }
+    assert values == {"": 2.375 / 6, "videos": (0.375 + 0.40625) / 2, "last": (0.5 + 0.125) / 2}
+
+
+def test_a_suite_names_the_aggregate(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    def value(name: str) -> tuple[float, list[str]]:
+        chosen = {} if name == "own" else {"aggregate": name}
+        suite = write_suite(title=name, scorers=[{"name": "brightness", **chosen}])
+        result = cli("run", suite, "--store", name)
+        assert result.returncode == 0, result.stderr
+        (path,) = (tmp_path / name).glob("smoke-*/report/tables/metrics.json")
+        table = json.loads(path.read_text())
+        return table["rows"][0]["cells"]["value"]["value"], table["notes"]
+
+    own, _ = value("own")
+    last, notes = value("last_frame")
+    frame = nova_bench.load(next((tmp_path / "own").glob("smoke-*")))
+    assert own == pytest.approx(frame["value"].mean())  # all videos have the same length
+    assert last == pytest.approx(sum(details["frames"][-1] for details in frame["details"]) / len(frame))
+    assert "brightness: the last frame only (aggregate last_frame)." in notes
+    unknown = cli("plan", write_suite(scorers=[{"name": "brightness", "aggregate": "last_frames"}]))
+    assert unknown.returncode == 2
+    assert "scorer brightness: unknown aggregate 'last_frames'; did you mean 'last_frame'?" in unknown.stderr
+    other = cli("plan", write_suite(scorers=[{"name": "roughness", "aggregate": "videos"}]))
+    assert "scorer roughness: unknown aggregate 'videos'" in other.stderr
+    assert "the scorer has only one" in other.stderr

@@ -113,8 +113,8 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
 # Through the command line: a third party's final score ---------------------------------------------------------------
 
 
-def cells(tmp_path: Path) -> dict[str, dict]:
-    (path,) = (tmp_path / "runs").glob("smoke-*/report/tables/metrics.json")
+def cells(tmp_path: Path, table: str = "metrics") -> dict[str, dict]:
+    (path,) = (tmp_path / "runs").glob(f"smoke-*/report/tables/{table}.json")
     return {row["cells"]["metric"]["value"]: row["cells"] for row in json.loads(path.read_text())["rows"]}
 
 
@@ -130,6 +130,12 @@ def test_a_final_score_stands_below_its_metrics_beside_the_published_one(
     assert found["overall"]["value"]["value"] == pytest.approx((3 * brightness + roughness / 255) / 4)
     assert found["overall"]["value"]["ci"][0] < found["overall"]["value"]["value"]
     assert found["overall"]["published0"]["value"] == 0.4
+    made_of = cells(tmp_path, "final_scores")
+    assert list(made_of) == ["brightness", "roughness", "overall"]
+    assert (made_of["roughness"]["range"]["value"], made_of["roughness"]["weight"]["value"]) == ("0 to 255", "1")
+    assert made_of["brightness"]["weight"]["value"] == "3"
+    assert made_of["roughness"]["normalized"]["value"] == pytest.approx(roughness / 255)
+    assert made_of["overall"]["normalized"]["value"] == found["overall"]["value"]["value"]
 
 
 def test_a_final_score_without_its_metrics_says_which(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
@@ -138,6 +144,10 @@ def test_a_final_score_without_its_metrics_says_which(cli: Callable, write_suite
     cell = cells(tmp_path)["overall"]["value"]
     assert cell.get("value") is None
     assert cell["note"] == "not computed: needs roughness"
+    made_of = cells(tmp_path, "final_scores")
+    assert made_of["brightness"]["normalized"]["value"] > 0
+    assert made_of["roughness"]["normalized"]["note"] == "not computed: this suite has no scorer of that name"
+    assert made_of["overall"]["normalized"]["note"] == "not computed: no value of roughness"
 
 
 def test_a_final_score_of_incomplete_metrics_says_so(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
@@ -152,3 +162,19 @@ def test_an_unknown_final_score_is_an_error_in_its_line(cli: Callable, write_sui
     result = cli("plan", write_suite(derived=["vbench_totl"]))
     assert result.returncode == 2
     assert "unknown composite score 'vbench_totl'; did you mean 'vbench_total'?" in result.stderr
+
+
+@pytest.mark.parametrize(("darker", "rule"), [(0, "pass"), (12, "pass"), (60, "fail")])
+def test_a_threshold_is_judged_by_its_own_rule_and_by_the_interval(
+    cli: Callable, write_suite: Callable, tmp_path: Path, darker: int, rule: str
+) -> None:
+    prompts = {"samples_per_prompt": 1, "entries": [f"prompt {number}" for number in range(8)]}
+    suite = write_suite(derived=["scaled"], prompts=prompts, model={"adapter": "drift", "darker": darker})
+    assert cli("run", suite).returncode == 0
+    value, found = cells(tmp_path)["scaled"]["value"], cells(tmp_path, "thresholds")["scaled"]
+    assert (value["value"] >= 45) == (rule == "pass")
+    assert (found["rule"]["value"], found["least"]["value"]) == (rule, 45)
+    low, high = value["ci"]
+    expected = "pass" if low >= 45 else "fail" if high < 45 else "inconclusive"
+    assert found["by_interval"]["value"] == expected
+    assert (low < 45 < high) == (darker == 12), (low, value["value"], high)

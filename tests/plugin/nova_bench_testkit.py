@@ -18,8 +18,8 @@ from nova_bench.config.metadata import Metadata, MetadataSchema
 from nova_bench.config.suite import ModelSpec, PromptEntry
 from nova_bench.config.units import Unit
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
-from nova_bench.protocols.base import Composite, Part, PromptSource
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.protocols.base import Composite, Part, PromptSource, Threshold
+from nova_bench.scorers.base import Aggregate, Sample, Score, ScorerContext, ScorerInfo
 
 
 class DriftSpec(ModelSpec):
@@ -220,6 +220,10 @@ BRIGHTNESS = ScorerInfo(
     factory="nova_bench_testkit:Brightness",
     settings=BrightnessSettings,
     average="weighted",
+    aggregates={
+        "videos": Aggregate("mean over videos", "mean"),
+        "last_frame": Aggregate("the last frame only", "mean", "frames"),
+    },
 )
 ROUGHNESS = ScorerInfo(
     name="roughness",
@@ -271,4 +275,14 @@ OVERALL = Composite(
     summary="brightness, and roughness as a share of 255 levels at a third of the weight",
     parts=(Part("brightness", weight=3.0), Part("roughness", 0.0, 255.0)),
     source="the tests",
+)
+SCALED = Composite(
+    name="scaled",
+    summary="brightness times 100, which must reach 45",
+    parts=(Part("brightness"),),
+    source="the tests",
+    range=(0.0, 100.0),
+    digits=2,
+    scale=100.0,
+    threshold=Threshold(45.0, 50.0, "The tests", "tests/plugin"),
 )

@@ -14,13 +14,15 @@ from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
+from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
-from nova_bench.report.naming import FAILURES, gaps, model_name, sample_gaps
+from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.reported import Reported
 from nova_bench.report.sources import Sources
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
+from nova_bench.report.thresholds import thresholds_table
 from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
@@ -40,6 +42,8 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
     sources = Sources(store, plan.suite.media, places)
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
+    more = final_scores_table(summaries, final), thresholds_table(final, interval_name(plan))
+    tables += [table for table in more if table]
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
     elif (extremes := extremes_table(summaries)).rows:

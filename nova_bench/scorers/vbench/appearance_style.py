@@ -9,7 +9,7 @@ from nova_bench.config.metadata import MetadataSchema
 from nova_bench.networks.batching import batch_size, in_batches
 from nova_bench.networks.frames import pillow_clip_input
 from nova_bench.networks.numerics import numerics, runs_half
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.base import Aggregate, Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
 if TYPE_CHECKING:
@@ -94,5 +94,6 @@ INFO = ScorerInfo(
     settings=AppearanceStyleSettings,
     assets=_ASSETS,
     average="weighted",
+    aggregates={"official_8_ranks": Aggregate("each video counts with its last frame only", "mean", "frame_scores")},
     reads=Style,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nova_bench.networks.batching import per_frame
 from nova_bench.networks.frames import dino_input, dino_size
 from nova_bench.networks.numerics import numerics
-from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
+from nova_bench.scorers.base import Aggregate, Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.consistency import consistency
 from nova_bench.scorers.vbench.settings import NetworkSettings
 
@@ -58,5 +58,6 @@ INFO = ScorerInfo(
     settings=SubjectConsistencySettings,
     assets=(_ASSET,),
     average="weighted",
+    aggregates={"official_8_ranks": Aggregate("mean over videos, whatever their numbers of frames", "mean")},
     even_frames=True,
 )

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import numpy as np
+import pytest
+from scipy import stats
+
+from nova_bench.config.catalog import COMPOSITES
+from nova_bench.config.fields import ScorerSettings
+from nova_bench.config.suite import StatisticsSpec
+from nova_bench.config.units import Unit
+from nova_bench.pipeline.aggregate import SampleScore, summarise
+from nova_bench.pipeline.composite import composite_scores
+from nova_bench.pipeline.plan import PlannedScorer
 from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC, TOTAL
+from nova_bench.scorers.base import ScorerInfo
+from nova_bench.store import Row, Status
+
+OFFICIAL = json.loads((Path(__file__).parents[2] / "parity/vbench/final_scores.json").read_text())["cases"]
 
 BEST = {part.metric: part.high for metric in (QUALITY, SEMANTIC) for part in metric.parts}
 WORST = {part.metric: part.low for metric in (QUALITY, SEMANTIC) for part in metric.parts}
@@ -60,3 +76,59 @@ def test_a_worked_example() -> None:
 
 def test_nothing_is_clipped() -> None:
     assert SEMANTIC.value({**BEST, "scene": 2 * 0.8222}) == pytest.approx(10 / 9)
+
+
+@pytest.mark.parametrize("case", range(len(OFFICIAL)))
+def test_the_official_script_computes_the_same(case: int) -> None:
+    found = OFFICIAL[case]
+    assert QUALITY.value(found["values"]) == pytest.approx(found["quality"], abs=1e-12)
+    assert SEMANTIC.value(found["values"]) == pytest.approx(found["semantic"], abs=1e-12)
+    assert total(found["values"]) == pytest.approx(found["total"], abs=1e-12)
+
+
+def test_the_totals_interval_draws_each_prompt_once_for_all_of_its_dimensions() -> None:
+    """Compares with a loop over resamples, prompts and samples, in which a drawn prompt counts for all dimensions."""
+    generator = np.random.default_rng(16)
+    names = [part.metric for part in (*QUALITY.parts, *SEMANTIC.parts)]
+    prompts, statistics = 30, StatisticsSpec(resamples=100, seed=5)
+    # Two samples of each prompt; every prompt belongs to about two thirds of the dimensions.
+    owned = {name: [p for p in range(prompts) if generator.random() < 0.7] for name in names}
+    scores = {(name, p, i): generator.random() for name in names for p in owned[name] for i in range(2)}
+    frames = {key: int(generator.integers(1, 9)) for key in scores}
+    weighted = {"subject_consistency", "background_consistency", "appearance_style"}
+
+    scorers, samples = [], []
+    for name in names:
+        average = "weighted" if name in weighted else "mean"
+        info = ScorerInfo(name, "", "1", "", (None, None), True, "", "nowhere:Nothing", average=average)
+        scorers.append(PlannedScorer(info, ScorerSettings(), frozenset(), name))
+        found = []
+        for _, p, i in (key for key in scores if key[0] == name):
+            key, unit = (name, p, i), Unit(f"{p}-{i}", str(p), str(p), str(p), i, 0)
+            row = Row(unit.digest, name, "", name, "1", Status.OK, scores[key], float(frames[key]))
+            found.append(SampleScore(unit, row))
+        samples.append(tuple(found))
+    order = list(dict.fromkeys(int(score.unit.prompt_id) for found in samples for score in found))
+    summaries = summarise(scorers, samples, statistics)
+    composites = composite_scores([QUALITY, SEMANTIC, TOTAL], summaries, statistics, COMPOSITES.all())
+
+    def totals(drawn: list[int]) -> tuple[float, float, float]:
+        values = {}
+        for name in names:
+            numerator = denominator = 0.0
+            for p in drawn:
+                for i in range(2):
+                    if (name, p, i) in scores:
+                        weight = frames[name, p, i] if name in weighted else 1
+                        numerator += scores[name, p, i] * weight
+                        denominator += weight
+            values[name] = numerator / denominator
+        return QUALITY.value(values), SEMANTIC.value(values), total(values)
+
+    assert [score.value for score in composites] == pytest.approx(totals(order), abs=1e-12)
+    draws = np.random.default_rng(statistics.seed).integers(prompts, size=(statistics.resamples, prompts))
+    resampled = np.array([totals([order[p] for p in drawn]) for drawn in draws])
+    for composite, values in zip(composites, resampled.T, strict=True):
+        n = composite.n_prompts
+        tail = stats.norm.cdf(stats.t.ppf(0.025, n - 1) * (n / (n - 1)) ** 0.5)
+        assert composite.interval == pytest.approx(tuple(np.quantile(values, [tail, 1 - tail])), abs=1e-12)
