@@ -45,13 +45,14 @@ class BoxPredictor(nn.Module):
         return self.cls_score(x), self.bbox_pred(x)
 
 
-def stages(heads: nn.ModuleList, predictors: nn.ModuleList) -> list[tuple[nn.Module, nn.Module, float]]:
-    """Head, predictor and weight of each of the three stages."""
-    return list(zip(heads, predictors, _WEIGHTS, strict=True))
+def moved(boxes: Tensor, deltas: Tensor, stage: int, sizes: tuple[int, int]) -> Tensor:
+    """The boxes that a stage makes of its own, inside the image."""
+    weight = _WEIGHTS[stage]
+    return clipped(refined(boxes, deltas, (weight, weight, weight / 2, weight / 2)), *sizes)
 
 
 def judged(
-    cascade: Sequence[tuple[nn.Module, nn.Module, float]],
+    cascade: Sequence[tuple[nn.Module, nn.Module]],
     maps: Sequence[Tensor],
     proposals: Sequence[Boxes],
     sizes: tuple[int, int],
@@ -65,9 +66,9 @@ def judged(
     boxes = torch.cat([some.boxes for some in proposals])
     objectness = torch.cat([some.scores for some in proposals])
     probability = torch.zeros_like(objectness)
-    for head, predictor, weight in cascade:
+    for number, (head, predictor) in enumerate(cascade):
         logits, deltas = predictor(head(pooled(maps, boxes.split(counts), _BINS)))
-        boxes = clipped(refined(boxes, deltas, (weight, weight, weight / 2, weight / 2)), *sizes)
+        boxes = moved(boxes, deltas, number, sizes)
         probability += logits.softmax(dim=1)[:, 0]
     scores = (probability / len(cascade) * objectness).sqrt()
     return [Boxes(*pair) for pair in zip(boxes.split(counts), scores.split(counts), strict=True)]

@@ -42,6 +42,11 @@ class ROIHeads(nn.Module):
         self.box_predictor = nn.ModuleList(cascade.BoxPredictor(config.box_width) for _ in range(_STAGES))
         self.text_decoder = TextDecoder(config)
 
+    @property
+    def stages(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Head and predictor of each stage of the cascade."""
+        return list(zip(self.box_head, self.box_predictor, strict=True))
+
 
 class GRiT(nn.Module):
     """Frames [N, 3, H, W] in 0-255 -> objects of each, and texts about them."""
@@ -70,9 +75,8 @@ class GRiT(nn.Module):
         """The objects of each frame."""
         levels = self.backbone(self.prepared(frames))
         proposals = self.proposal_generator(levels)
-        stages = cascade.stages(self.roi_heads.box_head, self.roi_heads.box_predictor)
         size = (frames.shape[-2], frames.shape[-1])
-        found = [cascade.kept(boxes) for boxes in cascade.judged(stages, levels[:3], proposals, size)]
+        found = [cascade.kept(boxes) for boxes in cascade.judged(self.roi_heads.stages, levels[:3], proposals, size)]
         features = pooled(levels[:3], [boxes.boxes for boxes in found], BINS)
         return [Found(*pair) for pair in zip(found, features.split([len(boxes) for boxes in found]), strict=True)]
 

@@ -81,7 +81,7 @@ class Textual(nn.Module):
 
     def forward(self, features: Tensor, begins: Sequence[int]) -> list[Texts]:
         """The likeliest texts, word by word, for each of ``begins``."""
-        memory = self._remember(features)
+        memory = self.remember(features)
         texts = []
         for begin in begins:
             for layer in memory:
@@ -89,7 +89,8 @@ class Textual(nn.Module):
             texts.append(self._write(memory, features.new_full((len(features), 1), begin, dtype=torch.int64)))
         return texts
 
-    def _remember(self, features: Tensor) -> list[KeysValues]:
+    def remember(self, features: Tensor) -> list[KeysValues]:
+        """Keys and values of features in each layer."""
         x, layers = self.object_feature_projection(features), self.transformer.encoder.layers
         memory = []
         for number, layer in enumerate(layers):

@@ -28,6 +28,7 @@ _CLIP = "openai-clip 1.0.1"
 _MUSIQ = "pyiqa 0.1.10"
 _VICLIP = "vbench 0.1.5, third_party/ViCLIP"
 _UMT = "vbench 0.1.5, third_party/umt"
+_GRIT = "VBench 45e79ec, third_party/grit_src"
 
 TOLERANCES = {
     "RAFT features": Tolerance(_RAFT, 1e-4, 4.8e-5),
@@ -52,6 +53,18 @@ TOLERANCES = {
     "UMT blocks": Tolerance(_UMT, 5e-5, 8.6e-6),
     "UMT features": Tolerance(_UMT, 5e-5, 9.5e-7),
     "UMT logits": Tolerance(_UMT, 5e-5, 9.7e-7),
+    "GRiT input": Tolerance(_GRIT, 2e-4, 0.0),
+    "GRiT blocks": Tolerance(_GRIT, 2e-4, 5.6e-6),
+    "GRiT ViT": Tolerance(_GRIT, 3e-4, 1.1e-4),
+    "GRiT pyramid": Tolerance(_GRIT, 2e-4, 2.5e-5),
+    "GRiT heat and sides": Tolerance(_GRIT, 2e-4, 7.6e-5),
+    "GRiT boxes, pixels": Tolerance(_GRIT, 2e-2, 1.4e-2),
+    "GRiT scores": Tolerance(_GRIT, 2e-4, 3.4e-5),
+    "GRiT features of boxes": Tolerance(_GRIT, 2e-4, 2.0e-5),
+    "GRiT judgements": Tolerance(_GRIT, 2e-4, 4.3e-5),
+    "GRiT logits of words": Tolerance(_GRIT, 2e-4, 1.6e-5),
+    "GRiT probability of texts": Tolerance(_GRIT, 5e-4, 2.0e-4),
+    "GRiT scores with texts": Tolerance(_GRIT, 2e-4, 5.7e-5),
     "aesthetic score": Tolerance("vbench 0.1.5", 1e-5, 4.8e-7),
     "MUSIQ patches": Tolerance(_MUSIQ, 1e-5, 0.0),
     "MUSIQ score": Tolerance(_MUSIQ, 1e-4, 1.5e-5),
