@@ -22,7 +22,8 @@ _MEAN = (123.675, 116.28, 103.53)
 _DEVIATION = (58.395, 57.12, 57.375)
 # The mask head isn't used, and the second decoder is the first by another name.
 _USED = ("backbone.", "proposal_generator.centernet_head.", "roi_heads.box_", "roi_heads.text_decoder.")
-_ALIAS = "roi_heads.text_decoder.textual.output.weight"  # of the word pieces' embedding
+_WORDS = "roi_heads.text_decoder.textual.embedding.words.weight"
+_LOGITS = "roi_heads.text_decoder.textual.output.weight"  # another name of the same
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ class GRiT(nn.Module):
 
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of an official file that are used."""
-        return {key: value for key, value in state.items() if key.startswith(_USED) and key != _ALIAS}
+        """The tensors of an official file that are used. Words have the same weights whether read or written."""
+        used = {key: value for key, value in state.items() if key.startswith(_USED)}
+        return used | {_LOGITS: used[_WORDS]} if _WORDS in used else used
 
 
 def load_grit(path: Path) -> GRiT:

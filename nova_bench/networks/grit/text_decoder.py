@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nova_bench.networks.bert import Encoder, KeysValues, Layer
 from nova_bench.networks.bert_tokens import END, START
@@ -41,14 +40,6 @@ class Embedding(nn.Module):
         return self.layer_norm(self.words(tokens) + self.positions.weight[start : start + tokens.shape[1]])
 
 
-class Output(nn.Module):
-    """The bias of the logits; their weights are the embedding's."""
-
-    def __init__(self, vocabulary: int):
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(vocabulary))
-
-
 class Transformer(nn.Module):
     """The layers, under their official name."""
 
@@ -72,7 +63,7 @@ class Textual(nn.Module):
         )
         self.embedding = Embedding(config)
         self.transformer = Transformer(config)
-        self.output = Output(config.vocabulary)
+        self.output = nn.Linear(config.text_width, config.vocabulary)  # its weights are those of the embedding
 
     @property
     def bytes_per_box(self) -> float:
@@ -125,11 +116,12 @@ class Textual(nn.Module):
     def logits(self, memory: Sequence[KeysValues], tokens: Tensor, start: int) -> Tensor:
         """Logits of the word piece after the last of ``tokens`` [N, n], which join ``memory``: [N, vocabulary]."""
         x = self.embedding(tokens, start)
-        before = memory[0].length
-        mask = torch.ones(x.shape[1], before + x.shape[1], dtype=torch.bool, device=x.device).tril(before)
+        before, count = memory[0].length, x.shape[1]
+        sees_all = count == 1
+        mask = None if sees_all else torch.ones(count, before + count, dtype=torch.bool, device=x.device).tril(before)
         for layer, past in zip(self.transformer.encoder.layers, memory, strict=True):
             x = layer(x, past, mask)
-        return F.linear(x[:, -1], self.embedding.words.weight, self.output.bias)
+        return self.output(x[:, -1])
 
 
 class TextDecoder(nn.Module):

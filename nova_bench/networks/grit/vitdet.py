@@ -48,8 +48,8 @@ class Attention(nn.Module):
     def _distances(self, query: Tensor) -> Tensor:
         """What distances add to the logits: query [N, heads, rows, columns, 64] -> [N, heads, tokens, tokens]."""
         rows, columns = query.shape[2:4]
-        down = torch.einsum("nhyxc,ykc->nhyxk", query, by_distance(self.rel_pos_h, rows))
-        across = torch.einsum("nhyxc,xkc->nhyxk", query, by_distance(self.rel_pos_w, columns))
+        down = torch.einsum("nhyxc,ykc->nhyxk", query, by_distance(self.rel_pos_h, rows)).contiguous()
+        across = torch.einsum("nhyxc,xkc->nhyxk", query, by_distance(self.rel_pos_w, columns)).contiguous()
         return (down[..., :, None] + across[..., None, :]).flatten(4, 5).flatten(2, 3)
 
 

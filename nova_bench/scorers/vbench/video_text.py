@@ -32,14 +32,14 @@ class VideoText:
     """
 
     def __init__(self, settings: VideoTextSettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
         from nova_bench.networks.clip_tokens import CLIPTokenizer
+        from nova_bench.networks.sharing import shared_network
         from nova_bench.networks.viclip import load_viclip
 
         self._settings, self._device = settings, context.device
         weights, merges = (context.asset(name) for name in _ASSETS)
         self._tokenizer = CLIPTokenizer(merges)
-        self._network = speed_up(load_viclip(weights), context.device)
+        self._network = shared_network(load_viclip, weights, context.device)
         self._texts: dict[str, tuple[Tensor, tuple[str, ...]]] = {}
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
