@@ -148,6 +148,27 @@ def test_official_traps_and_their_corrections(
     assert score(dimension, metadata, [frame] * 16, monkeypatch).value == value
 
 
+RED_CAR, RED_BUS = {"object": "car", "color": "red"}, {"object": "bus", "color": "red"}
+DOCUMENTED = [
+    ('"a blue bus", "a red car"', "a red car", "color", RED_CAR, [BUS, CAR]),
+    ('"a blue bus", "a red car"', "a red bus", "color", RED_BUS, [BUS, CAR]),
+    ("a car left of a bus", "a car on the right of a bus", "spatial_relationship", RIGHT, [CAR, BUS]),
+    ("a car right of a bus", "a car on the right of a bus", "spatial_relationship", RIGHT, [BUS, SECOND_CAR]),
+    ("two cars side by side", "a car on the right of a bus", "spatial_relationship", RIGHT, [CAR, SECOND_CAR]),
+    ("two cars on one pixel", "a car on the right of a bus", "spatial_relationship", RIGHT, [POINT, POINT]),
+]
+
+
+def test_the_documented_table_is_what_the_scorers_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "vbench.md").read_text()
+    for sees, prompt, dimension, metadata, frame in DOCUMENTED:
+        values = [
+            score(name, metadata, [frame] * 16, monkeypatch).value for name in (dimension, f"{dimension}_corrected")
+        ]
+        cells = ["not measurable" if value is None else f"{value:g}" for value in values]
+        assert f"| {sees} | {prompt} | {cells[0]} | {cells[1]} |" in document
+
+
 @pytest.mark.parametrize(
     ("dimension", "metadata", "reason"),
     [
