@@ -47,7 +47,7 @@ def suppressed(boxes: Tensor, scores: Tensor, threshold: float, wanted: int) -> 
     A box goes if it overlaps a better one that stays by more than ``threshold``. Among equal scores the first is
     better. Of the boxes after the first ``wanted`` only those with the score of the last of these are sure to be there.
     """
-    if (compiled := _compiled()) is not None:
+    if (compiled := compiled_suppression()) is not None:
         return compiled(boxes, scores, threshold)
     order = scores.argsort(descending=True, stable=True).cpu()
     sorted_boxes, sorted_scores = boxes.cpu()[order], scores.cpu()[order].tolist()
@@ -64,7 +64,7 @@ def suppressed(boxes: Tensor, scores: Tensor, threshold: float, wanted: int) -> 
 
 
 @cache
-def _compiled() -> Callable[[Tensor, Tensor, float], Tensor] | None:
+def compiled_suppression() -> Callable[[Tensor, Tensor, float], Tensor] | None:
     """Torchvision's compiled suppression, if it is installed and fits the installed torch."""
     try:
         import torchvision  # noqa: F401

@@ -71,7 +71,7 @@ class ProposalGenerator(nn.Module):
     def forward(self, levels: list[Tensor]) -> list[Boxes]:
         maps = [(*outputs, stride) for outputs, stride in zip(self.centernet_head(levels), STRIDES, strict=True)]
         return [
-            _best([_on_level(heat[image, 0], sides[image], stride) for heat, sides, stride in maps])
+            best_of_levels([_on_level(heat[image, 0], sides[image], stride) for heat, sides, stride in maps])
             for image in range(len(levels[0]))
         ]
 
@@ -90,7 +90,7 @@ def _on_level(heat: Tensor, sides: Tensor, stride: int) -> Boxes:
     return Boxes(torch.cat([low, high], dim=1), heat[cells].sqrt())
 
 
-def _best(levels: list[Boxes]) -> Boxes:
+def best_of_levels(levels: list[Boxes]) -> Boxes:
     """The best of all levels that don't overlap much. All that share the last score stay."""
     found = Boxes(torch.cat([level.boxes for level in levels]), torch.cat([level.scores for level in levels]))
     found = found[suppressed(found.boxes, found.scores, _OVERLAP, _MOST)]
