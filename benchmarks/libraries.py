@@ -113,7 +113,7 @@ def lpips(video: torch.Tensor, reference: torch.Tensor) -> Sides:
 def clip(video: torch.Tensor, reference: torch.Tensor) -> Sides:
     import open_clip
 
-    from nova_bench.kernels.amx.layers import speed_up
+    from nova_bench.kernels.layers import speed_up
     from nova_bench.networks.clip import RESOLUTION, VIT_B_32, load_image_encoder
 
     torch.manual_seed(0)

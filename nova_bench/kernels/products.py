@@ -1,4 +1,4 @@
-"""Names the implementation of float32 products in VBench's networks: results agree within tolerances, not exactly."""
+"""Names the implementation of float32 products in networks: results agree within tolerances, not exactly."""
 
 from __future__ import annotations
 
@@ -7,4 +7,10 @@ from nova_bench.kernels.amx.library import library
 
 def describe_products(device: str) -> str:
     """For a manifest: what :func:`speed_up` uses for a network on ``device`` in this environment."""
-    return "AMX (compiled here)" if device == "cpu" and library() is not None else "PyTorch"
+    if device != "cpu":
+        return "PyTorch"
+    if library() is not None:
+        return "AMX (compiled here)"
+    from nova_bench.kernels.packed import usable  # needs torch, which many who import this don't
+
+    return "oneDNN (packed weights)" if usable() else "PyTorch"

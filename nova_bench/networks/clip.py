@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import attention
+from nova_bench.kernels.layers import attention
 from nova_bench.networks.weights import load_network
 
 RESOLUTION = 224

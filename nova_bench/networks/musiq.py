@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import attention, group_norm
+from nova_bench.kernels.amx.layers import group_norm
+from nova_bench.kernels.layers import attention
 
 _PATCH = 32
 _GRID = 10  # positions per side in the weights

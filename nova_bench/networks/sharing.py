@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from nova_bench.kernels.amx.layers import speed_up
+from nova_bench.kernels.layers import speed_up
 
 if TYPE_CHECKING:
     from torch import nn

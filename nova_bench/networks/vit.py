@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.amx.layers import attention
+from nova_bench.kernels.layers import attention
 
 _HEAD = 64  # channels per attention head
 EPSILON = 1e-6  # of the layer norms

@@ -12,15 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nova_bench.kernels.amx.layers import (
-    SlicedConv2d,
-    SlicedLinear,
-    SlicedStem,
-    attention,
-    group_norm,
-    speed_up,
-)
+from nova_bench.kernels.amx.layers import SlicedConv2d, SlicedLinear, SlicedStem, group_norm
 from nova_bench.kernels.amx.library import OFF, library
+from nova_bench.kernels.layers import attention, speed_up
 from nova_bench.networks import correlation
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_bench.kernels import packed
 from nova_bench.kernels import products as products_module
 from nova_bench.pipeline.manifest import MANIFEST, git_state, package_versions, read_manifest, write_manifest
 
@@ -82,6 +83,7 @@ def test_who_computed_the_products_of_vbench_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(products_module, "library", lambda: object() if compiled else None)
+    monkeypatch.setattr(packed, "usable", lambda: False)
     content = {"run": "1", "assets": {"weights": {"state": state}}, "scorers": [{"name": "a", "source": source}]}
     write_manifest(tmp_path, content, "cpu", datetime.now(UTC), {})
     (invocation,) = read_manifest(tmp_path)["invocations"]

@@ -13,7 +13,6 @@ depend on the other rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +20,8 @@ from torch.nn import functional as F
 
 from nova_bench.kernels.amx.library import CHUNK, library, required_library
 
-Network = TypeVar("Network", bound=nn.Module)
-
 _LANES = 64
+HEAD = _LANES  # channels per attention head that the kernel takes
 _TILE = 16
 _SLACK = 16  # the kernel reads 16 rows at a time
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
@@ -31,35 +29,7 @@ _FEW = 4  # channels of an image
 _WIDEST = 1024  # channels that a group norm of ours takes
 
 
-def speed_up(network: Network, device: str) -> Network:
-    """Move a float32 network to ``device``; if that is a CPU with AMX, its larger layers become sliced ones."""
-    if device == "cpu" and library() is not None:
-        _replace(network)
-    return network.to(device)
-
-
-def _replace(module: nn.Module) -> None:
-    """Replace layers, also in submodules. An activation listed after a linear layer is assumed to follow it."""
-    before = None
-    for name, child in list(module.named_children()):
-        if isinstance(before, SlicedLinear) and (activation := _activation(child)):
-            before.weights.activation = activation
-            setattr(module, name, nn.Identity())
-        if (sliced := _sliced(child)) is not None:
-            setattr(module, name, sliced)
-        else:
-            _replace(child)
-        before = getattr(module, name)
-
-
-def _activation(module: nn.Module) -> int:
-    """The kernel's number for an activation; 0 for other modules."""
-    if isinstance(module, nn.GELU) and module.approximate == "none":
-        return 2
-    return 1 if isinstance(module, nn.SiLU) else 0
-
-
-def _sliced(layer: nn.Module) -> nn.Module | None:
+def sliced(layer: nn.Module) -> nn.Module | None:
     """The equivalent sliced layer, if there is one and it is faster."""
     if not isinstance(layer, nn.Linear | nn.Conv2d):
         return None
@@ -158,6 +128,14 @@ class SlicedLinear(nn.Module):
         self.weights = Weights(layer.weight.detach()[:, None], None if layer.bias is None else layer.bias.detach())
         self.offsets, self.out_features = torch.zeros(1, dtype=torch.int64), layer.out_features
 
+    def fuse(self, activation: nn.Module) -> bool:
+        """Take over an activation that follows, if the kernel has it."""
+        if isinstance(activation, nn.GELU) and activation.approximate == "none":
+            self.weights.activation = 2
+        elif isinstance(activation, nn.SiLU):
+            self.weights.activation = 1
+        return self.weights.activation != 0
+
     def forward(self, x: Tensor) -> Tensor:
         return self._times(x, 1).view(*x.shape[:-1], -1)
 
@@ -171,23 +149,7 @@ class SlicedLinear(nn.Module):
         return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
 
 
-def attention(layers: Sequence[nn.Linear | SlicedLinear], x: Tensor, heads: int, wanted: int | None = None) -> Tensor:
-    """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
-
-    ``layers`` give query, key and value, or one layer gives all three side by side.
-    """
-    width = sum(layer.out_features for layer in layers) // 3
-    sliced = [layer for layer in layers if isinstance(layer, SlicedLinear)]
-    if width == heads * _LANES and len(sliced) == len(layers):
-        return _sliced_attention([layer.by_head(x) for layer in sliced], wanted)
-    parts = [layer(x) for layer in layers]
-    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-    return mixed.transpose(1, 2).reshape(len(x), -1, width)
-
-
-def _sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
+def sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
     """[heads, N, tokens, 64] of query, key and value, each or all in one -> [N, ``wanted`` or all tokens, width]."""
     query, key, value = by_head if len(by_head) == 3 else by_head[0].chunk(3)
     heads, images, tokens, _ = query.shape
@@ -210,7 +172,7 @@ class SlicedConv2d(nn.Module):
 
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
-        assert not isinstance(layer.padding, str), "numbers: see _sliced"
+        assert not isinstance(layer.padding, str), "numbers: see sliced"
         self.kernel, self.padding = layer.kernel_size, layer.padding
         weight = layer.weight.detach().flatten(2).transpose(1, 2)
         self.weights = Weights(weight, None if layer.bias is None else layer.bias.detach())
@@ -249,7 +211,7 @@ class SlicedStem(nn.Module):
 
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
-        assert not isinstance(layer.padding, str), "numbers: see _sliced"
+        assert not isinstance(layer.padding, str), "numbers: see sliced"
         self.kernel, self.padding, self.stride = layer.kernel_size, layer.padding, layer.stride[0]
         self.squares = [-(-size // self.stride) for size in self.kernel]
         outputs, inputs = layer.weight.shape[:2]

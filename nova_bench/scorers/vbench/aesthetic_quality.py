@@ -26,7 +26,7 @@ class AestheticQuality:
     """
 
     def __init__(self, settings: AestheticQualitySettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.aesthetic import AestheticPredictor
         from nova_bench.networks.clip import VIT_L_14, load_image_encoder
         from nova_bench.networks.weights import load_network

@@ -38,7 +38,7 @@ class AppearanceStyle:
     """
 
     def __init__(self, settings: AppearanceStyleSettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.clip_text import load_clip
         from nova_bench.networks.clip_tokens import CLIPTokenizer
 

@@ -26,7 +26,7 @@ class BackgroundConsistency:
     """
 
     def __init__(self, settings: BackgroundConsistencySettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.clip import VIT_B_32, load_image_encoder
 
         self._settings, self._device = settings, context.device

@@ -51,7 +51,7 @@ class HumanAction:
     """
 
     def __init__(self, settings: HumanActionSettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.umt import UMT
         from nova_bench.networks.weights import load_network
 

@@ -25,7 +25,7 @@ class ImagingQuality:
     """
 
     def __init__(self, settings: ImagingQualitySettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.musiq import MUSIQ
         from nova_bench.networks.weights import load_network
 

@@ -33,7 +33,7 @@ class MotionSmoothness:
     """
 
     def __init__(self, settings: MotionSmoothnessSettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.amt import AMT
         from nova_bench.networks.weights import load_network
 

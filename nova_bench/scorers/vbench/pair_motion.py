@@ -25,7 +25,7 @@ Pair = tuple[int, int]
 
 def load_raft(context: ScorerContext) -> RAFT:
     """RAFT with the official weights, on the context's device."""
-    from nova_bench.kernels.amx.layers import speed_up
+    from nova_bench.kernels.layers import speed_up
     from nova_bench.networks.raft import RAFT
     from nova_bench.networks.weights import load_network
 

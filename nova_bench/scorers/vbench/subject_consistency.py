@@ -25,7 +25,7 @@ class SubjectConsistency:
     """
 
     def __init__(self, settings: SubjectConsistencySettings, context: ScorerContext):
-        from nova_bench.kernels.amx.layers import speed_up
+        from nova_bench.kernels.layers import speed_up
         from nova_bench.networks.dino import DINO
         from nova_bench.networks.weights import load_network
 

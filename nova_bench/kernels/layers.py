@@ -1,0 +1,66 @@
+"""The fastest layers that this CPU has, in place of plain ones: sliced (AMX), else packed (oneDNN), else PyTorch's own.
+
+Float32 in and out, equal to the plain layers up to rounding. A network keeps its structure, but the layers replaced no
+longer have parameters: it can compute, not be trained, saved or moved to another device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.kernels.amx.layers import HEAD, SlicedLinear, sliced, sliced_attention
+from nova_bench.kernels.amx.library import library
+from nova_bench.kernels.packed import PackedLinear, packed, usable
+
+Network = TypeVar("Network", bound=nn.Module)
+Replacement = Callable[[nn.Module], nn.Module | None]
+
+
+def speed_up(network: Network, device: str) -> Network:
+    """Move a float32 network to ``device``; on a CPU its larger layers become faster ones if there are any."""
+    replacement = _replacement() if device == "cpu" else None
+    if replacement is not None:
+        _replace(network, replacement)
+    return network.to(device)
+
+
+def _replacement() -> Replacement | None:
+    if library() is not None:
+        return sliced
+    return packed if usable() else None
+
+
+def _replace(module: nn.Module, replacement: Replacement) -> None:
+    """Replace layers, also in submodules. An activation listed after a linear layer is assumed to follow it."""
+    before = None
+    for name, child in list(module.named_children()):
+        if isinstance(before, SlicedLinear | PackedLinear) and before.fuse(child):
+            setattr(module, name, nn.Identity())
+        if (faster := replacement(child)) is not None:
+            setattr(module, name, faster)
+        else:
+            _replace(child, replacement)
+        before = getattr(module, name)
+
+
+def attention(
+    layers: Sequence[nn.Linear | SlicedLinear | PackedLinear], x: Tensor, heads: int, wanted: int | None = None
+) -> Tensor:
+    """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
+
+    ``layers`` give query, key and value, or one layer gives all three side by side.
+    """
+    width = sum(layer.out_features for layer in layers) // 3
+    by_head = [layer for layer in layers if isinstance(layer, SlicedLinear)]
+    if width == heads * HEAD and len(by_head) == len(layers):
+        return sliced_attention([layer.by_head(x) for layer in by_head], wanted)
+    parts = [layer(x) for layer in layers]
+    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
+    return mixed.transpose(1, 2).reshape(len(x), -1, width)
