@@ -22,13 +22,16 @@ AGAIN = "check the network, then repeat the command to continue"
 def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int], None]) -> None:
     """Download to `PATH.part`, resuming a partial file, and rename it once its SHA-256 is right.
 
-    A file of only approximately known size starts again each time. Raises MissingAsset if the connection fails or ends
+    Without a published SHA-256, a partial file is resumed only if the server still states the same version (ETag or
+    date); otherwise the download starts again. Raises MissingAsset if the connection fails or ends
     early, UserError if a different file arrived, and OSError if ``path`` can't be written.
     """
     part = path.with_name(f"{path.name}.part")
     if file.approximate:
-        file = replace(file, size=_announced(source.url))
-        part.unlink(missing_ok=True)
+        size, version = _announced(source.url)
+        file = replace(file, size=size)
+        if file.sha256 is None:
+            _keep_version(part, version)
     here = part.stat().st_size if part.exists() else 0
     if here < file.size:
         _append(source.url, file, part, here, advance)
@@ -44,14 +47,28 @@ def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int
             "fetch again; if this persists, the publisher changed the file",
         )
     publish(part, path)
+    _version_file(part).unlink(missing_ok=True)
 
 
-def _announced(url: str) -> int:
-    """The file size that the server reports."""
+def _version_file(part: Path) -> Path:
+    return part.with_name(f"{part.name}.version")
+
+
+def _keep_version(part: Path, version: str) -> None:
+    """Delete a partial file of another version, and note the version of the one to come."""
+    note = _version_file(part)
+    if not version or not note.is_file() or note.read_text(encoding="utf-8") != version:
+        part.unlink(missing_ok=True)
+    note.write_text(version, encoding="utf-8")
+
+
+def _announced(url: str) -> tuple[int, str]:
+    """The file's size and version (ETag, else date; may be empty) that the server reports."""
     try:
         request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-            return int(response.headers["Content-Length"])
+            headers = response.headers
+            return int(headers["Content-Length"]), headers.get("ETag") or headers.get("Last-Modified") or ""
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise MissingAsset(f"{url}: {getattr(error, 'reason', error) or type(error).__name__}", AGAIN) from error
     except (TypeError, ValueError) as error:

@@ -233,10 +233,26 @@ def test_a_file_without_a_published_digest_is_taken_by_the_one_it_has(
         fetch("weights")
     server.cut_after = None
     assert fetch("weights").read_bytes() == CONTENT
+    assert [wanted for _, _, wanted in server.requests if wanted] == ["bytes=400000-"]  # the same ETag: it continues
+    assert {path.name for path in here().parent.glob("weights*")} == {"weights.bin"}
     assert asset_digest("weights") == hashlib.sha256(CONTENT).hexdigest()
     here().write_bytes(b"another file")
     assert asset_state("weights") == AssetState.HERE
     assert asset_digest("weights") == hashlib.sha256(b"another file").hexdigest()
+
+
+def test_a_partial_file_of_another_version_is_not_continued(
+    url_asset: Callable, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = url_asset()
+    monkeypatch.setitem(ASSETS, "weights", replace(asset, files=(AssetFile("weights.bin", None, 7, approximate=True),)))
+    server.cut_after = 400_000
+    with pytest.raises(MissingAsset, match="cut off"):
+        fetch("weights")
+    server.cut_after = None
+    server.files["/weights.bin"] = CONTENT[::-1]
+    assert fetch("weights").read_bytes() == CONTENT[::-1]
+    assert [wanted for _, _, wanted in server.requests if wanted] == []
 
 
 def test_a_known_digest_counts_even_where_the_size_is_not_known(
