@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from nova_bench.assets import ASSETS, asset_state
+from nova_bench.assets import ASSETS, asset_digest, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder, megabytes
 from nova_bench.assets.fetch import fetch, is_offline
 from nova_bench.cli import options
-from nova_bench.cli.ending import ends_with_code, tell
+from nova_bench.cli.ending import ends_with_code, tell_all
+from nova_bench.config.loading import load_suite
+from nova_bench.config.suite_files import known_suites
 from nova_bench.core.errors import ExitCode, MissingAsset, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.core.registry import unknown_name
 from nova_bench.core.standard_streams import print_line
+from nova_bench.experiments.registry import BENCHMARK, kind_of
 from nova_bench.models.published import (
     CHECKPOINTS,
     checkpoint_path,
@@ -25,6 +28,7 @@ from nova_bench.models.published import (
     fetch_command,
     is_hub_id,
 )
+from nova_bench.pipeline.needs import suite_assets
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
@@ -60,28 +64,46 @@ def list_assets() -> ExitCode:
 @app.command("fetch")
 @ends_with_code
 def fetch_assets(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Assets, checkpoints or hub ids (owner/name).")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="Assets, checkpoints, hub ids (owner/name), or suites: all that their scorers need."
+        ),
+    ],
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a checkpoint.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Download assets and verify their digests. An interrupted download continues."""
-    code = ExitCode.PASS
-    for name in names:
+    failed: list[UserError] = []
+    for name in dict.fromkeys(member for given in names for member in _members(given)):
         try:
             print_line(f"{name}: {_fetched(name, revision, offline, quiet)}")
         except UserError as error:  # the other downloads may still succeed
-            code = tell(error)
-    return code
+            failed.append(error)
+    return tell_all(failed)
 
 
-def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> Path:
+def _members(name: str) -> tuple[str, ...]:
+    """The assets that a suite's prompts and scorers need; otherwise ``name`` itself."""
+    if name in ASSETS or name in CHECKPOINTS or not (name in known_suites() or name.endswith(".yaml")):
+        return (name,)
+    if (kind := kind_of(name)) != BENCHMARK:
+        raise UserError(f"{name}: a {kind}, which has no scorers of its own", "name the suite that its parts extend")
+    return suite_assets(load_suite(name))
+
+
+def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> str:
+    """Where an asset or a checkpoint is, once it is here."""
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
-            raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS])
-        return checkpoint_path(name, revision) if offline or is_offline() else fetch_checkpoint(name, revision)
+            raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS, *known_suites()])
+        found = checkpoint_path(name, revision) if offline or is_offline() else fetch_checkpoint(name, revision)
+        return str(found)
     with Progress(quiet).stage(name, ASSETS[name].size, "bytes") as advance:
-        return fetch(name, advance, offline)
+        path = fetch(name, advance, offline)
+    recorded = f" (none is published; recorded SHA-256 {asset_digest(name)})" if ASSETS[name].sha256 is None else ""
+    return f"{path}{recorded}"
 
 
 @app.command("verify")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -62,11 +62,17 @@ def _interruptible(command: Callable[[], ExitCode]) -> ExitCode:
 
 def tell(error: UserError) -> ExitCode:
     """Print an error and its remedy; returns its exit code."""
-    if error.exit_code == ExitCode.READER_GONE:
-        return error.exit_code  # the reader of a pipe (head, less) may close it at any time
-    first, *more = error.lines
-    for line in (f"error: {first}", *more):
-        print_line(line, sys.stderr)
-    if error.remedy:
-        print_line(f"  try: {error.remedy}", sys.stderr)
-    return error.exit_code
+    return tell_all([error])
+
+
+def tell_all(errors: Sequence[UserError]) -> ExitCode:
+    """Print errors, then each remedy once; returns the last one's exit code, PASS without any."""
+    if any(error.exit_code == ExitCode.READER_GONE for error in errors):
+        return ExitCode.READER_GONE  # the reader of a pipe (head, less) may close it at any time
+    for error in errors:
+        first, *more = error.lines
+        for line in (f"error: {first}", *more):
+            print_line(line, sys.stderr)
+    for remedy in dict.fromkeys(error.remedy for error in errors if error.remedy):
+        print_line(f"  try: {remedy}", sys.stderr)
+    return errors[-1].exit_code if errors else ExitCode.PASS
