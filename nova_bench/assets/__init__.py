@@ -1,6 +1,6 @@
 """Weights, prompt lists and question files: their sources, digests, licences and sizes; fetches and verifies them."""
 
-from nova_bench.assets.cache import asset_digest, asset_path, asset_state, first_missing_asset
+from nova_bench.assets.cache import asset_digest, asset_path, asset_state
 from nova_bench.assets.catalog import ASSETS, Asset, AssetFile, HubSource, PackageSource, UrlSource, get_asset
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "asset_digest",
     "asset_path",
     "asset_state",
-    "first_missing_asset",
     "get_asset",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,16 +105,6 @@ def asset_path(name: str) -> Path:
             f"python -m nova_bench assets fetch {asset.name}",
         )
     return located(asset)
-
-
-def first_missing_asset(names: Iterable[str]) -> MissingAsset | None:
-    """The first of these assets that isn't here, as the error that says how to get it; None if all are."""
-    try:
-        for name in names:
-            asset_path(name)
-    except MissingAsset as missing:
-        return missing
-    return None
 
 
 def asset_state(name: str, thorough: bool = False) -> AssetState:

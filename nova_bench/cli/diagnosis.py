@@ -13,6 +13,7 @@ from nova_bench.assets.cache import AssetState, cache_folder, megabytes
 from nova_bench.config.suite_files import known_suites
 from nova_bench.core.device import describe_device, resolve_device
 from nova_bench.core.errors import UserError
+from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.registry import preview_request
 from nova_bench.models.published import CHECKPOINTS, checkpoint_state, fetch_command
@@ -81,7 +82,7 @@ def _free(root: Path) -> str:
 def _suite(name: str, root: Path) -> str:
     """What a suite still needs, in one line."""
     try:
-        preview = preview_request(Request(name, root))
+        preview = preview_request(Request(name, root), Progress(quiet=True))
     except UserError as error:
         return f"not ready: {error}".replace("\n", "; ")
     if preview.missing_assets:

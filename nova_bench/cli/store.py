@@ -11,11 +11,15 @@ import typer
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.config.catalog import FILE_NAMES
-from nova_bench.core.errors import ExitCode
+from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.standard_streams import print_line
+from nova_bench.experiments.registry import BENCHMARK
+from nova_bench.pipeline.export_order import export_order
+from nova_bench.pipeline.record import plan_of
 from nova_bench.store import Store
-from nova_bench.store.export import export_units
+from nova_bench.store.export import Exported, export_units
 from nova_bench.store.repair import restore
+from nova_bench.store.store import StoredRun
 
 app = typer.Typer(
     help="Maintain a store: list runs, export videos, verify files, restore a damaged database.",
@@ -57,17 +61,31 @@ def export_run(
     folder: options.StoreFolder = options.DEFAULT_STORE,
     copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
-    """Export a run's videos under the names that another tool expects; existing files are not overwritten."""
+    """Export a run's videos under the names that another tool expects; existing files are not overwritten.
+
+    Of a metric that counts only the first samples that a filter keeps, these are exported, numbered from 0.
+    """
     names = FILE_NAMES.get(layout)
     with Store.reader(folder) as store:
-        units = store.run(Path(run).name).units
-        artifacts = store.artifacts(unit["digest"] for unit in units)
-        exported = list(export_units(units, artifacts, target, names.file_name, copy))
+        plan = plan_of(_benchmark(store.run(Path(run).name)))
+        artifacts = store.artifacts(unit.digest for unit in plan.units)
+        order = export_order(plan, artifacts, store.rows(scorer.identity for scorer in plan.scorers))
+        exported = list(export_units(order.samples, artifacts, target, names.file_name, copy))
+    exported += [Exported(u.prompt, u.sample_index, None, f"{name} has no verdict") for u, name in order.undecided]
     left_out = [sample for sample in exported if sample.path is None]
     for sample in left_out:
         print_line(f"left out: {sample.prompt!r} sample {sample.sample_index}: {sample.problem}", sys.stderr)
     print_line(f"{len(exported) - len(left_out)} of {len(exported)} samples are in {target}")
+    if order.dropped:
+        print_line(f"{order.dropped} more samples are not exported, since the suite's filter doesn't keep them")
     return ExitCode.INCOMPLETE if left_out else ExitCode.PASS
+
+
+def _benchmark(run: StoredRun) -> StoredRun:
+    """A run of the kind "benchmark". UserError for another one, which has no samples of its own."""
+    if (kind := run.suite.get("kind", BENCHMARK)) != BENCHMARK:
+        raise UserError(f"run {run.name} is a {kind}, not a benchmark", "export the runs of its arms or parts")
+    return run
 
 
 @app.command("restore")

@@ -13,9 +13,9 @@ class Experiment:
     """A kind of suite. Each part is named ``"module:name"`` and imported when it is used.
 
     spec: the pydantic model of such a suite. run: ``(Request, Progress) -> Reported``. preview:
-    ``(Request) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``; it
-    needs no model. frame: ``(StoredRun, Store) -> pandas.DataFrame``, one row per measurement. A run
-    in the store is of the kind that its ``suite["kind"]`` says.
+    ``(Request, Progress) -> Preview``; it needs no torch. report: ``(StoredRun, Store, folder, Progress) -> Reported``;
+    it needs no model. frame: ``(StoredRun, Store) -> pandas.DataFrame``, one row per measurement. A run in the store is
+    of the kind that its ``suite["kind"]`` says.
     """
 
     name: str

@@ -46,9 +46,9 @@ def run_request(request: Request, progress: Progress) -> Reported:
     return resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
 
 
-def preview_request(request: Request) -> Preview:
-    """Say what a run of a suite of any kind would do."""
-    return resolve_name(EXPERIMENTS.get(kind_of(request.suite)).preview)(request)
+def preview_request(request: Request, progress: Progress) -> Preview:
+    """Say what a run of a suite of any kind would do; ``progress`` hears what its plan leaves out."""
+    return resolve_name(EXPERIMENTS.get(kind_of(request.suite)).preview)(request, progress)
 
 
 def report_run(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:

@@ -27,6 +27,7 @@ from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.plan import Plan, part_of_plan
 from nova_bench.pipeline.run import plan_suite
+from nova_bench.pipeline.sample_filter import required_plan
 from nova_bench.store import Artifact, Store
 
 
@@ -192,9 +193,10 @@ def _prompts(plan: Plan) -> list[str]:
 def _is_finished(plan: Plan, store: Store) -> bool:
     """Whether everything was made and scored before: then looking early saves nothing."""
     artifacts = store.artifacts(unit.digest for unit in plan.units)
+    rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
+    plan = required_plan(plan, artifacts, rows)
     if not all(isinstance(artifacts.get(unit.digest), Artifact) for unit in plan.units):
         return False
-    rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
     scores = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     return all(score.status is not None for metric in scores for score in metric)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from nova_bench.assets import first_missing_asset
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import GateSpec, ScorerUse, Suite
 from nova_bench.core.errors import UserError
@@ -20,6 +19,7 @@ from nova_bench.models.base import ModelAdapter
 from nova_bench.models.files import FilesSpec
 from nova_bench.models.shorthand import model_section
 from nova_bench.pipeline.manifest import MANIFEST
+from nova_bench.pipeline.needs import absent_assets
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.run import measure_plan, measure_suite
 from nova_bench.prompts.file_names import Naming, usual_naming
@@ -189,4 +189,4 @@ def _uses(metrics: Sequence[str]) -> list[ScorerUse]:
 
 def _needs_only_videos(info: ScorerInfo) -> bool:
     needs_more = info.needs_reference or info.needs_prompt or info.reads.model_fields or info.name == "static_filter"
-    return not needs_more and first_missing_asset(info.assets) is None
+    return not needs_more and not absent_assets(info.assets)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nova_bench.assets import asset_digest, first_missing_asset
+from nova_bench.assets import asset_digest
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import SamplingSpec, Suite
 from nova_bench.core.errors import MediaError, UserError
@@ -17,9 +17,10 @@ from nova_bench.gate.card import SEED_RULE, MetricCard
 from nova_bench.gate.side import MetricData, Sample, Side
 from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.manifest import read_manifest
+from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.plan import Plan, PlannedScorer
 from nova_bench.pipeline.record import plan_of
-from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.pipeline.sample_filter import filter_samples, required_plan
 from nova_bench.store import Artifact, Status, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.video import MediaInfo, MediaLimits, probe
@@ -36,6 +37,7 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
     plan = plan_of(run)
     artifacts = store.recorded_artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
+    required = required_plan(plan, artifacts, rows).units
     scores = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     filtered = zip(*filter_samples(plan.scorers, scores), strict=True)
     counted = {scorer.info.name: samples for scorer, samples in filtered}
@@ -69,9 +71,9 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
         seed=None if files else plan.suite.seed,
         packages=_packages(manifest),
         not_computed={name: why or "not computed yet" for name, why in waiting.items() if not _optional(plan, name)},
-        requested=len(plan.units),
+        requested=len(required),
         failed=len(_units(wanted, Status.FAILED)),
-        missing=len(_units(wanted, None) | {unit.digest for unit in plan.units if unit.digest not in artifacts}),
+        missing=len(_units(wanted, None) | {unit.digest for unit in required if unit.digest not in artifacts}),
     )
 
 
@@ -85,7 +87,8 @@ def _has_rows(scores: Iterable[SampleScore]) -> bool:
 
 def _needs(scorer: PlannedScorer) -> str:
     """What a metric without any row needs; empty if nothing is missing."""
-    return str(first_missing_asset(scorer.info.assets) or "")
+    absent = absent_assets(scorer.info.assets)
+    return f"needs {fetch_line(absent)}" if absent else ""
 
 
 def _units(metrics: Iterable[Iterable[SampleScore]], status: Status | None) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from nova_bench.config.units import ExistingSample, Unit
 from nova_bench.core.errors import UserError
 from nova_bench.core.messages import shorten
 from nova_bench.core.notices import listed
+from nova_bench.models.asked_files import asked_files
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
 from nova_bench.prompts.file_names import Meaning, Naming, meaning, usual_naming
 from nova_bench.prompts.media_manifest import read_manifest
@@ -181,27 +181,12 @@ class FilesAdapter:
     def _asked_for(self, samples: Sequence[ExistingSample], where: Path) -> list[ExistingSample]:
         """The sample of each prompt of the suite, with its tags, reference and metadata; without a path if it is
         missing."""
-        files = {(unicodedata.normalize("NFC", sample.prompt), sample.sample_index): sample for sample in samples}
-        asked: dict[tuple[str, int], ExistingSample] = {}
-        for entry in suite_prompts(self._suite, notice=self._warn):
-            reference = str(locate(entry.reference)) if entry.reference else None
-            for index in range(entry.samples or 1):
-                key = (unicodedata.normalize("NFC", entry.text), index)
-                file = files.get(key, ExistingSample(None, entry.text, index))
-                tags = tuple(dict.fromkeys((*entry.tags, *file.tags)))
-                metadata = entry.metadata.joined(file.metadata, entry.text)
-                asked[key] = ExistingSample(file.path, entry.text, index, file.reference or reference, tags, metadata)
-        strangers = [sample for key, sample in files.items() if key not in asked]
-        if len(strangers) == len(files):
-            raise self._no_file_asked_for(strangers[0], next(iter(asked.values())), where)
-        if strangers:
-            names = [sample.there.name for sample in strangers]
-            self._warn(
-                f"{where}: {len(strangers)} of {len(files)} files left out: they are not samples that the suite asks "
-                f"for: {listed(names)}",
-                [sample.path for sample in strangers],
-            )
-        return list(asked.values())
+        entries = suite_prompts(self._suite, notice=self._warn)
+        found = asked_files(entries, samples, self._suite.scorers)
+        if len(found.strangers) == len(samples):
+            raise self._no_file_asked_for(found.strangers[0], next(iter(found.asked.values())), where)
+        found.report(str(where), self._warn)
+        return list(found.asked.values())
 
     def _no_file_asked_for(self, file: ExistingSample, asked: ExistingSample, where: Path) -> UserError:
         """The error if no file is for a prompt of the suite; ``file`` and ``asked`` are examples."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from nova_bench.assets import asset_digest, asset_state, get_asset
-from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.assets import asset_digest
+from nova_bench.assets.cache import megabytes
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
 from nova_bench.config.units import Unit
@@ -17,10 +17,12 @@ from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.core.visible_text import visible_line
 from nova_bench.pipeline.aggregate import collect
+from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
+from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.run import build_adapter, notice_prompts
-from nova_bench.pipeline.sample_filter import required_units
-from nova_bench.store import Artifact, Row, Status, Store
+from nova_bench.pipeline.sample_filter import required_plan, required_units
+from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
 
 # h264 at the default quality stays below this on natural video; used until the store has videos to measure.
 BITS_PER_PIXEL = 0.15
@@ -47,12 +49,15 @@ class Preview:
 
     plan: Plan
     units_done: int
+    units_missing: int
     units_failed: int
     scorers: tuple[ScorerPreview, ...]
     missing_assets: tuple[str, ...]
     disk_bytes: float | None
     generate_seconds: float | None
     decode_seconds: float | None
+    filters: tuple[tuple[FilterCost, float | None], ...] = ()
+    """What each sample filter costs, and the seconds for making and scoring one of its samples, if known."""
 
     @property
     def unscored(self) -> int:
@@ -77,9 +82,10 @@ class Preview:
 
         units = len(self.plan.units)
         prompts = len({unit.prompt_id for unit in self.plan.units})
-        unmade = units - self.units_done
         failed = f" ({self.units_failed} failed before)" if self.units_failed else ""
-        rows = [["samples", self.units_done, f"{unmade}{failed}", duration(self.generate_seconds), ""]]
+        more = " or more" if any(cost.least < cost.most for cost, _ in self.filters) else ""
+        unmade = f"{self.units_missing}{more}{failed}"
+        rows = [["samples", self.units_done, unmade, duration(self.generate_seconds), ""]]
         for scorer in self.scorers:
             needs = ", ".join(scorer.needs)
             missing = f"{scorer.missing} or more" if scorer.at_least and scorer.missing else scorer.missing
@@ -95,7 +101,8 @@ class Preview:
             lines.append(
                 f"{self.unscored} samples have tags that no scorer of the suite selects (--dims leaves them out)"
             )
-        lines += [f"asset missing: {visible_line(name)}" for name in self.missing_assets] or ["assets: none missing"]
+        lines += [cost.text(seconds, self.seconds) for cost, seconds in self.filters]
+        lines += [f"missing: {visible_line(name)}" for name in self.missing_assets] or ["assets: none missing"]
         lines.append(f"disk: {self._disk()}")
         if self.seconds is None:
             lines.append("time: unknown for entries with ?, until a run has timed them (try --limit)")
@@ -134,14 +141,17 @@ def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Previe
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
     scorers: list[ScorerPreview] = []
     assets: set[str] = set()
-    must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    scores = {scorer.info.name: collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers}
+    required = required_units(plan.scorers, lambda scorer: scores[scorer.info.name])
+    costs = filter_costs(plan, lambda scorer: scores[scorer.info.name], required, here.__contains__)
+    growing = {name for cost in costs if cost.least < cost.most for name in (cost.metric, cost.decider)}
     for scorer in plan.scorers:
-        asked = must_see.get(scorer.info.name)
+        asked = required.get(scorer.info.name)
         applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
         states = {unit.digest: _state(unit, scorer, here, rows) for unit in applies}
         left = [unit for unit, state in states.items() if state in (None, Status.FAILED)]
         failed = list(states.values()).count(Status.FAILED)
-        absent = tuple(get_asset(name).title for name in scorer.info.assets if asset_state(name) != AssetState.HERE)
+        absent = tuple(asset.title for asset in absent_assets(scorer.info.assets))
         if scorer.optional and absent:  # it will be left out
             left, failed, absent = [], 0, tuple(f"{title} (optional)" for title in absent)
         else:
@@ -149,20 +159,25 @@ def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Previe
         unscored.update(left)
         seconds = speeds.seconds("score", scorer.info.name, len(left))
         done = len(applies) - len(left)
-        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, asked is not None, failed))
-    missing_units = len(plan.units) - len(here)
+        at_least = scorer.info.name in growing
+        scorers.append(ScorerPreview(scorer.info.name, done, len(left), absent, seconds, at_least, failed))
+    asked_for = required_plan(plan, artifacts, rows).units
+    done_units = sum(unit.digest in here for unit in asked_for)
+    missing_units = len(asked_for) - done_units
     return Preview(
         plan,
-        len(here),
-        len(artifacts) - len(here),
+        done_units,
+        missing_units,
+        sum(isinstance(artifacts.get(unit.digest), FailedUnit) for unit in asked_for),
         tuple(scorers),
         (
             *(ADAPTERS.get(plan.suite.model.adapter).missing(plan.suite.model) if missing_units else ()),
-            *(_describe(name) for name in sorted(assets) if asset_state(name) != AssetState.HERE),
+            *([fetch_line(absent_files, plan.suite.name)] if (absent_files := absent_assets(sorted(assets))) else ()),
         ),
         _disk(plan, store, here, missing_units),
         speeds.seconds("generate", adapter_digest, missing_units),
         speeds.seconds("score", "decode", len(unscored)),
+        tuple((cost, speeds.of_one(adapter_digest, cost.metric, cost.decider)) for cost in costs),
     )
 
 
@@ -190,6 +205,12 @@ class _Speeds:
         speed = self._known.get((stage, what))
         return None if speed is None else speed * count
 
+    def of_one(self, adapter: str, *scorers: str) -> float | None:
+        """Time for making a sample, decoding it and scoring it with ``scorers``; None if a part was never timed."""
+        parts = [("generate", adapter), ("score", "decode"), *(("score", name) for name in scorers)]
+        known = [self._known[part] for part in parts if part in self._known]
+        return sum(known) if len(known) == len(parts) else None
+
 
 def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int) -> float | None:
     """Bytes that ``count`` missing samples will take, from this plan's own samples, else from the number of pixels."""
@@ -202,11 +223,6 @@ def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int
         return count * sampling.num_frames * sampling.height * sampling.width * BITS_PER_PIXEL / 8
     mean = store.mean_artifact_size() if store else None
     return None if mean is None else count * mean
-
-
-def _describe(name: str) -> str:
-    asset = get_asset(name)
-    return f"{asset.title} ({megabytes(asset.size)}): python -m nova_bench assets fetch {name}"
 
 
 def duration(seconds: float | None) -> str:

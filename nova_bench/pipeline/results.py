@@ -10,13 +10,16 @@ from nova_bench.pipeline.aggregate import MetricSummary, collect, summarise
 from nova_bench.pipeline.composite import CompositeSummary, composite_scores
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
-from nova_bench.pipeline.sample_filter import filter_samples
+from nova_bench.pipeline.sample_filter import filter_samples, required_plan
 from nova_bench.store import Artifact, FailedUnit, Store
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """What the store holds of one run. ``places`` decides how a report names files."""
+    """What the store holds of one run. ``places`` decides how a report names files.
+
+    ``plan`` has only the samples that its filters ask for.
+    """
 
     plan: Plan
     places: Places
@@ -31,6 +34,7 @@ def read_results(plan: Plan, store: Store, statistics: StatisticsSpec | None = N
     places = Places(store.root, plan.units)
     artifacts = places.artifacts(store.recorded_artifacts(unit.digest for unit in plan.units))
     rows = places.rows(store.rows((scorer.identity for scorer in plan.scorers), details=True))
+    plan = required_plan(plan, artifacts, rows)
     samples = [collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers]
     summaries = summarise(*filter_samples(plan.scorers, samples), statistics)
     composites = [COMPOSITES.get(name) for name in plan.suite.derived]

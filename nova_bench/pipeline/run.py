@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nova_bench.assets import asset_digest, asset_path, first_missing_asset
+from nova_bench.assets import asset_digest, asset_path
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
+from nova_bench.config.units import Unit
 from nova_bench.core.device import resolve_device
 from nova_bench.core.progress import Progress, log_to
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.manifest import plan_content, write_manifest
+from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.record import record_of
+from nova_bench.pipeline.sample_filter import required_plan
 from nova_bench.pipeline.score import score
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.store import Store
@@ -82,31 +86,59 @@ def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -
     """Generate and score what the store lacks. TooManyFailures if more samples fail than the suite allows."""
     make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
     failures = Failures(progress, plan.suite.execution.max_failures)
+    maker = _Maker(plan, adapter, store, progress, failures)
     try:
-        generated = generate(plan, adapter, store, progress, failures)
-        if generated.already_there:
-            progress.say(f"{generated.already_there} samples were there already")
-        scored = score(plan, _computable(plan, progress), store, progress, failures)
+        maker.make()
+        if maker.already_there:
+            progress.say(f"{maker.already_there} samples were there already")
+        scored = score(plan, _computable(plan, progress), store, progress, failures, maker.make)
         if scored.already_there:
             progress.say(f"{scored.already_there} scores were there already")
     finally:
         failures.log_counts()
-    if passed_over := len(generated.passed_over) + len(scored.passed_over):
+    if passed_over := maker.passed_over + len(scored.passed_over):
         progress.say(
             f"{passed_over} samples that failed before were not retried: their files, the limits and the code are "
             "unchanged (--retry-failed retries them)"
         )
 
 
+@dataclass
+class _Maker:
+    """Makes the samples of a plan, as far as its filters ask for them."""
+
+    plan: Plan
+    adapter: ModelAdapter
+    store: Store
+    progress: Progress
+    failures: Failures
+    already_there: int = 0
+    passed_over: int = 0
+    """Samples that failed before and would fail again."""
+    _tried: set[str] = field(default_factory=set)
+
+    def make(self) -> None:
+        """Make what the verdicts in the store ask for and what wasn't tried yet; another sample replaces a failed one.
+
+        TooManyFailures if too many samples fail.
+        """
+        while units := tuple(unit for unit in self._required() if unit.digest not in self._tried):
+            self._tried.update(unit.digest for unit in units)
+            part = replace(self.plan, units=units)
+            made = generate(part, self.adapter, self.store, self.progress, self.failures)
+            self.already_there += made.already_there
+            self.passed_over += len(made.passed_over)
+
+    def _required(self) -> Sequence[Unit]:
+        artifacts = self.store.artifacts(unit.digest for unit in self.plan.units)
+        rows = self.store.rows(scorer.identity for scorer in self.plan.scorers)
+        return required_plan(self.plan, artifacts, rows).units
+
+
 def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
-    """The scorers whose assets are here; the others are reported with what they need."""
-    ready: list[PlannedScorer] = []
-    waiting: dict[str, list[str]] = {}
-    for scorer in plan.scorers:
-        if missing := first_missing_asset(scorer.info.assets):
-            waiting.setdefault(str(missing), []).append(scorer.info.name)
-        else:
-            ready.append(scorer)
-    for needs, names in waiting.items():
-        progress.warn(f"{', '.join(names)}: not computed: {needs}")
+    """The scorers whose assets are here; the others are reported in one line with what they need."""
+    ready = [scorer for scorer in plan.scorers if not absent_assets(scorer.info.assets)]
+    if absent := absent_assets(name for scorer in plan.scorers for name in scorer.info.assets):
+        left_out, needed = len(plan.scorers) - len(ready), fetch_line(absent, plan.suite.name)
+        progress.warn(f"{left_out} of {len(plan.scorers)} scorers are left out, for lack of {needed}")
     return ready

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
@@ -59,12 +59,13 @@ def score(
     store: Store,
     progress: Progress,
     failures: Failures | None = None,
+    make_more: Callable[[], None] = lambda: None,
 ) -> ScoreSummary:
     """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
 
     Rows of a batch are in the store before the next one begins; failed rows are retried only if something they depend
-    on has changed. If a scorer's verdicts decide which samples it must still score, these are scored in further rounds.
-    TooManyFailures if ``failures`` allows no more.
+    on has changed. If a scorer's verdicts decide which samples are still needed, ``make_more`` makes them, and they are
+    scored in further rounds. TooManyFailures if ``failures`` allows no more.
     """
     failures = failures or Failures(progress)
     causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
@@ -83,6 +84,7 @@ def score(
                 return ScoreSummary(
                     total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless}
                 )
+            make_more()
             jobs = _untried(missing_jobs(plan, scorers, store, hopeless)[0], tried)
 
 
@@ -153,7 +155,7 @@ def missing_jobs(
     """
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows(scorer.identity for scorer in scorers)
-    must_see = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
+    required = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None, Metadata], dict[tuple[int, str], None]] = {}
     paths, references, already_there = {}, {}, 0
     for unit in plan.units:
@@ -161,7 +163,7 @@ def missing_jobs(
         if not isinstance(artifact, Artifact):
             continue
         for index, scorer in enumerate(scorers):
-            if not scorer.applies_to(unit) or unit.digest not in must_see.get(scorer.info.name, (unit.digest,)):
+            if not scorer.applies_to(unit) or unit.digest not in required.get(scorer.info.name, (unit.digest,)):
                 continue
             inputs = scorer.inputs(unit)
             row = rows.get((artifact.sha256, scorer.identity, inputs))

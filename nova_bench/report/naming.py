@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.assets import first_missing_asset
+from nova_bench.assets import Asset
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.config.units import Unit
-from nova_bench.core.errors import MissingAsset
 from nova_bench.core.intervals import Method
 from nova_bench.core.messages import shorten
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.failures import kind_of
+from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.store import Artifact, FailedUnit, Status
@@ -94,18 +94,18 @@ def interval_fields(
     return {"ci": interval, "ci_method": str(method), "ci_prompts": prompts}
 
 
-def missing_asset(summary: MetricSummary) -> MissingAsset | None:
-    """The first missing asset that a metric needs, with the command that fetches it."""
+def needed_assets(summary: MetricSummary) -> tuple[Asset, ...]:
+    """The assets that a metric needs and that aren't here."""
     keep = summary.scorer.keep
     deciding = SCORERS.get(keep.scorer).assets if keep else ()
-    return first_missing_asset((*summary.scorer.info.assets, *deciding))
+    return absent_assets((*summary.scorer.info.assets, *deciding))
 
 
 def why_missing(summary: MetricSummary) -> str:
     """Why a metric has no value: what it needs and how to get it, or what went wrong."""
     keep = summary.scorer.keep
-    if missing := missing_asset(summary):
-        return f"not computed: {missing}"
+    if absent := needed_assets(summary):
+        return f"not computed: needs {fetch_line(absent)}"
     if summary.n_requested == 0:
         return f"not computed: {keep.scorer} keeps no sample" if keep else "not computed: no sample has its tags"
     if summary.n_failed and summary.n_failed >= summary.n_not_measurable:
@@ -115,17 +115,6 @@ def why_missing(summary: MetricSummary) -> str:
         reasons = dict.fromkeys(s.scored.message for s in summary.samples if s.status == Status.NOT_MEASURABLE)
         return f"not measurable on these samples: {'; '.join(list(reasons)[:SHOWN_REASONS])}"
     return NOT_YET
-
-
-def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
-    """Which samples a metric counts, if another metric decides that."""
-    notes = []
-    for summary in summaries:
-        if keep := summary.scorer.keep:
-            which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
-            asked = f" {keep.scorer} scores no further samples." if keep.first else ""
-            notes.append(f"{summary.scorer.info.name} counts {which}the samples that {keep.scorer} gives 1.{asked}")
-    return notes
 
 
 def aggregate_notes(summaries: Sequence[MetricSummary]) -> list[str]:
@@ -142,16 +131,20 @@ def problem_of(score: SampleScore) -> str:
     return score.row.message if score.row is not None else score.problem
 
 
-def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
+def gaps(summaries: Sequence[MetricSummary], suite: str) -> list[str]:
     """Metrics without a value, then the problems of single samples, each once.
 
     A metric that can't be measured on a sample is not a gap, nor is an optional one whose assets aren't here. Metrics
-    missing for the same reason share a line.
+    missing for the same reason share a line, and so do all that lack assets; ``suite`` is the name that fetches them.
     """
     lines: dict[str, list[str]] = {}
     problems: dict[str, _Problem] = {}
+    waiting: dict[str, tuple[Asset, ...]] = {}
     for summary in summaries:
-        if summary.scorer.optional and summary.value is None and missing_asset(summary):
+        absent = needed_assets(summary) if summary.value is None else ()
+        if absent and not summary.scorer.optional:
+            waiting[summary.scorer.info.name] = absent
+        if absent:
             continue
         if summary.value is None:
             lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)
@@ -164,6 +157,8 @@ def gaps(summaries: Sequence[MetricSummary]) -> list[str]:
             if score.status == Status.FAILED:
                 _note_problem(problems, score.unit, problem_of(score))
     untold = [found for found in problems.values() if not any(found.text in reason for reason in lines)]
+    if absent := tuple(dict.fromkeys(asset for assets in waiting.values() for asset in assets)):
+        lines = {f"not computed: needs {fetch_line(absent, suite)}": [*waiting], **lines}
     return [f"{', '.join(names)}: {reason}" for reason, names in lines.items()] + _told_once(untold)
 
 

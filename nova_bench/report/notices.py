@@ -10,6 +10,7 @@ from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.notices import Notice, notices_csv, of_samples
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.plan import Plan
+from nova_bench.report.filtered import too_few_notices
 from nova_bench.report.naming import sample_name
 from nova_bench.store import Store
 
@@ -21,13 +22,14 @@ NOTES = "notes"
 
 
 def notices_of(plan: Plan, summaries: Sequence[MetricSummary], store: Store) -> list[Notice]:
-    """All notices of a run from the store: its own, then those from its rows' notes."""
+    """All notices of a run from the store: its own, those of its filters, then those from its rows' notes."""
     texts: dict[str, dict[str, str]] = {}
     for summary in summaries:
         for score in summary.samples:
             for text in score.row.details.get(NOTES, ()) if score.row else ():
                 texts.setdefault(text, {})[score.unit.digest] = _name(score.unit)
-    return [*store.notices(plan.run_id), *of_samples({text: list(names.values()) for text, names in texts.items()})]
+    of_rows = of_samples({text: list(names.values()) for text, names in texts.items()})
+    return [*store.notices(plan.run_id), *too_few_notices(plan, summaries), *of_rows]
 
 
 def _name(unit: Unit) -> str:

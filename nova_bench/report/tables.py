@@ -13,15 +13,16 @@ from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.table import Cell, Column, Row, Table, metric_columns
+from nova_bench.report.filtered import keep_notes, too_few_note
 from nova_bench.report.naming import (
     aggregate_notes,
     by_unit,
     interval_fields,
     interval_name,
     interval_note,
-    keep_notes,
     methods_of,
     model_name,
+    needed_assets,
     problem_of,
     sample_file,
     sample_name,
@@ -37,7 +38,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
     for summary in summaries:
-        cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(summary)}
+        cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(plan, summary)}
         table_rows.append(Row({**cells, **_published_cells(plan, summary.scorer.info.name)}))
     for score in final:
         cells = {"metric": Cell(score.metric.name), "value": _final_cell(score)}
@@ -64,7 +65,8 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
 
 
 def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
-    """One row per sample, one column per metric."""
+    """One row per sample, one column per metric, except metrics that nothing has a score of for lack of assets."""
+    summaries = [summary for summary in summaries if summary.value is not None or not needed_assets(summary)]
     columns = [Column("prompt", "Sample", "label")]
     for summary in summaries:
         info = summary.scorer.info
@@ -82,7 +84,7 @@ def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
     return Table(id="samples", title="Every sample", columns=tuple(columns), rows=tuple(table_rows))
 
 
-def _value_cell(summary: MetricSummary) -> Cell:
+def _value_cell(plan: Plan, summary: MetricSummary) -> Cell:
     info = summary.scorer.info
     values = {score.value for score in summary.samples if score.status == Status.OK}
     equal = f"all {summary.n_ok} equal" if len(values) == 1 else ""
@@ -93,7 +95,7 @@ def _value_cell(summary: MetricSummary) -> Cell:
         n_ok=summary.n_ok,
         n_failed=summary.n_failed,
         n_skipped=summary.n_not_measurable,
-        note="" if summary.value is not None else why_missing(summary),
+        note=too_few_note(plan, summary) if summary.value is not None else why_missing(summary),
         digits=info.digits,
         unit=info.unit,
         higher_is_better=info.higher_is_better,

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.errors import UserError
@@ -16,6 +16,14 @@ from nova_bench.store.records import Artifact, FailedUnit
 
 FileName = Callable[[str, int, str], str]
 """(prompt, sample index, suffix) -> file name; raises ValueError with the reason if there can't be one."""
+
+
+class Export(NamedTuple):
+    """A sample to export: its unit's digest, and the prompt and the index that name its file."""
+
+    digest: str
+    prompt: str
+    sample_index: int
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,14 @@ class Exported:
 
 
 def export_units(
-    units: Sequence[dict[str, Any]],
+    samples: Sequence[Export],
     artifacts: dict[str, Artifact | FailedUnit],
     folder: Path,
     file_name: FileName,
     copy: bool,
 ) -> Iterator[Exported]:
-    """Place each unit's file in ``folder`` under its name: as a hard link if the file system allows it, else as a copy.
+    """Place each sample's file in ``folder`` under its name: as a hard link if the file system allows it, else as a
+    copy.
 
     An existing file with the same content stays, and nothing is ever overwritten. Raises UserError if ``folder`` can't
     be written.
@@ -45,9 +54,8 @@ def export_units(
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror or error}", "choose a folder that can be written") from error
     given: set[Path] = set()
-    for unit in units:
-        prompt, index = unit["prompt"], unit["sample_index"]
-        artifact = artifacts.get(unit["digest"])
+    for digest, prompt, index in samples:
+        artifact = artifacts.get(digest)
         if not isinstance(artifact, Artifact):
             yield Exported(prompt, index, None, artifact.error if artifact else "not generated yet")
             continue

@@ -217,6 +217,18 @@ def test_assets_fetch_tells_bytes_as_lines(
     assert "Traceback" not in result.stderr
 
 
+def test_assets_fetch_takes_a_suite(fresh_cli: Callable, write_suite: Callable, no_shipped_files: None) -> None:
+    """All that its prompts and scorers need, each once; what one suite of many kinds needs is said."""
+    suite = write_suite(prompts={"source": "vbench"}, scorers=["lpips", "brightness", "static_filter", "lpips"])
+    result = fresh_cli("assets", "fetch", suite, "raft-things", "--offline")
+    assert result.returncode == 3
+    files = ["VBench_full_info.json", "alexnet-owt-7be5be79.pth", "alex.pth", "raft-things.pth"]
+    assert re.findall(r"error: (\S+) is not here", result.stderr) == files
+    study = fresh_cli("assets", "fetch", "ablation_tam_vbench", "--offline")
+    assert study.returncode == 2
+    assert "ablation_tam_vbench: a study, which has no scorers of its own" in study.stderr
+
+
 def test_the_plan_of_a_missing_asset_says_how_big_it_is_and_exits_3(
     environment: dict[str, str], write_suite: Callable, tmp_path: Path, no_shipped_files: None
 ) -> None:
@@ -234,10 +246,7 @@ def test_the_plan_of_a_missing_asset_says_how_big_it_is_and_exits_3(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 3, result.stderr
-    assert (
-        "asset missing: VBench_full_info.json (0.2 MB): python -m nova_bench assets fetch vbench-prompts"
-        in result.stdout
-    )
+    assert "missing: VBench_full_info.json (0.2 MB): python -m nova_bench assets fetch vbench-prompts" in result.stdout
 
 
 def test_the_schema_is_json(fresh_cli: Callable) -> None:

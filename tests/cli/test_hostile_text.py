@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from nova_bench.config.suite import PromptEntry
 from nova_bench.core.errors import UserError
+from nova_bench.core.progress import Progress
 from nova_bench.core.tabular import read_records
 from nova_bench.core.visible_text import visible
 from nova_bench.experiments.base import Request
@@ -110,7 +111,7 @@ def suites(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, list[tuple[An
 
 
 def preview(suite: Path, assignments: list[str], folder: Path) -> None:
-    preview_request(Request(str(suite), folder / "store", None, assignments, limit=2)).text()
+    preview_request(Request(str(suite), folder / "store", None, assignments, limit=2), Progress(quiet=True)).text()
 
 
 @settings(quick, max_examples=80)

@@ -368,7 +368,8 @@ def test_files_serve_the_prompts_of_a_suite(plan: Callable[..., Planned], folder
     ]
     assert len({unit.digest for unit in planned.units}) == 4
     assert planned.warnings == [
-        f"{folder}: 1 of 3 files left out: they are not samples that the suite asks for: 'a cow-0.mp4'"
+        f"{folder}: 2 of 4 files are missing: 1 of scene, 1 of prompts without a tag",
+        f"{folder}: 1 of 3 files left out: they are not samples that the suite asks for: 'a cow-0.mp4'",
     ]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,9 +19,11 @@ from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import KeepSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
+from nova_bench.models.base import ModelAdapter, Output
 from nova_bench.pipeline.aggregate import SampleScore, collect
+from nova_bench.pipeline.export_order import export_order
 from nova_bench.pipeline.plan import PlannedScorer
-from nova_bench.pipeline.run import measure_suite
+from nova_bench.pipeline.run import measure_plan, plan_suite
 from nova_bench.pipeline.sample_filter import filter_samples, required_units
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Row, Status, Store
@@ -43,8 +49,10 @@ def kept(verdicts: list, first: int | None = None) -> list[SampleScore]:
     decider = tuple(score(prompt, index, "static", *rest) for prompt, index, *rest in verdicts)
     scorers = [scorer("metric", KeepSpec(scorer="static", first=first)), scorer("static")]
     chosen, samples = filter_samples(scorers, [scores, decider])
-    assert [one.info.name for one in chosen] == ["metric", "metric (all samples)", "static"]
-    assert samples[1] == scores
+    which = "all samples" if first is None else f"first {first} unfiltered"
+    assert [one.info.name for one in chosen] == ["metric", f"metric ({which})", "static"]
+    unfiltered = {p: sorted((i for of, i, *_ in verdicts if of == p), key=str)[:first] for p, *_ in verdicts}
+    assert [s for s in scores if s.unit.sample_index in unfiltered[s.unit.prompt_id]] == list(samples[1])
     assert all(one in decider for one in samples[2])
     assert first is not None or samples[2] == decider
     return list(samples[0])
@@ -106,7 +114,9 @@ def test_asking_in_rounds_ends_where_full_knowledge_would(verdicts, first) -> No
     known: dict[str, SampleScore] = {}
     while True:
         scores = tuple(known.get(v.unit.digest) or SampleScore(v.unit, None) for v in truth)
-        asked = required_units(scorers, lambda _, scores=scores: scores)["static"]
+        required = required_units(scorers, lambda _, scores=scores: scores)
+        asked = required["static"]
+        assert required["metric"] == asked
         assert known.keys() <= asked
         if asked == known.keys():
             break
@@ -121,7 +131,7 @@ def test_who_decides_for_all_samples_must_see_all() -> None:
     scores = (score("p", 0, "static", 1.0), score("p", 1, "static", 1.0))
     for keeps in ([KeepSpec(scorer="static")], [KeepSpec(scorer="static", first=1), KeepSpec(scorer="static")], []):
         scorers = [*(scorer(f"metric{i}", keep) for i, keep in enumerate(keeps)), scorer("static")]
-        assert not required_units(scorers, lambda _: scores)
+        assert "static" not in required_units(scorers, lambda _: scores)
 
 
 # Through the command line --------------------------------------------------------------------------------------------
@@ -146,7 +156,7 @@ def test_the_mean_is_over_what_counts(cli: Callable, write_suite: Callable, tmp_
     cells = {row["cells"]["metric"]["value"]: row["cells"]["value"] for row in table["rows"]}
     assert cells["brightness"]["value"] == pytest.approx(sum(expected) / len(expected))
     assert cells["brightness"]["n_requested"] == len(expected)
-    assert cells["brightness (all samples)"]["n_requested"] == 24
+    assert cells["brightness (first 2 unfiltered)"]["n_requested"] == 4
     for prompt in ("a cat", "a dog"):  # the decider is asked up to the second sample that it keeps
         asked = sorted((index for of, index, metric in value if (of, metric) == (prompt, "even")), key=str)
         assert asked == sorted(range(12), key=str)[: len(asked)]
@@ -157,38 +167,108 @@ def test_the_mean_is_over_what_counts(cli: Callable, write_suite: Callable, tmp_
     assert (tmp_path / "again/report/tables/metrics.json").read_text() == (report / "tables/metrics.json").read_text()
 
 
-def test_what_is_asked_does_not_depend_on_how_it_runs(write_suite: Callable, tmp_path: Path) -> None:
+class Interrupted:
+    """A model that is interrupted after so many videos."""
+
+    def __init__(self, model: ModelAdapter, after: int):
+        self._model, self._left = model, after
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._model, name)
+
+    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
+        for output in self._model.generate(units):
+            if self._left == 0:
+                raise KeyboardInterrupt
+            self._left -= 1
+            yield output
+
+
+def measured(path: Path, root: Path, *assignments: str, after: int | None = None) -> tuple[set[str], list, dict]:
+    """Run a suite: the digests of the samples that were made, what a report selects, and what is exported."""
+    with Store.writer(root) as store:
+        plan, model = plan_suite(load_suite(str(path), assignments), store, None, Progress(quiet=True))
+        if after is not None:
+            with suppress(KeyboardInterrupt):
+                measure_plan(plan, Interrupted(model, after), store, Progress(quiet=True))
+        measure_plan(plan, model, store, Progress(quiet=True))
+        artifacts = store.artifacts(unit.digest for unit in plan.units)
+        rows = store.rows(scorer.identity for scorer in plan.scorers)
+    samples = [collect(plan.units, one, artifacts, rows) for one in plan.scorers]
+    chosen = [
+        [(score.unit.digest, score.row.value) for score in scores]
+        for scores in filter_samples(plan.scorers, samples)[1]
+    ]
+    exported = {(one.prompt, one.sample_index): one.digest for one in export_order(plan, artifacts, rows).samples}
+    return set(artifacts), chosen, exported
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[set[str], list, dict]]:
+    folder = tmp_path_factory.mktemp("filtered")
+    suite = {"name": "filtered", "title": "Filtered", "model": {"adapter": "drift"}, "prompts": PROMPTS}
+    path = folder / "suite.yaml"
+    sampling = {"num_frames": 2, "height": 16, "width": 16}
+    path.write_text(yaml.safe_dump({**suite, "sampling": sampling, "scorers": [*KEEP]}), encoding="utf-8")
+    return path, measured(path, folder / "whole")
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 9), st.integers(0, 12))
+def test_samples_and_scores_do_not_depend_on_batches_and_interruptions(reference, size: int, after: int) -> None:
+    path, (made, chosen, exported) = reference
+    assert 4 <= len(made) < 24  # generation ends at a prompt's second kept sample
+    assert len(exported) == 4
+    with TemporaryDirectory() as folder:
+        found = measured(path, Path(folder), f"execution.batch_size={size}", after=after)
+    assert found == (made, chosen, exported)
+
+
+def test_nor_on_the_executor_or_on_what_the_store_has(reference, tmp_path: Path) -> None:
+    path, (made, chosen, exported) = reference
+    parallel = measured(path, tmp_path / "many", "execution.executor=processes", "execution.workers=2")
+    assert parallel == (made, chosen, exported)
+    # A store that knows every sample and verdict already, since another suite wanted them.
+    assert len(measured(path, tmp_path / "full", "scorers=[even]")[0]) == 24
+    assert measured(path, tmp_path / "full")[1:] == (chosen, exported)
+
+
+def test_a_failed_verdict_takes_no_place_and_exports_nothing(reference, tmp_path: Path) -> None:
+    path, _ = reference
+    made, _, exported = measured(path, tmp_path, "scorers.1.settings={fail_on: a}")
+    assert (len(made), exported) == (24, {})
+
+
+def test_a_filter_that_keeps_too_few_says_so(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    keep = {"name": "brightness", "keep": {"scorer": "even", "first": 11}}
+    result = cli("run", write_suite(prompts=PROMPTS, scorers=[keep, "even"]))
+    assert result.returncode == 0, result.stderr
+    note = re.search(r"2 of 2 prompts have fewer than 11 samples that even keeps: (\d+) of 22", result.stdout)
+    assert note
+    (report,) = (tmp_path / "runs").glob("smoke-*/report")
+    assert re.search(r"a cat: \d of 11", (report / "notices.csv").read_text())
+    exported = cli("store", "export", report.parent.name, "out", "--layout", "vbench")
+    assert exported.returncode == 0, exported.stderr
+    assert exported.stdout.startswith(f"{note[1]} of {note[1]} samples are in out")
+    assert f"{24 - int(note[1])} more samples are not exported" in exported.stdout
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    cats = sum(name.startswith("a cat") for name in names)
+    assert names == {f"a cat-{i}.mp4" for i in range(cats)} | {f"a dog-{i}.mp4" for i in range(int(note[1]) - cats)}
+
+
+def test_a_plan_says_what_a_filter_costs(cli: Callable, write_suite: Callable) -> None:
     suite = write_suite(prompts=PROMPTS, scorers=KEEP)
-    everything = write_suite("all.yaml", prompts=PROMPTS, scorers=["even"])
-
-    def verdicts(store: str, path: Path, *assignments: str) -> tuple[dict[str, float], list]:
-        """Rows of `even` by artifact, and what a report selects."""
-        with Store.writer(tmp_path / store) as opened:
-            plan, _ = measure_suite(load_suite(str(path), assignments), opened, None, Progress(quiet=True))
-            artifacts = opened.artifacts(unit.digest for unit in plan.units)
-            rows = opened.rows(scorer.identity for scorer in plan.scorers)
-        samples = [collect(plan.units, one, artifacts, rows) for one in plan.scorers]
-        chosen = [
-            [(score.unit.digest, score.row.value) for score in scores]
-            for scores in filter_samples(plan.scorers, samples)[1]
-        ]
-        return {row.artifact: row.value for row in rows.values() if row.scorer == "even"}, chosen
-
-    asked, selected = verdicts("one", suite)
-    assert 4 <= len(asked) < 24
-    assert verdicts("single", suite, "execution.batch_size=1") == (asked, selected)
-    assert verdicts("many", suite, "execution.executor=processes", "execution.workers=2") == (asked, selected)
-    # A store that knows every verdict already, since another suite wanted them.
-    assert len(verdicts("full", everything)[0]) == 24
-    known, selected_of_all = verdicts("full", suite)
-    assert len(known) == 24
-    assert selected_of_all == selected
-
-
-def test_a_plan_tells_the_least_that_will_be_asked(cli: Callable, write_suite: Callable) -> None:
-    planned = " ".join(cli("plan", write_suite(prompts=PROMPTS, scorers=KEEP)).stdout.split())
-    assert "brightness 0 24 ?" in planned
+    planned = " ".join(cli("plan", suite).stdout.split())
+    assert "samples 0 4 or more ?" in planned
+    assert "brightness 0 4 or more ?" in planned
     assert "even 0 4 or more ?" in planned
+    assert (
+        "even: 2 prompts x 12 samples for brightness, which ends at a prompt's 2nd kept sample: 4 to 24 videos, "
+        "100 % of all" in planned
+    )
+    assert cli("run", suite).returncode == 0
+    planned = " ".join(cli("plan", suite).stdout.split())
+    assert re.search(r"2nd kept sample: (\d+) videos, 100 % of all; 0 min, 0 % of the time left", planned)
 
 
 def test_a_failed_decision_is_an_incomplete_metric(cli: Callable, write_suite: Callable) -> None:

@@ -8,6 +8,6 @@ from nova_bench.experiments.benchmark.load import load_benchmark
 from nova_bench.pipeline.preview import Preview, preview_suite
 
 
-def preview_benchmark(request: Request) -> Preview:
+def preview_benchmark(request: Request, progress: Progress) -> Preview:
     """Plan the suite and count what is there. Writes nothing."""
-    return preview_suite(load_benchmark(request), request.store, request.limit, Progress())
+    return preview_suite(load_benchmark(request), request.store, request.limit, progress)

@@ -39,6 +39,7 @@ def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progr
 def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write the report into a run's folder, with samples.csv and failures.csv (if any)."""
     results = read_results(plan, store)
+    plan = results.plan
     places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
     sources = Sources(store, plan.suite.media, places)
     tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
@@ -55,7 +56,9 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         *places.notices(notices_of(plan, summaries, store)),
         *sources.notices(plan.units, artifacts),
     ]
-    missing = gaps(summaries) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
+    missing = (
+        gaps(summaries, plan.suite.name) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
+    )
     page = Report(
         title=plan.suite.title,
         subtitle=model_name(plan),

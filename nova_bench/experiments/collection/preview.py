@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nova_bench.core.errors import StoreError, UserError
+from nova_bench.core.progress import Progress
 from nova_bench.core.visible_text import visible_line
 from nova_bench.experiments.base import Preview, Request
 from nova_bench.experiments.collection.load import load_collection
@@ -56,7 +57,7 @@ class CollectionPreview:
         return "\n".join(lines).rstrip()
 
 
-def preview_collection(request: Request) -> CollectionPreview:
+def preview_collection(request: Request, progress: Progress) -> CollectionPreview:
     """Preview every part. Raises UserError if none can be run."""
     collection, requests = load_collection(request)
     parts: list[tuple[str, Preview | Nothing | UserError]] = []
@@ -65,7 +66,7 @@ def preview_collection(request: Request) -> CollectionPreview:
             parts.append((part.title, Nothing(part.not_computed)))
             continue
         try:
-            parts.append((part.title, preview_request(wanted)))
+            parts.append((part.title, preview_request(wanted, progress)))
         except StoreError:
             raise
         except UserError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nova_bench.assets.cache import megabytes
 from nova_bench.core.identity import file_digest
+from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.load import load_latency
 from nova_bench.experiments.latency.plan import LatencyPlan, make_latency_plan
@@ -63,7 +64,7 @@ def _precisions(suite: LatencySuite) -> list[str]:
     return list(dict.fromkeys(name for dtype in asked for name in (auto if dtype == "auto" else [dtype])))
 
 
-def preview_latency(request: Request) -> LatencyPreview:
+def preview_latency(request: Request, progress: Progress) -> LatencyPreview:
     """What a run of a suite of the kind "latency" would do. Writes nothing."""
     suite = load_latency(request)
     with ExitStack() as stack:

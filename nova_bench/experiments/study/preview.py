@@ -70,17 +70,15 @@ def _row(label: str, preview: Preview | UserError) -> list[Any]:
     if isinstance(preview, UserError):
         return [label, "", "", "", "", ""]
     done, missing = (sum(getattr(s, what) for s in preview.scorers) for what in ("done", "missing"))
-    units = len(preview.plan.units)
-    return [label, preview.units_done, units - preview.units_done, done, missing, duration(preview.seconds)]
+    return [label, preview.units_done, preview.units_missing, done, missing, duration(preview.seconds)]
 
 
-def preview_study(request: Request) -> StudyPreview:
+def preview_study(request: Request, progress: Progress) -> StudyPreview:
     """Plan every arm. Raises UserError if none can be planned."""
     loaded = load_study(request)
     if loaded.study.trainings_only:
         return StudyPreview(loaded.study.name, (), len(loaded.study.arms))
     arms: list[tuple[str, Preview | UserError]] = []
-    progress = Progress()
     for arm, suite in zip(loaded.study.arms, loaded.suites, strict=True):
         try:
             arms.append((arm.label, preview_suite(suite, request.store, request.limit, progress)))

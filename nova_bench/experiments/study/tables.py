@@ -169,7 +169,7 @@ def study_gaps(results: StudyResults) -> list[str]:
     problem = results.record.diagram_problem
     lines: dict[str, list[str]] = {}
     for arm in results.arms:
-        problems = gaps(arm.summaries) if arm.plan else []
+        problems = gaps(arm.summaries, arm.plan.suite.name) if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
         for each in problems:

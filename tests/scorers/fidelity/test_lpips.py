@@ -96,10 +96,14 @@ def suite(tmp_path: Path) -> Path:
 def test_without_weights_it_says_what_is_needed(cli, suite: Path) -> None:
     result = cli("run", suite)
     assert result.returncode == 3, result.stderr
-    assert "lpips: not computed: needs alexnet-owt-7be5be79.pth" in result.stderr
-    assert "assets fetch alexnet" in result.stderr
-    assert "st_lpips: not computed: needs alex_shift_tolerant.pth" in result.stderr
-    assert "assets fetch stlpips-alex" in result.stderr
+    fetch = "3 files (254 MB): python -m nova_bench assets fetch alexnet lpips-alex stlpips-alex"
+    assert f"warning: 2 of 3 scorers are left out, for lack of {fetch}" in result.stderr
+    assert f"incomplete: lpips, st_lpips: not computed: needs {fetch}" in result.stderr
+    assert "st_lpips ↑" not in result.stdout  # the table of samples has no column without a score
+    assert (
+        "not computed: needs alex_shift_tolerant.pth (9.9 MB): python -m nova_bench assets fetch stlpips-alex"
+        in " ".join(result.stdout.split())
+    )
 
 
 def test_an_optional_scorer_without_weights_is_told_and_leaves_the_run_complete(cli, suite: Path) -> None:
