@@ -37,6 +37,11 @@ class Unit:
     metadata: Metadata = field(default_factory=Metadata)
     """What scorers read about the prompt besides its text."""
 
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the model was given another text than the prompt."""
+        return self.model_text != self.prompt
+
 
 @dataclass(frozen=True)
 class ExistingSample:
@@ -48,6 +53,8 @@ class ExistingSample:
     reference: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=Metadata)
+    model_text: str = ""
+    """What the model was given, if the suite states it and it is another text than the prompt."""
 
     @property
     def there(self) -> Path:

@@ -72,8 +72,10 @@ class AskedFiles:
         if indices := sorted(index for text, index in self.asked if text == prompt):
             return f": the suite asks for the samples {indices[0]} to {indices[-1]} of this prompt"
         folded = prompt.casefold().strip()
-        alike = next((text for text, _ in self.asked if text.casefold().strip() == folded), None)
-        return f": nearly the prompt {alike!r}" if alike else ""
+        if alike := next((text for text, _ in self.asked if text.casefold().strip() == folded), None):
+            return f": nearly the prompt {alike!r}"
+        rewritten = next((s.prompt for s in self.asked.values() if s.model_text and s.model_text == prompt), None)
+        return f": the rewritten text of {rewritten!r}, which names its files" if rewritten else ""
 
     def _collisions(self, missing: Sequence[ExistingSample]) -> Iterator[str]:
         there = {(s.prompt.casefold(), s.sample_index): s for s in self.asked.values() if s.path is not None}
@@ -111,8 +113,10 @@ def asked_files(
             file = found.get((text, index), ExistingSample(None, entry.text, index))
             tags = tuple(dict.fromkeys((*entry.tags, *file.tags)))
             metadata = entry.metadata.joined(file.metadata, entry.text)
-            sample = ExistingSample(file.path, entry.text, index, file.reference or reference, tags, metadata)
-            asked[text, index] = sample
+            reference_of = file.reference or reference
+            asked[text, index] = ExistingSample(
+                file.path, entry.text, index, reference_of, tags, metadata, entry.model_text
+            )
     strangers = [sample for key, sample in found.items() if key not in asked]
     filtered = [entry.text for entry in candidates if is_filtered and present[entry]]
     return AskedFiles(asked, strangers, filtered)

@@ -216,7 +216,7 @@ def _existing_unit(
         digest=digest("unit", [adapter_digest, known, sample.prompt, sample.sample_index]),
         prompt_id=identity,
         prompt=sample.prompt,
-        model_text=sample.prompt,
+        model_text=sample.model_text or sample.prompt,
         sample_index=sample.sample_index,
         seed=seed_for(suite.seed, identity, sample.sample_index),
         tags=sample.tags,

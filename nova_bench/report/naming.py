@@ -30,8 +30,13 @@ NOT_YET = "not computed yet: run the suite again to continue"
 
 
 def model_name(plan: Plan) -> str:
-    """The model's label, or its adapter's name."""
-    return plan.suite.model.label or plan.suite.model.adapter
+    """The model's label, or its adapter's name, and whether the model was given rewritten prompts."""
+    name = plan.suite.model.label or plan.suite.model.adapter
+    prompts = {unit.prompt_id for unit in plan.units}
+    rewritten = {unit.prompt_id for unit in plan.units if unit.is_rewritten}
+    if not rewritten:
+        return name
+    return f"{name}, {'' if rewritten == prompts else f'{len(rewritten)} of {len(prompts)} '}rewritten prompts"
 
 
 def sample_name(unit: Unit) -> str:

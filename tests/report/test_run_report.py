@@ -56,6 +56,29 @@ def test_published_numbers_are_labelled_and_never_mixed_with_measured_ones(cli, 
     assert "no scorer of that name" in found["speed"]["value"]["note"]
 
 
+def test_rewritten_prompts_are_said_and_names_are_the_originals(cli, write_suite, tmp_path):
+    """The model gets the rewritten text; file names, samples and scores go by the original one."""
+    dense = [{"prompt": name, "dense_prompt": f"{name} in great detail"} for name in ("a cat", "a dog")]
+    (tmp_path / "dense.json").write_text(json.dumps(dense))
+    prompts = {"entries": ["a cat", "a dog"], "dense": "dense.json"}
+    made = cli("run", write_suite(prompts=prompts, model={"adapter": "drift", "label": "Drift"}))
+    assert made.returncode == 0, made.stderr
+    assert "Smoke test: Drift, rewritten prompts\n" in made.stdout
+    folder = only_run(tmp_path / "runs")
+    samples = (folder / "report/samples.csv").read_text()
+    assert "a cat,0" in samples
+    assert "great detail" not in samples
+    assert cli("store", "export", folder.name, "out", "--layout", "vbench").returncode == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a cat-0.mp4", "a dog-0.mp4"}
+    # The same folder, scored as another model's: its suite says that the prompts were rewritten.
+    (tmp_path / "out/a cat in great detail-0.mp4").touch()
+    scored = cli("run", "suite.yaml", "--model", "out", "--store", "other")
+    assert scored.returncode == 0, scored.stderr
+    assert "Smoke test: out, rewritten prompts\n" in scored.stdout
+    notices = (only_run(tmp_path / "other") / "report/notices.csv").read_text()
+    assert "a cat in great detail-0.mp4: the rewritten text of 'a cat', which names its files" in notices
+
+
 def test_a_failed_sample_is_a_gap_with_its_error_and_the_rest_is_measured(cli, write_suite, tmp_path):
     result = cli("run", write_suite(model={"adapter": "drift", "fail_on": "dog"}))
     assert result.returncode == 3
