@@ -16,6 +16,7 @@ from nova_bench.core.progress import Progress, log_to
 from nova_bench.models.base import AdapterContext, ModelAdapter
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
+from nova_bench.pipeline.long_videos import notice_long_videos
 from nova_bench.pipeline.manifest import plan_content, write_manifest
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.places import Places
@@ -89,6 +90,7 @@ def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -
     maker = _Maker(plan, adapter, store, progress, failures)
     try:
         maker.make()
+        notice_long_videos(plan, store, progress.notice)
         if maker.already_there:
             progress.say(f"{maker.already_there} samples were there already")
         scored = score(plan, _computable(plan, progress), store, progress, failures, maker.make)

@@ -77,7 +77,8 @@ class Composite:
     """The weighted mean of normalized metrics, times ``scale``; a part may itself be a composite.
 
     ``range`` holds if each part is between its ``low`` and ``high``; nothing is clipped. The value is linear in its
-    parts, so a bootstrap resample of the parts' means gives one of the composite.
+    parts, so a bootstrap resample of the parts' means gives one of the composite. ``longer`` says what the benchmark
+    does with videos of ``longest`` seconds or more, if that is something else.
     """
 
     name: str
@@ -90,6 +91,8 @@ class Composite:
     digits: int = 4
     scale: float = 1.0
     threshold: Threshold | None = None
+    longest: float = 0.0
+    longer: str = ""
 
     def value(self, parts: Mapping[str, Number]) -> Number:
         """From the values of all parts. KeyError if one is missing."""

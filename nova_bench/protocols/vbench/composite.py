@@ -45,4 +45,6 @@ TOTAL = Composite(
     summary="VBench total score: (4 quality + semantic) / 5",
     parts=(Part(QUALITY.name, weight=4.0), Part(SEMANTIC.name)),
     source=_SOURCE,
+    longest=5.0,
+    longer="VBench's leaderboard scores such clips with VBench-Long, so these numbers are not comparable with it",
 )

@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import PromptEntry
 from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
+from nova_bench.video import write_mp4
 
 SEMANTIC_GROUPS = ("human_action", "appearance_style", "temporal_style")
 QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
@@ -71,6 +74,19 @@ def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> No
     for name in (part.metric for part in QUALITY.parts):
         assert found[name]["value"]["n_requested"] == 3
     assert found["temporal_flickering (all samples)"]["value"]["n_ok"] == 3
+
+
+def test_clips_of_five_seconds_are_told_once(cli: Callable, tmp_path: Path) -> None:
+    """The leaderboard has another protocol for them."""
+    (tmp_path / "mine").mkdir()
+    for name, frames in (("short", 9), ("long", 10), ("longer", 12)):
+        write_mp4(tmp_path / "mine" / f"{name}.mp4", torch.zeros(frames, 16, 16, 3, dtype=torch.uint8), 2)
+    result = cli("run", "vbench_custom", "--model", "mine", "--dims", "temporal_flickering")
+    told = "2 of the 3 videos looked at last 5 s or more ('long.mp4: 5.0 s', 'longer.mp4: 6.0 s'): VBench's leaderboard"
+    assert result.stderr.count(told) == 1
+    assert result.stderr.count("VBench-Long") == 1
+    other = cli("run", "clips", "--model", "mine", "--set", "scorers=[dynamic_degree_dis]")
+    assert "VBench-Long" not in other.stderr
 
 
 def test_a_folder_without_official_names_is_told_which_suite_takes_it(
