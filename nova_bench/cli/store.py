@@ -14,6 +14,7 @@ from nova_bench.config.catalog import FILE_NAMES
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.standard_streams import print_line
 from nova_bench.experiments.registry import BENCHMARK
+from nova_bench.pipeline.aggregate import needs_details
 from nova_bench.pipeline.export_order import export_order
 from nova_bench.pipeline.record import plan_of
 from nova_bench.store import Store
@@ -69,7 +70,8 @@ def export_run(
     with Store.reader(folder) as store:
         plan = plan_of(_benchmark(store.run(Path(run).name)))
         artifacts = store.artifacts(unit.digest for unit in plan.units)
-        order = export_order(plan, artifacts, store.rows(scorer.identity for scorer in plan.scorers))
+        rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
+        order = export_order(plan, artifacts, rows)
         exported = list(export_units(order.samples, artifacts, target, names.file_name, copy))
     exported += [Exported(u.prompt, u.sample_index, None, f"{name} has no verdict") for u, name in order.undecided]
     left_out = [sample for sample in exported if sample.path is None]

@@ -16,7 +16,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.core.visible_text import visible_line
-from nova_bench.pipeline.aggregate import collect
+from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
@@ -135,7 +135,7 @@ def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progres
 def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Preview:
     """Compare a plan with what a store has; ``adapter_digest`` is that of the model that generates."""
     artifacts = store.artifacts(unit.digest for unit in plan.units) if store else {}
-    rows = store.rows(scorer.identity for scorer in plan.scorers) if store else {}
+    rows = store.rows((s.identity for s in plan.scorers), needs_details(plan.scorers)) if store else {}
     speeds = _Speeds(store, plan.suite.execution.device)
     unscored: set[str] = set()
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}

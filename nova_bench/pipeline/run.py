@@ -14,6 +14,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.device import resolve_device
 from nova_bench.core.progress import Progress, log_to
 from nova_bench.models.base import AdapterContext, ModelAdapter
+from nova_bench.pipeline.aggregate import needs_details
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.long_videos import notice_long_videos
@@ -133,7 +134,8 @@ class _Maker:
 
     def _required(self) -> Sequence[Unit]:
         artifacts = self.store.artifacts(unit.digest for unit in self.plan.units)
-        rows = self.store.rows(scorer.identity for scorer in self.plan.scorers)
+        scorers = self.plan.scorers
+        rows = self.store.rows((scorer.identity for scorer in scorers), needs_details(scorers))
         return required_plan(self.plan, artifacts, rows).units
 
 

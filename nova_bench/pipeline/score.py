@@ -18,7 +18,7 @@ from nova_bench.core.interrupts import end_requested
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import LostWorker, report_step
 from nova_bench.execute.choice import make_executor
-from nova_bench.pipeline.aggregate import collect
+from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
@@ -154,7 +154,7 @@ def missing_jobs(
     ``hopeless`` are keys of failed rows that get no job.
     """
     artifacts = store.artifacts(unit.digest for unit in plan.units)
-    rows = store.rows(scorer.identity for scorer in scorers)
+    rows = store.rows((scorer.identity for scorer in scorers), needs_details(scorers))
     required = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None, Metadata], dict[tuple[int, str], None]] = {}
     paths, references, already_there = {}, {}, 0
