@@ -146,6 +146,8 @@ def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Previe
     costs = filter_costs(plan, lambda scorer: scores[scorer.info.name], required, here.__contains__)
     growing = {name for cost in costs if cost.least < cost.most for name in (cost.metric, cost.decider)}
     for scorer in plan.scorers:
+        if scorer.optional and not any(map(scorer.applies_to, plan.units)):
+            continue
         asked = required.get(scorer.info.name)
         applies = [u for u in plan.units if scorer.applies_to(u) and (asked is None or u.digest in asked)]
         states = {unit.digest: _state(unit, scorer, here, rows) for unit in applies}

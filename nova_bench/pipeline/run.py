@@ -141,8 +141,9 @@ class _Maker:
 
 def _computable(plan: Plan, progress: Progress) -> list[PlannedScorer]:
     """The scorers whose assets are here; the others are reported in one line with what they need."""
-    ready = [scorer for scorer in plan.scorers if not absent_assets(scorer.info.assets)]
-    if absent := absent_assets(name for scorer in plan.scorers for name in scorer.info.assets):
-        left_out, needed = len(plan.scorers) - len(ready), fetch_line(absent, plan.suite.name)
-        progress.warn(f"{left_out} of {len(plan.scorers)} scorers are left out, for lack of {needed}")
+    used = [scorer for scorer in plan.scorers if any(map(scorer.applies_to, plan.units))]
+    ready = [scorer for scorer in used if not absent_assets(scorer.info.assets)]
+    if absent := absent_assets(name for scorer in used for name in scorer.info.assets):
+        left_out, needed = len(used) - len(ready), fetch_line(absent, plan.suite.name)
+        progress.warn(f"{left_out} of {len(used)} scorers are left out, for lack of {needed}")
     return ready

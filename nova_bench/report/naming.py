@@ -99,6 +99,11 @@ def interval_fields(
     return {"ci": interval, "ci_method": str(method), "ci_prompts": prompts}
 
 
+def is_unused(summary: MetricSummary) -> bool:
+    """Whether the suite lets a metric do without samples, and none has its tags."""
+    return summary.scorer.optional and summary.scorer.keep is None and summary.n_requested == 0
+
+
 def needed_assets(summary: MetricSummary) -> tuple[Asset, ...]:
     """The assets that a metric needs and that aren't here."""
     keep = summary.scorer.keep
@@ -149,7 +154,7 @@ def gaps(summaries: Sequence[MetricSummary], suite: str) -> list[str]:
         absent = needed_assets(summary) if summary.value is None else ()
         if absent and not summary.scorer.optional:
             waiting[summary.scorer.info.name] = absent
-        if absent:
+        if absent or is_unused(summary):
             continue
         if summary.value is None:
             lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)

@@ -20,6 +20,7 @@ from nova_bench.report.naming import (
     interval_fields,
     interval_name,
     interval_note,
+    is_unused,
     methods_of,
     model_name,
     needed_assets,
@@ -37,6 +38,8 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
     """One row per metric, then one per final score: value, interval, counts, and the published numbers."""
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
+    unused = [summary.scorer.info.name for summary in summaries if is_unused(summary)]
+    summaries = [summary for summary in summaries if not is_unused(summary)]
     for summary in summaries:
         cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(plan, summary)}
         table_rows.append(Row({**cells, **_published_cells(plan, summary.scorer.info.name)}))
@@ -60,6 +63,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
             interval_note(plan.suite.statistics, methods_of(summaries, final)),
             *keep_notes(summaries),
             *aggregate_notes(summaries),
+            *([f"No prompt is tagged for {', '.join(unused)}."] if unused else []),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import PromptEntry
 from nova_bench.protocols.vbench.composite import QUALITY, SEMANTIC
 from nova_bench.video import write_mp4
+
+from .conftest import CLIPS
 
 SEMANTIC_GROUPS = ("human_action", "appearance_style", "temporal_style")
 QUALITY_GROUPS = ("subject_consistency", "background_consistency", "temporal_flickering", "aesthetic_quality")
@@ -62,10 +65,6 @@ def test_only_some_dimensions(cli: Callable, official_folder: Callable, tmp_path
 
 
 def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> None:
-    import shutil
-
-    from .conftest import CLIPS
-
     (tmp_path / "mine").mkdir()
     for number, clip in enumerate(sorted(CLIPS.glob("*.mp4"))[:3]):
         shutil.copy(clip, tmp_path / "mine" / f"anything {number}.mp4")
@@ -76,6 +75,33 @@ def test_videos_of_ones_own_need_no_prompts(cli: Callable, tmp_path: Path) -> No
     for name in (part.metric for part in QUALITY.parts):
         assert found[name]["value"]["n_requested"] == 3
     assert found["temporal_flickering (all samples)"]["value"]["n_ok"] == 3
+
+
+def test_prompts_of_ones_own_say_what_the_dimensions_look_for(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    entries = [
+        {"text": "a yellow umbrella", "tags": ["color"], "metadata": {"object": "umbrella", "color": "yellow"}},
+        {"text": "a lighthouse"},
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    clip = sorted(CLIPS.glob("*.mp4"))[0]
+    for entry in entries:
+        shutil.copy(clip, tmp_path / "mine" / f"{entry['text']}-0.mp4")
+    own = ("--set", "prompts.file=mine.jsonl", "--set", "prompts.samples_per_prompt=1", "--model", "mine")
+    result = cli("run", "vbench_custom_prompts", *own)
+    assert result.returncode == 3, result.stderr  # no weights here
+    found = cells(tmp_path, "vbench_custom_prompts")
+    assert found["color"]["value"]["n_requested"] == 1
+    assert found["overall_consistency"]["value"]["n_requested"] == 2
+    assert not {"object_class", "human_action"} & set(found)
+    assert "No prompt is tagged for object_class, multiple_objects, human_action" in " ".join(result.stdout.split())
+    assert len(re.findall("assets fetch", result.stderr)) == 2  # one line at the start, one at the end
+    (tmp_path / "mine.jsonl").write_text(json.dumps({**entries[0], "metadata": {"object": "umbrella"}}))
+    refused = cli("plan", "vbench_custom_prompts", *own)
+    assert refused.returncode == 2
+    assert "mine.jsonl:1: prompt 'a yellow umbrella' lacks metadata 'color', which scorer color reads" in refused.stderr
+    planned = cli("plan", "vbench_custom_prompts").stdout
+    assert "samples: 35, prompts: 7, scorers: 16" in planned
 
 
 def test_clips_of_five_seconds_are_told_once(cli: Callable, tmp_path: Path) -> None:
