@@ -188,5 +188,6 @@ def _uses(metrics: Sequence[str]) -> list[ScorerUse]:
 
 
 def _needs_only_videos(info: ScorerInfo) -> bool:
-    needs_more = info.needs_reference or info.needs_prompt or info.reads.model_fields or info.name == "static_filter"
-    return not needs_more and not absent_assets(info.assets)
+    needs_more = info.needs_reference or info.needs_prompt or info.reads.model_fields
+    by_name_only = info.name.startswith("static_filter") or info.name.endswith("_corrected")
+    return not needs_more and not by_name_only and not absent_assets(info.assets)

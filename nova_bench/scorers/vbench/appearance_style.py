@@ -33,7 +33,7 @@ class Style(MetadataSchema):
 class AppearanceStyle:
     """Mean over all frames of CLIP ViT-B/32's logit for the style's words, over 100: VBench's appearance_style.py.
 
-    Frames are resampled by Pillow. If CLIP runs in float16 (``official`` on CUDA), so do both encoders, normalization
+    Frames are resampled by Pillow. If CLIP runs in float16 (``official-cuda``), so do both encoders, normalization
     and product. The words are encoded once. Details: ``frame_scores``.
     """
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.vbench.dynamic_degree_rule import FASTEST, sampled
-from nova_bench.scorers.vbench.pair_motion import ASSET, PairMotion, load_raft, official_fails, unmeasurable
+from nova_bench.scorers.vbench.pair_motion import (
+    ASSET,
+    UNMEASURED,
+    PairMotion,
+    load_raft,
+    official_fails,
+    unmeasurable,
+)
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -27,9 +35,13 @@ class DynamicDegree:
     mean of the largest 5 % of flow magnitudes, in pixels. The video moves once round(4 n / 16) pairs score above
     6 * min(H, W) / 256.
 
+    A video that RAFT can't measure gets the official verdict, which follows from comparing with NaN, and a note.
+
     Details: ``pair_scores`` (up to the pair that decides), ``threshold``, ``count_needed``, ``interval``,
-    ``sampled_frames``; ``warning`` if the official verdict rests on no measurement.
+    ``sampled_frames``; ``warning`` if the verdict rests on no measurement.
     """
+
+    decides_without_measurement = True
 
     def __init__(self, settings: DynamicDegreeSettings, context: ScorerContext):
         self._settings, self._device = settings, context.device
@@ -49,11 +61,11 @@ class DynamicDegree:
         if count < 2:
             problem = f"{clip.frame_count} frames at {float(clip.fps):g} fps: too short to sample two"
         if problem is not None:
-            if self._settings.protocol == "corrected" or official_fails(height, width):
+            if not self.decides_without_measurement or official_fails(height, width):
                 return Score(None, reason=problem, details=details)
             # In the official code no score exceeds the threshold, whether there are none or all are NaN.
             moves = count >= 2 and needed == 0
-            return Score(float(moves), details={**details, "warning": problem})
+            return Score(float(moves), details={**details, "warning": problem}, notes=(UNMEASURED,))
         moves = self._moves(PairMotion(self._network, frames, self._device, FASTEST), details)
         return Score(float(moves), details=details)
 
@@ -75,6 +87,12 @@ class DynamicDegree:
             scores += motion.scores(pairs[len(scores) :][: min(lacking, left - lacking + 1)])
 
 
+class CorrectedDynamicDegree(DynamicDegree):
+    """As :class:`DynamicDegree`, but a video that RAFT can't measure is not measurable."""
+
+    decides_without_measurement = False
+
+
 INFO = ScorerInfo(
     name="dynamic_degree",
     summary="VBench dynamic degree: share of videos that move, by RAFT optical flow",
@@ -88,4 +106,12 @@ INFO = ScorerInfo(
     assets=(ASSET,),
     binary=True,
     even_frames=True,
+)
+CORRECTED = replace(
+    INFO,
+    name="dynamic_degree_corrected",
+    summary="VBench dynamic degree, but videos that are too small or too short to measure are left out",
+    version="1",
+    source=f"{INFO.source}, with one fault mended",
+    factory=f"{__name__}:CorrectedDynamicDegree",
 )

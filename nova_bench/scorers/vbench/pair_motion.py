@@ -20,6 +20,8 @@ _MULTIPLE = 8  # of RAFT's input sides
 _NAN_SIDE = 128  # padded sides below it make the flow NaN ...
 _ERROR_SIDE = 64  # ... and below this one the official code stops with an error
 
+UNMEASURED = "the official verdict rests on no measurement: the video is too small or too short for RAFT's motion"
+
 Pair = tuple[int, int]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.networks.numerics import Precision
 
@@ -18,10 +16,6 @@ class NetworkSettings(ScorerSettings):
 
 class FlowSettings(NetworkSettings):
     """Settings of a dimension that uses RAFT."""
-
-    protocol: Literal["official", "corrected"] = "official"
-    """The verdict on videos that RAFT can't measure (a side below 121 pixels, or too few frames): ``official`` repeats
-    the official verdict, which follows from comparing with NaN; ``corrected`` reports them as not measurable."""
 
     early_exit: bool = True
     """Stop once the verdict is certain. It doesn't change; the list of pair scores then ends there."""

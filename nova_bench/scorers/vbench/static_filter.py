@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
-from nova_bench.scorers.vbench.pair_motion import ASSET, PairMotion, load_raft, official_fails, unmeasurable
+from nova_bench.scorers.vbench.pair_motion import (
+    ASSET,
+    UNMEASURED,
+    PairMotion,
+    load_raft,
+    official_fails,
+    unmeasurable,
+)
 from nova_bench.scorers.vbench.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -30,9 +38,13 @@ class StaticFilter:
     with n frames c = round(2 n / 16) (ties to even) pairs may exceed it. A video is static unless more than c pairs
     of consecutive frames do, or the flow between first and last frame, either way, exceeds 2 c times the threshold.
 
+    A video that RAFT can't measure gets the official verdict, which follows from comparing with NaN, and a note.
+
     Details: ``pair_scores`` of consecutive frames and ``end_scores`` (first to last, last to first), as far as they
-    were needed; ``threshold``, ``count_allowed``; ``warning`` if the official verdict rests on no measurement.
+    were needed; ``threshold``, ``count_allowed``; ``warning`` if the verdict rests on no measurement.
     """
+
+    decides_without_measurement = True
 
     def __init__(self, settings: StaticFilterSettings, context: ScorerContext):
         self._settings, self._device = settings, context.device
@@ -53,9 +65,10 @@ class StaticFilter:
         if count < 2:
             return Score(None, reason="one frame: motion needs at least two", details=details)
         if problem := unmeasurable(height, width):
-            if self._settings.protocol == "corrected" or official_fails(height, width):
+            if not self.decides_without_measurement or official_fails(height, width):
                 return Score(None, reason=problem, details=details)
-            return Score(1.0, details={**details, "warning": problem})  # in the official code NaN exceeds nothing
+            # In the official code NaN exceeds nothing.
+            return Score(1.0, details={**details, "warning": problem}, notes=(UNMEASURED,))
         static = self._is_static(PairMotion(self._network, clip.frames, self._device, _FASTEST), count, details)
         return Score(float(static), details=details)
 
@@ -78,6 +91,12 @@ class StaticFilter:
         return not any(score > threshold * allowed * 2 for score in details["end_scores"])
 
 
+class CorrectedStaticFilter(StaticFilter):
+    """As :class:`StaticFilter`, but a video that RAFT can't measure is not measurable."""
+
+    decides_without_measurement = False
+
+
 INFO = ScorerInfo(
     name="static_filter",
     summary="VBench static filter: share of videos that hardly move, by RAFT optical flow",
@@ -91,4 +110,12 @@ INFO = ScorerInfo(
     assets=(ASSET,),
     binary=True,
     even_frames=True,
+)
+CORRECTED = replace(
+    INFO,
+    name="static_filter_corrected",
+    summary="VBench static filter, but videos that are too small to measure are left out",
+    version="1",
+    source=f"{INFO.source}, with one fault mended",
+    factory=f"{__name__}:CorrectedStaticFilter",
 )

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.scorers.vbench import dynamic_degree, static_filter
-from nova_bench.scorers.vbench.dynamic_degree import DynamicDegree, DynamicDegreeSettings
-from nova_bench.scorers.vbench.static_filter import StaticFilter, StaticFilterSettings
+from nova_bench.scorers.vbench.dynamic_degree import CorrectedDynamicDegree, DynamicDegree, DynamicDegreeSettings
+from nova_bench.scorers.vbench.pair_motion import UNMEASURED
+from nova_bench.scorers.vbench.static_filter import CorrectedStaticFilter, StaticFilter, StaticFilterSettings
 
 from ..conftest import clip_of
 
@@ -118,16 +119,20 @@ def no_pairs() -> MadeUp:
 
 
 @pytest.mark.parametrize(
-    ("scorer", "settings", "official"),
-    [(DynamicDegree, DynamicDegreeSettings, 0.0), (StaticFilter, StaticFilterSettings, 1.0)],
+    ("scorer", "corrected", "settings", "official"),
+    [
+        (DynamicDegree, CorrectedDynamicDegree, DynamicDegreeSettings, 0.0),
+        (StaticFilter, CorrectedStaticFilter, StaticFilterSettings, 1.0),
+    ],
 )
-def test_sides_that_raft_cannot_measure(scorer: type, settings: Callable, official: float) -> None:
+def test_sides_that_raft_cannot_measure(scorer: type, corrected: type, settings: Callable, official: float) -> None:
     told = judge(scorer, settings(), no_pairs(), 9, side=120)
     assert told.value == official
     assert "below 121 pixels" in told.details["warning"]
-    corrected = judge(scorer, settings(protocol="corrected"), no_pairs(), 9, side=120)
-    assert corrected.value is None
-    assert "below 121 pixels" in corrected.reason
+    assert told.notes == (UNMEASURED,)
+    mended = judge(corrected, settings(), no_pairs(), 9, side=120)
+    assert mended.value is None
+    assert "below 121 pixels" in mended.reason
     assert judge(scorer, settings(), no_pairs(), 9, side=56).value is None  # the official code fails there
 
 
@@ -141,6 +146,6 @@ def test_videos_too_short_to_compare_frames() -> None:
     short = judge(DynamicDegree, DynamicDegreeSettings(), no_pairs(), 3, fps=24)
     assert short.value == 0.0  # officially: no pair, so no motion
     assert "too short" in short.details["warning"]
-    corrected = judge(DynamicDegree, DynamicDegreeSettings(protocol="corrected"), no_pairs(), 3, fps=24)
+    corrected = judge(CorrectedDynamicDegree, DynamicDegreeSettings(), no_pairs(), 3, fps=24)
     assert corrected.value is None
     assert judge(StaticFilter, StaticFilterSettings(), no_pairs(), 1).value is None
