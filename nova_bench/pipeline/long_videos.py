@@ -14,6 +14,7 @@ from nova_bench.pipeline.composite import leaf_metrics
 from nova_bench.pipeline.plan import Plan
 from nova_bench.protocols.base import Composite
 from nova_bench.store import Artifact, Store
+from nova_bench.video import probe
 
 MOST_PROBED = 100
 """Files whose headers are read; of more, as many that are evenly spaced."""
@@ -47,8 +48,6 @@ def _report(composite: Composite, plan: Plan, store: Store, notice: Callable[...
 
 def _seconds(made: Sequence[tuple[Unit, Artifact]], plan: Plan) -> Iterator[tuple[Unit, float]]:
     """Units whose files state a length, with it."""
-    from nova_bench.video import probe
-
     for unit, artifact in made:
         with suppress(MediaError, OSError):
             info = probe(artifact.path, plan.suite.media)
