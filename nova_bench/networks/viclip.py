@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nova_bench.networks.clip import RESOLUTION, VIT_L_14, CLIPConfig, CLIPImageEncoder
+from nova_bench.networks.clip import VIT_L_14, CLIPConfig, CLIPImageEncoder
 from nova_bench.networks.clip_text import CLIPTextConfig, CLIPTextEncoder
 from nova_bench.networks.vit import of_one_frame
 from nova_bench.networks.weights import load_network
@@ -33,10 +33,9 @@ class ViCLIPVideoEncoder(CLIPImageEncoder):
         """Make a plain convolution of the official one."""
         self.conv1 = of_one_frame(self.conv1)
 
-    @property
-    def bytes_per_video(self) -> float:
-        """Memory for one video: activations of one block, and its frames."""
-        return FRAMES * self.config.bytes_per_frame(RESOLUTION, RESOLUTION)
+    def bytes_per_video(self, height: int, width: int) -> float:
+        """Memory for one video of that size: activations of one block, its frames, and their resampled copies."""
+        return FRAMES * self.config.bytes_per_frame(height, width)
 
     def tokens(self, images: Tensor) -> Tensor:
         """The first block's input: [N, 1 + patches x 8, width], the frames of one place side by side."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nova_bench.networks import batching
+from nova_bench.networks import amt, batching, clip, correlation, musiq, raft
 from nova_bench.networks.batching import batch_size, in_batches, per_frame
 
 from ..scorers.conftest import clip_of
@@ -65,3 +65,20 @@ def test_other_errors_are_raised() -> None:
 def test_an_item_larger_than_memory_is_still_tried() -> None:
     assert batch_size("cpu", 1e15) == 1
     assert batch_size("cpu", 1.0) == 64
+
+
+def test_a_4k_frame_fits_a_gpu_of_eight_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the estimates that batches rest on, one by one and without the correlation of all pairs (67 GB)."""
+    for module in (batching, correlation):
+        monkeypatch.setattr(module, "free_cuda_bytes", lambda device: 8e9)
+    size = (2160, 3840)
+    needs = [
+        raft.bytes_per_frame(*size),
+        raft.bytes_per_pair("cuda", *size),
+        amt.bytes_per_pair("cuda", *size),
+        musiq.bytes_per_frame(*size),
+        clip.VIT_L_14.bytes_per_frame(*size),
+    ]
+    assert correlation.bytes_kept("cuda", 270, 480, 20) == 0.0
+    assert max(needs) < 8e9
+    assert [batch_size("cuda", need) for need in needs[:3]] == [1, 1, 1]

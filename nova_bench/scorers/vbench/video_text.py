@@ -44,8 +44,9 @@ class VideoText:
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
         with numerics(self._settings.precision):
-            size = batch_size(self._device, self._network.vision_encoder.bytes_per_video)
-            videos = in_batches([sample.clip for sample in batch], size, self._video_features)
+            clips = [sample.clip for sample in batch]
+            largest = max(self._network.vision_encoder.bytes_per_video(*clip.frames.shape[1:3]) for clip in clips)
+            videos = in_batches(clips, batch_size(self._device, largest), self._video_features)
             return [self._compare(video, sample) for video, sample in zip(videos, batch, strict=True)]
 
     def _compare(self, video: Tensor, sample: Sample) -> Score:
