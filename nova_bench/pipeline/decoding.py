@@ -1,4 +1,7 @@
-"""Jobs -> batches of decoded videos, ahead of scoring. A video is decoded once, however many scorers need it."""
+"""Jobs -> batches of decoded videos, ahead of scoring.
+
+A video is decoded once, however many scorers need it, and once more for each size that scorers want it resampled to.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,8 @@ class Job:
     reference: str | None
     metadata: Metadata
     wants: tuple[tuple[int, str], ...]
+    size: tuple[int, int] | None = None
+    """Height and width to which the scorers want frames resampled while they are decoded; None: as stored."""
     reference_digest: str = ""
     """The reference's digest in the plan; rows are kept under it."""
 
@@ -226,7 +231,7 @@ class Decoding:
             if path is not None and scorers:
                 whole = not all(info.streams for info in scorers)
                 stream = any(info.streams for info in scorers)
-                self._decoder(scorers is comparing).put(Path(path), whole=whole, stream=stream)
+                self._decoder(scorers is comparing).put(Path(path), whole=whole, stream=stream, size=job.size)
         return job, bool(comparing)
 
     def _decoder(self, of_references: bool) -> Decoder:

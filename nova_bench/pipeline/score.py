@@ -156,7 +156,7 @@ def missing_jobs(
     artifacts = store.artifacts(unit.digest for unit in plan.units)
     rows = store.rows((scorer.identity for scorer in scorers), needs_details(scorers))
     required = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
-    jobs: dict[tuple[str, str, str | None, Metadata], dict[tuple[int, str], None]] = {}
+    jobs: dict[tuple[str, str, str | None, Metadata, tuple[int, int] | None], dict[tuple[int, str], None]] = {}
     paths, references, already_there = {}, {}, 0
     for unit in plan.units:
         artifact = artifacts.get(unit.digest)
@@ -172,13 +172,16 @@ def missing_jobs(
                 continue
             if row is not None and row.key in hopeless:
                 continue
-            key = (artifact.sha256, unit.prompt, unit.reference, unit.metadata)
+            key = (artifact.sha256, unit.prompt, unit.reference, unit.metadata, scorer.info.decode_size)
             jobs.setdefault(key, {})[index, inputs] = None
             paths[artifact.sha256] = str(artifact.path)
             references[unit.reference] = unit.reference_digest
     return [
-        Job(artifact, paths[artifact], prompt, reference, metadata, tuple(wants), references[reference])
-        for (artifact, prompt, reference, metadata), wants in jobs.items()
+        Job(artifact, paths[artifact], prompt, reference, metadata, tuple(wants), size, references[reference])
+        # Frames of one size come one after the other, so that they share batches.
+        for (artifact, prompt, reference, metadata, size), wants in sorted(
+            jobs.items(), key=lambda job: job[0][4] or ()
+        )
     ], already_there
 
 

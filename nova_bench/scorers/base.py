@@ -61,6 +61,9 @@ class ScorerInfo:
     streams: bool = False
     """The scorer needs a window of frames, never all at once: it is a
     :class:`nova_bench.scorers.streaming.StreamingScorer`, and videos of any length can be scored."""
+    decode_size: tuple[int, int] | None = None
+    """Height and width to which the scorer wants frames resampled while they are decoded, as decord does it; None: as
+    stored. The aspect ratio is not kept."""
     even_frames: bool = False
     """The scores assume evenly spaced frames; a variable frame rate is noted."""
     binary: bool = False

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Clip:
     """A decoded video, or an image as a clip of one frame.
 
-    frames: uint8 RGB [T, H, W, 3] on the CPU, upright, at the stored size; scorers share it and must not write to it.
+    frames: uint8 RGB [T, H, W, 3] on the CPU, upright, at the stored size or at the one that was asked for; scorers
+        share it and must not write to it.
     fps: the stream's average frame rate (what OpenCV reports and VBench uses); None for a still image.
     pix_fmt: how pixels are stored in the file, e.g. ``yuv420p`` (for images Pillow's mode, e.g. ``RGB``).
     frame_count: T.

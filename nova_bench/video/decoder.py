@@ -92,11 +92,19 @@ class Decoder:
         except OSError as error:
             self.problem = f"videos are decoded in this process, since no other process can be started: {error}"
 
-    def put(self, path: Path, *, whole: bool = True, stream: bool = False, max_frames: int | None = None) -> None:
+    def put(
+        self,
+        path: Path,
+        *,
+        whole: bool = True,
+        stream: bool = False,
+        max_frames: int | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         """Queue a file for decoding.
 
         whole: all of its frames are needed at once. stream: they may come in chunks if ``whole`` is False or the video
-        is too large.
+        is too large. size: (height, width) to which frames are resampled while they are decoded.
         """
         slot = self._take_slot()
         message = {
@@ -104,6 +112,7 @@ class Decoder:
             "slot": slot,
             "limits": self._limits.model_dump(),
             "max_frames": max_frames,
+            "size": size,
             "whole_bytes": self._limits.max_decoded_megabytes * 2**20 if whole else WHOLE_BYTES,
             "chunk_bytes": _CHUNK_BYTES if stream else None,
         }
@@ -149,7 +158,8 @@ class Decoder:
             self._descriptor, self.problem = None, self.problem or "closed"
 
     def _read_here(self, request: _Request) -> Clip:
-        clip = read_clip(request.path, request.message["max_frames"], limits=self._limits)
+        wanted = {key: request.message[key] for key in ("max_frames", "size")}
+        clip = read_clip(request.path, **wanted, limits=self._limits)
         self._waiting.popleft()
         return clip
 

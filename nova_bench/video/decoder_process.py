@@ -115,7 +115,8 @@ class _Server:
         limits = MediaLimits.model_validate(request["limits"])
         resource.setrlimit(resource.RLIMIT_DATA, (_most_bytes(limits), resource.RLIM_INFINITY))
         try:
-            with open_frames(request["path"], limits, whole=request["max_frames"] is None) as stream:
+            size = tuple(request["size"]) if request["size"] else None
+            with open_frames(request["path"], limits, request["max_frames"] is None, size) as stream:
                 self._decode(stream, request, limits)
         except MediaError as error:
             self.send({"error": [error.message, error.remedy], "errno": _errno(error)})

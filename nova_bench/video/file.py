@@ -16,12 +16,14 @@ from nova_bench.video.stream import FrameStream, any_error_as_media_error, guard
 
 
 @contextmanager
-def open_file(path: str | PathLike[str], limits: MediaLimits, whole: bool = True) -> Iterator[FrameStream]:
+def open_file(
+    path: str | PathLike[str], limits: MediaLimits, whole: bool = True, size: tuple[int, int] | None = None
+) -> Iterator[FrameStream]:
     """Open a file for reading frame by frame; see :func:`nova_bench.video.opening.open_frames`."""
     path = regular_file(path, limits)
     with any_error_as_media_error(path):
         picture = _picture_format(path)
-        opened = open_picture(path, picture, limits, whole) if picture else open_video(path, limits, whole)
+        opened = open_picture(path, picture, limits, whole, size) if picture else open_video(path, limits, whole, size)
     with opened as stream:
         stream.frames = guarded(stream, stream.frames, limits)
         yield stream

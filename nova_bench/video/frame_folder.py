@@ -53,7 +53,7 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
 
 
 @contextmanager
-def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream]:
+def open_frame_folder(folder: Path, limits: MediaLimits, size: tuple[int, int] | None = None) -> Iterator[FrameStream]:
     """Open the pictures of a folder as the frames of a video, at ``limits.folder_fps``. Raises MediaError.
 
     A picture that can't be read ends it, as a damaged frame ends any video. Of an animation, the first frame counts.
@@ -68,13 +68,13 @@ def open_frame_folder(folder: Path, limits: MediaLimits) -> Iterator[FrameStream
 
     def frames() -> Iterator[tuple[np.ndarray, Fraction | None]]:
         for index, file in enumerate(files):
-            with open_file(file, limits, whole=False) as picture:
+            with open_file(file, limits, whole=False, size=size) as picture:
                 for note in picture.notes:
                     if (of_frames := f"frames: {note}") not in notes:
                         notes.append(of_frames)
                 yield next(picture.frames)[0], index / fps
 
-    with open_file(files[0], limits, whole=False) as first:
+    with open_file(files[0], limits, whole=False, size=size) as first:
         height, width, pix_fmt, orientation = first.height, first.width, first.pix_fmt, first.orientation
     yield FrameStream(
         path=folder,

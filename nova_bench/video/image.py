@@ -38,13 +38,15 @@ _OPENING = threading.Lock()
 
 
 @contextmanager
-def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Iterator[FrameStream]:
+def open_picture(
+    path: Path, name: str, limits: MediaLimits, whole: bool, size: tuple[int, int] | None = None
+) -> Iterator[FrameStream]:
     """Open a picture of the format ``name``: a still picture as a video of one frame without a rate; GIF, WebP and APNG
     as animations. Alpha is dropped, as ``cv2.imread`` does.
 
     For a JPEG with further pictures (MPO) the primary one is read, for a TIFF the first page. If ``limits.folder_fps``
-    says that pictures are frames, a TIFF's pages are the frames of a video. See
-    :func:`nova_bench.video.stream.open_frames`.
+    says that pictures are frames, a TIFF's pages are the frames of a video. To another ``size`` frames are resampled by
+    Pillow, bilinearly, as VBench's code does it. See :func:`nova_bench.video.opening.open_frames`.
     """
     deadline = Deadline(path, limits)
     deadline.resume()
@@ -52,7 +54,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits, whole: bool) -> Ite
         image = _open(path, name, limits)
     with image:
         with any_error_as_media_error(path):
-            picture = _Picture(path, name, image, limits, deadline, whole)
+            picture = _Picture(path, name, image, limits, deadline, whole, size)
             stream = picture.stream()
         yield stream
 
@@ -100,8 +102,18 @@ def _open(path: Path, name: str, limits: MediaLimits) -> Any:
 class _Picture:
     """One picture file being read with Pillow."""
 
-    def __init__(self, path: Path, name: str, image: Any, limits: MediaLimits, deadline: Deadline, whole: bool):
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        image: Any,
+        limits: MediaLimits,
+        deadline: Deadline,
+        whole: bool,
+        size: tuple[int, int] | None,
+    ):
         self._path, self._image, self._limits, self._deadline = path, image, limits, deadline
+        self._size = size
         if image.mode not in _EIGHT_BIT_MODES:
             raise MediaError(f"{path}: pixel mode {image.mode} has more than 8 bits", "convert it to an 8-bit image")
         self._indices = _frames_of(image, limits)
@@ -169,12 +181,15 @@ class _Picture:
 
     def _frame(self, index: int) -> np.ndarray:
         import numpy as np
-        from PIL import ImageOps
+        from PIL import Image, ImageOps
 
         self._image.seek(index)
         tag = self._image.getexif().get(_ORIENTATION_TAG, 1)
         self._orientation = EXIF.get(tag, Orientation())
-        return np.asarray(ImageOps.exif_transpose(self._image).convert("RGB"))
+        upright = ImageOps.exif_transpose(self._image).convert("RGB")
+        if self._size:
+            upright = upright.resize(self._size[::-1], Image.Resampling.BILINEAR)
+        return np.asarray(upright)
 
     def _judge(self, index: int, error: Exception | None) -> None:
         """Raise for a cut or damaged picture; an animation gets a note instead, if the limits allow it."""

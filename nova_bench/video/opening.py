@@ -15,19 +15,23 @@ from nova_bench.video.stream import FrameStream, guarded
 
 @contextmanager
 def open_frames(
-    path: str | PathLike[str], limits: MediaLimits | None = None, whole: bool = True
+    path: str | PathLike[str],
+    limits: MediaLimits | None = None,
+    whole: bool = True,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[FrameStream]:
     """Open a video or picture for reading frame by frame.
 
     ``whole`` says that all frames are wanted: a file that ends early is then refused before any frame is decoded.
-    Otherwise only a caller who reads to the end finds out. Raises :class:`MediaError` and no other exception, also for
-    whatever a decoder raises while frames are read.
+    Otherwise only a caller who reads to the end finds out. ``size`` (height, width) resamples frames while they are
+    decoded, as decord does if it is told a size; the aspect ratio may change. Raises :class:`MediaError` and no other
+    exception, also for whatever a decoder raises while frames are read.
     """
     limits = limits or MediaLimits()
     if limits.folder_fps is not None and Path(path).is_dir():
-        with open_frame_folder(Path(path), limits) as stream:
+        with open_frame_folder(Path(path), limits, size) as stream:
             stream.frames = guarded(stream, stream.frames, limits)
             yield stream
     else:
-        with open_file(path, limits, whole) as stream:
+        with open_file(path, limits, whole, size) as stream:
             yield stream

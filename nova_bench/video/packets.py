@@ -15,6 +15,7 @@ from nova_bench.video.endings import ends_early
 from nova_bench.video.formats import DEMUXERS, HEAD, PICTURES, expected_format, is_avif_sequence, mismatch
 from nova_bench.video.limits import Deadline, MediaLimits, stalled
 from nova_bench.video.orientation import orientation_of
+from nova_bench.video.resampling import Resampler
 from nova_bench.video.stream import (
     COPY_AGAIN,
     CUT_NOTE,
@@ -34,12 +35,14 @@ _OPENING_SECONDS = 20.0
 
 
 @contextmanager
-def open_video(path: Path, limits: MediaLimits, whole: bool) -> Iterator[FrameStream]:
-    """Open a video; see :func:`nova_bench.video.stream.open_frames`."""
+def open_video(
+    path: Path, limits: MediaLimits, whole: bool, size: tuple[int, int] | None = None
+) -> Iterator[FrameStream]:
+    """Open a video; see :func:`nova_bench.video.opening.open_frames`."""
     deadline = Deadline(path, limits)
     deadline.resume()
     with _opened(path, limits) as container:
-        decoding = _Decoding(path, container, limits, deadline, whole)
+        decoding = _Decoding(path, container, limits, deadline, whole, size)
         yield decoding.stream()
 
 
@@ -96,8 +99,17 @@ def _not_opened(path: Path, error: Exception) -> MediaError:
 class _Decoding:
     """One video being decoded, and what is needed to judge whether it is complete."""
 
-    def __init__(self, path: Path, container: Any, limits: MediaLimits, deadline: Deadline, whole: bool):
+    def __init__(
+        self,
+        path: Path,
+        container: Any,
+        limits: MediaLimits,
+        deadline: Deadline,
+        whole: bool,
+        size: tuple[int, int] | None,
+    ):
         self._path, self._container, self._limits, self._deadline = path, container, limits, deadline
+        self._resampler = Resampler(size) if size else None
         self._format = _format_name(path, container)
         # Stream attributes are read while the container is open: PyAV doesn't guard them afterwards.
         self._video = video = _video_stream(container, path, self._format == "AVIF")
@@ -148,10 +160,14 @@ class _Decoding:
         steps: list[int] = []
         for frame in self._whole_frames():
             check_size(self._path, frame.width, frame.height, self._limits, still=False)
-            rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
             # PyAV's side data refers back to the frame, which then lives until cycles are collected: read it only once.
             if self._count == 0 or frame.rotation != rotation:
                 self._orientation, rotation = orientation_of(frame), frame.rotation
+            if self._resampler:
+                upright = self._resampler.resample(frame, self._orientation)
+            else:
+                rgb = reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray()
+                upright = self._orientation.upright(rgb)
             self._count += 1
             # AVI has one rate and no times; its packets' times say when they are decoded, not when they are shown.
             pts = self._count - 1 if self._format == "AVI" and self._rate else frame.pts
@@ -165,7 +181,7 @@ class _Decoding:
                     steps.append(pts - previous)
                 previous = pts
             self._deadline.pause()
-            yield self._orientation.upright(rgb), time
+            yield upright, time
             self._deadline.resume()
         self._judge()
         self._opened.variable_frame_rate = _is_variable(steps)

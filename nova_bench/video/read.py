@@ -22,6 +22,7 @@ def read_clip(
     path: str | PathLike[str],
     max_frames: int | None = None,
     *,
+    size: tuple[int, int] | None = None,
     allow_truncated: bool = False,
     limits: MediaLimits | None = None,
 ) -> Clip:
@@ -32,17 +33,18 @@ def read_clip(
     respects from version 17 on). Deeper formats are reduced to 8 bits and may differ by a few levels. A file's type is
     decided by its content, not its suffix.
 
-    ``max_frames`` stops decoding early. Raises :class:`MediaError`, and nothing else, if the file is missing, isn't a
-    video or image, has no picture, exceeds one of the ``limits``, or if frames are damaged or fewer than the container
-    declares. ``allow_truncated`` (here or in ``limits``) accepts damaged and missing frames in videos and returns the
-    intact ones.
+    ``max_frames`` stops decoding early. ``size`` (height, width) resamples frames while they are decoded, with exactly
+    the values that decord gives for a wanted size; pictures are resampled by Pillow. Raises :class:`MediaError`, and
+    nothing else, if the file is missing, isn't a video or image, has no picture, exceeds one of the ``limits``, or if
+    frames are damaged or fewer than the container declares. ``allow_truncated`` (here or in ``limits``) accepts damaged
+    and missing frames in videos and returns the intact ones.
     """
     if max_frames is not None and max_frames < 1:
         raise ValueError(f"max_frames must be at least 1, not {max_frames}")
     limits = limits or MediaLimits()
     if allow_truncated and not limits.allow_truncated:
         limits = limits.model_copy(update={"allow_truncated": True})
-    with open_frames(path, limits, whole=max_frames is None) as stream:
+    with open_frames(path, limits, max_frames is None, size) as stream:
         return _collected(stream, max_frames, limits)
 
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import nova_bench_testkit
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline import decoding, run
 from nova_bench.pipeline.run import measure_suite
-from nova_bench.scorers.base import ScorerInfo
+from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.scorers.fidelity.ssim import SSIM
 from nova_bench.store import Status, Store
 from nova_bench.video import Clip
@@ -184,6 +186,33 @@ def test_a_cut_found_at_the_end_discards_what_was_scored(long_pair, pair_suite, 
     rows = score(tmp_path / "store", pair_suite(*long_pair, STREAMING))
     failed = {name for name, (status, *_) in rows.items() if status == Status.FAILED}
     assert failed == set(STREAMING if cut == "v.mkv" else ["psnr", "ssim"])
+
+
+def test_a_scorer_gets_frames_of_the_size_that_it_wants(
+    write_suite: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside scorers that see them as stored. Frames of one size share batches."""
+    seen: list[tuple[str, int, set[tuple[int, ...]]]] = []
+
+    def noting(name: str) -> Callable:
+        def score(_: object, batch: list[Sample]) -> list[Score]:
+            seen.append((name, len(batch), {tuple(sample.clip.frames.shape) for sample in batch}))
+            return [Score(0.5) for _ in batch]
+
+        return score
+
+    monkeypatch.setattr("nova_bench_testkit.BRIGHTNESS", replace(nova_bench_testkit.BRIGHTNESS, decode_size=(6, 8)))
+    monkeypatch.setattr("nova_bench_testkit.Brightness.score", noting("brightness"))
+    monkeypatch.setattr("nova_bench_testkit.Roughness.score", noting("roughness"))
+    suite = load_suite(str(write_suite()), ["execution.batch_size=4", "execution.device=cpu"])
+    with Store.writer(tmp_path / "store") as store:
+        measure_suite(suite, store, None, Progress(quiet=True))
+    assert seen == [
+        ("roughness", 4, {(3, 16, 16, 3)}),
+        ("brightness", 2, {(3, 6, 8, 3)}),
+        ("roughness", 2, {(3, 16, 16, 3)}),
+        ("brightness", 4, {(3, 6, 8, 3)}),
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
