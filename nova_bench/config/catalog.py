@@ -50,6 +50,8 @@ SCORERS: Registry[ScorerInfo] = Registry(
         "appearance_style": f"{_SCORERS}.vbench.appearance_style:INFO",
         "temporal_style": f"{_SCORERS}.vbench.temporal_style:INFO",
         "overall_consistency": f"{_SCORERS}.vbench.overall_consistency:INFO",
+        "scene": f"{_SCORERS}.vbench.scene:INFO",
+        "scene_corrected": f"{_SCORERS}.vbench.scene:CORRECTED",
         "object_class": f"{_SCORERS}.vbench.object_class:INFO",
         "multiple_objects": f"{_SCORERS}.vbench.multiple_objects:INFO",
         "color": f"{_SCORERS}.vbench.color:INFO",

@@ -5,6 +5,7 @@ GRiT's text decoder and Tag2Text's encoders and decoder are made of them.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import cast
 
 import torch
@@ -65,13 +66,22 @@ class Attention(nn.Module):
         self.self = Projections(width, memory or width)
         self.output = AddAndNorm(width, width)
 
+    def with_heads(self, heads: int) -> Attention:
+        """The same weights, divided among another number of heads."""
+        shared = copy(self)
+        shared.heads = heads
+        return shared
+
     def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [N, heads, tokens, channels] of states [N, tokens, width]."""
         return self._by_head(self.self.key(states)), self._by_head(self.self.value(states))
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``mask``: added to the logits, or True where a key is seen; broadcast to [N, heads, tokens, keys]."""
-        query = self._by_head(self.self.query(x))
+        """``mask``: added to the logits, or True where a key is seen; broadcast to [N, heads, tokens, keys].
+
+        ``x`` may have one row for all N of the keys.
+        """
+        query = self._by_head(self.self.query(x)).expand(len(keys), -1, -1, -1)
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
         return self.output(mixed.transpose(1, 2).flatten(2), x)
 
@@ -92,15 +102,11 @@ class Intermediate(nn.Module):
 
 
 class Layer(nn.Module):
-    """Self-attention, attention to a memory if ``memory`` gives its width, feed-forward network; each with its norm.
+    """Self-attention, attention to a memory if ``memory`` gives its width, feed-forward network; each with its norm."""
 
-    ``attends_itself`` False leaves the self-attention out, as the layers of Tag2Text's tagging head do.
-    """
-
-    def __init__(self, width: int, heads: int, inner: int, memory: int | None = None, attends_itself: bool = True):
+    def __init__(self, width: int, heads: int, inner: int, memory: int | None = None):
         super().__init__()
-        if attends_itself:
-            self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads)
         if memory is not None:
             self.crossattention = Attention(width, heads, memory)
         self.intermediate = Intermediate(width, inner)
@@ -119,11 +125,10 @@ class Layer(nn.Module):
         values that the cross-attention reads, all of them, from its :meth:`Attention.keys_values`; they may have fewer
         rows than ``x``, each for as many successive rows (the beams of one image).
         """
-        if hasattr(self, "attention"):
-            keys, values = self.attention.keys_values(x)
-            if past is not None:
-                keys, values = past.append(keys, values)
-            x = self.attention(x, keys, values, mask)
+        keys, values = self.attention.keys_values(x)
+        if past is not None:
+            keys, values = past.append(keys, values)
+        x = self.attention(x, keys, values, mask)
         if memory is not None:
             joined = x.reshape(len(memory[0]), -1, x.shape[-1])
             x = self.crossattention(joined, *memory).view_as(x)

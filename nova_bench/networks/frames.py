@@ -103,6 +103,11 @@ def grit_input(frames: torch.Tensor, opencv: bool) -> torch.Tensor:
     return F.interpolate(to_float(frames, "cpu"), size, mode="bilinear", antialias=True)
 
 
+def tag2text_input(frames: torch.Tensor) -> torch.Tensor:
+    """[N, 3, 384, 384] in 0-255, resampled while they were decoded -> normalized for ImageNet."""
+    return _normalized(frames, IMAGENET)
+
+
 def musiq_input(frames: torch.Tensor, longest: int = 512) -> torch.Tensor:
     """[N, 3, H, W] in 0-255 -> 0-1, made smaller if the longer side is above ``longest``."""
     height, width = frames.shape[-2:]

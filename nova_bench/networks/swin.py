@@ -33,9 +33,8 @@ class SwinConfig:
 
     @property
     def bytes_per_frame(self) -> float:
-        """Memory for one image: activations and attention of a block of the first stage."""
-        patches = (self.resolution // _PATCH) ** 2
-        return 4 * patches * (16 * self.width + 3 * self.heads[0] * self.window**2)
+        """Memory for one image: activations of a block of the first stage."""
+        return 4 * (self.resolution // _PATCH) ** 2 * 16 * self.width
 
 
 class WindowAttention(nn.Module):

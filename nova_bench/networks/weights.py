@@ -39,7 +39,8 @@ def load_network(
             raise _wrong(path, f"{key} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
     if unknown := [key for key in state if key not in expected]:
         raise _wrong(path, f"{unknown[0]} is not a weight of {type(module).__name__}")
-    module.load_state_dict(state, assign=True)
+    # Copies: the file may change while it is mapped.
+    module.load_state_dict({key: state[key].clone() for key in expected}, assign=True)
     settle(module)
     return module.float().eval().requires_grad_(False)
 
@@ -70,7 +71,8 @@ def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
         if _is_torchscript(path):
             state: Any = _TorchScriptWeights(path).state_dict()
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped, so that of a file that holds the state of a training too, only the weights are read.
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _wrong(path, f"can't be read as weights: {reason}") from error
