@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.bert_tokens import BertTokenizer
 from nova_bench.networks.frames import grit_input
 from nova_bench.networks.numerics import numerics
 from nova_bench.scorers.vbench.middle_frames import middle_frames
@@ -37,7 +38,6 @@ class Detector:
     """GRiT-B and its words. ``captions``: write them too, and resample large frames as color does."""
 
     def __init__(self, settings: NetworkSettings, context: ScorerContext, captions: bool = False):
-        from nova_bench.networks.bert_tokens import BertTokenizer
         from nova_bench.networks.grit.grit import load_grit
         from nova_bench.networks.sharing import shared_network
 
