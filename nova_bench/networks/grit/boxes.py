@@ -59,7 +59,8 @@ def suppressed(boxes: Tensor, scores: Tensor, threshold: float, wanted: int) -> 
         if len(kept) >= wanted and sorted_scores[index] < sorted_scores[kept[wanted - 1]]:
             break
         kept.append(index)
-        gone[index + 1 :] |= overlaps(sorted_boxes[index], sorted_boxes[index + 1 :]) > threshold
+        # The compiled operators compare float32 with the threshold in float64, which is not its nearest float32.
+        gone[index + 1 :] |= overlaps(sorted_boxes[index], sorted_boxes[index + 1 :]).double() > threshold
     return order[torch.tensor(kept, dtype=torch.int64)].to(boxes.device)
 
 
