@@ -1,6 +1,6 @@
 """BERT's layers (Devlin et al., 2019, arXiv 1810.04805) under their official names, with keys and values kept.
 
-GRiT's text decoder and Tag2Text's encoders and decoder are made of them.
+GRiT, Tag2Text and mPLUG are made of them.
 """
 
 from __future__ import annotations
@@ -76,12 +76,16 @@ class Attention(nn.Module):
         """Keys and values [N, heads, tokens, channels] of states [N, tokens, width]."""
         return self._by_head(self.self.key(states)), self._by_head(self.self.value(states))
 
+    def queries(self, x: Tensor) -> Tensor:
+        """[N, tokens, width] -> [N, heads, tokens, channels]."""
+        return self._by_head(self.self.query(x))
+
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """``mask``: added to the logits, or True where a key is seen; broadcast to [N, heads, tokens, keys].
 
         ``x`` may have one row for all N of the keys.
         """
-        query = self._by_head(self.self.query(x)).expand(len(keys), -1, -1, -1)
+        query = self.queries(x).expand(len(keys), -1, -1, -1)
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
         return self.output(mixed.transpose(1, 2).flatten(2), x)
 

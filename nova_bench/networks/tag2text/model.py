@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.networks.bert import Attention
+from nova_bench.networks.bert_text import TextConfig
 from nova_bench.networks.swin import Swin, SwinConfig
 from nova_bench.networks.tag2text.beam_search import Rules, search
-from nova_bench.networks.tag2text.text import CaptionDecoder, TagEncoder, TextConfig
+from nova_bench.networks.tag2text.text import TEXT, CaptionDecoder, TagEncoder
 from nova_bench.networks.weights import load_network
 
 TAGS = 3429
@@ -30,7 +31,7 @@ class Tag2TextConfig:
     """Sizes of the network."""
 
     image: SwinConfig = field(default_factory=SwinConfig)
-    text: TextConfig = field(default_factory=TextConfig)
+    text: TextConfig = TEXT
     tags: int = TAGS
 
     @property
