@@ -21,7 +21,7 @@ def load_network(
     make: Callable[[], Module],
     path: Path,
     keys: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict,
-    entry: str | None = None,
+    entry: str | tuple[str, ...] = (),
 ) -> Module:
     """``make()`` with the weights of ``path``, in float32 on the CPU, ready for inference.
 
@@ -60,7 +60,7 @@ def settle(module: nn.Module) -> None:
             part.settle()
 
 
-def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
+def read_state_dict(path: Path, entry: str | tuple[str, ...] = ()) -> dict[str, Tensor]:
     """Tensors by name from a file by ``torch.save`` or TorchScript; only tensors and plain containers are read.
 
     OpenAI publishes CLIP as TorchScript archives, which contain code and weights. Only the weights are read here,
@@ -76,8 +76,9 @@ def read_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _wrong(path, f"can't be read as weights: {reason}") from error
-    if isinstance(state, Mapping) and entry in state:
-        state = state[entry]
+    for name in (entry,) if isinstance(entry, str) else entry:
+        if isinstance(state, Mapping) and name in state:
+            state = state[name]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise _wrong(path, "contains no state dict")
     return dict(state)
