@@ -39,7 +39,7 @@ class FilterCost:
             f"{_ordinal(self.first)} kept sample: {_span(self.least, self.most)} videos, "
             f"{_span(*(shares or [0]))} % of all"
         )
-        if seconds_per_sample is None or seconds_left is None:
+        if seconds_per_sample is None or seconds_left is None or self.made == self.most:
             return line
         least, most = ((count - self.made) * seconds_per_sample for count in (self.least, self.most))
         parts = [round(100 * part / max(seconds_left + part - least, 1e-9)) for part in (least, most)]
@@ -60,7 +60,7 @@ def filter_costs(
     for keeper in plan.scorers:
         if (keep := keeper.keep) is None or keep.first is None:
             continue
-        alone = [unit for unit in plan.units if filter_of(unit, plan.scorers) == keep and keeper.applies_to(unit)]
+        alone = [unit for unit in plan.units if keeper.applies_to(unit) and filter_of(unit, plan.scorers) == keep]
         needed = required[keeper.info.name]
         decider = next(scorer for scorer in plan.scorers if scorer.info.name == keep.scorer)
         kept = {s.unit.digest for s in scores_of(decider) if s.status == Status.OK and s.value == 1}

@@ -16,7 +16,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.core.visible_text import visible_line
-from nova_bench.pipeline.aggregate import collect, needs_details
+from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
@@ -141,9 +141,12 @@ def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Previe
     here = {digest: found for digest, found in artifacts.items() if isinstance(found, Artifact)}
     scorers: list[ScorerPreview] = []
     assets: set[str] = set()
-    scores = {scorer.info.name: collect(plan.units, scorer, artifacts, rows) for scorer in plan.scorers}
-    required = required_units(plan.scorers, lambda scorer: scores[scorer.info.name])
-    costs = filter_costs(plan, lambda scorer: scores[scorer.info.name], required, here.__contains__)
+
+    def scores_of(scorer: PlannedScorer) -> tuple[SampleScore, ...]:
+        return collect(plan.units, scorer, artifacts, rows)
+
+    required = required_units(plan.scorers, scores_of)
+    costs = filter_costs(plan, scores_of, required, here.__contains__)
     growing = {name for cost in costs if cost.least < cost.most for name in (cost.metric, cost.decider)}
     for scorer in plan.scorers:
         if scorer.optional and not any(map(scorer.applies_to, plan.units)):

@@ -91,12 +91,16 @@ def required_plan(
     required = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     if not required:
         return plan
-    asked: list[Unit] = []
-    for unit in plan.units:
-        names = [scorer.info.name for scorer in plan.scorers if scorer.applies_to(unit)]
-        if not names or any(unit.digest in required.get(name, (unit.digest,)) for name in names):
-            asked.append(unit)
-    return replace(plan, units=tuple(asked))
+    limited = [scorer for scorer in plan.scorers if scorer.info.name in required]
+    others = [scorer for scorer in plan.scorers if scorer.info.name not in required]
+
+    def is_asked(unit: Unit) -> bool:
+        names = [scorer.info.name for scorer in limited if scorer.applies_to(unit)]
+        if not names or any(unit.digest in required[name] for name in names):
+            return True
+        return any(scorer.applies_to(unit) for scorer in others)
+
+    return replace(plan, units=tuple(filter(is_asked, plan.units)))
 
 
 def _up_to(verdicts: Sequence[SampleScore], first: int | None) -> list[SampleScore]:

@@ -17,8 +17,11 @@ def keep_notes(summaries: Sequence[MetricSummary]) -> list[str]:
         if keep := summary.scorer.keep:
             name = summary.scorer.info.name
             which = f"the first {keep.first} (in the order 0, 1, 10, ..., 2) per prompt of " if keep.first else ""
-            enough = " A prompt that has them needs no further samples." if keep.first else ""
-            notes.append(f"{name} counts {which}the samples that {keep.scorer} gives 1.{enough}")
+            enough = (
+                f" A prompt that has them needs no further samples, so {keep.scorer} itself covers those up to there: "
+                "its mean tends to be above that of all candidates."
+            )
+            notes.append(f"{name} counts {which}the samples that {keep.scorer} gives 1.{enough if keep.first else ''}")
     return notes
 
 
