@@ -101,7 +101,7 @@ def test_prompts_of_ones_own_say_what_the_dimensions_look_for(cli: Callable, tmp
     assert refused.returncode == 2
     assert "mine.jsonl:1: prompt 'a yellow umbrella' lacks metadata 'color', which scorer color reads" in refused.stderr
     planned = cli("plan", "vbench_custom_prompts").stdout
-    assert "samples: 35, prompts: 7, scorers: 16" in planned
+    assert "samples: 40, prompts: 8, scorers: 17" in planned
 
 
 def test_clips_of_five_seconds_are_told_once(cli: Callable, tmp_path: Path) -> None:
