@@ -9,10 +9,20 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.run import show_report
+from nova_bench.config.catalog import FILE_NAMES
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.registry import report_run
+from nova_bench.pipeline.imported import import_results
 from nova_bench.store import Store
+
+
+def _import(path: Path, suite: str, label: str, store: Path) -> str:
+    """Import results into the store; the name of their run."""
+    form = FILE_NAMES.get("vbench").results_file()
+    assert form is not None, "VBench has results files"
+    with Store.writer(store) as opened:
+        return import_results(path, form, suite or form.suite, label, opened).run_name
 
 
 def report(
@@ -24,11 +34,27 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write to instead of the run's own; one run only.")
     ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="PATH",
+            help="Results of VBench's own evaluator, NAME_eval_results.json or a folder of them: import them as a run.",
+        ),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option("--suite", help="Suite whose final scores imported results are for; vbench if absent.")
+    ] = "",
+    label: Annotated[str, typer.Option("--label", help="The model's name in the tables of imported results.")] = "",
     quiet: options.Quiet = False,
 ) -> ExitCode:
     """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
     progress = Progress(quiet)
     names = [Path(name).name for name in runs or []]
+    if import_ is not None:
+        if names:
+            raise UserError("--import takes no RUN", "import first, then report the other runs")
+        names = [_import(import_, suite, label, store)]
     if out is not None and len(names) > 1:
         raise UserError("--out takes one run", "give a single RUN, or leave out --out")
     code = ExitCode.PASS

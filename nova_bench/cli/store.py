@@ -11,12 +11,16 @@ import typer
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
 from nova_bench.config.catalog import FILE_NAMES
+from nova_bench.config.suite import StatisticsSpec
+from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.standard_streams import print_line
 from nova_bench.experiments.registry import BENCHMARK
 from nova_bench.pipeline.aggregate import needs_details
 from nova_bench.pipeline.export_order import export_order
+from nova_bench.pipeline.official_results import stated_results
 from nova_bench.pipeline.record import plan_of
+from nova_bench.pipeline.results import read_results
 from nova_bench.store import Store
 from nova_bench.store.export import Exported, export_units
 from nova_bench.store.repair import restore
@@ -64,7 +68,8 @@ def export_run(
 ) -> ExitCode:
     """Export a run's videos under the names that another tool expects; existing files are not overwritten.
 
-    Of a metric that counts only the first samples that a filter keeps, these are exported, numbered from 0.
+    Of a metric that counts only the first samples that a filter keeps, these are exported, numbered from 0. The run's
+    scores go into a results file of the tool, such as TARGET_eval_results.json.
     """
     names = FILE_NAMES.get(layout)
     with Store.reader(folder) as store:
@@ -73,6 +78,11 @@ def export_run(
         rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
         order = export_order(plan, artifacts, rows)
         exported = list(export_units(order.samples, artifacts, target, names.file_name, copy))
+        paths = {s.digest: str(e.path) for s, e in zip(order.samples, exported, strict=True) if e.path}
+        form = names.results_file()
+        # Few resamples: the file has no intervals.
+        results = read_results(plan, store, StatisticsSpec(resamples=100)) if form and plan.scorers else None
+        text = form.write(stated_results(results, paths)) if form and results else ""
     exported += [Exported(u.prompt, u.sample_index, None, f"{name} has no verdict") for u, name in order.undecided]
     left_out = [sample for sample in exported if sample.path is None]
     for sample in left_out:
@@ -80,13 +90,28 @@ def export_run(
     print_line(f"{len(exported) - len(left_out)} of {len(exported)} samples are in {target}")
     if order.dropped:
         print_line(f"{order.dropped} more samples are not exported, since the suite's filter doesn't keep them")
-    return ExitCode.INCOMPLETE if left_out else ExitCode.PASS
+    complete = not left_out
+    if form and text:
+        complete &= _write_results(target.absolute().with_name(target.absolute().name + form.ending), text)
+    return ExitCode.PASS if complete else ExitCode.INCOMPLETE
+
+
+def _write_results(path: Path, text: str) -> bool:
+    """Write a results file beside the exported folder: the tool takes every file in the folder for a video."""
+    if path.exists() and path.read_bytes() != text.encode():
+        print_line(f"left out: results: {path.name} already exists with different content", sys.stderr)
+        return False
+    write_atomic(path, text.encode())
+    print_line(f"results are in {path.name}, beside the folder")
+    return True
 
 
 def _benchmark(run: StoredRun) -> StoredRun:
     """A run of the kind "benchmark". UserError for another one, which has no samples of its own."""
     if (kind := run.suite.get("kind", BENCHMARK)) != BENCHMARK:
         raise UserError(f"run {run.name} is a {kind}, not a benchmark", "export the runs of its arms or parts")
+    if any(unit.get("imported") for unit in run.units):
+        raise UserError(f"run {run.name} has imported scores and no videos", "use the videos where they are")
     return run
 
 

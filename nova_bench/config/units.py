@@ -36,6 +36,9 @@ class Unit:
     """SHA-256 of the reference's bytes; empty without a reference, ``missing`` if it can't be read."""
     metadata: Metadata = field(default_factory=Metadata)
     """What scorers read about the prompt besides its text."""
+    imported: bool = False
+    """Its scores come from a results file, which names the video ``source``: shown, never opened. Its rows belong to
+    ``content_digest``; it has no artifact."""
 
     @property
     def is_rewritten(self) -> bool:

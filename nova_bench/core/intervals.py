@@ -49,6 +49,7 @@ class Method(StrEnum):
     WELCH = "Welch's t"
     EQUAL = "all equal"
     ONE = "one prompt"
+    STATED = "its samples don't give the value"
     NOTHING = ""
 
 

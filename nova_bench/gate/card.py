@@ -14,6 +14,9 @@ from nova_bench.gate.verdict_file import CardDifference
 SEED_RULE = "suite seed, prompt, sample index (1)"
 """How a sample's seed is derived: :func:`nova_bench.core.identity.seed_for`."""
 
+IMPORTED = "imported"
+"""Stands for the version of a scorer whose results were imported: another tool computed them, in an unknown version."""
+
 FIELDS = {
     "prompts": "prompts",
     "prompt texts": "prompts",
@@ -65,8 +68,13 @@ def run_differences(
 
 
 def metric_differences(name: str, a: MetricCard, b: MetricCard) -> list[CardDifference]:
-    """In what two computations of a metric differ. Nothing waives it: the numbers mean different things."""
+    """In what two computations of a metric differ. Nothing waives it: the numbers mean different things.
+
+    Of imported results only the aggregate is known.
+    """
     ours, theirs = a.fields(), b.fields()
+    if IMPORTED in (a.version, b.version):
+        ours, theirs = ({"aggregate": card.settings.get("aggregate", "the scorer's own")} for card in (a, b))
     found = [
         CardDifference(field=f"{name}: {key}", a=ours[key], b=theirs[key], effect="refused")
         for key in ours

@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_bench.config.suite import GateSpec
 from nova_bench.core.identity import digest
-from nova_bench.gate.card import listed, metric_differences, run_differences
+from nova_bench.gate.card import IMPORTED, listed, metric_differences, run_differences
 from nova_bench.gate.columns import composite_names
 from nova_bench.gate.pairing import Key
 from nova_bench.gate.side import Side
@@ -53,7 +53,12 @@ def _names(a: Side, b: Side, gate: GateSpec) -> list[str]:
 
 
 def _whole_card(side: Side, prompts: Mapping[Key, str], chosen: bool) -> dict[str, Any]:
-    """A side's card with the fields that depend on which prompts are compared: all of its own, unless ``chosen``."""
+    """A side's card with the fields that depend on which prompts are compared: all of its own, unless ``chosen``.
+
+    A results file doesn't list what it has no score for, so which prompts were asked for is unknown.
+    """
+    if side.imported:
+        return {"prompts": None, "prompt texts": None, "samples per prompt": None, **side.card}
     keys = sorted(prompts)
     own = len(keys) if chosen else len(side.prompts)
     texts = [side.texts.get(prompts[key]) for key in keys]
@@ -68,11 +73,15 @@ def _whole_card(side: Side, prompts: Mapping[Key, str], chosen: bool) -> dict[st
 
 
 def _listed(a: Side, b: Side) -> list[CardDifference]:
-    """What is reported and never refused: the model, the seed and the versions of libraries."""
+    """What is reported and never refused: the model, the seed, the versions of libraries, imported results."""
     found = listed("model digest", a.model, b.model) + listed("seed", a.seed, b.seed)
     for name in sorted({*a.packages, *b.packages}):
         if a.packages and b.packages:
             found += listed(f"version of {name}", a.packages.get(name), b.packages.get(name))
+    if a.imported or b.imported:
+        shown = [IMPORTED if side.imported else "computed here" for side in (a, b)]
+        field = "scorers' versions, weights and settings"
+        found.append(CardDifference(field=field, a=shown[0], b=shown[1], effect="unknown"))
     return found
 
 

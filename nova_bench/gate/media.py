@@ -52,6 +52,8 @@ def media_of(new: Samples, old: Samples, b: Side | None = None, a: Side | None =
 
 
 def _file(unit: Unit, found: Mapping[str, object], sources: Sources) -> Path | str:
+    if unit.imported:
+        return "imported scores: there is no video here"
     artifact = found.get(unit.digest)
     if not isinstance(artifact, Artifact):
         return getattr(artifact, "error", "not made yet")

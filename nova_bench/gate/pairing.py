@@ -130,7 +130,7 @@ def pair_metric(
                     theirs[index] = Sample(Status.OK, worst, sample.weight)
                     pairs.counted_as_worst += 1
                     pairs.worst = worst
-        if pairing == "samples" and not b.filtered:
+        if pairing == "samples" and not (a.filtered or b.filtered):
             both = [index for index in ours if index in theirs]
             kept = [i for i in both if ours[i].status == theirs[i].status == Status.OK]
             pairs.dropped += len({*ours, *theirs}) - len(kept)

@@ -10,6 +10,7 @@ from typing import Any
 from nova_bench.assets import asset_digest
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import SamplingSpec, Suite
+from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.identity import digest
 from nova_bench.experiments.registry import BENCHMARK
@@ -21,7 +22,7 @@ from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.plan import Plan, PlannedScorer
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.sample_filter import filter_samples, required_plan
-from nova_bench.store import Artifact, Status, Store
+from nova_bench.store import Artifact, FailedUnit, Status, Store
 from nova_bench.store.store import StoredRun
 from nova_bench.video import MediaInfo, MediaLimits, probe
 
@@ -42,7 +43,7 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
     filtered = zip(*filter_samples(plan.scorers, scores), strict=True)
     counted = {scorer.info.name: samples for scorer, samples in filtered}
     manifest = read_manifest(store.root / run.name)
-    computed = {scorer.info.name: scorer for scorer in plan.scorers if _has_rows(counted[scorer.info.name])}
+    computed = {s.info.name: s for s in plan.scorers if _has_rows(counted[s.info.name]) and not _unfounded(s)}
     waiting = {scorer.info.name: _needs(scorer) for scorer in plan.scorers if scorer.info.name not in computed}
     made = [found for found in artifacts.values() if isinstance(found, Artifact)]
     files = any(unit.source for unit in plan.units)
@@ -73,8 +74,12 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
         not_computed={name: why or "not computed yet" for name, why in waiting.items() if not _optional(plan, name)},
         requested=len(required),
         failed=len(_units(wanted, Status.FAILED)),
-        missing=len(_units(wanted, None) | {unit.digest for unit in required if unit.digest not in artifacts}),
+        missing=len(_units(wanted, None) | {unit.digest for unit in required if _is_missing(unit, artifacts)}),
     )
+
+
+def _is_missing(unit: Unit, artifacts: Mapping[str, Artifact | FailedUnit]) -> bool:
+    return not unit.imported and unit.digest not in artifacts
 
 
 def _optional(plan: Plan, name: str) -> bool:
@@ -85,8 +90,15 @@ def _has_rows(scores: Iterable[SampleScore]) -> bool:
     return any(score.row is not None for score in scores)
 
 
+def _unfounded(scorer: PlannedScorer) -> str:
+    """Why the samples of imported results can't be compared: they don't give the stated value. Else empty."""
+    return scorer.stated.problem if scorer.stated else ""
+
+
 def _needs(scorer: PlannedScorer) -> str:
     """What a metric without any row needs; empty if nothing is missing."""
+    if problem := _unfounded(scorer):
+        return problem
     absent = absent_assets(scorer.info.assets)
     return f"needs {fetch_line(absent)}" if absent else ""
 
@@ -111,7 +123,7 @@ def _metric(
         ok = score.status == Status.OK
         sample = Sample(score.status, score.value, score.scored.weight) if ok else Sample(score.status)
         samples.setdefault(prompt, {})[score.unit.sample_index] = sample
-        if info.needs_reference or info.reads.model_fields:
+        if (info.needs_reference or info.reads.model_fields) and not scorer.stated:
             inputs[prompt] = scorer.inputs(score.unit)[:12]
     settings: dict[str, Any] = scorer.settings.model_dump(mode="json")
     if info.needs_reference:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nova_bench.gate.card import MetricCard
+from nova_bench.gate.card import IMPORTED, MetricCard
 from nova_bench.store import Status
 
 
@@ -81,3 +81,8 @@ class Side:
     requested: int = 0
     failed: int = 0
     missing: int = 0
+
+    @property
+    def imported(self) -> bool:
+        """Whether its results come from another tool's file."""
+        return any(metric.card.version == IMPORTED for metric in self.metrics.values())

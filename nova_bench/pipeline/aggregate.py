@@ -52,7 +52,8 @@ class MetricSummary:
     without any. ``n_requested`` = ok + failed + not measurable + missing (not scored yet); samples that the metric's
     `keep` left out are not among them. ``method`` is how the interval was computed from ``n_prompts`` prompts,
     or why there is none. ``sums`` of value * weight and ``weights`` have shape [prompts]: one entry per prompt of the
-    run, in the same order for all its metrics.
+    run, in the same order for all its metrics. If a results file states the metric, its value counts; there is no
+    interval if the samples don't give that value.
     """
 
     scorer: PlannedScorer
@@ -89,14 +90,21 @@ def collect(
         if not scorer.applies_to(unit):
             continue
         artifact = artifacts.get(unit.digest)
-        if isinstance(artifact, Artifact):
-            row = rows.get((artifact.sha256, scorer.identity, scorer.inputs(unit)))
+        if content := _content(unit, artifact):
+            row = rows.get((content, scorer.identity, scorer.inputs(unit)))
             if scorer.last_of and row is not None and row.status == Status.OK:
                 row = replace(row, value=row.details[scorer.last_of][-1])
             scores.append(SampleScore(unit, row))
         else:
-            scores.append(SampleScore(unit, None, artifact.error if artifact else ""))
+            scores.append(SampleScore(unit, None, artifact.error if isinstance(artifact, FailedUnit) else ""))
     return tuple(scores)
+
+
+def _content(unit: Unit, artifact: Artifact | FailedUnit | None) -> str:
+    """Digest of what a unit's rows belong to; empty if there is nothing to score."""
+    if unit.imported:
+        return unit.content_digest
+    return artifact.sha256 if isinstance(artifact, Artifact) else ""
 
 
 def needs_details(scorers: Iterable[PlannedScorer]) -> bool:
@@ -131,6 +139,11 @@ def summarise(
     for metric, (scorer, scores) in enumerate(zip(scorers, samples, strict=True)):
         counted = [score.status for score in scores]
         value, low, high = (float(part[metric]) for part in (means.value, intervals.low, intervals.high))
+        method = intervals.methods[metric]
+        if stated := scorer.stated:
+            value = float("nan") if stated.value is None else stated.value
+            if stated.problem:
+                low, method = float("nan"), Method.STATED
         summaries.append(
             MetricSummary(
                 scorer=scorer,
@@ -141,7 +154,7 @@ def summarise(
                 n_failed=counted.count(Status.FAILED),
                 n_not_measurable=counted.count(Status.NOT_MEASURABLE),
                 samples=scores,
-                method=intervals.methods[metric],
+                method=method,
                 n_prompts=int(intervals.clusters[metric]),
                 sums=sums[:, metric],
                 weights=weights[:, metric],

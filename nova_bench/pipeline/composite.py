@@ -62,10 +62,13 @@ def _derived(
     method, prompts = Method.NOTHING, 0
     if not needs:
         value = float(combined(metric, values, known))
-        found = _interval_of(metric, used, known, statistics)
-        low, high = float(found.low[-1]), float(found.high[-1])
-        interval = None if low != low else (low, high)
-        method, prompts = found.methods[-1], int(found.clusters[-1])
+        if any(summary.method == Method.STATED for summary in used):
+            method = Method.STATED
+        else:
+            found = _interval_of(metric, used, known, statistics)
+            low, high = float(found.low[-1]), float(found.high[-1])
+            interval = None if low != low else (low, high)
+            method, prompts = found.methods[-1], int(found.clusters[-1])
     counted = {score.unit.digest: score.status for summary in used for score in summary.samples}
     ok = {score.unit.digest for summary in used for score in summary.samples if score.status == Status.OK}
     return CompositeSummary(

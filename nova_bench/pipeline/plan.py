@@ -38,11 +38,20 @@ MOST_UNITS = 1_000_000
 
 
 @dataclass(frozen=True)
+class Stated:
+    """What a results file states of a metric: its value, which counts, and why its rows don't give it (or empty)."""
+
+    value: float | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class PlannedScorer:
     """A scorer of a plan. ``identity`` covers name, version, weights and settings: it is part of every row's key.
 
     ``keep`` decides which of its rows count, not their values; ``optional`` whether a run may do without its assets.
-    ``aggregate`` names the aggregate of ``info``, which then has its average; empty for the scorer's own.
+    ``aggregate`` names the aggregate of ``info``, which then has its average; empty for the scorer's own. ``stated`` is
+    what the results file says that the rows were imported from.
     """
 
     info: ScorerInfo
@@ -52,6 +61,7 @@ class PlannedScorer:
     keep: KeepSpec | None = None
     optional: bool = False
     aggregate: str = ""
+    stated: Stated | None = None
 
     @property
     def last_of(self) -> str:
@@ -124,16 +134,17 @@ def make_plan(
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     check_metadata(units, scorers, suite.name)
-    return Plan(suite, tuple(units), scorers, _run_id(suite, units, scorers), model)
+    return Plan(suite, tuple(units), scorers, identify_run(suite, units, scorers), model)
 
 
 def part_of_plan(plan: Plan, keep: Callable[[Unit], bool]) -> Plan:
     """The same plan for only some of its units: a run of its own, whose samples and scores are the same."""
     units = tuple(unit for unit in plan.units if keep(unit))
-    return replace(plan, units=units, run_id=_run_id(plan.suite, units, plan.scorers))
+    return replace(plan, units=units, run_id=identify_run(plan.suite, units, plan.scorers))
 
 
-def _run_id(suite: Suite, units: Sequence[Unit], scorers: Sequence[PlannedScorer]) -> str:
+def identify_run(suite: Suite, units: Sequence[Unit], scorers: Sequence[PlannedScorer]) -> str:
+    """The run's id, from what decides its samples and scores."""
     return digest(
         "run",
         [

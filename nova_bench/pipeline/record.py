@@ -12,7 +12,7 @@ from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import UserError
-from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.pipeline.plan import Plan, PlannedScorer, Stated
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store.store import StoredRun, stored_run
 
@@ -28,6 +28,7 @@ def record_of(plan: Plan) -> StoredRun:
             "aggregate": scorer.aggregate,
             "optional": scorer.optional,
             "settings": scorer.settings.model_dump(mode="json"),
+            **({"stated": vars(scorer.stated)} if scorer.stated else {}),
         }
         for scorer in plan.scorers
     ]
@@ -57,6 +58,7 @@ def plan_of(run: StoredRun) -> Plan:
                 keep,
                 stored.get("optional", False),
                 aggregate,
+                Stated(**stored["stated"]) if stored.get("stated") else None,
             )
         )
     return Plan(suite, tuple(map(_unit_of, run.units)), tuple(scorers), run.run)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,15 +40,60 @@ class PromptSource:
 
 
 @dataclass(frozen=True)
+class ResultRow:
+    """One video's score in a results file. ``path`` is how the file names the video; on import it is never opened.
+
+    ``value`` is None if the score isn't a finite number. ``weight`` and ``details`` are those of the scorer's rows.
+    """
+
+    path: str
+    value: float | None
+    weight: float = 1.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StatedResult:
+    """One metric of a results file: its aggregate (None if that isn't a finite number), and its videos."""
+
+    metric: str
+    value: float | None
+    rows: tuple[ResultRow, ...]
+
+
+@dataclass(frozen=True)
+class ResultsFile:
+    """The files in which a benchmark's own tools keep their results.
+
+    ``ending`` of their names; ``suite`` has the final scores and published numbers that go with them. ``read(text)``
+    returns the metrics, none for another kind of JSON, and raises ValueError with the fault. ``write(results)`` returns
+    the text, empty if no metric belongs into such a file.
+    """
+
+    title: str
+    """The benchmark's name."""
+    ending: str
+    suite: str
+    read: Callable[[str], list[StatedResult]]
+    write: Callable[[Sequence[StatedResult]], str]
+
+
+@dataclass(frozen=True)
 class FileNames:
     """How a benchmark's own tools expect files to be named: ``file_name(prompt, index, suffix)``.
 
-    It raises ValueError, with the reason, if no file can be named after the sample.
+    It raises ValueError, with the reason, if no file can be named after the sample. ``results`` names the
+    :class:`ResultsFile` of these tools as ``"module:attribute"``; empty if there is none.
     """
 
     name: str
     summary: str
     file_name: Callable[[str, int, str], str]
+    results: str = ""
+
+    def results_file(self) -> ResultsFile | None:
+        """The results files of these tools; None if there are none."""
+        return resolve_name(self.results) if self.results else None
 
 
 @dataclass(frozen=True)

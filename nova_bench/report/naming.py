@@ -26,6 +26,7 @@ SHOWN_PROBLEMS = 20
 """Problems of single samples that a run prints; `failures.csv` has all of them."""
 SHOWN_REASONS = 2
 """Reasons why a metric can't be measured that a table lists."""
+WITHOUT_INTERVAL = (Method.EQUAL, Method.ONE, Method.STATED, Method.NOTHING)
 NOT_YET = "not computed yet: run the suite again to continue"
 
 
@@ -64,7 +65,7 @@ def interval_note(
     """
     names: dict[Method, dict[str, int]] = {}
     for name, method, prompts in made:
-        if method not in (Method.EQUAL, Method.ONE, Method.NOTHING):
+        if method not in WITHOUT_INTERVAL:
             names.setdefault(method, {})[name] = prompts
     head = f"{statistics.confidence * 100:g} % CI{f' {what}' if what else ''}: "
     if not names:
@@ -94,7 +95,7 @@ def interval_fields(
     interval: tuple[float, float] | None, method: Method, prompts: int, equal: str = ""
 ) -> dict[str, Any]:
     """A cell's fields about its interval; ``equal`` says what is all equal if that is why there is none."""
-    if method in (Method.EQUAL, Method.ONE, Method.NOTHING):
+    if method in WITHOUT_INTERVAL:
         return {"ci_missing": (equal or f"all {prompts} prompts equal") if method == Method.EQUAL else str(method)}
     return {"ci": interval, "ci_method": str(method), "ci_prompts": prompts}
 
@@ -105,15 +106,19 @@ def is_unused(summary: MetricSummary) -> bool:
 
 
 def needed_assets(summary: MetricSummary) -> tuple[Asset, ...]:
-    """The assets that a metric needs and that aren't here."""
+    """The assets that a metric needs and that aren't here; imported results need none."""
     keep = summary.scorer.keep
+    if summary.scorer.stated:
+        return ()
     deciding = SCORERS.get(keep.scorer).assets if keep else ()
     return absent_assets((*summary.scorer.info.assets, *deciding))
 
 
 def why_missing(summary: MetricSummary) -> str:
     """Why a metric has no value: what it needs and how to get it, or what went wrong."""
-    keep = summary.scorer.keep
+    keep, stated = summary.scorer.keep, summary.scorer.stated
+    if stated:
+        return f"not computed: {stated.problem}"
     if absent := needed_assets(summary):
         return f"not computed: needs {fetch_line(absent)}"
     if summary.n_requested == 0:

@@ -99,11 +99,19 @@ def _value_cell(plan: Plan, summary: MetricSummary) -> Cell:
         n_ok=summary.n_ok,
         n_failed=summary.n_failed,
         n_skipped=summary.n_not_measurable,
-        note=too_few_note(plan, summary) if summary.value is not None else why_missing(summary),
+        note=_value_note(plan, summary),
         digits=info.digits,
         unit=info.unit,
         higher_is_better=info.higher_is_better,
     )
+
+
+def _value_note(plan: Plan, summary: MetricSummary) -> str:
+    """What a reader must know about a metric's value: why there is none, or no interval, or few samples."""
+    if summary.value is None:
+        return why_missing(summary)
+    stated = summary.scorer.stated
+    return f"no interval: {stated.problem}" if stated and stated.problem else too_few_note(plan, summary)
 
 
 def _final_cell(score: CompositeSummary) -> Cell:

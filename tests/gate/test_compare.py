@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_bench.gate.card import IMPORTED, MetricCard, metric_differences
 from tests.gate.conftest import PROMPTS, Gate, suite_keys
 
 
@@ -63,6 +64,13 @@ def test_another_aggregate_is_another_metric(gate: Gate) -> None:
     assert "scorer settings" in found.metric("brightness")["note"]
     both = gate.compare("b", "b")
     assert both.metric("brightness")["verdict"] == "pass"
+
+
+def test_of_imported_results_only_the_aggregate_is_compared() -> None:
+    ours, theirs = MetricCard("a", "2", {"net": "0"}, {"precision": "float32"}), MetricCard("b", IMPORTED)
+    assert metric_differences("m", ours, theirs) == metric_differences("m", theirs, MetricCard("c", IMPORTED)) == []
+    (found,) = metric_differences("m", ours, replace(theirs, settings={"aggregate": "official_8_ranks"}))
+    assert (found.field, found.effect) == ("m: aggregate", "refused")
 
 
 def test_other_seeds_are_compared_by_prompt_means(gate: Gate) -> None:

@@ -89,7 +89,7 @@ def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
-    there = sum(isinstance(artifact, Artifact) for artifact in artifacts.values())
+    there = sum(unit.imported or isinstance(artifacts.get(unit.digest), Artifact) for unit in plan.units)
     return (
         ("samples", str(there) if there == len(plan.units) else f"{there} of {len(plan.units)}"),
         ("prompts", str(len({unit.prompt_id for unit in plan.units}))),

@@ -25,4 +25,9 @@ def file_name(prompt: str, index: int, suffix: str) -> str:
     return name
 
 
-FILE_NAMES = FileNames(name="vbench", summary="{prompt}-{index}.mp4", file_name=file_name)
+FILE_NAMES = FileNames(
+    name="vbench",
+    summary="{prompt}-{index}.mp4",
+    file_name=file_name,
+    results="nova_bench.protocols.vbench.results:RESULTS",
+)
