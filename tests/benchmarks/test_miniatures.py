@@ -77,6 +77,18 @@ def test_plan_speed() -> None:
     assert "miniature: 100 samples of 20 prompts: median" in run("plan_speed.py", "--miniature", "--repeat", 1)
 
 
+def test_mlperf_rule(tmp_path: Path) -> None:
+    assert "| same latents | 1.0% | " in run("mlperf_rule.py", "--miniature", "--out", tmp_path)
+    with (tmp_path / "rule.csv").open() as stream:
+        rows = {(row["submission"], row["loss"]): row for row in csv.DictReader(stream)}
+    for row in rows.values():
+        verdicts = sum(float(row[f"compare_{name}"]) for name in ("passes", "inconclusive", "regressed"))
+        assert verdicts == pytest.approx(1)
+    assert (
+        float(rows["same latents", "0.0"]["mlperf_passes"]) > 0.9 > float(rows["same latents", "0.02"]["mlperf_passes"])
+    )
+
+
 def test_shapes_judge() -> None:
     head, _, clean = run("shapes_judge.py", "--videos", 1, "--condition", "clean").splitlines()
     assert head.startswith("| 2 videos | count |")
