@@ -125,8 +125,9 @@ class PromptsSpec(SpecModel):
     tags: tuple[str, ...] = ()
     """Only prompts with one of these tags; if empty, all."""
     dense: SuitePath | None = None
-    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`. The model gets the denser text; scorers and file
-    names keep the benchmark's. If a prompt has several entries, the first counts."""
+    """A .json, .jsonl or .csv file with `prompt` and `dense_prompt`, or a .txt file with one dense prompt per line, in
+    the order of the whole prompt list. The model gets the denser text; scorers and file names keep the benchmark's. Of
+    several entries for a prompt, the first counts."""
     shapes: ShapesPromptsSpec | None = None
     """Clips of the shapes world."""
     clips: ClipPromptsSpec | None = None

@@ -1,8 +1,8 @@
-"""Rewritten prompts: a file with a denser text of each prompt for the model."""
+"""Rewritten prompts: a file with a denser text of each prompt for the model, by prompt or line by line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,7 +11,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
 from nova_bench.core.messages import expectation
 from nova_bench.core.notices import listed, unheard
-from nova_bench.core.regular_files import read_text
+from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.core.tabular import read_records
 
 _REMEDY = "each record has `prompt` and `dense_prompt`"
@@ -39,6 +39,24 @@ def read_dense_prompts(path: Path, notice: Callable[..., None] = unheard) -> dic
         records = _from_json(path)
     else:
         records = [record for _, record in read_records(path, DensePrompt)]
+    return _first_of_each(records, path, notice)
+
+
+def read_dense_lines(path: Path, prompts: Sequence[str], notice: Callable[..., None] = unheard) -> dict[str, str]:
+    """As :func:`read_dense_prompts`, from a text file: its n-th line is the dense text of the n-th of ``prompts``."""
+    try:
+        lines = read_text(path).removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: can't be read: {why_unread(error)}", "correct prompts.dense") from error
+    texts = [line.strip() for line in lines]
+    if len(texts) != len(prompts) or "" in texts:
+        empty = f"line {texts.index('') + 1} is empty" if "" in texts else f"{len(texts)} lines"
+        raise UserError(f"{path}: {empty}, but there are {len(prompts)} prompts", "one line per prompt, in their order")
+    records = [DensePrompt(prompt=prompt, dense_prompt=text) for prompt, text in zip(prompts, texts, strict=True)]
+    return _first_of_each(records, path, notice)
+
+
+def _first_of_each(records: Sequence[DensePrompt], path: Path, notice: Callable[..., None]) -> dict[str, str]:
     dense: dict[str, str] = {}
     others: dict[str, None] = {}
     for record in records:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from nova_bench.core.registry import nearest
 from nova_bench.core.regular_files import read_text, why_unread
 from nova_bench.core.tabular import read_records
 from nova_bench.prompts.clips import ClipPrompts
-from nova_bench.prompts.dense import read_dense_prompts
+from nova_bench.prompts.dense import read_dense_lines, read_dense_prompts
 from nova_bench.prompts.recipes import made_folder
 
 SOURCES = ("entries", "file", "source", "shapes", "clips")
@@ -53,9 +53,10 @@ def suite_prompts(
             f"suite {suite.name}: {problem}",
             f"give exactly one of {', '.join(f'prompts.{source}' for source in SOURCES)}",
         )
+    everything = _entries(suite, spec, digest, notice)
     # The parts of a benchmark's own list share prompts by design.
-    entries = _merged(_entries(suite, spec, digest, notice), unheard if spec.source else notice)
-    return _with_dense_texts(_tagged(entries, spec, notice), spec, notice)
+    entries = _merged(everything, unheard if spec.source else notice)
+    return _with_dense_texts(_tagged(entries, spec, notice), everything, spec, notice)
 
 
 def _entries(
@@ -89,12 +90,20 @@ def _tagged(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[...,
     return chosen
 
 
-def _with_dense_texts(entries: list[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]) -> list[PromptEntry]:
-    """Give the model each prompt's denser text. UserError if a prompt has none: a mixture would measure nothing."""
+def _with_dense_texts(
+    entries: list[PromptEntry], everything: Sequence[PromptEntry], spec: PromptsSpec, notice: Callable[..., None]
+) -> list[PromptEntry]:
+    """Give the model each prompt's denser text. UserError if a prompt has none: a mixture would measure nothing.
+
+    The lines of a text file are those of ``everything``, the whole list in its order.
+    """
     if spec.dense is None:
         return entries
     path = locate(spec.dense)
-    dense = read_dense_prompts(path, notice)
+    if path.suffix.lower() == ".txt":
+        dense = read_dense_lines(path, [entry.text for entry in everything], notice)
+    else:
+        dense = read_dense_prompts(path, notice)
     if without := [entry.text for entry in entries if entry.text not in dense]:
         raise UserError(
             f"{path}: no dense prompt for {shorten(without[0])}"

@@ -77,13 +77,14 @@ DENSE = [
 ]
 
 
-@pytest.mark.parametrize("suffix", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "txt"])
 def test_the_model_is_given_the_dense_text_and_scorers_keep_the_benchmarks(
     prompts: Callable, tmp_path: Path, suffix: str
 ) -> None:
     texts = {
         "json": json.dumps(DENSE),
         "jsonl": "\n".join(map(json.dumps, DENSE)),
+        "txt": "a cat, in great detail\na dog, in great detail\na cow, in great detail\nanother cat\n",
         "csv": "prompt,dense_prompt\n" + "\n".join(f'{d["prompt"]},"{d["dense_prompt"]}"' for d in DENSE),
     }
     (tmp_path / f"dense.{suffix}").write_text(texts[suffix])
@@ -91,6 +92,17 @@ def test_the_model_is_given_the_dense_text_and_scorers_keep_the_benchmarks(
     assert [(entry.text, entry.model_text) for entry in found] == [
         (text, f"{text}, in great detail") for text in ("a cat", "a dog", "a cow")
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("a\nb\nc\n", "dense.txt: 3 lines, but there are 4 prompts"), ("a\n\nc\nd", "dense.txt: line 2 is empty, but")],
+)
+def test_dense_lines_that_do_not_fit_are_told(prompts: Callable, tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "dense.txt").write_text(content)
+    with pytest.raises(UserError) as caught:
+        prompts(source="animals", dense="dense.txt")
+    assert message in caught.value.message
 
 
 @pytest.mark.parametrize(
