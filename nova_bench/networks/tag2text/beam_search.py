@@ -89,7 +89,7 @@ def search(decoder: CaptionDecoder, states: Tensor, prompt: Sequence[int], rules
     running = images
     while True:
         rows = len(running[0].running)
-        for image, candidates in zip(running, _candidates(logits, running, rules), strict=True):
+        for image, candidates in zip(running, likeliest(logits, running, rules), strict=True):
             image.go_on(candidates)
         places = [place for place, image in enumerate(running) if not image.complete]
         if not places or len(running[places[0]].running[0]) == rules.longest:
@@ -103,7 +103,7 @@ def search(decoder: CaptionDecoder, states: Tensor, prompt: Sequence[int], rules
         logits = captions.add(torch.tensor(last, device=states.device))
 
 
-def _candidates(logits: Tensor, images: Sequence[Beams], rules: Rules) -> list[list[Candidate]]:
+def likeliest(logits: Tensor, images: Sequence[Beams], rules: Rules) -> list[list[Candidate]]:
     """The likeliest continuations of each image's captions, the best first, from logits [rows, vocabulary]."""
     totals = logits.new_tensor([total for image in images for total in image.totals])
     scores = logits.log_softmax(dim=-1)
