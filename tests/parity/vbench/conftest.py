@@ -69,7 +69,7 @@ def network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Module]:
 
     @lru_cache(maxsize=1)
     def load(name: str) -> nn.Module:
-        return load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name))
+        return load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name, ()))
 
     return load
 
