@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,8 @@ def test_report_and_compare_take_imported_results(cli: Callable, tmp_path: Path)
     kept = ("object_class", "color", "temporal_style")
     document = {name: result for name, result in official_results().items() if name in kept}
     document["color"][1][0]["video_path"] = "/etc/\x1b[31mpasswd\n<script>alert(1)</script>-0.mp4"
+    os.mkfifo(tmp_path / "pipe-0.mp4")  # who opens it waits for ever
+    document["color"][1][1]["video_path"] = str(tmp_path / "pipe-0.mp4")
     result = cli("report", "--import", written(tmp_path, document, "ours_eval_results.json"))
     assert result.returncode == 3, result.stderr
     absent = ", ".join(name for name in DIMENSIONS if name not in kept)
