@@ -23,10 +23,23 @@ Replacement = Callable[[nn.Module], nn.Module | None]
 
 def speed_up(network: Network, device: str) -> Network:
     """Move a float32 network to ``device``; on a CPU its larger layers become faster ones if there are any."""
-    replacement = _replacement() if device == "cpu" else None
-    if replacement is not None:
+    if device == "cpu" and (replacement := _replacement()) is not None:
         _replace(network, replacement)
     return network.to(device)
+
+
+def fastest(layer: nn.Linear) -> nn.Module:
+    """A layer on the CPU, or the faster one that replaces it."""
+    replacement = _replacement()
+    return (replacement(layer) if replacement is not None else None) or layer
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A linear layer with these parameters [out, in] and [out], not copied."""
+    outputs, inputs = weight.shape
+    layer = nn.Linear(inputs, outputs, device="meta")
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer.requires_grad_(False)
 
 
 def _replacement() -> Replacement | None:

@@ -181,6 +181,7 @@ class NovaAdapter:
             with explained():
                 self._pipeline = load_pipeline(self._options, self._context.device, self._context.warn)
                 check_size(self._pipeline, self._context.suite.sampling)
+                self._pipeline.speed_up()
         return self._pipeline
 
     def _dtype_name(self) -> str:

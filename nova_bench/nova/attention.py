@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_bench.kernels.layers import attention, linear
 from nova_bench.nova.positions import rotate
 
 
@@ -34,6 +35,18 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
+        self.is_split = False
+
+    def split(self) -> None:
+        """Hold the joint projection as two layers, for a block that mostly needs the queries of a few tokens only.
+
+        For generation: checkpoints know the joint one.
+        """
+        weight, bias = self.qkv.weight, self.qkv.bias
+        dim = weight.shape[1]
+        self.query, self.key_value = linear(weight[:dim], bias[:dim]), linear(weight[dim:], bias[dim:])
+        del self.qkv
+        self.is_split = True
 
     def forward(
         self,
@@ -48,14 +61,11 @@ class Attention(nn.Module):
         ``rotary`` is a table of :func:`rotary_table` for the S tokens; ``mask`` [S, S] is added to the scores; with
         ``cache`` the S tokens also attend to everything cached; with ``queries`` only those tokens get an output.
         """
-        if queries is None:
-            q, k, v = self._heads(self.qkv(x), 3)
-        else:
-            dim = x.shape[-1]
-            weight, bias = self.qkv.weight, self.qkv.bias
-            (q,) = self._heads(F.linear(x[:, queries], weight[:dim], bias[:dim]), 1)
-            k, v = self._heads(F.linear(x, weight[dim:], bias[dim:]), 2)
-            mask = None if mask is None else mask[queries]
+        if not self.is_split and all(option is None for option in (rotary, mask, cache, queries)):
+            return self.proj(attention([self.qkv], x, self.heads))
+        q, k, v = self._project(x, queries)
+        if mask is not None and queries is not None:
+            mask = mask[queries]
         if rotary is not None:
             q = rotate(q, rotary if queries is None else rotary[..., queries, :])
             k = rotate(k, rotary)
@@ -63,6 +73,19 @@ class Attention(nn.Module):
             k, v = cache.append(k, v)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.proj(out.transpose(1, 2).flatten(2))
+
+    def _project(self, x: Tensor, queries: slice | None) -> tuple[Tensor, ...]:
+        """Queries (of the tokens ``queries`` or of all), keys and values [B, heads, tokens, d] of x [B, S, D]."""
+        if queries is None and not self.is_split:
+            return self._heads(self.qkv(x), 3)
+        chosen = x if queries is None else x[:, queries]
+        if self.is_split:
+            query, rest = self.query(chosen), self.key_value(x)
+        else:
+            dim = x.shape[-1]
+            weight, bias = self.qkv.weight, self.qkv.bias
+            query, rest = F.linear(chosen, weight[:dim], bias[:dim]), F.linear(x, weight[dim:], bias[dim:])
+        return *self._heads(query, 1), *self._heads(rest, 2)
 
     def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[B, S, parts * D] -> ``parts`` tensors [B, heads, S, d]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_bench.nova.attention import Attention, KeyValueCache
@@ -15,11 +14,12 @@ class MLP(nn.Module):
     def __init__(self, dim: int, ratio: int = 4):
         super().__init__()
         self.fc1 = nn.Linear(dim, ratio * dim)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(ratio * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] -> [..., dim]."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class Block(nn.Module):

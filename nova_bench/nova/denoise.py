@@ -20,7 +20,7 @@ _STATISTICS_BUDGET = {"cpu": 2**21, "cuda": 2**27}
 
 
 class Denoiser:
-    """Samples patches with the diffusion MLP. Built once per call: timesteps and merged weights are tabulated here.
+    """Samples patches with the diffusion MLP. Built once per call: timesteps and joined layers are tabulated here.
 
     ``scheduler`` has its timesteps set. Everything a step needs besides the noisy patches (the condition, its
     projection, the layers' statistics, the fresh noise) is known before the loop and is computed before it. With
@@ -42,8 +42,8 @@ class Denoiser:
         # Once truncation begins, it holds for the rest of the loop.
         self.guided_steps = guided.index(False) if False in guided else len(guided)
         self.steps = len(values)
-        self.weight, self.bias = decoder.statistics_layers()
-        self.time = decoder.time_cond_embed.timesteps(scheduler.timesteps.to(self.weight.device))
+        self.layer = decoder.statistics_layer()
+        self.time = decoder.time_cond_embed.timesteps(scheduler.timesteps.to(decoder.head.weight.device))
         self.graphs = graphs
         self.constants = (tuple(values), tuple(sorted(map(str, scheduler.config.items()))), guidance)
 
@@ -90,8 +90,8 @@ class Denoiser:
         """Layer statistics of each diffusion step in turn, [G or 1, B, n, (3 * depth + 2) * E]."""
         for start, stop, copies in ((0, self.guided_steps, None), (self.guided_steps, self.steps, 1)):
             rows = condition[:copies]
-            values = rows.numel() // rows.shape[-1] * self.bias.numel()
+            values = rows.numel() * (3 * len(self.decoder.blocks) + 2)
             chunk = max(1, _STATISTICS_BUDGET.get(condition.device.type, 2**21) // max(values, 1))
             for i in range(start, stop, chunk):
                 time = self.time[i : min(i + chunk, stop), None, None, None]
-                yield from F.linear(F.silu(rows + time), self.weight, self.bias)
+                yield from self.layer(F.silu(rows + time))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_bench.kernels.layers import fastest, linear, speed_up
 from nova_bench.nova.mixer import AdaLayerNorm
 from nova_bench.nova.patches import PatchEmbed
 from nova_bench.nova.positions import timestep_features
@@ -17,11 +21,12 @@ class Projector(nn.Module):
     def __init__(self, in_dim: int, dim: int, out_dim: int):
         super().__init__()
         self.fc1 = nn.Linear(in_dim, dim)
+        self.act = nn.SiLU()
         self.fc2 = nn.Linear(dim, out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in_dim] -> [..., out_dim]."""
-        return self.fc2(F.silu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class TimeConditionEmbed(nn.Module):
@@ -61,14 +66,33 @@ class DiffusionMLP(nn.Module):
         self.blocks = nn.ModuleList(DiffusionBlock(dim) for _ in range(depth))
         self.norm = AdaLayerNorm(dim, chunks=2)
         self.head = nn.Linear(dim, patch_size**2 * channels)
+        self.statistics: nn.Module | None = None
 
-    def statistics_layers(self) -> tuple[Tensor, Tensor]:
-        """The AdaLN projections of all layers as one: weight [(3 * depth + 2) * dim, dim] and bias.
+    def statistics_layer(self) -> Callable[[Tensor], Tensor]:
+        """The AdaLN projections of all layers as one product, [..., dim] -> [..., (3 * depth + 2) * dim].
 
-        Applied to SiLU(y) of a condition y they give every layer's scale, shift and gate. None of these depends on the
+        Applied to SiLU(y) of a condition y it gives every layer's scale, shift and gate. None of these depends on the
         noisy patches, so sampling computes them for many timesteps in one product.
         """
-        layers = [block.norm1.proj for block in self.blocks if isinstance(block, DiffusionBlock)] + [self.norm.proj]
+        if self.statistics is not None:
+            return self.statistics
+        weight, bias = self._statistics_parameters()
+        return partial(F.linear, weight=weight, bias=bias)
+
+    def speed_up(self) -> None:
+        """Compute with this CPU's fastest layers from now on; see :mod:`nova_bench.kernels.layers`."""
+        self.statistics = fastest(linear(*self._statistics_parameters()))
+        for norm in self._norms():
+            del norm.proj
+        speed_up(self.blocks, "cpu")
+        speed_up(self.time_cond_embed.condition_proj, "cpu")
+
+    def _norms(self) -> list[AdaLayerNorm]:
+        return [block.norm1 for block in self.blocks if isinstance(block, DiffusionBlock)] + [self.norm]
+
+    def _statistics_parameters(self) -> tuple[Tensor, Tensor]:
+        """Weight [(3 * depth + 2) * dim, dim] and bias of all AdaLN projections."""
+        layers = [norm.proj for norm in self._norms()]
         return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
 
     def predict(self, x: Tensor, statistics: Tensor) -> Tensor:
@@ -86,7 +110,7 @@ class DiffusionMLP(nn.Module):
         """Noisy patches x [..., P], timesteps [...] and features z [..., D] of the same tokens -> [..., P]."""
         embed = self.time_cond_embed
         y = embed.condition_proj(z) + embed.timesteps(timesteps)
-        return self.predict(x, F.linear(F.silu(y), *self.statistics_layers()))
+        return self.predict(x, self.statistics_layer()(F.silu(y)))
 
 
 def _modulate(u: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

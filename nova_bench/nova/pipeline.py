@@ -90,6 +90,7 @@ class NOVAPipeline:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder in the published layout that :meth:`from_pretrained` reads again."""
+        self._refuse_if_fixed("saved")
         loading.save_components(self, Path(folder))
 
     @property
@@ -103,7 +104,8 @@ class NOVAPipeline:
         return self.transformer.dtype
 
     def to(self, *args: Any, **kwargs: Any) -> NOVAPipeline:
-        """Move or cast all networks, as ``torch.nn.Module.to``."""
+        """Move or cast all networks, as ``torch.nn.Module.to``. InputError after :meth:`speed_up`."""
+        self._refuse_if_fixed("moved or cast")
         for module in self._networks():
             module.to(*args, **kwargs)
         return self
@@ -121,11 +123,24 @@ class NOVAPipeline:
         """
         self._graphs = GraphCache()
 
+    def speed_up(self) -> None:
+        """Use this CPU's fastest matrix products: AMX, else oneDNN's packed weights, else nothing changes.
+
+        For float32 on a CPU; elsewhere nothing changes. Results are the same up to rounding. Afterwards the pipeline
+        only generates: it can't be saved, moved, cast or compiled. Weights that aren't finite stay as they are, so
+        that they can be found.
+        """
+        model = self.transformer
+        fits = model.device.type == "cpu" and model.dtype == torch.float32 and self._offload_device is None
+        if fits and not model.is_fixed and all(bool(value.sum().isfinite()) for value in model.parameters()):
+            model.speed_up()
+
     def compile(self, **options: Any) -> None:
         """Compile spatial blocks and diffusion MLP with ``torch.compile`` (``options`` are its own).
 
         The first calls compile, which takes minutes for large models; token counts are dynamic.
         """
+        self._refuse_if_fixed("compiled")
         for block in self.transformer.image_encoder.blocks:
             block.compile(**{"dynamic": True, **options})
         decoder = self.transformer.image_decoder
@@ -291,6 +306,10 @@ class NOVAPipeline:
             negative_prompt_embeds,
             num_images_per_prompt,
         )
+
+    def _refuse_if_fixed(self, what: str) -> None:
+        if self.transformer.is_fixed:
+            raise InputError(f"after speed_up() a pipeline can't be {what}: load it again")
 
     def _networks(self) -> Iterator[nn.Module]:
         yield from (m for m in (self.transformer, self.vae, self.text_encoder) if m is not None)

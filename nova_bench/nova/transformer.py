@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nova_bench.kernels.layers import speed_up
+from nova_bench.nova.blocks import Block
 from nova_bench.nova.building import refuse_giant
 from nova_bench.nova.config import NOVAConfig
 from nova_bench.nova.diffusion_mlp import DiffusionMLP
@@ -45,6 +47,7 @@ class NOVATransformer3DModel(nn.Module):
             self.label_embed = LabelEmbed(dim)
         self.video_pos_embed = None if c.rotary_pos_embed else TimeEmbed(dim, c.video_base_size[0])
         self.motion_embed = MotionEmbed(dim) if c.has_motion else None
+        self.is_fixed = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -73,6 +76,19 @@ class NOVATransformer3DModel(nn.Module):
             nn.init.normal_(self.text_embed.weight, std=1.0)
         if self.label_embed is not None:
             nn.init.normal_(self.label_embed.weight, std=0.02)
+
+    def speed_up(self) -> None:
+        """Generate with this CPU's fastest layers from now on (:mod:`nova_bench.kernels.layers`), in float32.
+
+        The layers replaced have no parameters any more, so the model can't be trained, saved, cast or moved.
+        """
+        for encoder in (self.video_encoder, self.image_encoder):
+            last = encoder.blocks[-1]
+            assert isinstance(last, Block)
+            last.attn.split()
+            speed_up(encoder.blocks, "cpu")
+        self.image_decoder.speed_up()
+        self.is_fixed = True
 
     @property
     def text_conditions(self) -> TextEmbed:

@@ -39,7 +39,7 @@ def write_manifest(
     invocation = _invocation(device, started, seconds)
     store = folder.absolute().parent  # the store may be moved
     invocation["command"] = [shortened(part.replace(str(store), store.name)) for part in invocation["command"]]
-    if _has_vbench_networks(content):
+    if _computes_products(content):
         invocation["device"]["products"] = describe_products(device)
     invocations = [*_earlier(path, content["run"]), invocation]
     manifest = {**content, "invocations": invocations}
@@ -81,8 +81,10 @@ def _earlier(path: Path, run: str) -> list[dict[str, Any]]:
     return manifest.get("invocations", []) if manifest.get("run") == run else []
 
 
-def _has_vbench_networks(content: dict[str, Any]) -> bool:
-    """Whether VBench's networks scored, which compute their products in one of two ways."""
+def _computes_products(content: dict[str, Any]) -> bool:
+    """Whether NOVA or VBench's networks ran, which compute their products in one of several ways."""
+    if content.get("suite", {}).get("model", {}).get("adapter") == "nova":
+        return True
     here = any(asset["state"] == AssetState.HERE for asset in content.get("assets", {}).values())
     return here and any(scorer["source"].startswith("VBench") for scorer in content["scorers"])
 

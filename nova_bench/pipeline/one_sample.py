@@ -77,6 +77,7 @@ def make_sample(request: Request, warn: Callable[..., None]) -> Made:
     notice_prompts(options, [request.prompt, request.arguments.get("negative_prompt") or ""], warn)
     with explained():
         pipeline = load_pipeline(options, device, warn)
+        pipeline.speed_up()
         watch = make_stopwatch(device)
         started = time.perf_counter()
         try:

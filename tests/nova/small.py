@@ -37,11 +37,11 @@ FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
 QUICK = {"num_inference_steps": 4, "num_diffusion_steps": 3, "disable_progress_bar": True}
 
 
-def spread(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+def spread(module: torch.nn.Module, seed: int = 0, scale: float = 0.15) -> torch.nn.Module:
     """Weights large enough for every part to matter (the usual 0.02 makes small networks nearly linear)."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in module.parameters():
-        parameter.data += 0.15 * torch.randn(parameter.shape, generator=generator)
+        parameter.data += scale * torch.randn(parameter.shape, generator=generator)
     return module
 
 

@@ -1,11 +1,15 @@
-"""CUDA graphs and compilation leave the latents as they are."""
+"""CUDA graphs, compilation and faster products leave the latents as they are."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from nova_bench.kernels import layers
+from nova_bench.kernels.amx.layers import SlicedLinear
+from nova_bench.kernels.packed import PackedLinear
 from nova_bench.nova import NOVAPipeline
+from nova_bench.nova.errors import InputError
 from nova_bench.nova.graphs import GraphCache
 from tests.nova.small import CONFIG, FLOW, QUICK, pipeline, spread
 
@@ -16,11 +20,55 @@ def latents(pipe, device="cpu", **options):
     return pipe(["a", "b c"], generator=draws, **call).frames
 
 
-def fresh(**parts) -> NOVAPipeline:
+def fresh(config=CONFIG, scale=0.15, **parts) -> NOVAPipeline:
     torch.manual_seed(0)
-    pipe = NOVAPipeline.from_config(CONFIG, vae=None, **parts)
-    spread(pipe.transformer)
+    pipe = NOVAPipeline.from_config(config, vae=None, **parts)
+    spread(pipe.transformer, scale=scale)
     return pipe
+
+
+def count(pipe) -> int:
+    return sum(value.numel() for value in pipe.transformer.parameters())
+
+
+WIDE = CONFIG.with_arrangement(arch=("vit_d2w128h2", "vit_d3w128h2", "mlp_d2w128"))
+"""Wide enough for layers to be replaced, with attention heads of the published size."""
+
+
+@pytest.mark.parametrize("kind", [SlicedLinear, PackedLinear])
+@pytest.mark.parametrize("arrangement", [{}, {"norm_placement": "pre"}, {"rotary_pos_embed": True}])
+def test_faster_products_give_the_same_latents(kind, arrangement, monkeypatch):
+    if kind is PackedLinear:
+        monkeypatch.setattr(layers, "library", lambda: None)
+    elif layers.library() is None:
+        pytest.skip("needs a CPU with AMX and a C compiler")
+    pipe = fresh(WIDE.with_arrangement(**arrangement), scale=0.05)
+    expected, weights = latents(pipe), count(pipe)
+    pipe.speed_up()
+    replaced = {type(module) for module in pipe.transformer.modules()}
+    if kind is PackedLinear and kind not in replaced:
+        pytest.skip("this CPU or torch has no fast packed products")
+    assert kind in replaced
+    torch.testing.assert_close(latents(pipe), expected, rtol=1e-4, atol=2e-5)
+    assert count(pipe) < 0.2 * weights  # no layer keeps both
+
+
+def test_a_faster_pipeline_only_generates(tmp_path):
+    pipe = fresh()
+    pipe.speed_up()
+    pipe.speed_up()  # a second time changes nothing
+    for action in (lambda: pipe.to(torch.float64), lambda: pipe.save_pretrained(tmp_path), pipe.compile):
+        with pytest.raises(InputError, match="load it again"):
+            action()
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_stay_to_be_found():
+    pipe = fresh(WIDE)
+    pipe.transformer.image_encoder.blocks[1].mlp.fc1.weight.data[3, 4] = float("nan")
+    before = dict(pipe.transformer.state_dict())
+    pipe.speed_up()
+    assert pipe.transformer.state_dict().keys() == before.keys()
 
 
 @pytest.mark.slow

@@ -83,6 +83,8 @@ class Subject:
             pipeline.enable_cuda_graphs()
         if mode in COMPILED:
             pipeline.compile()
+        else:
+            pipeline.speed_up()
         return pipeline
 
     def _refuse_what_does_not_fit(self, dtype: str) -> None:
