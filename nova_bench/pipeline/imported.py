@@ -50,40 +50,37 @@ def import_results(path: Path, form: ResultsFile, suite: str, label: str, store:
     """
     read, base = _read(path, form), load_suite(suite)
     uses = [_use(name, base) for name in dict.fromkeys([*_needed(base), *read.metrics])]
-    imported = base.model_copy(
+    metrics = {use.name: read.metrics.get(use.name, StatedResult(use.name, None, ())) for use in uses}
+    keys = {name: [_key(path, name, row) for row in metric.rows] for name, metric in metrics.items()}
+    units = _units(metrics, keys, read.content)
+    scorers = [_scorer(read, use, metrics[use.name], len(set(keys[use.name])) < len(keys[use.name])) for use in uses]
+    imported = _suite(base, uses, label or path.absolute().name.removesuffix(form.ending))
+    run = identify_run(imported, [*units.values()], scorers)
+    plan = Plan(imported, tuple(units.values()), tuple(scorers), run)
+    store.add_rows(
+        _row(row, units[key], scorer)
+        for scorer in scorers
+        for key, row in zip(keys[scorer.info.name], metrics[scorer.info.name].rows, strict=True)
+    )
+    store.add_run(record_of(plan))
+    store.set_notices(plan.run_id, [*_notices(plan, read), *_other_aggregates(uses, scorers)])
+    store.back_up()
+    return plan
+
+
+def _suite(base: Suite, uses: Sequence[ScorerUse], label: str) -> Suite:
+    """The suite of imported results: final scores, published numbers and rules are those of ``base``."""
+    return base.model_copy(
         update={
             "name": NAME.format(base.name),
             "title": f"{base.title}: imported results",
             "description": "The aggregates are those of the results file. Intervals come from its videos.",
-            "model": ModelSpec(adapter="files", label=label or path.absolute().name.removesuffix(form.ending)),
+            "model": ModelSpec(adapter="files", label=label),
             "prompts": None,
             "sampling": SamplingSpec(),
             "scorers": tuple(uses),
         }
     )
-    units: dict[tuple[str, int], Unit] = {}
-    scorers, rows, notices = [], [], []
-    for use in uses:
-        result = read.metrics.get(use.name, StatedResult(use.name, None, ()))
-        keys = [_key(path, use.name, row) for row in result.rows]
-        for key, row in zip(keys, result.rows, strict=True):
-            unit = units.setdefault(key, _unit(*key, row.path, read.content))
-            units[key] = replace(unit, tags=tuple(dict.fromkeys((*unit.tags, use.name))))
-        problem = "" if use.name in read.metrics else "not in the results file"
-        problem = problem or ("the results file lists a video twice" if len(set(keys)) < len(keys) else "")
-        scorer = _scorer(result, use.aggregate, problem, read.content)
-        scorers.append(scorer)
-        rows += [_row(row, units[key], scorer) for key, row in zip(keys, result.rows, strict=True)]
-        if use.aggregate != scorer.aggregate and result.rows:
-            stated, wanted = (name or "the scorer's own" for name in (scorer.aggregate, use.aggregate))
-            notices.append(Notice(f"{use.name}: the results file's aggregate is {stated}, the suite's {wanted}"))
-    run = identify_run(imported, [*units.values()], scorers)
-    plan = Plan(imported, tuple(units.values()), tuple(scorers), run)
-    store.add_run(record_of(plan))
-    store.add_rows(rows)
-    store.set_notices(plan.run_id, [*_notices(plan, read), *notices])
-    store.back_up()
-    return plan
 
 
 def _needed(suite: Suite) -> Iterator[str]:
@@ -144,31 +141,44 @@ def _key(path: Path, metric: str, row: ResultRow) -> tuple[str, int]:
     return prompt, index
 
 
-def _unit(prompt: str, index: int, source: str, content: str) -> Unit:
-    own = digest("imported", [content, prompt, index])
-    return Unit(
-        digest=own,
-        prompt_id=prompt_id(prompt),
-        prompt=prompt,
-        model_text=prompt,
-        sample_index=index,
-        seed=0,
-        source=source,
-        content_digest=own,
-        imported=True,
-    )
+def _units(
+    metrics: Mapping[str, StatedResult], keys: Mapping[str, Sequence[tuple[str, int]]], content: str
+) -> dict[tuple[str, int], Unit]:
+    """A unit for each video, tagged with the metrics that list it."""
+    units: dict[tuple[str, int], Unit] = {}
+    for name, metric in metrics.items():
+        for (prompt, index), row in zip(keys[name], metric.rows, strict=True):
+            own = digest("imported", [content, prompt, index])
+            unit = units.get((prompt, index)) or Unit(
+                digest=own,
+                prompt_id=prompt_id(prompt),
+                prompt=prompt,
+                model_text=prompt,
+                sample_index=index,
+                seed=0,
+                source=row.path,
+                content_digest=own,
+                imported=True,
+            )
+            units[prompt, index] = replace(unit, tags=tuple(dict.fromkeys((*unit.tags, name))))
+    return units
 
 
-def _scorer(result: StatedResult, wanted: str, problem: str, content: str) -> PlannedScorer:
-    info = SCORERS.get(result.metric)
-    aggregate, disagreement = (wanted, problem) if problem else _agreement(result, info, wanted)
+def _scorer(read: _Read, use: ScorerUse, result: StatedResult, repeated: bool) -> PlannedScorer:
+    info = SCORERS.get(use.name)
+    if use.name not in read.metrics:
+        aggregate, problem = use.aggregate, "not in the results file"
+    elif repeated:
+        aggregate, problem = use.aggregate, "the results file lists a video twice"
+    else:
+        aggregate, problem = _agreement(result, info, use.aggregate)
     return PlannedScorer(
         info=info.aggregated(aggregate),
         settings=info.settings(),
-        tags=frozenset([result.metric]),
-        identity=digest("imported scorer", [content, result.metric]),
+        tags=frozenset([use.name]),
+        identity=digest("imported scorer", [read.content, use.name]),
         aggregate=aggregate,
-        stated=Stated(result.value, disagreement),
+        stated=Stated(result.value, problem),
     )
 
 
@@ -220,3 +230,10 @@ def _notices(plan: Plan, read: _Read) -> Iterator[Notice]:
     if read.left_out:
         count = len(read.left_out)
         yield Notice(f"{count} JSON file{'s' if count > 1 else ''} without results left out", read.left_out)
+
+
+def _other_aggregates(uses: Sequence[ScorerUse], scorers: Sequence[PlannedScorer]) -> Iterator[Notice]:
+    for use, scorer in zip(uses, scorers, strict=True):
+        if use.aggregate != scorer.aggregate:
+            stated, wanted = (name or "the scorer's own" for name in (scorer.aggregate, use.aggregate))
+            yield Notice(f"{use.name}: the results file's aggregate is {stated}, the suite's {wanted}")
