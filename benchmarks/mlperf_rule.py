@@ -209,9 +209,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for rule.csv")
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--miniature", action="store_true", help="100 repetitions: looks right, says little")
+    parser.add_argument("--miniature", action="store_true", help="50 repetitions: looks right, says little")
     given = parser.parse_args()
-    table = simulate(100 if given.miniature else given.repetitions, given.seed)
+    table = simulate(BATCH if given.miniature else given.repetitions, given.seed)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         table.to_csv(given.out / "rule.csv", index=False)
