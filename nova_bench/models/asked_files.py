@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from nova_bench.config.paths import locate
 from nova_bench.config.suite import PromptEntry, ScorerUse
@@ -66,16 +67,33 @@ class AskedFiles:
         found = sorted(counts[0].items(), key=lambda item: item[1] < counts[1][item[0]])
         return [f"{'all ' if count == counts[1][tag] else ''}{count} of {tag}" for tag, count in found]
 
+    @cached_property
+    def _prompts(self) -> dict[str, list[ExistingSample]]:
+        """The samples that are asked for, by prompt."""
+        prompts: dict[str, list[ExistingSample]] = {}
+        for (text, _), sample in self.asked.items():
+            prompts.setdefault(text, []).append(sample)
+        return prompts
+
+    @cached_property
+    def _nearly(self) -> dict[str, str]:
+        """Texts that a file may be named after by mistake -> what is wrong with that."""
+        folded = {_folded(text): f"nearly the prompt {text!r}" for text in self._prompts}
+        rewritten = {
+            samples[0].model_text: f"the rewritten text of {text!r}, which names its files"
+            for text, samples in self._prompts.items()
+            if samples[0].model_text
+        }
+        return {**rewritten, **folded}
+
     def _why(self, file: ExistingSample) -> str:
         """What is nearly right about a file that isn't asked for."""
         prompt = unicodedata.normalize("NFC", file.prompt)
-        if indices := sorted(index for text, index in self.asked if text == prompt):
+        if prompt in self._prompts:
+            indices = sorted(sample.sample_index for sample in self._prompts[prompt])
             return f": the suite asks for the samples {indices[0]} to {indices[-1]} of this prompt"
-        folded = prompt.casefold().strip()
-        if alike := next((text for text, _ in self.asked if text.casefold().strip() == folded), None):
-            return f": nearly the prompt {alike!r}"
-        rewritten = next((s.prompt for s in self.asked.values() if s.model_text and s.model_text == prompt), None)
-        return f": the rewritten text of {rewritten!r}, which names its files" if rewritten else ""
+        near = self._nearly.get(prompt) or self._nearly.get(_folded(prompt))
+        return f": {near}" if near else ""
 
     def _collisions(self, missing: Sequence[ExistingSample]) -> Iterator[str]:
         there = {(s.prompt.casefold(), s.sample_index): s for s in self.asked.values() if s.path is not None}
@@ -135,6 +153,10 @@ def _by_tag(samples: Iterable[ExistingSample]) -> dict[str, int]:
         for tag in sample.tags or (_WITHOUT_TAG,):
             counts[tag] = counts.get(tag, 0) + 1
     return counts
+
+
+def _folded(prompt: str) -> str:
+    return prompt.casefold().strip()
 
 
 def _name(sample: ExistingSample) -> str:
