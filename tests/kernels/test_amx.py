@@ -189,6 +189,13 @@ def test_other_types_are_refused() -> None:
 
 
 @needs_kernel
+def test_no_rows_at_all() -> None:
+    """As for an image without proposals."""
+    layer = with_weights(nn.Linear(64, 48), 1)
+    assert SlicedLinear(layer)(torch.zeros(0, 64)).shape == (0, 48)
+
+
+@needs_kernel
 def test_zeros() -> None:
     layer = with_weights(nn.Linear(64, 64), 1)
     assert torch.equal(SlicedLinear(layer)(torch.zeros(2, 64)), layer.bias.expand(2, -1))

@@ -137,7 +137,7 @@ class SlicedLinear(nn.Module):
         return self.weights.activation != 0
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._times(x, 1).view(*x.shape[:-1], -1)
+        return self._times(x, 1).view(*x.shape[:-1], self.out_features)
 
     def by_head(self, x: Tensor) -> Tensor:
         """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.networks.bert_tokens import WORDS, BertTokenizer
 from nova_bench.networks.frames import grit_input
 from nova_bench.networks.grit import cascade
@@ -21,6 +22,7 @@ from nova_bench.networks.grit.grit import GRiT
 from nova_bench.networks.grit.proposals import Boxes, ProposalGenerator
 from nova_bench.networks.grit.text_decoder import CAPTION, OBJECT
 from nova_bench.networks.weights import load_network
+from nova_bench.scorers.base import Sample, ScorerContext
 from nova_bench.video import read_clip
 
 from .description_rule import described_weights, noise
@@ -167,3 +169,37 @@ def same_boxes(boxes: Boxes, expected: dict[str, Tensor], name: str) -> None:
     assert_close("GRiT boxes, pixels", boxes.boxes[match], official)
     assert_close("GRiT scores", boxes.scores[match], scores)
     assert_close("GRiT scores", boxes.scores, scores)
+
+
+DIMENSIONS = json.loads((FOLDER / "grit_dimensions.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * ("sixteen" in name)) for name in DIMENSIONS["videos"]],
+)
+def test_videos_of_one_two_and_sixteen_frames(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The official functions on files, from decoding to the score."""
+    network = reduced(tmp_path / "grit.pth", DIMENSIONS["changes"])
+    monkeypatch.setattr("nova_bench.networks.grit.grit.load_grit", lambda path: network)
+    words(tmp_path)
+    files = {"grit-b": tmp_path / "grit.pth", "bert-vocab": tmp_path / "vocab.txt"}
+    context = ScorerContext("cpu", files.__getitem__)
+    clip = read_clip(next(folder / name for folder in (FOLDER, CLIPS) if (folder / name).is_file()))
+    official = DIMENSIONS["videos"][name]
+    for dimension, value in (
+        ("color", "cur_success_frame_rate"),
+        ("object_class", "video_results"),
+        ("multiple_objects", "video_results"),
+        ("spatial_relationship", "video_results"),
+    ):
+        case, info = official[dimension], SCORERS.get(dimension)
+        asked = {key: case[key] for key in ("object", "color", "objects") if key in case}
+        if dimension == "spatial_relationship":
+            asked = {"spatial_relationship": {key: case[key] for key in ("object_a", "object_b", "relationship")}}
+        metadata = info.reads.model_validate_json(json.dumps(asked))
+        [score] = info.build(info.settings(), context).score([Sample(clip, metadata=metadata)])
+        assert score.value == pytest.approx(case["results"][0][value], abs=1e-6)
+        if dimension == "color":
+            captions = [[caption for caption, _ in frame] for frame in official["color_details"]]
+            assert [frame or [""] for frame in score.details["captions"]] == captions
