@@ -55,7 +55,8 @@ class WindowAttention(nn.Module):
 
     def settle(self) -> None:
         """Look up what is added to the logits: [1, heads, tokens, tokens]; shifted, [1, windows * heads, ...]."""
-        by_head = self.relative_position_bias_table[_relative_positions(self._window)].permute(2, 0, 1)
+        table = self.relative_position_bias_table.detach()
+        by_head = table[_relative_positions(self._window)].permute(2, 0, 1)
         if self._shift:
             by_head = by_head + _apart(self._resolution, self._window, self._shift)[:, None]
         self.register_buffer("bias", by_head.flatten(0, -3)[None].contiguous(), persistent=False)
