@@ -38,9 +38,8 @@ def _inference() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def grit(tmp_path_factory: pytest.TempPathFactory) -> GRiT:
-    """The rule's weights, read from a file that also holds what isn't used."""
+def official_file(path: Path) -> Path:
+    """The rule's weights, in a file that also holds what isn't used."""
     with torch.device("meta"):
         shapes = GRiT().state_dict()
     state = described_weights("grit", shapes)
@@ -50,8 +49,13 @@ def grit(tmp_path_factory: pytest.TempPathFactory) -> GRiT:
     decoder = "roi_heads.text_decoder.textual"
     state[f"{decoder}.output.weight"] = state[f"{decoder}.embedding.words.weight"]
     state["roi_heads.mask_head.deconv.weight"] = torch.zeros(1)
-    path = tmp_path_factory.mktemp("grit") / "grit.pth"
     torch.save({"model": state}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def grit(tmp_path_factory: pytest.TempPathFactory) -> GRiT:
+    path = official_file(tmp_path_factory.mktemp("grit") / "grit.pth")
     network = load_grit(path)
     path.unlink()
     return network
