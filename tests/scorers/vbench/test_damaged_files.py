@@ -22,7 +22,7 @@ SUITE = """
 name: objects
 title: Objects
 model: {adapter: files, label: clips, manifest: clips.csv}
-scorers: [object_class, temporal_flickering]
+scorers: [SCORER, temporal_flickering]
 """
 
 
@@ -42,28 +42,32 @@ def archive(content: object, path: Path) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damaged", "problem"),
+    ("scorer", "damaged", "problem"),
     [
-        ("grit-b", "grit_b_densecap_objectdet.pth: can't be read as weights"),
-        ("bert-vocab", "vocab.txt: has 30523 entries, expected 30522"),
+        ("object_class", "grit-b", "grit_b_densecap_objectdet.pth: can't be read as weights"),
+        ("object_class", "bert-vocab", "vocab.txt: has 30523 entries, expected 30522"),
+        ("scene", "tag2text-swin-14m", "tag2text_swin_14m.pth: can't be read as weights"),
+        ("scene", "tag2text-tags", "tag_class.py: its list has 3428 entries, expected 3429"),
     ],
 )
 def test_one_line_and_the_rest_is_scored(
-    damaged: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scorer: str, damaged: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = archive({"model": {"backbone.x": torch.zeros(3)}}, tmp_path / "w.pth")[:-200]
     words = VOCABULARY + b"one more\n" if damaged == "bert-vocab" else VOCABULARY
-    offer("grit-b", weights, monkeypatch)
-    offer("bert-vocab", words, monkeypatch)
+    tags = f"tra_array = {['tag'] * (3428 if damaged == 'tag2text-tags' else 3429)}"
+    files = {"grit-b": weights, "tag2text-swin-14m": weights, "bert-vocab": words, "tag2text-tags": tags.encode()}
+    for name, content in files.items():
+        offer(name, content, monkeypatch)
     monkeypatch.chdir(tmp_path)
     clip = next(VBENCH_CLIPS.glob("r5_*"))
-    Path("clips.csv").write_text(f"path,prompt,metadata.object\n{clip},a car,car\n")
-    Path("suite.yaml").write_text(SUITE)
+    Path("clips.csv").write_text(f"path,prompt,metadata.object,metadata.scene\n{clip},a car,car,alley\n")
+    Path("suite.yaml").write_text(SUITE.replace("SCORER", scorer))
     result = CliRunner().invoke(app, ["run", "suite.yaml", "--device", "cpu", "-q"])
     assert result.exit_code == 3, result.output
     assert "Traceback" not in result.output
     [gap] = [line for line in result.output.splitlines() if line.startswith("incomplete: ")]
-    assert gap.startswith("incomplete: object_class: not computed")
+    assert gap.startswith(f"incomplete: {scorer}: not computed")
     assert problem in gap
     (samples,) = Path("runs").glob("objects-*/report/samples.csv")
     with samples.open(newline="") as stream:
