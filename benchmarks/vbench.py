@@ -340,9 +340,15 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--official-python", metavar="PATH")
     parser.add_argument("--dino-code", metavar="FOLDER")
+    parser.add_argument("--flops", action="store_true", help="count operations instead, as vbench_flops.py does")
     parser.add_argument("--side", choices=["ours", "official", "set"], help=argparse.SUPPRESS)
     parser.add_argument("--weights", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.flops:
+        import vbench_flops
+
+        vbench_flops.main([])
+        return
     options.dimension = options.dimension or list(NETWORKS)
     # The official motion smoothness fails on two frames and on sides below 113 pixels.
     options.videos = options.videos or [str(path) for path in sorted(CLIPS.glob("r[13467]_*.mp4"))]

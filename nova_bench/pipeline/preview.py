@@ -19,6 +19,7 @@ from nova_bench.core.visible_text import visible_line
 from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
 from nova_bench.pipeline.needs import absent_assets, fetch_line
+from nova_bench.pipeline.operations import estimate
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.run import build_adapter, notice_prompts
 from nova_bench.pipeline.sample_filter import required_plan, required_units
@@ -108,7 +109,16 @@ class Preview:
             lines.append("time: unknown for entries with ?, until a run has timed them (try --limit)")
         else:
             lines.append(f"time: {duration(self.seconds)}, at the speed of earlier runs")
+        if (on_gpu := self._on_gpu()) is not None:
+            lines.append(on_gpu)
         return "\n".join(lines)
+
+    def _on_gpu(self) -> str | None:
+        sampling = self.plan.suite.sampling
+        if not (sampling.num_frames and sampling.height and sampling.width and sampling.fps):
+            return None
+        left = ((scorer.name, scorer.missing) for scorer in self.scorers)
+        return estimate(left, sampling.num_frames, sampling.height, sampling.width, sampling.fps)
 
     def _disk(self) -> str:
         if self.disk_bytes is None:

@@ -23,6 +23,8 @@ from nova_bench.networks.grit.proposals import Boxes, ProposalGenerator
 from nova_bench.networks.grit.text_decoder import CAPTION, OBJECT
 from nova_bench.networks.weights import load_network
 from nova_bench.scorers.base import Sample, ScorerContext
+from nova_bench.scorers.vbench.color import ColorSettings
+from nova_bench.scorers.vbench.detection import Detector
 from nova_bench.video import read_clip
 
 from .description_rule import described_weights, noise
@@ -203,3 +205,18 @@ def test_videos_of_one_two_and_sixteen_frames(name: str, tmp_path: Path, monkeyp
         if dimension == "color":
             captions = [[caption for caption, _ in frame] for frame in official["color_details"]]
             assert [frame or [""] for frame in score.details["captions"]] == captions
+
+
+@pytest.mark.slow
+def test_large_frames_as_color_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV makes 784x896 pixels 720x822; captions, boxes and the first object's name are as officially."""
+    official = json.loads((FOLDER / "grit_color.json").read_text())
+    network = reduced(tmp_path / "grit.pth", official["changes"])
+    monkeypatch.setattr("nova_bench.networks.grit.grit.load_grit", lambda path: network)
+    words(tmp_path)
+    files = {"grit-b": tmp_path / "grit.pth", "bert-vocab": tmp_path / "vocab.txt"}
+    detector = Detector(ColorSettings(), ScorerContext("cpu", files.__getitem__), captions=True)
+    found = detector.detect(read_clip(FOLDER / "grit_color.mp4"))
+    for frame_found, expected in zip(found[:2], official["frames"], strict=True):
+        assert [(seen.caption, list(seen.box)) for seen in frame_found] == [(text, box) for text, box, _ in expected]
+        assert frame_found[0].name == expected[0][2]
