@@ -126,6 +126,8 @@ def _metrics(file: Path, form: ResultsFile) -> tuple[list[StatedResult], str]:
         return form.read(text), text
     except OSError as error:
         raise UserError(f"{file}: {why_unread(error)}", f"name a file NAME{form.ending}, or a folder") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not a text file", "unpack an archive first, and name its folder") from error
     except ValueError as error:
         raise UserError(f"{file}: no results file: {error}", "use the file that the evaluator wrote") from error
 

@@ -163,7 +163,10 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, message: str) -> 
     assert "other_eval_results.json" in error.value.message
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_an_archive_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "results.zip").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(UserError, match=r"results\.zip: not a text file"):
+        imported(tmp_path / "results.zip")
     with pytest.raises(UserError, match=r"nothing\.json: No such file"):
         imported(tmp_path / "nothing.json")
     (tmp_path / "empty").mkdir()
