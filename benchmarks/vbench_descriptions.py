@@ -5,8 +5,8 @@
 
 Full-size weights follow the rule of tests/parity/vbench, so times mean something and descriptions don't. Each run is a
 process of its own; both sides alternate. Loading is excluded, and so is decoding. GRiT is measured with objects in the
-frames and without, Tag2Text on one video. The official side runs its own functions: GRiT both text passes and the mask
-head, as it always does.
+frames and without, Tag2Text on one video. Texts of these weights don't end, so GRiT's are cut off on both sides. The
+official side runs its own functions: GRiT both text passes and the mask head, as it always does.
 
 PATH is a Python for the official side: VBench at 45e79ec, detectron2 at 02b5c4e2 (its Python files are enough),
 transformers 4.33.2, timm and numpy below 2, all found through PYTHONPATH. MODULE is imported there first: it registers
@@ -35,7 +35,7 @@ CLIP = ROOT / "tests" / "data" / "vbench_clips" / "r6_bunny_640x360_20fps_9f.mp4
 HEAT, END = "agn_hm.bias", "textual.output.bias"
 # what is measured: the network, and how its heat's bias and that of the end of texts are shifted
 CASES = {
-    "GRiT, objects": ("grit", 2.0, 2.0),
+    "GRiT, objects": ("grit", 2.0, 0.0),
     "GRiT, no objects": ("grit", -30.0, 0.0),
     "Tag2Text": ("tag2text", 0.0, 0.0),
 }
@@ -58,6 +58,8 @@ def make_weights(folder: Path, case: str) -> Path:
             state[name] = state[name] + heat
         if name.endswith(END):
             state[name][102] += end
+        if name.endswith("textual.output.weight"):
+            state[name] = state[name.replace("output", "embedding.words")]
     path = folder / f"{network}.pth"
     torch.save({"model": state}, path)
     return path
@@ -74,15 +76,17 @@ def make_frames(path: Path, count: int, size: tuple[int, int]) -> None:
     np.save(path, np.stack([cv2.resize(frames[index % len(frames)], size[::-1]) for index in range(count)]))
 
 
-def ours(network: str, weights: Path, folder: Path) -> Callable[[Any], dict[str, Any]]:
+def ours(network: str, weights: Path, folder: Path, longest: int) -> Callable[[Any], dict[str, Any]]:
     """Return what looks at frames with our network."""
     import torch
 
     if network == "grit":
+        from nova_bench.networks.grit import text_decoder
         from nova_bench.scorers.base import ScorerContext
         from nova_bench.scorers.vbench.color import ColorSettings
         from nova_bench.scorers.vbench.detection import Detector
 
+        text_decoder._LONGEST = longest
         files = {"grit-b": weights, "bert-vocab": folder / "vocab.txt"}
         detector = Detector(ColorSettings(), ScorerContext("cpu", files.__getitem__), captions=True)
 
@@ -105,7 +109,9 @@ def ours(network: str, weights: Path, folder: Path) -> Callable[[Any], dict[str,
     return describe
 
 
-def official(network: str, weights: Path, folder: Path, prepare: str | None) -> Callable[[Any], dict[str, Any]]:
+def official(
+    network: str, weights: Path, folder: Path, longest: int, prepare: str | None
+) -> Callable[[Any], dict[str, Any]]:
     """Return what looks at frames with the official network."""
     if prepare:
         importlib.import_module(prepare)
@@ -122,6 +128,9 @@ def official(network: str, weights: Path, folder: Path, prepare: str | None) -> 
         predictor.Visualizer_GRiT = NoPicture  # it draws what VBench doesn't look at
         model = DenseCaptioning(device)
         model.initialize_model(str(weights))
+        heads = model.demo.predictor.model.roi_heads
+        for decoder in (heads.text_decoder, heads.text_decoder_det):
+            decoder.beamsearch_decode.max_steps = longest
 
         def look(frames: Any) -> dict[str, Any]:
             seen = [model.run_caption_tensor(frame)[0] for frame in frames]
@@ -165,8 +174,10 @@ def work(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     folder, network = Path(options.folder), options.network[0]
     weights = folder / f"{network}.pth"
-    build = ours(network, weights, folder) if options.side == "ours" else None
-    look = build or official(network, weights, folder, options.prepare)
+    if options.side == "ours":
+        look = ours(network, weights, folder, options.longest)
+    else:
+        look = official(network, weights, folder, options.longest, options.prepare)
     frames = np.load(folder / "frames.npy")
     started, cpu = time.perf_counter(), time.process_time()
     with torch.inference_mode():
@@ -178,6 +189,7 @@ def measure(side: str, network: str, options: argparse.Namespace, folder: Path) 
     """Run one side in a process of its own."""
     python = sys.executable if side == "ours" else options.official_python
     command = [python, __file__, "--side", side, "--network", network, "--folder", str(folder)]
+    command += ["--longest", str(options.longest)]
     command += ["--threads", str(options.threads), *(["--prepare", options.prepare] if options.prepare else [])]
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     if side == "ours":
@@ -226,6 +238,7 @@ def main() -> None:
     parser.add_argument("--prepare", metavar="MODULE")
     parser.add_argument("--network", action="append", choices=["grit", "tag2text"], help="default: both")
     parser.add_argument("--frames", type=int, default=2, help="GRiT's")
+    parser.add_argument("--longest", type=int, default=10, help="word pieces at most in GRiT's texts; VBench: 40")
     parser.add_argument("--size", type=size, default=(480, 768), help="of GRiT's frames")
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)

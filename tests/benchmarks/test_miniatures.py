@@ -162,6 +162,23 @@ def test_libraries() -> None:
 
 
 @pytest.mark.slow
+def test_vbench_descriptions() -> None:
+    out = run("vbench_descriptions.py", "--network", "grit", "--size", "64x96", "--frames", 1, "--longest", 3)
+    assert re.search(r"[|] GRiT, objects [|] .* boxes a frame", out)
+    assert "| GRiT, no objects | 0 boxes a frame, texts of up to 0 words | - | " in out
+
+
+@pytest.mark.slow
+def test_vbench_flops() -> None:
+    """The table that `plan` reads holds these counts."""
+    out = run("vbench_flops.py", "--size", "480x768")
+    table = json.loads((ROOT / "nova_bench" / "pipeline" / "operations.json").read_text())["scorers"]
+    ours = dict(re.findall(r"[|] (\w+) [|] (\d+) [|]", out))
+    assert float(ours["human_action"]) == pytest.approx(table["human_action"]["gflop"], abs=1)
+    assert float(ours["aesthetic_quality"]) == pytest.approx(33 * table["aesthetic_quality"]["gflop"], abs=1)
+
+
+@pytest.mark.slow
 def test_vbench_memory() -> None:
     out = run("vbench_memory.py", "--dimension", "temporal_flickering", "--frames", 8, "--size", "64x48")
     assert re.search(r"\| temporal_flickering \| 8 \| 0 \| \d+ \|", out)
