@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from nova_bench.networks.frames import tag2text_input, to_float
 from nova_bench.networks.tag2text.beam_search import Rules, search
 from nova_bench.networks.tag2text.model import Tag2Text, load_tag2text
 from nova_bench.networks.tag2text.text import CaptionDecoder, TextConfig
-from nova_bench.scorers.base import Sample, ScorerContext
+from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.scorers.vbench import scene
 from nova_bench.scorers.vbench.middle_frames import middle_frames
 from nova_bench.video import read_clip
@@ -129,28 +129,43 @@ def test_captions_alone() -> None:
     assert [written[image] for image in batch] == [without_end(ids) for ids in OFFICIAL["unit"]["batch_ids"]]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_the_dimension_from_file_to_captions(weights: Path, video: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(scene, "_FRAMES", OFFICIAL["frames"])
+@pytest.fixture
+def score(weights: Path, video: Path, tmp_path: Path) -> Callable[[str], Score]:
+    """Score the clip, from the file on, for a place."""
     assets = {"tag2text-swin-14m": weights, "bert-vocab": words(tmp_path)}
     try:
         assets["tag2text-tags"] = asset_path("tag2text-tags")
     except UserError:
         pytest.skip("vbench is not installed: pip install --no-deps vbench==0.1.5")
-    context = ScorerContext("cpu", assets.__getitem__)
-    scorer = scene.INFO.build(scene.SceneSettings(), context)
+    scorer = scene.INFO.build(scene.SceneSettings(), ScorerContext("cpu", assets.__getitem__))
     clip = read_clip(video, size=scene.INFO.decode_size)
-    sample = Sample(clip, metadata=scene.Place(scene="tok17990"))
-    result = scorer.score([sample])[0]
-    official = OFFICIAL["single_frame"]
-    assert result.details["captions"] == [frame["caption"] for frame in official[:DISTINCT]]
-    assert [" | ".join(tags) for tags in result.details["tags"]] == [frame["tags"] for frame in official[:DISTINCT]]
-    counted = list(zip(result.details["captions"], result.details["counts"], strict=True))
-    assert [caption for caption, count in counted for _ in range(count)] == OFFICIAL["captions"]
-    hits = sum("tok17990" in caption for caption in OFFICIAL["captions"])
-    assert hits
-    assert_close("scene", result.value, hits / OFFICIAL["frames"])
+    return lambda place: scorer.score([Sample(clip, metadata=scene.Place(scene=place))])[0]
+
+
+def captions_of(result: Score) -> list[str]:
+    """All captions, as often as they count."""
+    counted = zip(result.details["captions"], result.details["counts"], strict=True)
+    return [caption for caption, count in counted for _ in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_dimension(score: Callable[[str], Score]) -> None:
+    result, official = score("car"), OFFICIAL["sixteen_captions"]
+    assert captions_of(result) == official
+    hits = sum("car" in caption for caption in official)
+    assert 0 < hits < len(official)
+    assert_close("scene", result.value, hits / len(official))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_tags_of_a_few_frames(score: Callable[[str], Score], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene, "_FRAMES", OFFICIAL["frames"])
+    result = score("tok17990")
+    assert captions_of(result) == OFFICIAL["captions"]
+    official = [frame["tags"] for frame in OFFICIAL["single_frame"][:DISTINCT]]
+    assert [" | ".join(tags) for tags in result.details["tags"]] == official
 
 
 @pytest.mark.parametrize("case", OFFICIAL["scene"])
