@@ -165,10 +165,9 @@ ASSETS: dict[str, Asset] = {
             "musiq-spaq",
             "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
             "358bb6af275e28ea56821d44fb55c6cb83645db11f394d3ad65b2d149965ab50",
-            108_000_000,
+            108610983,
             "MUSIQ trained on SPAQ, for imaging quality",
             "Apache-2.0 (network), see IQA-PyTorch",
-            approximate=True,
         ),
         # RAFT's authors publish a zip of several models; another project's release has exactly this file.
         _weights(
@@ -179,14 +178,14 @@ ASSETS: dict[str, Asset] = {
             "RAFT trained on FlyingThings, for dynamic degree and the static filter",
             "BSD-3-Clause",
         ),
+        # Size and digest are stated by one public repository that fetched it.
         _weights(
             "amt-s",
             "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
-            None,
-            12_000_000,
+            "07e7e03405c213fe4405678db9b42d05671e48c56faf6a441b99bb0047d3cf77",
+            12038359,
             "AMT-S frame interpolation, for motion smoothness",
             "CC-BY-NC-4.0",
-            approximate=True,
         ),
         # Size and digest of UMT's file are stated by two public repositories that fetched it, those of ViCLIP's by one;
         # the sizes are those of the networks, in float16 without positions and in float32.
