@@ -215,15 +215,21 @@ def compare(case: str, options: argparse.Namespace, folder: Path) -> str:
             seconds[side].append(found[side]["cpu"] / unit)
     mine = found["ours"]
     boxes = sum(mine["boxes"]) / count if "boxes" in mine else None
-    texts = [len(text.split()) for one in mine["text"] for text in (one if isinstance(one, list) else [one])]
+    texts = [len(text.split()) for text in flat(mine["text"])]
     what = f"{boxes:g} boxes a frame, " if boxes is not None else ""
     note = f"{what}texts of up to {max(texts, default=0)} words"
     if not options.official_python:
         return f"| {case} | {note} | - | {median(seconds['ours']):.1f} | - | - |"
     ratios = [a / b for a, b in zip(seconds["official"], seconds["ours"], strict=True)]
-    same = "equal" if found["official"]["text"] == mine["text"] else "different"
+    pairs = list(zip(flat(found["official"]["text"]), flat(mine["text"]), strict=False))
+    same = f"{sum(a == b for a, b in pairs)} of {len(pairs)} equal"
     times = f"{median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
     return f"| {case} | {note} | {median(seconds['official']):.1f} | {median(seconds['ours']):.1f} | {times} | {same} |"
+
+
+def flat(texts: list[Any]) -> list[str]:
+    """A text per image, or several per image, as one list."""
+    return [text for one in texts for text in (one if isinstance(one, list) else [one])]
 
 
 def size(text: str) -> tuple[int, int]:
