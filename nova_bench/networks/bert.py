@@ -90,7 +90,7 @@ class Attention(nn.Module):
         return self.output(mixed.transpose(1, 2).flatten(2), x)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return x.unflatten(2, (self.heads, x.shape[2] // self.heads)).transpose(1, 2)
 
 
 class Intermediate(nn.Module):

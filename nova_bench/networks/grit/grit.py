@@ -22,6 +22,7 @@ _MEAN = (123.675, 116.28, 103.53)
 _DEVIATION = (58.395, 57.12, 57.375)
 # The mask head isn't used, and the second decoder is the first by another name.
 _USED = ("backbone.", "proposal_generator.centernet_head.", "roi_heads.box_", "roi_heads.text_decoder.")
+_SECOND_DECODER = "roi_heads.text_decoder_det."
 _WORDS = "roi_heads.text_decoder.textual.embedding.words.weight"
 _LOGITS = "roi_heads.text_decoder.textual.output.weight"  # another name of the same
 
@@ -87,9 +88,19 @@ class GRiT(nn.Module):
 
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of an official file that are used. Words have the same weights whether read or written."""
-        used = {key: value for key, value in state.items() if key.startswith(_USED)}
-        return used | {_LOGITS: used[_WORDS]} if _WORDS in used else used
+        """The tensors of an official file that are used.
+
+        Words have the same weights whether read or written; officially those under the second name are loaded last. A
+        file may name the decoder's tensors, which both tasks share, by the second decoder only.
+        """
+        second = {
+            key.replace(_SECOND_DECODER, "roi_heads.text_decoder."): value
+            for key, value in state.items()
+            if key.startswith(_SECOND_DECODER)
+        }
+        used = second | {key: value for key, value in state.items() if key.startswith(_USED)}
+        words = used.get(_LOGITS, used.get(_WORDS))
+        return used if words is None else used | {_WORDS: words, _LOGITS: words}
 
 
 def load_grit(path: Path) -> GRiT:

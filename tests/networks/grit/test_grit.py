@@ -106,6 +106,27 @@ def test_word_by_word_is_the_same_as_all_at_once(grit: GRiT) -> None:
     assert torch.allclose(last, at_once, atol=1e-5)
 
 
+def test_nothing_to_describe_is_no_error(grit: GRiT) -> None:
+    [texts] = grit.describe(torch.zeros(0, 196, TINY.channels), [OBJECT])
+    assert len(texts.tokens) == 0
+
+
+def test_an_official_file_may_name_a_tensor_once_or_twice() -> None:
+    text, second = "roi_heads.text_decoder.textual.", "roi_heads.text_decoder_det.textual."
+    read, written = torch.zeros(2, 3), torch.ones(2, 3)
+    names = (f"{text}embedding.words.weight", f"{text}output.weight")
+    for state, expected in [
+        ({names[0]: read}, read),
+        ({names[1]: written}, written),
+        ({names[0]: read, names[1]: written}, written),
+        ({f"{second}embedding.words.weight": read}, read),
+        ({f"{second}embedding.words.weight": read, names[0]: written}, written),
+    ]:
+        used = GRiT.official_keys({**state, "roi_heads.mask_head.weight": read})
+        assert set(used) == set(names)
+        assert all(value is expected for value in used.values())
+
+
 def test_an_image_without_objects(grit: GRiT, monkeypatch: pytest.MonkeyPatch) -> None:
     heat = grit.proposal_generator.centernet_head.agn_hm
     monkeypatch.setattr(heat, "forward", lambda x: torch.full_like(x[:, :1], -30.0))
