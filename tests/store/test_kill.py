@@ -118,15 +118,15 @@ def test_a_real_process_killed_with_its_whole_group(suite, tmp_path, environment
 
 
 def test_killed_between_and_within_the_rounds_of_a_filter(write_suite, tmp_path, contents):
-    """As with VBench's static filter, which judges a prompt's samples until enough of them are kept."""
+    """As with VBench's static filter: a prompt's samples are made and judged until enough of them are kept."""
     keep = {"name": "brightness", "keep": {"scorer": "even", "first": 3}}
     slow = {"name": "even", "settings": {"seconds": 0.1}}
     write_suite(prompts={"samples_per_prompt": 12, "entries": ["a cat", "a dog", "a house"]}, scorers=[keep, slow])
     arguments = [*ARGUMENTS[:-1], 1, "--store"]
     assert warm.finish([*arguments, "whole"], tmp_path, tmp_path / "said")[0] == 0
     expected = contents(tmp_path / "whole")
-    first_round, most = UNITS * 3 + 9, UNITS * 3 * 2
-    assert first_round + 2 <= len(expected["rows"]) < most, "a second round, and samples that nobody judges"
+    first_round, most = 3 * 3 * 2, UNITS * 3 * 2  # both scorers see three samples of three prompts, or all of them
+    assert first_round + 2 <= len(expected["rows"]) < most, "a second round, and samples that nobody makes"
     store = tmp_path / "killed"
     for wanted in (4, first_round - 4, first_round, first_round + 1):
         process = warm.start([*arguments, store.name], tmp_path, tmp_path / "said")
