@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.batches import batches_of_work, is_out_of_memory, one_line, work_in_batches
@@ -14,6 +14,7 @@ class OutOfMemoryError(RuntimeError):
     """Bears the name of torch's."""
 
 
+@settings(max_examples=40)  # each collects garbage when memory runs out
 @given(
     count=st.integers(0, 40),
     size=st.integers(1, 12),

@@ -96,6 +96,7 @@ def test_a_standard_stream_that_can_not_be_written(
     assert len(result.stderr.splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_a_run_that_can_not_say_so_is_kept(environment: dict[str, str], tmp_path: Path, write_suite: Callable) -> None:
     write_suite()
     full = shell(environment, tmp_path, "nova_bench run suite.yaml --store full -q > /dev/full")
@@ -111,8 +112,10 @@ def test_a_run_that_can_not_say_so_is_kept(environment: dict[str, str], tmp_path
 
 @pytest.mark.parametrize(
     "locale",
-    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
-    ids=["ascii", "C"],
+    [
+        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii", marks=pytest.mark.slow),
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C"),
+    ],
 )
 def test_output_that_is_not_utf8_has_its_characters_replaced(
     environment: dict[str, str], tmp_path: Path, write_suite: Callable, locale: dict[str, str]

@@ -89,6 +89,7 @@ class _Disturber(threading.Thread):
                 )
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(
     workers=st.integers(1, 3),

@@ -55,6 +55,7 @@ def _check_killed_at_random(seed, times, tmp_path, contents, more=()):
     assert contents(_finish("killed", tmp_path)) == expected
 
 
+@pytest.mark.slow
 def test_killed_at_random_times(suite, tmp_path, contents):
     _check_killed_at_random(0, 6, tmp_path, contents)
 

@@ -57,6 +57,7 @@ def reduced(path: Path, changes: list[tuple[str, float, float]] | None = None) -
     """The rule's weights, some of them scaled and shifted, in a file as the official one, and read from there."""
     with torch.device("meta"):
         shapes = GRiT(CONFIG).state_dict()
+    del shapes["roi_heads.text_decoder.textual.output.weight"]  # the words' embedding by another name
     state = described_weights("grit_reduced", shapes)
     for part, factor, offset in changes or []:
         state |= {name: value * factor + offset for name, value in state.items() if part in name}
