@@ -1,7 +1,7 @@
 """Time GRiT and Tag2Text, which write VBench's descriptions, against the official code: same weights, frames, machine.
 
     python benchmarks/vbench_descriptions.py --official-python PATH [--prepare MODULE] [--network grit|tag2text]
-                                             [--frames N] [--size HEIGHTxWIDTH] [--pairs N] [--threads N]
+                                             [--tags FILE] [--frames N] [--size HEIGHTxWIDTH] [--pairs N] [--threads N]
 
 Full-size weights follow the rule of tests/parity/vbench, so times mean something and descriptions don't. Each run is a
 process of its own; both sides alternate. Loading is excluded, and so is decoding. GRiT is measured with objects in the
@@ -257,6 +257,8 @@ def main() -> None:
         return
     sys.path.insert(0, str(ROOT))
     wanted = options.network or (["grit", "tag2text"] if options.tags else ["grit"])
+    if "tag2text" in wanted and not options.tags:
+        parser.error("Tag2Text needs its list: --tags FILE")
     print(f"CPU seconds, {options.threads} threads: GRiT per frame, Tag2Text per video")
     print("| what | | official | ours | times | texts |\n|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as name:
