@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertLMHeadModel
 
 from nova_bench.core.errors import UserError
+from nova_bench.networks.bert_text import TextConfig
 from nova_bench.networks.swin import SwinConfig
 from nova_bench.networks.tag2text.beam_search import Beams, Rules, likeliest, search
 from nova_bench.networks.tag2text.model import Tag2Text, Tag2TextConfig, load_tag2text
-from nova_bench.networks.tag2text.text import CaptionDecoder, TextConfig
+from nova_bench.networks.tag2text.text import CaptionDecoder
 from nova_bench.networks.weights import load_network
 
 TEXT = TextConfig(width=32, depth=2, heads=4, inner=64, vocabulary=60, positions=40)

@@ -19,7 +19,7 @@ from nova_bench.networks.bert_tokens import END, PADDING
 from nova_bench.networks.frames import tag2text_input, to_float
 from nova_bench.networks.tag2text.beam_search import Rules, search
 from nova_bench.networks.tag2text.model import Tag2Text, load_tag2text
-from nova_bench.networks.tag2text.text import CaptionDecoder, TextConfig
+from nova_bench.networks.tag2text.text import TEXT, CaptionDecoder
 from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.scorers.vbench import scene
 from nova_bench.scorers.vbench.middle_frames import middle_frames
@@ -115,7 +115,7 @@ def test_captions_alone() -> None:
     """These weights make captions of different words, in which the beams compete; and they magnify rounding errors."""
     shapes = {key: value for key, value in official_shapes().items() if key.startswith("text_decoder.")}
     state = Tag2Text.official_keys(described_weights("tag2text_decoder_unit", shapes))
-    decoder = CaptionDecoder(TextConfig()).eval()
+    decoder = CaptionDecoder(TEXT).eval()
     decoder.load_state_dict({key.removeprefix("text_decoder."): value for key, value in state.items()})
     states = noise("unit.t2t.enc", 4, 40, 768)
     with torch.inference_mode():
