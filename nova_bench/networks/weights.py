@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -82,6 +82,18 @@ def read_state_dict(path: Path, entry: str | tuple[str, ...] = ()) -> dict[str, 
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise _wrong(path, "contains no state dict")
     return dict(state)
+
+
+def under_both_names(state: Mapping[str, Tensor], same: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """The tensors, each under both of its names. ``same`` gives pairs of beginnings of names that mean one tensor.
+
+    Official modules that share a tensor load it under one name after the other, so of two values the second counts.
+    """
+    found = dict(state)
+    for first, second in same:
+        for one, other in ((second, first), (first, second)):
+            found |= {other + key.removeprefix(one): value for key, value in found.items() if key.startswith(one)}
+    return found
 
 
 def _wrong(path: Path, what: str) -> UserError:

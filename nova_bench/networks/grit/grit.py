@@ -15,16 +15,17 @@ from nova_bench.networks.grit.proposals import Boxes, ProposalGenerator
 from nova_bench.networks.grit.pyramid import Backbone
 from nova_bench.networks.grit.roi_align import pooled
 from nova_bench.networks.grit.text_decoder import BINS, TextDecoder, Texts
-from nova_bench.networks.weights import load_network
+from nova_bench.networks.weights import load_network, under_both_names
 
 _STAGES = 3
 _MEAN = (123.675, 116.28, 103.53)
 _DEVIATION = (58.395, 57.12, 57.375)
 # The mask head isn't used, and the second decoder is the first by another name.
 _USED = ("backbone.", "proposal_generator.centernet_head.", "roi_heads.box_", "roi_heads.text_decoder.")
-_SECOND_DECODER = "roi_heads.text_decoder_det."
-_WORDS = "roi_heads.text_decoder.textual.embedding.words.weight"
-_LOGITS = "roi_heads.text_decoder.textual.output.weight"  # another name of the same
+_SAME = (
+    ("roi_heads.text_decoder_det.", "roi_heads.text_decoder."),
+    ("roi_heads.text_decoder.textual.embedding.words.weight", "roi_heads.text_decoder.textual.output.weight"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,7 @@ class GRiT(nn.Module):
         Words have the same weights whether read or written; officially those under the second name are loaded last. A
         file may name the decoder's tensors, which both tasks share, by the second decoder only.
         """
-        second = {
-            key.replace(_SECOND_DECODER, "roi_heads.text_decoder."): value
-            for key, value in state.items()
-            if key.startswith(_SECOND_DECODER)
-        }
-        used = second | {key: value for key, value in state.items() if key.startswith(_USED)}
-        words = used.get(_LOGITS, used.get(_WORDS))
-        return used if words is None else used | {_WORDS: words, _LOGITS: words}
+        return {key: value for key, value in under_both_names(state, _SAME).items() if key.startswith(_USED)}
 
 
 def load_grit(path: Path) -> GRiT:

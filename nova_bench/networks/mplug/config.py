@@ -26,7 +26,7 @@ class MPlugConfig:
     patch: int = 14
     vision_width: int = 1024
     vision_depth: int = 24
-    text: TextConfig = field(default_factory=lambda: TextConfig(vocabulary=30522))
+    text: TextConfig = field(default_factory=TextConfig)
     text_layers: int = 6
     fusion_layers: int = 6
     stride: int = 6

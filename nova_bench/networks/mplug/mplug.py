@@ -15,14 +15,14 @@ from nova_bench.networks.mplug.config import MPlugConfig, read_config
 from nova_bench.networks.mplug.decoder import AnswerDecoder, Answers, KeyValue
 from nova_bench.networks.mplug.fusion import FusionEncoder, TextEncoder
 from nova_bench.networks.mplug.vision import VisualEncoder
-from nova_bench.networks.weights import load_network
+from nova_bench.networks.weights import load_network, under_both_names
 
 WEIGHTS = "pytorch_model.bin"
 _TYPES = "embeddings.token_type_embeddings.weight"
 _POSITIONS = "embeddings.position_embeddings.weight"
-_TIED = (  # the first one's values count for both
-    ("text_decoder.cls.predictions.decoder.weight", "text_decoder.bert.embeddings.word_embeddings.weight"),
-    ("text_decoder.cls.predictions.decoder.bias", "text_decoder.cls.predictions.bias"),
+_SAME = (
+    ("text_decoder.bert.embeddings.word_embeddings.weight", "text_decoder.cls.predictions.decoder.weight"),
+    ("text_decoder.cls.predictions.bias", "text_decoder.cls.predictions.decoder.bias"),
 )
 
 
@@ -87,11 +87,7 @@ class MPlug(nn.Module):
         Every occurrence of ``model.`` goes, as officially. All tokens are of type 0, whose embedding joins the
         positions'. A word's weights are the same whether read or written.
         """
-        found = {key.replace("model.", ""): value for key, value in state.items()}
-        for one, other in _TIED:
-            for source, target in ((one, other), (other, one)):
-                if source in found:
-                    found[target] = found[source]
+        found = under_both_names({key.replace("model.", ""): value for key, value in state.items()}, _SAME)
         for bert in ("text_encoder", "text_decoder.bert"):
             if f"{bert}.{_TYPES}" in found and f"{bert}.{_POSITIONS}" in found:
                 found[f"{bert}.{_POSITIONS}"] = found[f"{bert}.{_POSITIONS}"] + found[f"{bert}.{_TYPES}"][0]

@@ -14,7 +14,7 @@ from nova_bench.networks.bert_text import TextConfig
 from nova_bench.networks.swin import Swin, SwinConfig
 from nova_bench.networks.tag2text.beam_search import Rules, search
 from nova_bench.networks.tag2text.text import TEXT, CaptionDecoder, TagEncoder
-from nova_bench.networks.weights import load_network
+from nova_bench.networks.weights import load_network, under_both_names
 
 TAGS = 3429
 _TAG_LAYERS, _TAG_HEADS = 2, 4
@@ -97,10 +97,7 @@ class Tag2Text(nn.Module):
     @staticmethod
     def official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of an official file that the network needs; as officially, others are ignored."""
-        found = dict(state)
-        for first, second in _SAME:
-            for one, other in ((second, first), (first, second)):
-                found |= {other + key.removeprefix(one): value for key, value in found.items() if key.startswith(one)}
+        found = under_both_names(state, _SAME)
         with torch.device("meta"):
             needed = Tag2Text().state_dict()
         return {key: found[key] for key in needed if key in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nova_bench.config.metadata import MetadataSchema
 from nova_bench.core.messages import shorten
@@ -82,31 +83,23 @@ def _unknown_color(color: str) -> str | None:
     return f"{shorten(color)} is not one of the colours that the rule knows{nearest(color, COLORS)}"
 
 
-def _describe(name: str, summary: str, factory: type[Color], source: str) -> ScorerInfo:
-    return ScorerInfo(
-        name=name,
-        summary=summary,
-        version="1",
-        unit="",
-        range=(0.0, 1.0),
-        higher_is_better=True,
-        source=source,
-        factory=f"{__name__}:{factory.__name__}",
-        settings=ColorSettings,
-        assets=ASSETS,
-        reads=ColoredObject,
-    )
-
-
-INFO = _describe(
-    "color",
-    "VBench color: share of the frames with the object in some colour that have it in the prompt's",
-    Color,
-    "VBench 1.0 (arXiv 2311.17982), color.py",
+INFO = ScorerInfo(
+    name="color",
+    summary="VBench color: share of the frames with the object in some colour that have it in the prompt's",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="VBench 1.0 (arXiv 2311.17982), color.py",
+    factory=f"{__name__}:Color",
+    settings=ColorSettings,
+    assets=ASSETS,
+    reads=ColoredObject,
 )
-CORRECTED = _describe(
-    "color_corrected",
-    "VBench color, but each caption is read for its own object, not for the frame's first",
-    CorrectedColor,
-    "VBench 1.0 (arXiv 2311.17982), color.py, with one fault mended",
+CORRECTED = replace(
+    INFO,
+    name="color_corrected",
+    summary="VBench color, but each caption is read for its own object, not for the frame's first",
+    source="VBench 1.0 (arXiv 2311.17982), color.py, with one fault mended",
+    factory=f"{__name__}:CorrectedColor",
 )

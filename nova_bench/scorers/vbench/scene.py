@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nova_bench.config.metadata import MetadataSchema
@@ -100,33 +101,25 @@ def _judge(sample: Sample, counts: Counter[int], described: Sequence[Described])
     return Score(named / counts.total(), weight=counts.total(), details=details)
 
 
-def _describe(name: str, summary: str, factory: type[Scene], source: str) -> ScorerInfo:
-    return ScorerInfo(
-        name=name,
-        summary=summary,
-        version="1",
-        unit="",
-        range=(0.0, 1.0),
-        higher_is_better=True,
-        source=source,
-        factory=f"{__name__}:{factory.__name__}",
-        settings=SceneSettings,
-        assets=_ASSETS,
-        average="weighted",
-        reads=Place,
-        decode_size=(_SIDE, _SIDE),
-    )
-
-
-INFO = _describe(
-    "scene",
-    "VBench scene: share of Tag2Text's captions that name the prompt's place",
-    Scene,
-    "VBench 1.0 (arXiv 2311.17982), scene.py",
+INFO = ScorerInfo(
+    name="scene",
+    summary="VBench scene: share of Tag2Text's captions that name the prompt's place",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="VBench 1.0 (arXiv 2311.17982), scene.py",
+    factory=f"{__name__}:Scene",
+    settings=SceneSettings,
+    assets=_ASSETS,
+    average="weighted",
+    reads=Place,
+    decode_size=(_SIDE, _SIDE),
 )
-CORRECTED = _describe(
-    "scene_corrected",
-    "VBench scene, but with a caption of each of the sixteen frames, not three of each of the first five",
-    CorrectedScene,
-    "VBench 1.0 (arXiv 2311.17982), scene.py, with one fault mended",
+CORRECTED = replace(
+    INFO,
+    name="scene_corrected",
+    summary="VBench scene, but with a caption of each of the sixteen frames, not three of each of the first five",
+    source="VBench 1.0 (arXiv 2311.17982), scene.py, with one fault mended",
+    factory=f"{__name__}:CorrectedScene",
 )

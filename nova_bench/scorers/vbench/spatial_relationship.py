@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations, product
 from typing import Literal
 
@@ -130,32 +131,24 @@ def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _describe(name: str, summary: str, factory: type[SpatialRelationship], source: str) -> ScorerInfo:
-    return ScorerInfo(
-        name=name,
-        summary=summary,
-        version="1",
-        unit="",
-        range=(0.0, 1.0),
-        higher_is_better=True,
-        source=source,
-        factory=f"{__name__}:{factory.__name__}",
-        settings=SpatialRelationshipSettings,
-        assets=ASSETS,
-        average="weighted",
-        reads=Related,
-    )
-
-
-INFO = _describe(
-    "spatial_relationship",
-    "VBench spatial relationship: mean over frames of how well two objects lie along the prompt's axis",
-    SpatialRelationship,
-    "VBench 1.0 (arXiv 2311.17982), spatial_relationship.py",
+INFO = ScorerInfo(
+    name="spatial_relationship",
+    summary="VBench spatial relationship: mean over frames of how well two objects lie along the prompt's axis",
+    version="1",
+    unit="",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    source="VBench 1.0 (arXiv 2311.17982), spatial_relationship.py",
+    factory=f"{__name__}:SpatialRelationship",
+    settings=SpatialRelationshipSettings,
+    assets=ASSETS,
+    average="weighted",
+    reads=Related,
 )
-CORRECTED = _describe(
-    "spatial_relationship_corrected",
-    "VBench spatial relationship, but with one object of each name and the first one on the prompt's side",
-    CorrectedSpatialRelationship,
-    "VBench 1.0 (arXiv 2311.17982), spatial_relationship.py, with two faults mended",
+CORRECTED = replace(
+    INFO,
+    name="spatial_relationship_corrected",
+    summary="VBench spatial relationship, but with one object of each name and the first one on the prompt's side",
+    source="VBench 1.0 (arXiv 2311.17982), spatial_relationship.py, with two faults mended",
+    factory=f"{__name__}:CorrectedSpatialRelationship",
 )
