@@ -13,6 +13,7 @@ from nova_bench.core.registry import Registry
 
 if TYPE_CHECKING:
     from nova_bench.experiments.base import Experiment
+    from nova_bench.judges.base import JudgeInfo
     from nova_bench.models.base import AdapterInfo
     from nova_bench.protocols.base import Composite, FileNames, PromptSource
     from nova_bench.scorers.base import ScorerInfo
@@ -74,6 +75,13 @@ SCORERS: Registry[ScorerInfo] = Registry(
         "shapes/motion": f"{_SCORERS}.shapes.motion:MOTION",
         "shapes/all": f"{_SCORERS}.shapes.everything:ALL",
     },
+)
+
+JUDGES: Registry[JudgeInfo] = Registry(
+    "judge",
+    "nova_bench.judges",
+    "nova_bench.judges.base:JudgeInfo",
+    {},
 )
 
 PROMPT_SOURCES: Registry[PromptSource] = Registry(

@@ -1,0 +1,1 @@
+"""Judges answer yes/no questions about images: mPLUG, vision-language models, VQA models, the shapes world's own."""
