@@ -37,9 +37,13 @@ class PackageSource:
 
 @dataclass(frozen=True)
 class UrlSource:
-    """One file behind a URL."""
+    """One file behind a URL, or several below one that ends in a slash."""
 
     url: str
+
+    def of(self, file: AssetFile) -> str:
+        """Where a file is."""
+        return self.url + file.path if self.url.endswith("/") else self.url
 
     def __str__(self) -> str:
         return self.url
@@ -277,6 +281,29 @@ ASSETS: dict[str, Asset] = {
                     sha256="903552632974b59d4d1beda96f7bb2829602bfeca1b3fdd5eb4bec3c5a12c1df",
                     size=7446,
                 ),
+            ),
+            licence="Apache-2.0",
+        ),
+        Asset(
+            name="dpg-questions",
+            summary="DPG-Bench's 1,065 prompts with their questions",
+            source=UrlSource("https://raw.githubusercontent.com/TencentQQGYLab/ELLA/main/dpg_bench/dpg_bench.csv"),
+            files=(AssetFile("dpg_bench.csv", None, 4_000_000, approximate=True),),
+            licence="not stated for the file; the repository is Apache-2.0",
+        ),
+        # The same repository was first called damo/... Its digests aren't published; the size is what 747 million
+        # float32 parameters take.
+        Asset(
+            name="mplug-vqa-large",
+            summary="mPLUG-large for visual question answering, the judge of DPG-Bench",
+            source=UrlSource(
+                "https://modelscope.cn/models/iic/mplug_visual-question-answering_coco_large_en/resolve/master/"
+            ),
+            files=(
+                AssetFile("config.yaml", None, 1_000, approximate=True),
+                AssetFile("config_bert.json", None, 1_000, approximate=True),
+                AssetFile("vocab.txt", None, 231_508, approximate=True),
+                AssetFile("pytorch_model.bin", None, 3_000_000_000, approximate=True),
             ),
             licence="Apache-2.0",
         ),

@@ -26,24 +26,24 @@ def bring(source: UrlSource, file: AssetFile, path: Path, advance: Callable[[int
     date); otherwise the download starts again. Raises MissingAsset if the connection fails or ends
     early, UserError if a different file arrived, and OSError if ``path`` can't be written.
     """
-    part = path.with_name(f"{path.name}.part")
+    where, part = source.of(file), path.with_name(f"{path.name}.part")
     if file.approximate:
-        size, version = _announced(source.url)
+        size, version = _announced(where)
         file = replace(file, size=size)
         if file.sha256 is None:
             _keep_version(part, version)
     here = part.stat().st_size if part.exists() else 0
     if here < file.size:
-        _append(source.url, file, part, here, advance)
+        _append(where, file, part, here, advance)
         here = part.stat().st_size
     else:
         advance(file.size)
     if here < file.size:
-        raise MissingAsset(f"{source.url}: cut off after {here} of {file.size} bytes", AGAIN)
+        raise MissingAsset(f"{where}: cut off after {here} of {file.size} bytes", AGAIN)
     if file.sha256 is not None and (found := file_digest(part)) != file.sha256:
         part.unlink()
         raise UserError(
-            f"{source.url}: SHA-256 {found[:12]}..., but {file.sha256[:12]}... was published",
+            f"{where}: SHA-256 {found[:12]}..., but {file.sha256[:12]}... was published",
             "fetch again; if this persists, the publisher changed the file",
         )
     publish(part, path)

@@ -61,6 +61,18 @@ SCORERS: Registry[ScorerInfo] = Registry(
         "spatial_relationship_corrected": f"{_SCORERS}.vbench.spatial_relationship:CORRECTED",
         "static_filter": f"{_SCORERS}.vbench.static_filter:INFO",
         "static_filter_corrected": f"{_SCORERS}.vbench.static_filter:CORRECTED",
+        "dpg_bench": f"{_SCORERS}.dpg.answers:OFFICIAL",
+        "dpg_bench/global": f"{_SCORERS}.dpg.answers:OFFICIAL_GLOBAL",
+        "dpg_bench/entity": f"{_SCORERS}.dpg.answers:OFFICIAL_ENTITY",
+        "dpg_bench/attribute": f"{_SCORERS}.dpg.answers:OFFICIAL_ATTRIBUTE",
+        "dpg_bench/relation": f"{_SCORERS}.dpg.answers:OFFICIAL_RELATION",
+        "dpg_bench/other": f"{_SCORERS}.dpg.answers:OFFICIAL_OTHER",
+        "dpg_bench_corrected": f"{_SCORERS}.dpg.answers:CORRECTED",
+        "dpg_bench_corrected/global": f"{_SCORERS}.dpg.answers:CORRECTED_GLOBAL",
+        "dpg_bench_corrected/entity": f"{_SCORERS}.dpg.answers:CORRECTED_ENTITY",
+        "dpg_bench_corrected/attribute": f"{_SCORERS}.dpg.answers:CORRECTED_ATTRIBUTE",
+        "dpg_bench_corrected/relation": f"{_SCORERS}.dpg.answers:CORRECTED_RELATION",
+        "dpg_bench_corrected/other": f"{_SCORERS}.dpg.answers:CORRECTED_OTHER",
         "dynamic_degree_dis": f"{_SCORERS}.flow.dynamic_degree_dis:INFO",
         "psnr": f"{_SCORERS}.fidelity.psnr:INFO",
         "ssim": f"{_SCORERS}.fidelity.ssim:SSIM_INFO",
@@ -81,14 +93,16 @@ JUDGES: Registry[JudgeInfo] = Registry(
     "judge",
     "nova_bench.judges",
     "nova_bench.judges.base:JudgeInfo",
-    {},
+    {
+        "mplug": "nova_bench.judges.mplug:INFO",
+    },
 )
 
 PROMPT_SOURCES: Registry[PromptSource] = Registry(
     "prompt source",
     "nova_bench.prompt_sources",
     "nova_bench.protocols.base:PromptSource",
-    {"vbench": f"{_VBENCH}.prompts:SOURCE"},
+    {"vbench": f"{_VBENCH}.prompts:SOURCE", "dpg": "nova_bench.protocols.dpg.prompts:SOURCE"},
 )
 
 COMPOSITES: Registry[Composite] = Registry(

@@ -144,7 +144,7 @@ def validate_suite(source: Source) -> Suite:
 
 def _check_published(suite: Suite, source: Source) -> None:
     """Raise SuiteError for a published number outside its metric's range, such as a percentage for a share."""
-    ranges = {use.name: SCORERS.get(use.name).range for use in suite.scorers}
+    ranges = {info.name: info.range for use in suite.scorers for info in SCORERS.get(use.name).metrics(use.settings)}
     for index, column in enumerate(suite.published):
         for name, value in column.values.items():
             low, high = ranges.get(name, (None, None))
@@ -159,7 +159,8 @@ def _check_published(suite: Suite, source: Source) -> None:
 
 def _check_gate(suite: Suite, source: Source) -> None:
     """Raise SuiteError for a gate that names a metric which the suite doesn't have."""
-    known = [*(use.name for use in suite.scorers), *suite.derived]
+    metrics = [info.name for use in suite.scorers for info in SCORERS.get(use.name).metrics(use.settings)]
+    known = [*metrics, *suite.derived]
     named: list[tuple[KeyPath, str]] = [(("gate", "metrics", i), name) for i, name in enumerate(suite.gate.metrics)]
     named += [(("gate", "margins", name), name) for name in suite.gate.margins]
     for path, name in named:

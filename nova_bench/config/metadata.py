@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -56,12 +57,11 @@ class Metadata:
 
     def only(self, names: Iterable[str]) -> Metadata:
         """The part with these names; missing names are ignored."""
-        values = self.values()
-        return Metadata.of({name: values[name] for name in names if name in values})
+        return _only(self, frozenset(names))
 
     def read(self, schema: type[Schema]) -> Schema:
         """The fields of ``schema``; other names are ignored. Raises pydantic's ValidationError if they don't fit."""
-        return schema.model_validate_json(self.only(schema.model_fields).text)
+        return _read(self, schema)
 
     def placed(self, where: str, names: Mapping[str, str] | None = None) -> Metadata:
         """The same metadata, written at ``where``; ``names`` gives the places of names that were written elsewhere."""
@@ -91,6 +91,18 @@ class Metadata:
             handler(dict[_Name, _Value]),
             serialization=core_schema.plain_serializer_function_ser_schema(cls.values),
         )
+
+
+@lru_cache(maxsize=8192)
+def _read(metadata: Metadata, schema: type[Schema]) -> Schema:
+    """Cached: a prompt's metadata is read once, not for each of its samples and metrics."""
+    return schema.model_validate_json(metadata.only(schema.model_fields).text)
+
+
+@lru_cache(maxsize=8192)
+def _only(metadata: Metadata, names: frozenset[str]) -> Metadata:
+    values = metadata.values()
+    return Metadata.of({name: values[name] for name in names if name in values})
 
 
 def _json_value(value: Any) -> Any:

@@ -122,6 +122,8 @@ class PromptsSpec(SpecModel):
     metadata.NAME."""
     source: str | None = None
     """A benchmark's own prompt list (`nova_bench list`), with its tags and its number of samples."""
+    source_file: SuitePath | None = None
+    """The list of `source` is this file, in its own format, instead of the one that `assets fetch` brings."""
     tags: tuple[str, ...] = ()
     """Only prompts with one of these tags; if empty, all."""
     dense: SuitePath | None = None
@@ -134,6 +136,12 @@ class PromptsSpec(SpecModel):
     """A folder or manifest of clips with captions."""
     samples_per_prompt: Count | None = None
     """Samples of each prompt; if absent, the number that the benchmark of `source` asks for, else 1."""
+
+    @model_validator(mode="after")
+    def _file_of_a_source(self) -> PromptsSpec:
+        if self.source_file is not None and self.source is None:
+            raise ValueError("`source_file` goes with `source`, a benchmark's own prompt list")
+        return self
 
 
 class SamplingSpec(SpecModel):

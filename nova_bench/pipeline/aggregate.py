@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.intervals import Method, cluster_means
 from nova_bench.pipeline.plan import PlannedScorer
+from nova_bench.scorers.base import Recorded, ScorerInfo, Tallied
 from nova_bench.store import Artifact, FailedUnit, Row, Status
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def collect(
 ) -> tuple[SampleScore, ...]:
     """Collect the result of ``scorer`` on each unit that it applies to, in plan order.
 
-    Rows need their details if the scorer's aggregate counts one of them (:func:`needs_details`).
+    Rows need their details if the metric counts them (:func:`needs_details`). A sample that a metric's tally leaves out
+    is not among the results.
     """
     scores = []
     for unit in units:
@@ -97,7 +100,35 @@ def collect(
             scores.append(SampleScore(unit, row))
         else:
             scores.append(SampleScore(unit, None, artifact.error if isinstance(artifact, FailedUnit) else ""))
-    return tuple(scores)
+    return tuple(_tallied(scores, scorer.info) if scorer.info.tally else scores)
+
+
+def _tallied(scores: Sequence[SampleScore], info: ScorerInfo) -> Iterator[SampleScore]:
+    """Each sample with the value that the metric's tally makes of its prompt's rows; in order."""
+    tally = resolve_name(info.tally)
+    by_prompt: dict[str, list[SampleScore]] = {}
+    for score in scores:
+        by_prompt.setdefault(score.unit.prompt_id, []).append(score)
+    counted: dict[str, Tallied | None] = {}
+    for prompt in by_prompt.values():
+        digests = [score.unit.digest for score in prompt]
+        counted |= zip(digests, tally([_recorded(score, info) for score in prompt]), strict=True)
+    for score in scores:
+        if (tallied := counted[score.unit.digest]) is not None:
+            yield score if score.status != Status.OK else replace(score, row=_counting(score.scored, tallied))
+
+
+def _recorded(score: SampleScore, info: ScorerInfo) -> Recorded:
+    unit = score.unit
+    details = score.scored.details if score.status == Status.OK else None
+    return Recorded(unit.sample_index, unit.metadata.read(info.reads), details, unit.source or "")
+
+
+def _counting(row: Row, tallied: Tallied) -> Row:
+    if tallied.value is not None:
+        return replace(row, value=tallied.value, weight=tallied.weight)
+    status = Status.FAILED if tallied.failed else Status.NOT_MEASURABLE
+    return replace(row, status=status, value=None, message=tallied.reason)
 
 
 def _content(unit: Unit, artifact: Artifact | FailedUnit | None) -> str:
@@ -109,7 +140,7 @@ def _content(unit: Unit, artifact: Artifact | FailedUnit | None) -> str:
 
 def needs_details(scorers: Iterable[PlannedScorer]) -> bool:
     """Whether :func:`collect` needs the details of rows."""
-    return any(scorer.last_of for scorer in scorers)
+    return any(scorer.last_of or scorer.info.tally for scorer in scorers)
 
 
 def summarise(

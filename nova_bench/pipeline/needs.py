@@ -16,9 +16,9 @@ _NAMED = 2
 
 def suite_assets(suite: Suite) -> tuple[str, ...]:
     """Names of all assets of a suite's prompts and scorers, each once."""
-    source = suite.prompts.source if suite.prompts else None
+    source = suite.prompts.source if suite.prompts and not suite.prompts.source_file else None
     names = [*(PROMPT_SOURCES.get(source).assets if source else ())]
-    names += [name for use in suite.scorers for name in SCORERS.get(use.name).assets]
+    names += [name for use in suite.scorers for name in SCORERS.get(use.name).with_settings(use.settings).assets]
     return tuple(dict.fromkeys(names))
 
 

@@ -130,7 +130,9 @@ def make_plan(
     else:
         units = _generated_units(suite, model, file_digest, limit, notice)
     _refuse_same_units(units, suite)
-    scorers = tuple(plan_scorer(use, asset_digest, suite.reference, suite.media) for use in suite.scorers)
+    scorers = tuple(
+        scorer for use in suite.scorers for scorer in plan_scorers(use, asset_digest, suite.reference, suite.media)
+    )
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     check_metadata(units, scorers, suite.name)
@@ -172,22 +174,33 @@ def _metadata_read(unit: Unit, scorers: Sequence[PlannedScorer]) -> list[str]:
     return [unit.metadata.only(names).text] if names else []
 
 
-def plan_scorer(
+def plan_scorers(
     use: ScorerUse, asset_digest: Callable[[str], str], reference: ReferenceSpec, media: MediaLimits
-) -> PlannedScorer:
-    """Identify a scorer by its use in a suite. Of the media limits only the use of truncated files enters."""
+) -> tuple[PlannedScorer, ...]:
+    """A scorer as a suite uses it, and those that it brings along. Of the media limits only the use of truncated files
+    enters an identity."""
     info = SCORERS.get(use.name)
     if use.aggregate not in ("", *info.aggregates):
         known = list(info.aggregates)
         remedy = f"one of: {', '.join(known)}" if known else "remove `aggregate`: the scorer has only one"
         hint = nearest(use.aggregate, known)
         raise UserError(f"scorer {use.name}: unknown aggregate {use.aggregate!r}{hint}", remedy)
+    return tuple(_planned(metric, use, asset_digest, reference, media) for metric in info.metrics(use.settings))
+
+
+def _planned(
+    info: ScorerInfo,
+    use: ScorerUse,
+    asset_digest: Callable[[str], str],
+    reference: ReferenceSpec,
+    media: MediaLimits,
+) -> PlannedScorer:
     # Only a value other than the default is included, so that scores from before the option keep their identity.
     alignment = reference.model_dump(exclude_defaults=True) if info.needs_reference else {}
     identity = digest(
         "scorer",
         [
-            info.name,
+            info.rows_of or info.name,
             info.version,
             {name: asset_digest(name) for name in info.assets},
             use.settings.model_dump(mode="json"),
@@ -197,6 +210,14 @@ def plan_scorer(
     )
     info = info.aggregated(use.aggregate)
     return PlannedScorer(info, use.settings, frozenset(use.tags), identity, use.keep, use.optional, use.aggregate)
+
+
+def with_own_rows(scorers: Iterable[PlannedScorer]) -> list[PlannedScorer]:
+    """The scorers without those that share the rows of an earlier one."""
+    first: dict[str, PlannedScorer] = {}
+    for scorer in scorers:
+        first.setdefault(scorer.identity, scorer)
+    return list(first.values())
 
 
 def _refuse_twice(scorers: Iterable[PlannedScorer], suite: Suite) -> None:

@@ -20,7 +20,7 @@ from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.operations import estimate
-from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
+from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan, with_own_rows
 from nova_bench.pipeline.run import build_adapter, notice_prompts
 from nova_bench.pipeline.sample_filter import required_plan, required_units
 from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
@@ -158,7 +158,7 @@ def preview_plan(plan: Plan, store: Store | None, adapter_digest: str) -> Previe
     required = required_units(plan.scorers, scores_of)
     costs = filter_costs(plan, scores_of, required, here.__contains__)
     growing = {name for cost in costs if cost.least < cost.most for name in (cost.metric, cost.decider)}
-    for scorer in plan.scorers:
+    for scorer in with_own_rows(plan.scorers):
         if scorer.optional and not any(map(scorer.applies_to, plan.units)):
             continue
         asked = required.get(scorer.info.name)

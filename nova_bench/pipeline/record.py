@@ -13,7 +13,7 @@ from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import UserError
 from nova_bench.pipeline.plan import Plan, PlannedScorer, Stated
-from nova_bench.scorers.base import ScorerInfo
+from nova_bench.scorers.base import ScorerInfo, registered_name
 from nova_bench.store.store import StoredRun, stored_run
 
 
@@ -45,8 +45,9 @@ def plan_of(run: StoredRun) -> Plan:
     suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
     scorers = []
     for stored in run.scorers:
-        info = SCORERS.get(stored["name"])
+        info = SCORERS.get(registered_name(stored["name"]))
         settings = _settings_of(info, stored["settings"], run.name)
+        info = info.with_settings(settings)
         keep = KeepSpec(**stored["keep"]) if stored.get("keep") else None
         aggregate = stored.get("aggregate", "")
         scorers.append(

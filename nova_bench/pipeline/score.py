@@ -22,7 +22,7 @@ from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
-from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.pipeline.plan import Plan, PlannedScorer, with_own_rows
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.scorers.streaming import Part, StreamingScorer, measure
@@ -158,11 +158,12 @@ def missing_jobs(
     required = required_units(plan.scorers, lambda scorer: collect(plan.units, scorer, artifacts, rows))
     jobs: dict[tuple[str, str, str | None, Metadata, tuple[int, int] | None], dict[tuple[int, str], None]] = {}
     paths, references, already_there = {}, {}, 0
+    with_rows = [(scorers.index(scorer), scorer) for scorer in with_own_rows(scorers)]
     for unit in plan.units:
         artifact = artifacts.get(unit.digest)
         if not isinstance(artifact, Artifact):
             continue
-        for index, scorer in enumerate(scorers):
+        for index, scorer in with_rows:
             if not scorer.applies_to(unit) or unit.digest not in required.get(scorer.info.name, (unit.digest,)):
                 continue
             inputs = scorer.inputs(unit)

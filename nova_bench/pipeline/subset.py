@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nova_bench.config.catalog import COMPOSITES
+from nova_bench.config.catalog import COMPOSITES, SCORERS
 from nova_bench.config.suite import GateSpec, PublishedSpec, Suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.notices import unheard
@@ -21,14 +21,16 @@ def suite_subset(suite: Suite, names: Sequence[str], notice: Callable[..., None]
     """
     if not names:
         return suite
-    uses = {use.name: use for use in suite.scorers}
+    metrics = {use: [info.name for info in SCORERS.get(use.name).metrics(use.settings)] for use in suite.scorers}
+    uses = {names[0]: use for use, names in metrics.items()}
     for name in names:
         if name not in uses:
             raise UserError(
                 f"--dims: suite {suite.name} has no scorer {name!r}{nearest(name, uses)}", f"it has: {', '.join(uses)}"
             )
     wanted = {*names, *(keep.scorer for name in names if (keep := uses[name].keep))}
-    scorers = tuple(use for use in suite.scorers if use.name in wanted)
+    scorers = tuple(use for name, use in uses.items() if name in wanted)
+    wanted |= {metric for use in scorers for metric in metrics[use]}
     if left_out := [name for name in uses if name not in wanted]:
         named = ", ".join(use.name for use in scorers)
         notice(f"{len(scorers)} of {len(uses)} scorers of the suite (--dims): {named}", left_out, asked=True)

@@ -65,7 +65,8 @@ def _entries(
     """Set each number of samples: an entry's own takes precedence, then the suite's, then the benchmark's."""
     if spec.source:
         place = f"prompt source {spec.source}"
-        listed = PROMPT_SOURCES.get(spec.source).read(asset_path)
+        own = spec.source_file
+        listed = PROMPT_SOURCES.get(spec.source).read(lambda name: locate(own) if own else asset_path(name), notice)
         return [_sampled(entry, spec.samples_per_prompt or entry.samples).placed(place) for entry in listed]
     made = _source(suite, digest, notice)
     entries = made.entries() if made else _read(spec.file) if spec.file else list(spec.entries)

@@ -22,7 +22,8 @@ class PromptSource:
     """A benchmark's own prompt list. ``factory`` is ``"module:function"``, imported when prompts are read.
 
     The function gets ``asset(name)``, which returns a verified local path or raises
-    :class:`nova_bench.core.errors.MissingAsset`, and returns every entry in the benchmark's order, tagged with the
+    :class:`nova_bench.core.errors.MissingAsset`, and ``notice(text, names)``, which reports faults of the list. It
+    returns every entry in the benchmark's order, tagged with the
     metrics that use it, with the number of samples that the benchmark asks for, and with the metadata that its scorers
     read. Duplicate entries are merged.
     """
@@ -34,9 +35,9 @@ class PromptSource:
     suite_for_other_videos: str = ""
     """Suite with the benchmark's metrics that need no prompt of this list; empty if there is none."""
 
-    def read(self, asset: Callable[[str], Path]) -> Sequence[PromptEntry]:
+    def read(self, asset: Callable[[str], Path], notice: Callable[..., None]) -> Sequence[PromptEntry]:
         """All prompts. MissingAsset or UserError if the list isn't here or can't be read."""
-        return resolve_name(self.factory)(asset)
+        return resolve_name(self.factory)(asset, notice)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nova_bench.config.catalog import SCORERS
 from nova_bench.config.fields import Align, ScorerSettings
 from nova_bench.config.metadata import MetadataSchema
 
@@ -71,6 +72,17 @@ class ScorerInfo:
     """Which metadata of a prompt the scorer reads; none by default. A suite whose prompts lack it is refused, and it is
     part of the identity of the scorer's rows."""
 
+    tally: str = ""
+    """``"module:function"``, which makes the metric's values from the details of a prompt's rows: called with a list of
+    :class:`Recorded`, it returns a :class:`Tallied` for each, None for a sample that doesn't count. If empty, the rows'
+    own values count."""
+    rows_of: str = ""
+    """Scorer with whose rows the metric is made; if empty, it has its own."""
+    brings: tuple[str, ...] = ()
+    """Scorers made of the same rows that a suite gets together with this one."""
+    specialize: Callable[[ScorerInfo, Any], ScorerInfo] | None = None
+    """What the settings make of this description: a name of its own after ``@``, further assets, another version."""
+
     def __post_init__(self) -> None:
         if self.binary and self.average != "mean":
             raise ValueError(f"scorer {self.name!r}: a share of samples is not weighted")
@@ -80,6 +92,14 @@ class ScorerInfo:
     def aggregated(self, name: str) -> ScorerInfo:
         """This scorer with the average of the aggregate called ``name``; as it is if that is empty."""
         return replace(self, average=self.aggregates[name].average) if name else self
+
+    def with_settings(self, settings: ScorerSettings) -> ScorerInfo:
+        """This description with what the settings make of it."""
+        return self.specialize(self, settings) if self.specialize else self
+
+    def metrics(self, settings: ScorerSettings) -> tuple[ScorerInfo, ...]:
+        """This scorer and those that it brings along, with these settings."""
+        return tuple(info.with_settings(settings) for info in (self, *map(SCORERS.get, self.brings)))
 
     def build(self, settings: ScorerSettings, context: ScorerContext) -> Scorer:
         """Import the implementation and construct it."""
@@ -128,6 +148,34 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A sample of a prompt as a ``tally`` sees it. ``details`` are those of its row, None if it isn't scored.
+
+    ``source`` is the file that contains the sample, empty if a model made it.
+    """
+
+    index: int
+    metadata: MetadataSchema
+    details: Mapping[str, Any] | None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Tallied:
+    """What a sample counts for a metric. Without a ``value``, ``reason`` says why; ``failed`` if that is a fault."""
+
+    value: float | None
+    weight: float = 1.0
+    reason: str = ""
+    failed: bool = False
+
+
+def registered_name(name: str) -> str:
+    """The name of a metric's scorer in the catalogue: without what its settings add after ``@``."""
+    return name.partition("@")[0]
 
 
 class Scorer(Protocol):

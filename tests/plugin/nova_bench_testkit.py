@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.metadata import Metadata, MetadataSchema
 from nova_bench.config.suite import ModelSpec, PromptEntry
 from nova_bench.config.units import Unit
+from nova_bench.judges.base import Answer, JudgeContext, JudgeInfo, Viewed
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
 from nova_bench.protocols.base import Composite, Part, PromptSource, Threshold
 from nova_bench.scorers.base import Aggregate, Sample, Score, ScorerContext, ScorerInfo
@@ -198,7 +200,7 @@ class Tinted:
         return [Score(tint.share, details={"color": tint.color, "places": tint.places}) for tint in read]
 
 
-def animals(asset: Callable[[str], Path]) -> list[PromptEntry]:
+def animals(asset: Callable[[str], Path], notice: Callable[..., None]) -> list[PromptEntry]:
     """A benchmark's list in which one prompt stands twice, each time with some of its metadata."""
     return [
         PromptEntry(text="a cat", tags=("brightness",), samples=3, metadata=Metadata.of({"color": "grey"})),
@@ -209,6 +211,26 @@ def animals(asset: Callable[[str], Path]) -> list[PromptEntry]:
 
 
 DRIFT = AdapterInfo("drift", "drifting noise", DriftSpec, "nova_bench_testkit:Drift")
+
+
+class Checksum:
+    """The judge with which the official script of DPG-Bench made its reference results."""
+
+    answers = ("yes",) * 9 + ("no",) * 4 + ("Yes", "yes.", "two")
+
+    def __init__(self, context: JudgeContext):
+        del context
+
+    def answer(self, batch: Sequence[Viewed]) -> list[list[Answer]]:
+        return [
+            [Answer(self.of(viewed.image.numpy().tobytes(), asked.text)) for asked in viewed.questions]
+            for viewed in batch
+        ]
+
+    def of(self, pixels: bytes, question: str) -> str:
+        return self.answers[crc32(pixels + question.encode()) % len(self.answers)]
+
+
 BRIGHTNESS = ScorerInfo(
     name="brightness",
     summary="mean brightness",
@@ -268,6 +290,13 @@ TINTED = ScorerInfo(
     source="the tests",
     factory="nova_bench_testkit:Tinted",
     reads=Tint,
+)
+CHECKSUM = JudgeInfo(
+    name="checksum",
+    summary="answers by the pixels' checksum",
+    version="1",
+    source="the tests",
+    factory="nova_bench_testkit:Checksum",
 )
 ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
 OVERALL = Composite(

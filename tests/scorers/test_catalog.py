@@ -19,7 +19,7 @@ from nova_bench.scorers.base import Sample, Score, ScorerContext
 
 from .conftest import clip_of, shifting_texture
 
-WEIGHT_FREE = sorted(name for name, info in SCORERS.own().items() if not info.assets)
+WEIGHT_FREE = sorted(name for name, info in SCORERS.own().items() if not info.with_settings(info.settings()).assets)
 
 
 @pytest.mark.parametrize("name", SCORERS.built_in)

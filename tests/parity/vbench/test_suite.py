@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from nova_bench.assets import ASSETS, asset_path
 from nova_bench.assets.cache import asset_folder
 from nova_bench.cli import app
+from nova_bench.core.notices import unheard
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.protocols.vbench import composite, prompts
 from nova_bench.protocols.vbench.composite import QUALITY
@@ -70,7 +71,7 @@ def test_all_dimensions_from_official_files(
     clips = [next(CLIPS.glob(f"{name}_*.mp4")) for name in ("r4", "r5")]  # ten frames and two: seconds per network
     Path("videos").mkdir()
     chosen = defaultdict(list)
-    for entry in prompts.read(asset_path):
+    for entry in prompts.read(asset_path, unheard):
         for tag in entry.tags:
             if len(chosen[tag]) < 2:
                 chosen[tag].append(entry.text)

@@ -11,6 +11,7 @@ import pytest
 
 from nova_bench.assets import asset_path
 from nova_bench.config.suite import PromptEntry
+from nova_bench.core.notices import unheard
 from nova_bench.protocols.vbench import prompts
 
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
@@ -21,7 +22,7 @@ def official_prompts() -> list[PromptEntry]:
     """VBench's own entries; skipped where the package isn't installed."""
     if find_spec("vbench") is None:
         pytest.skip("vbench is not installed: pip install --no-deps vbench==0.1.5")
-    return prompts.read(asset_path)
+    return prompts.read(asset_path, unheard)
 
 
 @pytest.fixture

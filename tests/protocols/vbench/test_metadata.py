@@ -12,6 +12,7 @@ from nova_bench.assets import asset_path
 from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import PromptEntry
 from nova_bench.core.errors import UserError
+from nova_bench.core.notices import unheard
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.protocols.vbench import prompts
 from nova_bench.protocols.vbench.metadata import VBenchMetadata
@@ -93,4 +94,4 @@ def test_a_list_that_is_not_vbenchs_is_refused(tmp_path: Path, stated: object) -
     path = tmp_path / "list.json"
     path.write_text(json.dumps([{"prompt_en": "x", "dimension": ["color"], "auxiliary_info": stated}]))
     with pytest.raises(UserError, match="not a VBench prompt list"):
-        prompts.read(lambda name: path)
+        prompts.read(lambda name: path, unheard)

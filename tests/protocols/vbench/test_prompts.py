@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nova_bench.assets import get_asset
 from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import PromptEntry
+from nova_bench.core.notices import unheard
 from nova_bench.prompts.reading import suite_prompts
 from nova_bench.protocols.vbench import prompts
 
@@ -94,7 +95,7 @@ def test_merging_keeps_every_use_whatever_the_order(records, random) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "list.json"
             path.write_text(json.dumps([{"prompt_en": text, "dimension": sorted(tags)} for text, tags in of]))
-            listed = _merged(prompts.read(lambda name: path), lambda *_, **__: None)
+            listed = _merged(prompts.read(lambda name: path, unheard), lambda *_, **__: None)
             return {entry.text: (set(entry.tags), entry.samples) for entry in listed}
 
     expected: dict[str, set[str]] = {}

@@ -6,7 +6,7 @@ import pytest
 
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.suite import ReferenceSpec, ScorerUse
-from nova_bench.pipeline.plan import plan_scorer
+from nova_bench.pipeline.plan import plan_scorers
 from nova_bench.video.limits import MediaLimits
 
 NETWORKS = [name for name, info in SCORERS.own().items() if ".scorers.vbench." in info.factory and info.assets]
@@ -18,7 +18,7 @@ def test_precision_is_part_of_the_identity(name: str) -> None:
 
     def identity(**chosen: str) -> str:
         use = ScorerUse(name=name, settings=settings(**chosen))
-        return plan_scorer(use, lambda asset: asset, ReferenceSpec(), MediaLimits()).identity
+        return plan_scorers(use, lambda asset: asset, ReferenceSpec(), MediaLimits())[0].identity
 
     assert identity() == identity(precision="official-cuda")
     assert identity() != identity(precision="float32")
