@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nova_bench.protocols.base import Composite, FileNames, PromptSource
     from nova_bench.scorers.base import ScorerInfo
 
+_JUDGES = "nova_bench.judges"
 _SCORERS = "nova_bench.scorers"
 _VBENCH = "nova_bench.protocols.vbench"
 _EXPERIMENTS = "nova_bench.experiments"
@@ -94,7 +95,8 @@ JUDGES: Registry[JudgeInfo] = Registry(
     "nova_bench.judges",
     "nova_bench.judges.base:JudgeInfo",
     {
-        "mplug": "nova_bench.judges.mplug:INFO",
+        "mplug": f"{_JUDGES}.mplug:INFO",
+        "shapes": f"{_JUDGES}.shapes:INFO",
     },
 )
 

@@ -91,13 +91,14 @@ _FURTHER_ARGUMENTS = {
 """What a tuple names besides its object."""
 
 
-def answer(proposition: str, seen: Seen) -> bool:
+def answer(proposition: str, seen: Seen) -> bool | None:
     """Whether a video has what a question's ``tuple`` column states, for example "attribute - color (star, red)".
 
-    If several objects have the named shape, attributes and states must hold for each of them. Raises ValueError for a
+    If several objects have the named shape, attributes and states must hold for each of them. None if the proposition
+    is about the motion of an object that is there, and there are too few frames to see motion. Raises ValueError for a
     tuple that :func:`questions` doesn't make.
     """
-    from nova_bench.shapes.judge import relation_share, shows
+    from nova_bench.shapes.judge import MOTION_FRAMES, relation_share, shows
 
     match = _TUPLE.fullmatch(proposition)
     if not match:
@@ -118,6 +119,8 @@ def answer(proposition: str, seen: Seen) -> bool:
         return bool(things) and all(thing.size == rest[0] for thing in things)
     if kind in ("entity state", "attribute other"):
         motion = parse_motion(rest[0])
+        if things and len(seen.frames) < MOTION_FRAMES:
+            return None
         return bool(things) and all(shows(thing.motion, motion) for thing in things)
     if kind == "relation spatial":
         others = [thing for thing in seen.things if thing.shape == parse_name(rest[0])]

@@ -10,15 +10,13 @@ from pydantic import Field
 
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.core.errors import UserError
+from nova_bench.judges.shapes import READING_VERSION
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 
 if TYPE_CHECKING:
     from nova_bench.shapes.captions import Claims
     from nova_bench.shapes.judge import Seen
     from nova_bench.video import Clip
-
-JUDGE_VERSION = "1"
-"""Part of every shapes scorer's version; raise it whenever the judge may answer differently."""
 
 # A clip exists while its batch is scored, so all scorers of a suite share one reading of it.
 _READINGS: WeakKeyDictionary[Clip, dict[int | None, Seen]] = WeakKeyDictionary()
@@ -82,7 +80,7 @@ def describe(name: str, text: str, source: str, factory: str, binary: bool = Fal
     return ScorerInfo(
         name=f"shapes/{name}",
         summary=text,
-        version=f"1, judge {JUDGE_VERSION}",
+        version=f"1, judge {READING_VERSION}",
         unit="",
         range=(0.0, 1.0),
         higher_is_better=True,
