@@ -29,6 +29,7 @@ ADAPTERS: Registry[AdapterInfo] = Registry(
     "nova_bench.models.base:AdapterInfo",
     {
         "files": "nova_bench.models.files:INFO",
+        "item_images": "nova_bench.models.item_images:INFO",
         "nova": "nova_bench.models.nova:INFO",
         "nova_reconstruction": "nova_bench.models.baselines:RECONSTRUCTION",
         "repeat_first_frame": "nova_bench.models.baselines:REPEAT_FIRST_FRAME",

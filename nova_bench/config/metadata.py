@@ -19,6 +19,9 @@ from nova_bench.core.messages import shorten
 MOST_LEVELS = 32
 """Maximum nesting of lists and mappings in one value."""
 
+ITEM = "item"
+"""Metadata of a prompt: its id in its benchmark, after which the benchmark's own tools name files."""
+
 
 class MetadataSchema(BaseModel):
     """Typed, named metadata: what a benchmark states, or what a scorer reads.

@@ -121,7 +121,7 @@ def _tallied(scores: Sequence[SampleScore], info: ScorerInfo) -> Iterator[Sample
 def _recorded(score: SampleScore, info: ScorerInfo) -> Recorded:
     unit = score.unit
     details = score.scored.details if score.status == Status.OK else None
-    return Recorded(unit.sample_index, unit.metadata.read(info.reads), details, unit.source or "")
+    return Recorded(unit.sample_index, unit.metadata.read(info.reads), details)
 
 
 def _counting(row: Row, tallied: Tallied) -> Row:

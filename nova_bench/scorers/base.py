@@ -152,15 +152,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A sample of a prompt as a ``tally`` sees it. ``details`` are those of its row, None if it isn't scored.
-
-    ``source`` is the file that contains the sample, empty if a model made it.
-    """
+    """A sample of a prompt as a ``tally`` sees it. ``details`` are those of its row, None if it isn't scored."""
 
     index: int
     metadata: MetadataSchema
     details: Mapping[str, Any] | None
-    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nova_bench.config.metadata import Metadata
+from nova_bench.config.metadata import ITEM, Metadata
 from nova_bench.config.suite import PromptEntry
 from nova_bench.protocols.base import PromptSource
 from nova_bench.protocols.dpg.question_file import Fault, FileRow, read_questions
 
-ITEM = "dpg_item"
-"""Metadata of a prompt: its id, after which official files are named."""
 _ASSET = "dpg-questions"
 _SAMPLES = 4
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import fmean
 
 from nova_bench.judges.base import YES
@@ -17,6 +16,8 @@ from nova_bench.scorers.base import Recorded, Tallied
 from nova_bench.scorers.dpg.questions import Question, Questions
 
 PERCENT = 100.0
+IMAGES = 4
+"""Most images of a prompt in one file of the official script, a grid."""
 ZEROED = "zeroed_by"
 OFFICIAL_ZEROED = "official_zeroed_by"
 OFFICIAL_PROBLEM = "official_problem"
@@ -28,12 +29,12 @@ Chosen = Callable[[Question], bool]
 def official(samples: Sequence[Recorded], chosen: Chosen | None = None) -> list[Tallied | None]:
     """What each image of an item counts for the overall, or for the category of the ``chosen`` questions.
 
-    Each file of a grid is an item of its own, as officially. All images of an item that the script drops are not
-    measurable.
+    Each four images are a file, which the script counts as an item of its own. All images of a file that it drops are
+    not measurable.
     """
-    files: dict[str, list[int]] = {}
+    files: dict[int, list[int]] = {}
     for place, sample in enumerate(samples):
-        files.setdefault(sample.source, []).append(place)
+        files.setdefault(sample.index // IMAGES, []).append(place)
     found: list[Tallied | None] = [None] * len(samples)
     for places in files.values():
         for place, tallied in zip(places, _official_file([samples[place] for place in places], chosen), strict=True):
@@ -68,10 +69,10 @@ def _dropped(questions: Questions, samples: Sequence[Recorded]) -> str:
 def corrected(samples: Sequence[Recorded], chosen: Chosen | None = None) -> list[Tallied | None]:
     """What each image of an item counts for the overall, or for the category of the ``chosen`` questions.
 
-    An item with faulty questions, or with two files for one image, fails.
+    An item with faulty questions fails.
     """
     questions = _questions(samples)
-    if problem := "; ".join(questions.dpg_faults) or _several_files(samples):
+    if problem := "; ".join(questions.dpg_faults):
         return [Tallied(None, reason=problem, failed=True) for _ in samples]
     indices = [i for i, question in enumerate(questions.dpg_questions) if chosen is None or chosen(question)]
     scored = sum(sample.details is not None for sample in samples)
@@ -104,14 +105,6 @@ def _questions(samples: Sequence[Recorded]) -> Questions:
     questions = samples[0].metadata
     assert isinstance(questions, Questions)
     return questions
-
-
-def _several_files(samples: Sequence[Recorded]) -> str:
-    files: dict[int, list[str]] = {}
-    for sample in samples:
-        files.setdefault(sample.index, []).append(sample.source)
-    twice = next((names for names in files.values() if len(names) > 1), [])
-    return f"two files for one item: {', '.join(Path(name).name for name in twice)}" if twice else ""
 
 
 def _is_of(group: str, question: Question) -> bool:

@@ -13,7 +13,7 @@ RED = Question(number=2, text="Is it red?", proposition="attribute - color (cat,
 BOTH = Questions(dpg_questions=(CAT, RED))
 
 
-def image(index: int, *answers: str, questions: Questions = BOTH, source: str = "") -> Recorded:
+def image(index: int, *answers: str, questions: Questions = BOTH) -> Recorded:
     """One whose second question is zeroed by the first if that is answered no."""
     zeroed = [None, None if answers[:1] == ("yes",) else 1]
     rows: list[dict[str, Any]] = [
@@ -21,7 +21,7 @@ def image(index: int, *answers: str, questions: Questions = BOTH, source: str = 
         for answer, by in zip(answers, zeroed, strict=False)
     ]
     details = {"answers": rows, "official_problem": ""} if answers else None
-    return Recorded(index, questions, details, source)
+    return Recorded(index, questions, details)
 
 
 def test_official_categories_count_the_last_image_before_zeroing() -> None:
@@ -50,11 +50,10 @@ def test_an_image_without_answers_drops_its_item_officially_only() -> None:
     assert missing.failed
 
 
-def test_two_files_for_one_item_count_twice_officially_and_fail_otherwise() -> None:
-    images = [image(0, "yes", "yes", source="a/big.png"), image(0, "yes", "no", source="a/big.copy.png")]
-    assert official(images) == [Tallied(100.0), Tallied(50.0)]
-    reason = "two files for one item: big.png, big.copy.png"
-    assert corrected(images) == [Tallied(None, reason=reason, failed=True)] * 2
+def test_a_second_grid_counts_as_an_item_of_its_own_officially() -> None:
+    images = [image(0, "yes", "yes"), image(4, "yes", "no"), image(5)]
+    assert official(images)[0] == Tallied(100.0)
+    assert all(tallied is not None and tallied.value is None for tallied in official(images)[1:])
 
 
 def test_faulty_questions_fail_the_item_by_name() -> None:
