@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
+from nova_bench.config.metadata import ITEM, Metadata
 from nova_bench.config.suite import PromptEntry, SamplingSpec, ShapesPromptsSpec
+from nova_bench.core.errors import UserError
 from nova_bench.core.notices import unheard
 from nova_bench.core.progress import Progress
 from nova_bench.prompts.recipes import made_file
 from nova_bench.shapes.export import different_clips, tags
+from nova_bench.shapes.questions import questions
 from nova_bench.shapes.scene import CAPTION_FRAMES, FPS, SIDE
 from nova_bench.shapes.world import VERSION, ShapesClip
 from nova_bench.video import write_image, write_lossless
@@ -49,7 +52,9 @@ class ShapesPrompts:
             image, reference = None, None
             if spec.images:
                 image, reference = made_file(recipe, ".png"), made_file([*recipe, self._frames], ".mkv")
-            entry = PromptEntry(text=text, tags=tags(text), image=image, reference=reference)
+            entry = PromptEntry(
+                text=text, tags=tags(text), image=image, reference=reference, metadata=_questions(index, text)
+            )
             yield entry.placed("prompts.shapes"), clip
 
     def make(self, wanted: Collection[str], progress: Progress) -> None:
@@ -68,6 +73,24 @@ class ShapesPrompts:
                     advance(len(mine))
                 if not left:
                     break
+
+
+def _questions(index: int, text: str) -> Metadata:
+    """What DPG-Bench's scorers read: the questions about a caption. None are asked about two objects of one shape."""
+    try:
+        rows = questions(str(index), text)
+    except UserError:
+        rows = []
+    asked = [
+        {
+            "number": int(row["proposition_id"]),
+            "text": row["question_natural_language"],
+            "proposition": row["tuple"],
+            "parents": [int(parent) for parent in row["dependency"].split(", ")],
+        }
+        for row in rows
+    ]
+    return Metadata.of({ITEM: str(index), "dpg_questions": asked})
 
 
 def filled(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -74,7 +74,7 @@ def why(details: Mapping[str, Any]) -> str:
             )
         elif _is_number(value):
             parts.append(f"{name}: {value:.4g}")
-        elif isinstance(value, str):
+        elif isinstance(value, str) and value:
             parts.append(f"{name}: {value}")
     return "; ".join(parts)
 

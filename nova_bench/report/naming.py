@@ -101,8 +101,9 @@ def interval_fields(
 
 
 def is_unused(summary: MetricSummary) -> bool:
-    """Whether the suite lets a metric do without samples, and none has its tags."""
-    return summary.scorer.optional and summary.scorer.keep is None and summary.n_requested == 0
+    """Whether no sample counts for a metric that may do without: an optional one, or a category without questions."""
+    spared = summary.scorer.optional or bool(summary.scorer.info.tally)
+    return spared and summary.scorer.keep is None and summary.n_requested == 0
 
 
 def needed_assets(summary: MetricSummary) -> tuple[Asset, ...]:

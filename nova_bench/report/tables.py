@@ -63,7 +63,7 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
             interval_note(plan.suite.statistics, methods_of(summaries, final)),
             *keep_notes(summaries),
             *aggregate_notes(summaries),
-            *([f"No prompt is tagged for {', '.join(unused)}."] if unused else []),
+            *([f"No sample counts for {', '.join(unused)}."] if unused else []),
         ),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from nova_bench.config.suite import SamplingSpec, ShapesPromptsSpec
 from nova_bench.core.progress import Progress
 from nova_bench.prompts.shapes import ShapesPrompts, filled
+from nova_bench.scorers.dpg.questions import Questions
 from nova_bench.shapes.world import ShapesWorld
 
 
@@ -66,3 +67,20 @@ def test_a_picture_is_filled_with_its_own_edges(size):
     cut_top, cut_left = (64 - height) // 2, (64 - width) // 2
     middle = frames[:, cut_top : cut_top + height, cut_left : cut_left + width]
     assert np.array_equal(found[:, top : top + height, left : left + width], middle)
+
+
+def test_dpg_bench_can_ask_about_every_prompt():
+    entries = ShapesPrompts(ShapesPromptsSpec(count=40, images=False), SamplingSpec()).entries()
+    asked = [entry.metadata.read(Questions) for entry in entries]
+    numbers = [[question.number for question in questions.dpg_questions] for questions in asked]
+    assert all(
+        parents <= {0, *known}
+        for questions, known in zip(asked, numbers, strict=True)
+        for parents in _parents(questions)
+    )
+    # Two objects of one shape can't be told apart in words.
+    assert [text for text, known in zip(entries, numbers, strict=True) if not known] != entries
+
+
+def _parents(questions: Questions) -> list[set[int]]:
+    return [set(question.parents) for question in questions.dpg_questions]

@@ -39,11 +39,11 @@ class DPGSettings(ScorerSettings):
 class DPGAnswers:
     """The judge's answers about an image. The value is their share of yes in percent, before any is zeroed.
 
-    Details: ``judge``; ``answers`` in the order of the prompt's questions: ``line``, ``number``, ``parents``,
-    ``category``, ``question``, ``answer``, ``p`` (the probability of yes, null if the judge has none), and the parent
-    that zeroes it, ``zeroed_by`` and ``official_zeroed_by`` (null if none does, or if that rule doesn't count the
-    question); ``official_problem``, why the official script drops the item, or empty. What an image counts is the
-    matter of :mod:`nova_bench.scorers.dpg.tally`.
+    Details: ``judge``; ``yes``, for example "5 of 14"; ``answers`` in the order of the prompt's questions: ``line``,
+    ``number``, ``parents``, ``category``, ``question``, ``answer``, ``p`` (the probability of yes, null if the judge has
+    none), and the parent that zeroes it, ``zeroed_by`` and ``official_zeroed_by`` (null if none does, or if that rule
+    doesn't count the question); ``official_problem``, why the official script drops the item, or empty. What an image
+    counts is the matter of :mod:`nova_bench.scorers.dpg.tally`.
     """
 
     def __init__(self, settings: DPGSettings, context: ScorerContext):
@@ -95,7 +95,8 @@ def _details(judge: str, questions: Questions, answers: Sequence[Answer]) -> dic
         }
         for index, (question, answer) in enumerate(zip(questions.dpg_questions, answers, strict=True))
     ]
-    return {"judge": judge, "answers": rows, OFFICIAL_PROBLEM: problem}
+    yes = sum(answer.text == YES for answer in answers)
+    return {"judge": judge, "yes": f"{yes} of {len(rows)}", "answers": rows, OFFICIAL_PROBLEM: problem}
 
 
 def _zeroed(

@@ -94,7 +94,7 @@ def test_prompts_of_ones_own_say_what_the_dimensions_look_for(cli: Callable, tmp
     assert found["color"]["value"]["n_requested"] == 1
     assert found["overall_consistency"]["value"]["n_requested"] == 2
     assert not {"object_class", "human_action"} & set(found)
-    assert "No prompt is tagged for object_class, multiple_objects, human_action" in " ".join(result.stdout.split())
+    assert "No sample counts for object_class, multiple_objects, human_action" in " ".join(result.stdout.split())
     assert len(re.findall("assets fetch", result.stderr)) == 2  # one line at the start, one at the end
     (tmp_path / "mine.jsonl").write_text(json.dumps({**entries[0], "metadata": {"object": "umbrella"}}))
     refused = cli("plan", "vbench_custom_prompts", *own)
