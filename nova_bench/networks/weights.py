@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from nova_bench.core.errors import UserError
 
 Module = TypeVar("Module", bound=nn.Module)
+_GROUP = 2**29
+"""Bytes of a file that are mapped at a time."""
 
 
 def load_network(
@@ -39,10 +41,35 @@ def load_network(
             raise _wrong(path, f"{key} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
     if unknown := [key for key in state if key not in expected]:
         raise _wrong(path, f"{unknown[0]} is not a weight of {type(module).__name__}")
-    # Copies: the file may change while it is mapped.
-    module.load_state_dict({key: state[key].clone() for key in expected}, assign=True)
+    copies: dict[str, Tensor] = {}
+    for group in _groups(state):
+        if copies:  # what has been read of a mapped file stays in memory until its last tensor is gone
+            del state
+            state = keys(read_state_dict(path, entry))
+        # Copies: the file may change while it is mapped.
+        copies |= {key: _copied(state[key]) for key in group}
+    del state
+    module.load_state_dict(copies, assign=True)
     settle(module)
     return module.float().eval().requires_grad_(False)
+
+
+def _groups(state: Mapping[str, Tensor]) -> list[list[str]]:
+    """The names in order, in groups of tensors that together take up to ``_GROUP`` bytes."""
+    groups: list[list[str]] = [[]]
+    left = _GROUP
+    for key, tensor in state.items():
+        if tensor.nbytes > left and groups[-1]:
+            groups.append([])
+            left = _GROUP
+        groups[-1].append(key)
+        left -= tensor.nbytes
+    return groups
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """A copy, in float32 if it holds real numbers."""
+    return tensor.to(torch.float32, copy=True) if tensor.is_floating_point() else tensor.clone()
 
 
 @runtime_checkable

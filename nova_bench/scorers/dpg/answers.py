@@ -40,8 +40,8 @@ class DPGAnswers:
     """The judge's answers about an image. The value is their share of yes in percent, before any is zeroed.
 
     Details: ``judge``; ``yes``, for example "5 of 14"; ``answers`` in the order of the prompt's questions: ``line``,
-    ``number``, ``parents``, ``category``, ``question``, ``answer``, ``p`` (the probability of yes, null if the judge has
-    none), and the parent that zeroes it, ``zeroed_by`` and ``official_zeroed_by`` (null if none does, or if that rule
+    ``number``, ``parents``, ``category``, ``question``, ``answer``, ``p`` (the probability of yes, or null), and the
+    parent that zeroes it, ``zeroed_by`` and ``official_zeroed_by`` (null if none does, or if that rule
     doesn't count the question); ``official_problem``, why the official script drops the item, or empty. What an image
     counts is the matter of :mod:`nova_bench.scorers.dpg.tally`.
     """
