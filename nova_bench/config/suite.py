@@ -208,6 +208,83 @@ class PublishedSpec(SpecModel):
     """Metric name -> value, in the unit of the metric's own column."""
 
 
+class PublishedSettings(SpecModel):
+    """How a published row was made, as far as its sources say so. An empty setting is not stated anywhere."""
+
+    size: str = ""
+    """Size of the images or videos."""
+    steps: str = ""
+    """Sampling steps, of each kind."""
+    guidance: str = ""
+    """Guidance scale."""
+    scheduler: str = ""
+    """Scheduler, or sampler."""
+    seeds: str = ""
+    """Seeds of a prompt's samples."""
+    source: str = ""
+    """Where these settings are stated, if not with the numbers."""
+
+
+class PublishedRow(SpecModel):
+    """A published row of a leaderboard."""
+
+    label: str = Field(min_length=1)
+    """The model."""
+    values: tuple[float, ...]
+    """Its numbers, one per column."""
+    source: str = ""
+    """Where they were published, if not where the other rows were."""
+    settings: PublishedSettings = PublishedSettings()
+    """How they were made, as far as that is known."""
+
+
+class PublishedRows(SpecModel):
+    """The published rows of a leaderboard. They may be compared with metrics whose names are those of its columns."""
+
+    source: str
+    """Where the rows were published."""
+    judge: str = ""
+    """The model that judged, if a model did."""
+    rows: tuple[PublishedRow, ...] = Field(min_length=1)
+    """The rows, in order."""
+
+
+class LeaderboardSpec(SpecModel):
+    """A benchmark's own table: a row per model, published or measured, a column per score.
+
+    A metric that another judge or other settings gave a name of its own (``NAME@JUDGE``) has rows of its own, which are
+    never ranked with others.
+    """
+
+    title: str
+    """Title of the table."""
+    columns: dict[str, str] = Field(min_length=1)
+    """Title of each column -> its metric; the first column is the overall score."""
+    modes: dict[str, str] = Field(default_factory=dict)
+    """Name of a mode of the benchmark -> its metric for the first column. The metrics of its other columns have the
+    same beginning. The first mode is that of the published numbers."""
+    samples: Count | None = None
+    """Samples of a whole run. Measured rows with fewer are not ranked with published ones."""
+    published: PublishedRows | None = None
+    """Published rows."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about the published rows."""
+    radar: bool = False
+    """Draw a radar chart, too."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> LeaderboardSpec:
+        overall, *others = self.columns.values()
+        if self.modes and (
+            next(iter(self.modes.values())) != overall or not all(name.startswith(overall) for name in others)
+        ):
+            raise ValueError(f"modes: the first is that of {overall!r}, with which all columns' metrics begin")
+        for row in self.published.rows if self.published else ():
+            if len(row.values) != len(self.columns):
+                raise ValueError(f"row {row.label!r} has {len(row.values)} numbers for {len(self.columns)} columns")
+        return self
+
+
 class StatisticsSpec(SpecModel):
     """Confidence intervals over prompts, not single samples: Wilson's for 0/1 metrics, else Student's t below 8 prompts
     and the expanded percentile bootstrap from 8 on."""
@@ -312,6 +389,8 @@ class Suite(SuiteModel):
     """Scores computed from several metrics, such as VBench's total: see `nova_bench list`."""
     published: tuple[PublishedSpec, ...] = ()
     """Published numbers to show beside the measured ones."""
+    leaderboard: LeaderboardSpec | None = None
+    """The benchmark's own table of models."""
     statistics: StatisticsSpec = StatisticsSpec()
     """Confidence intervals."""
     gate: GateSpec = GateSpec()

@@ -88,6 +88,17 @@ def collect(
     Rows need their details if the metric counts them (:func:`needs_details`). A sample that a metric's tally leaves out
     is not among the results.
     """
+    scores = collect_rows(units, scorer, artifacts, rows)
+    return tuple(_tallied(scores, scorer.info)) if scorer.info.tally else scores
+
+
+def collect_rows(
+    units: Sequence[Unit],
+    scorer: PlannedScorer,
+    artifacts: Mapping[str, Artifact | FailedUnit],
+    rows: Mapping[tuple[str, str, str], Row],
+) -> tuple[SampleScore, ...]:
+    """The same with the rows as they are, before a metric's tally counts them."""
     scores = []
     for unit in units:
         if not scorer.applies_to(unit):
@@ -100,25 +111,31 @@ def collect(
             scores.append(SampleScore(unit, row))
         else:
             scores.append(SampleScore(unit, None, artifact.error if isinstance(artifact, FailedUnit) else ""))
-    return tuple(_tallied(scores, scorer.info) if scorer.info.tally else scores)
+    return tuple(scores)
 
 
 def _tallied(scores: Sequence[SampleScore], info: ScorerInfo) -> Iterator[SampleScore]:
     """Each sample with the value that the metric's tally makes of its prompt's rows; in order."""
     tally = resolve_name(info.tally)
-    by_prompt: dict[str, list[SampleScore]] = {}
-    for score in scores:
-        by_prompt.setdefault(score.unit.prompt_id, []).append(score)
     counted: dict[str, Tallied | None] = {}
-    for prompt in by_prompt.values():
+    for prompt in by_prompt(scores):
         digests = [score.unit.digest for score in prompt]
-        counted |= zip(digests, tally([_recorded(score, info) for score in prompt]), strict=True)
+        counted |= zip(digests, tally([recorded(score, info) for score in prompt]), strict=True)
     for score in scores:
         if (tallied := counted[score.unit.digest]) is not None:
             yield score if score.status != Status.OK else replace(score, row=_counting(score.scored, tallied))
 
 
-def _recorded(score: SampleScore, info: ScorerInfo) -> Recorded:
+def by_prompt(scores: Iterable[SampleScore]) -> list[list[SampleScore]]:
+    """The results of each prompt's samples, in order."""
+    found: dict[str, list[SampleScore]] = {}
+    for score in scores:
+        found.setdefault(score.unit.prompt_id, []).append(score)
+    return list(found.values())
+
+
+def recorded(score: SampleScore, info: ScorerInfo) -> Recorded:
+    """A result as a scorer's tally sees it."""
     unit = score.unit
     details = score.scored.details if score.status == Status.OK else None
     return Recorded(unit.sample_index, unit.metadata.read(info.reads), details)

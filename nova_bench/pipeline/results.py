@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from nova_bench.config.catalog import COMPOSITES
 from nova_bench.config.suite import StatisticsSpec
-from nova_bench.pipeline.aggregate import MetricSummary, collect, summarise
+from nova_bench.pipeline.aggregate import MetricSummary, collect, collect_rows, summarise
+from nova_bench.pipeline.categories import CategoryScore, category_scores
 from nova_bench.pipeline.composite import CompositeSummary, composite_scores
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
@@ -26,6 +28,8 @@ class RunResults:
     artifacts: dict[str, Artifact | FailedUnit]
     summaries: tuple[MetricSummary, ...]
     final: tuple[CompositeSummary, ...]
+    categories: Mapping[str, tuple[CategoryScore, ...]] = field(default_factory=dict)
+    """Metric -> its categories, for metrics that have some."""
 
 
 def read_results(plan: Plan, store: Store, statistics: StatisticsSpec | None = None) -> RunResults:
@@ -39,4 +43,9 @@ def read_results(plan: Plan, store: Store, statistics: StatisticsSpec | None = N
     summaries = summarise(*filter_samples(plan.scorers, samples), statistics)
     composites = [COMPOSITES.get(name) for name in plan.suite.derived]
     final = composite_scores(composites, summaries, statistics, COMPOSITES.all())
-    return RunResults(plan, places, artifacts, tuple(summaries), tuple(final))
+    categories = {
+        scorer.info.name: category_scores(scorer, collect_rows(plan.units, scorer, artifacts, rows), statistics)
+        for scorer in plan.scorers
+        if scorer.info.breakdown
+    }
+    return RunResults(plan, places, artifacts, tuple(summaries), tuple(final), categories)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 from nova_bench.core.visible_text import visible
 from nova_bench.render.grid import shown
@@ -45,7 +46,10 @@ def csv_table(table: Table) -> str:
         names = [_text(row.cells.get(column.key, Cell()).value) for column in labels]
         for column in values:
             if column.key in row.cells:
-                fields = _fields(row.cells[column.key], column)
+                cell = row.cells[column.key]
+                if row.published:
+                    cell = replace(cell, published=True, source=cell.source or row.published)
+                fields = _fields(cell, column)
                 writer.writerow([table.id, index, _text(row.group), *names, *fields])
     return visible(stream.getvalue())
 

@@ -29,6 +29,7 @@ class GridCell:
     extra: str = ""
     marks: tuple[str, ...] = ()
     strong: bool = False
+    underlined: bool = False
     missing: bool = False
     published: bool = False
     sort: float | None = None
@@ -164,6 +165,9 @@ def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> Grid
     if incomplete(cell) and "count" not in derived:
         extra.append(counts_text(cell))
     foreign = cell.published and column.kind != "published"
+    if row.published and column is table.columns[0]:
+        marks.append(footnotes.mark(f"Published, not measured here: {row.published}"))
+        extra.append("published")
     if cell.value is not None and (foreign or (column.kind == "published" and cell.source)):
         marks.append(footnotes.mark(f"Published, not measured here: {cell.source or column.source}"))
         extra += ["published"] if foreign else []
@@ -172,8 +176,9 @@ def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> Grid
         extra="; ".join(extra),
         marks=tuple(marks),
         strong=cell.highlight and cell.value is not None,
+        underlined=cell.second and cell.value is not None,
         missing=cell.value is None,
-        published=cell.published or column.kind == "published",
+        published=bool(cell.published or row.published) or column.kind == "published",
         sort=_sort_key(cell, column),
         numeric=_sort_key(cell, column) is not None and not cell.unit,
     )

@@ -181,6 +181,8 @@ def _text(cell: GridCell) -> str:
     text = escape_latex(_minus(cell.text) if cell.numeric else cell.text)
     if cell.strong:
         text = rf"\textbf{{{text}}}"
+    elif cell.underlined:
+        text = rf"\underline{{{text}}}"
     elif cell.published and not cell.missing:
         text = rf"\textit{{{text}}}"
     extra = rf" {{\footnotesize({escape_latex(_minus(cell.extra))})}}" if cell.extra else ""

@@ -48,6 +48,8 @@ def _text(cell: GridCell) -> str:
     text = cell.text if cell.numeric else escape_markdown(cell.text)
     if cell.strong:
         text = f"**{text}**"
+    elif cell.underlined:
+        text = f"<ins>{text}</ins>"
     elif cell.published:
         text = f"_{text}_" if not cell.missing else text
     return text + (f" ({cell.extra})" if cell.extra else "") + _marks(cell.marks)

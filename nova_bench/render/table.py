@@ -59,7 +59,8 @@ class Cell:
     ``ci`` is (low, high) in the value's own scale, computed by ``ci_method`` from ``ci_prompts`` prompts; if there is
     none, ``ci_missing`` may say why ("all 10 equal"). The ``n_*`` counts are samples. ``note`` becomes a footnote and
     gives the reason if ``value`` is None ("not computed: needs FILE (how to get it)"). ``published=True`` marks
-    somebody else's number in a measured column. NaN becomes a missing value at construction; infinities stay.
+    somebody else's number in a measured column. ``highlight`` is set in bold, ``second`` underlined. NaN becomes a
+    missing value at construction; infinities stay.
     """
 
     value: Value = None
@@ -70,6 +71,7 @@ class Cell:
     n_skipped: int | None = None
     note: str = ""
     highlight: bool = False
+    second: bool = False
     digits: int | None = None
     unit: str | None = None
     scale: float | None = None
@@ -100,10 +102,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells by column key; a key left out is an empty cell. Consecutive rows of one ``group`` share a heading."""
+    """Cells by column key; a key left out is an empty cell. Consecutive rows of one ``group`` share a heading.
+
+    ``published`` is the source of a row of which all numbers are somebody else's: its label is then marked.
+    """
 
     cells: Mapping[str, Cell]
     group: str | None = None
+    published: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,8 @@ class Table:
             if unknown := set(row.cells) - owners:
                 raise ValueError(f"table {self.id!r}: cells for unknown columns {sorted(unknown)}")
         sources = {column.key: column.source for column in self.columns}
+        if any(row.published for row in self.rows) and self.columns[0].kind != "label":
+            raise ValueError(f"table {self.id!r}: rows of published numbers need a label to mark")
         for row in self.rows:
             for key, cell in row.cells.items():
                 if cell.published and not (cell.source or sources[key]):
@@ -145,7 +153,11 @@ class Table:
             "caption": self.caption,
             "columns": [_compact(column) for column in self.columns],
             "rows": [
-                {"group": row.group, "cells": {key: _compact(cell) for key, cell in row.cells.items()}}
+                {
+                    "group": row.group,
+                    **({"published": row.published} if row.published else {}),
+                    "cells": {key: _compact(cell) for key, cell in row.cells.items()},
+                }
                 for row in self.rows
             ],
             "notes": list(self.notes),
@@ -160,7 +172,11 @@ class Table:
             if document["schema"] != _SCHEMA:
                 raise ValueError(f"schema {document['schema']!r}")
             rows = tuple(
-                Row({key: Cell(**_decode(cell)) for key, cell in row["cells"].items()}, row["group"])
+                Row(
+                    {key: Cell(**_decode(cell)) for key, cell in row["cells"].items()},
+                    row["group"],
+                    row.get("published", ""),
+                )
                 for row in document["rows"]
             )
             return cls(

@@ -136,7 +136,7 @@ def _heading(column: GridColumn) -> Text:
 def _text(cell: GridCell) -> Text:
     from rich.text import Text
 
-    text = Text(cell.text, style="bold" if cell.strong else "")
+    text = Text(cell.text, style="bold" if cell.strong else "underline" if cell.underlined else "")
     if cell.extra:
         text.append(f" ({cell.extra})", style="not bold dim")
     text.append(_marks(cell.marks), style="not bold dim")

@@ -11,20 +11,31 @@ from nova_bench.report.naming import sample_name
 from nova_bench.store import Status
 
 AT_EACH_END = 3
+MOST_CHARACTERS = 160
+"""Longer names of samples are cut in the table."""
+REFUSED = 3
+"""Questions answered no that a line of details names."""
 WORST = 24
 """Samples that the gallery shows as a metric's worst."""
 
 
 def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
-    """The lowest and the highest samples of each metric; none for a metric whose samples all have the same score."""
+    """The lowest and the highest samples of each metric; none for a metric whose samples all have the same score.
+
+    Of metrics that are made of the same rows, such as a benchmark's categories, only the first is listed.
+    """
     rows = []
+    listed: set[str] = set()
     for summary in summaries:
         info = summary.scorer.info
+        if summary.scorer.identity in listed:
+            continue
+        listed.add(summary.scorer.identity)
         low, high = ends(summary)
         for end, scores in (("lowest", low), ("highest", high)):
             for score in scores:
                 cells = {
-                    "sample": Cell(sample_name(score.unit)),
+                    "sample": Cell(_cut(sample_name(score.unit))),
                     "end": Cell(end),
                     "value": Cell(score.value, unit=info.unit, digits=info.digits),
                     "why": Cell(why(score.scored.details)),
@@ -37,6 +48,11 @@ def extremes_table(summaries: Sequence[MetricSummary]) -> Table:
         Column("why", "Along time", "label"),
     )
     return Table(id="extremes", title="Lowest and highest samples", columns=columns, rows=tuple(rows))
+
+
+def _cut(name: str) -> str:
+    """A sample's name with the middle of a long prompt left out, so that its index stays."""
+    return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 12]} … {name[-9:]}"
 
 
 def ends(summary: MetricSummary) -> tuple[list[SampleScore], list[SampleScore]]:
@@ -65,7 +81,9 @@ def why(details: Mapping[str, Any]) -> str:
     """A row's details in one line: each series with its range and where its extremes are, each number with its name."""
     parts = []
     for name, value in details.items():
-        if isinstance(value, list) and value and all(_is_number(item) for item in value):
+        if answers := answers_of(name, value):
+            parts.append(_refused(answers))
+        elif isinstance(value, list) and value and all(_is_number(item) for item in value):
             peak, dip = value.index(max(value)) + 1, value.index(min(value)) + 1
             parts.append(
                 f"{name}: {min(value):.4g} (at {dip} of {len(value)}) to {max(value):.4g} (at {peak})"
@@ -77,6 +95,20 @@ def why(details: Mapping[str, Any]) -> str:
         elif isinstance(value, str) and value:
             parts.append(f"{name}: {value}")
     return "; ".join(parts)
+
+
+def answers_of(name: str, value: object) -> list[Mapping[str, Any]]:
+    """A row's answers to questions, each with its ``question`` and ``answer``; empty for other details."""
+    known = name == "answers" and isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
+    return list(value) if known and isinstance(value, list) else []
+
+
+def _refused(answers: Sequence[Mapping[str, Any]]) -> str:
+    """``3 of 5 yes; no: Is the cat red?``."""
+    no = [str(part["question"]) for part in answers if part["answer"] != "yes"]
+    more = f" and {len(no) - REFUSED} more" if len(no) > REFUSED else ""
+    told = f"; not yes: {' '.join(no[:REFUSED])}{more}" if no else ""
+    return f"{len(answers) - len(no)} of {len(answers)} yes{told}"
 
 
 def _is_number(value: object) -> bool:

@@ -76,6 +76,9 @@ class ScorerInfo:
     """``"module:function"``, which makes the metric's values from the details of a prompt's rows: called with a list of
     :class:`Recorded`, it returns a :class:`Tallied` for each, None for a sample that doesn't count. If empty, the rows'
     own values count."""
+    breakdown: str = ""
+    """``"module:function"``, which says what a prompt adds to the metric's categories: called with a list of
+    :class:`Recorded`, it returns :class:`Counted`. If empty, the metric has no categories."""
     rows_of: str = ""
     """Scorer with whose rows the metric is made; if empty, it has its own."""
     brings: tuple[str, ...] = ()
@@ -167,6 +170,21 @@ class Tallied:
     weight: float = 1.0
     reason: str = ""
     failed: bool = False
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a prompt adds to a category: how many ``answers`` count, and how many of them are in its favour.
+
+    ``questions`` is how many different questions these answer, of the ``asked`` ones.
+    """
+
+    category: str
+    group: str
+    favourable: int
+    answers: int
+    questions: int
+    asked: int
 
 
 def registered_name(name: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_bench.render.dot_plot import DotPlot, ModelScores, Radar
 from nova_bench.render.figure_spec import (
     BarStack,
     Curve,
@@ -28,7 +29,7 @@ from nova_bench.render.figure_spec import (
     Scatter,
 )
 from nova_bench.render.figures import draw, figure_bytes, figure_csv, figure_json, write_figure
-from nova_bench.render.style import WIDTHS, look
+from nova_bench.render.style import PAPER, WIDTHS, look
 
 ODD = r"odd $x_1$ & <b> \frac{"
 SPECS = {
@@ -50,6 +51,16 @@ SPECS = {
                 Interval("fvd", math.nan),
             ),
         ),
+        DotPlot(
+            id="dots",
+            title="T",
+            scores=(ODD, "b"),
+            models=(
+                ModelScores(ODD, (1.0, None), ((0.5, 1.5), None)),
+                ModelScores("p", (2.0, math.nan), published=True),
+            ),
+        ),
+        Radar(id="radar", title="T", scores=("a", "b", "c"), models=(ModelScores(ODD, (1.0, None, 3.0)),), unit="%"),
         CurveWithBand(
             id="curve",
             title="T",
@@ -106,6 +117,19 @@ def test_the_same_data_gives_the_same_bytes(name, format):
 def test_labels_are_text_and_literal(name, texts):
     found = svg_texts(SPECS[name])
     assert [text for text in texts if text not in found] == []
+
+
+def test_published_marks_are_hollow_and_a_missing_score_draws_none():
+    spec = SPECS["dots"]
+    first, second = draw(spec).axes[:2]
+    faces = {line.get_marker(): line.get_markerfacecolor() for line in first.lines if line.get_marker() in "oD"}
+    assert faces == {"o": look(0).color, "D": PAPER}
+    assert not [line for line in second.lines if len(line.get_xdata())]
+    records = list(spec.records())
+    assert [(r["kind"], r["score"], r["value"], r["ci_low"]) for r in records[::2]] == [
+        ("measured", ODD, 1.0, 0.5),
+        ("published", ODD, 2.0, None),
+    ]
 
 
 def test_a_missing_mean_draws_no_marker():

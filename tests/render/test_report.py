@@ -151,9 +151,9 @@ def test_media_are_embedded_within_the_budget_and_linked_beyond(tmp_path):
 
 
 def test_posters_beyond_their_share_are_left_out_and_the_page_says_so():
-    poster = poster_jpeg(np.zeros((48, 64, 3), np.uint8))
-    items = tuple(GalleryItem(str(n), poster=poster) for n in range(10))
-    page = page_of(Report("r", gallery=items), media_budget=4 * len(poster))
+    posters = [poster_jpeg(np.full((48, 64, 3), n, np.uint8)) for n in range(10)]
+    items = tuple(GalleryItem(str(n), poster=poster) for n, poster in enumerate(posters))
+    page = page_of(Report("r", gallery=items), media_budget=4 * len(posters[0]))
     kept = [item for item in page.gallery()["items"] if "poster" in item]
     assert 0 < len(kept) < 10
     assert any(f"{10 - len(kept)} preview pictures left out" in text for text in page.texts)

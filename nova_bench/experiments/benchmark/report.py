@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.results import read_results
 from nova_bench.render.html.report import Report
+from nova_bench.report.categories import categories_table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
 from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
+from nova_bench.report.leaderboard import leaderboard
+from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
 from nova_bench.report.provenance import last_invocation
+from nova_bench.report.question_trees import question_trees
 from nova_bench.report.reported import Reported
 from nova_bench.report.sources import Sources
+from nova_bench.report.spread import spread_table
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.report.thresholds import thresholds_table
+from nova_bench.report.uncounted import uncounted_table
 from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
+
+if TYPE_CHECKING:
+    from nova_bench.render.figure_spec import FigureSpec
+    from nova_bench.render.table import Table
 
 # A longer table of samples is hard to read; `samples.csv` and the gallery have them all.
 SAMPLE_TABLE_ROWS = 24
@@ -42,15 +52,26 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     plan = results.plan
     places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
     sources = Sources(store, plan.suite.media, places)
-    tables = [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
-    more = final_scores_table(summaries, final), thresholds_table(final, interval_name(plan))
+    tables: list[Table] = []
+    figures: list[FigureSpec] = []
+    if board := plan.suite.leaderboard:
+        tables, figures = leaderboard(board, [RankedRun.of(plan, summaries, results.categories)])
+    tables += [metrics_table(plan, summaries, final)] if plan.scorers or plan.suite.published else []
+    more = (
+        final_scores_table(summaries, final),
+        thresholds_table(final, interval_name(plan)),
+        categories_table(results.categories, plan.suite.statistics),
+        spread_table([summary for summary in summaries if summary.scorer.info.breakdown]),
+        uncounted_table(summaries),
+    )
     tables += [table for table in more if table]
     if plan.scorers and len(plan.units) <= SAMPLE_TABLE_ROWS:
         tables.append(samples_table(plan, summaries))
     elif (extremes := extremes_table(summaries)).rows:
         tables.append(extremes)
     sheets = contact_sheets(plan, artifacts, sources)
-    figures = [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
+    figures += [*(run_figures(plan, summaries, final) if summaries else ()), *sheets]
+    trees, trees_note = question_trees(plan, summaries, artifacts, sources, progress)
     gallery = tuple(gallery_items(plan, summaries, artifacts, sources, progress))
     notices = [
         *places.notices(notices_of(plan, summaries, store)),
@@ -71,6 +92,8 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         samples=len(plan.units),
         values=sum(summary.n_ok for summary in summaries),
         metrics=gallery_metrics(summaries),
+        trees=trees,
+        trees_note=trees_note,
         provenance=_provenance(plan, folder),
     )
     files = {

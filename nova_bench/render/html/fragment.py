@@ -56,6 +56,7 @@ def _cell(cell: GridCell, column: GridColumn, first: bool) -> str:
     flags = {
         "num": column.align == "right",
         "strong": cell.strong,
+        "second": cell.underlined,
         "missing": cell.missing,
         "published": cell.published,
     }

@@ -25,8 +25,8 @@ VIEWABLE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 class MediaShelf:
     """Decides whether each file is embedded in the page, and keeps what was embedded.
 
-    ``budget`` is in bytes of the page, base64 included; posters may use half of it. A file used twice is embedded once.
-    ``blobs`` holds the data URIs in order; an item refers to one by its index.
+    ``budget`` is in bytes of the page, base64 included; posters may use half of it. What is used twice is embedded
+    once. ``blobs`` holds the data URIs in order; an item refers to one by its index.
     """
 
     page: Path
@@ -37,14 +37,17 @@ class MediaShelf:
     linked: int = 0
     posters_left_out: int = 0
     _known: dict[Path, dict[str, object]] = field(default_factory=dict)
+    _posters: dict[bytes, int] = field(default_factory=dict)
 
     def poster(self, jpeg: bytes) -> int | None:
         """Index of the embedded poster, or None if the posters' share of the budget is used up."""
-        uri = _data_uri(jpeg, "image/jpeg")
-        if self.spent + len(uri) > self.budget * POSTER_SHARE:
-            self.posters_left_out += 1
-            return None
-        return self._keep(uri)
+        if jpeg not in self._posters:
+            uri = _data_uri(jpeg, "image/jpeg")
+            if self.spent + len(uri) > self.budget * POSTER_SHARE:
+                self.posters_left_out += 1
+                return None
+            self._posters[jpeg] = self._keep(uri)
+        return self._posters[jpeg]
 
     def media(self, path: Path, mime: str | None = None) -> dict[str, object]:
         """How to show ``path``: its ``kind`` (video, image, file or missing), ``href`` and, if embedded, ``blob``."""

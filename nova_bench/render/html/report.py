@@ -15,6 +15,7 @@ from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_d
 from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf, relative_url
 from nova_bench.render.html.page import HOME, flat, render_page
 from nova_bench.render.html.svg import inline_svg
+from nova_bench.render.html.trees import QuestionTree, tree_data
 from nova_bench.render.table import Table
 
 DATA_ROWS = 60
@@ -61,7 +62,8 @@ class Report:
     any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: the number of samples if
     the gallery shows fewer. ``values``: the number of measured values behind the report, stated in the page for
     programs only. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text or to another
-    mapping, e.g. checkpoint, suite digest, versions, command line.
+    mapping, e.g. checkpoint, suite digest, versions, command line. ``trees`` are prompts with questions about their
+    images; ``trees_note`` says which prompts these are.
     """
 
     title: str
@@ -76,6 +78,8 @@ class Report:
     samples: int = 0
     values: int = 0
     metrics: tuple[GalleryMetric, ...] = ()
+    trees: tuple[QuestionTree, ...] = ()
+    trees_note: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
     links: tuple[Link, ...] = ()
@@ -96,18 +100,20 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
     from markupsafe import Markup
 
     shelf = MediaShelf(Path(path), media_budget)
+    trees = tree_data(report.trees, shelf)
     gallery = gallery_data(report.gallery, report.metrics, shelf)
     return render_page(
         HOME,
         "report.html.j2",
-        [(HOME, "report.css")],
-        [(HOME, "tables.js"), (HOME, "gallery.js")],
+        [(HOME, "report.css"), *([(HOME, "trees.css")] if trees else [])],
+        [(HOME, "tables.js"), (HOME, "gallery.js"), *([(HOME, "trees.js")] if trees else [])],
         report=report,
         tables=[(table, Markup(html_table(table))) for table in report.tables],
         figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
         sections=list(_sections(report, Path(path))),
         links=[(link.title, relative_url(link.page, Path(path))) for link in report.links],
         gallery=gallery,
+        trees=trees,
         shelf=shelf,
         notes=_gallery_notes(report, shelf),
         provenance=list(flat(report.provenance)),

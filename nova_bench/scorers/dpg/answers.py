@@ -139,6 +139,7 @@ OFFICIAL = ScorerInfo(
     digits=2,
     reads=Questions,
     tally=f"{_MODE}:official",
+    breakdown=f"{_MODE}:official_categories",
     rows_of="dpg_bench",
     brings=tuple(f"dpg_bench/{group}" for group in GROUPS),
     specialize=_of_judge,
@@ -150,6 +151,7 @@ CORRECTED = replace(
     source=f"{_SOURCE}, with its faults mended",
     average="weighted",
     tally=f"{_MODE}:corrected",
+    breakdown=f"{_MODE}:corrected_categories",
     brings=tuple(f"dpg_bench_corrected/{group}" for group in GROUPS),
 )
 
@@ -161,6 +163,7 @@ def _of_group(info: ScorerInfo, group: str) -> ScorerInfo:
         summary=f"{info.summary}; questions about {_ABOUT[group]}",
         average="weighted",
         tally=f"{info.tally}_{group}",
+        breakdown="",
         brings=(),
     )
 

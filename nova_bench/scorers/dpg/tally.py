@@ -12,7 +12,7 @@ from functools import partial
 from statistics import fmean
 
 from nova_bench.judges.base import YES
-from nova_bench.scorers.base import Recorded, Tallied
+from nova_bench.scorers.base import Counted, Recorded, Tallied
 from nova_bench.scorers.dpg.questions import Question, Questions
 
 PERCENT = 100.0
@@ -86,6 +86,36 @@ def corrected(samples: Sequence[Recorded], chosen: Chosen | None = None) -> list
             found.append(Tallied(PERCENT * fmean(_counts(sample, indices, ZEROED)), 1 / scored))
         else:
             found.append(_share(_counts(sample, indices, ZEROED)))
+    return found
+
+
+def official_categories(samples: Sequence[Recorded]) -> list[Counted]:
+    """What an item adds to each category ("L2"): the answers about each file's last image, before any is zeroed."""
+    questions = _questions(samples)
+    files: dict[int, list[Recorded]] = {}
+    for sample in samples:
+        files.setdefault(sample.index // IMAGES, []).append(sample)
+    last = [
+        max(images, key=lambda sample: sample.index) for images in files.values() if not _dropped(questions, images)
+    ]
+    return _categories(questions, list(questions.official.values()), last, "")
+
+
+def corrected_categories(samples: Sequence[Recorded]) -> list[Counted]:
+    """What an item adds to each category ("L2"): the zeroed answers about all images."""
+    questions = _questions(samples)
+    scored = [] if questions.dpg_faults else [sample for sample in samples if sample.details is not None]
+    return _categories(questions, range(len(questions.dpg_questions)), scored, ZEROED)
+
+
+def _categories(questions: Questions, indices: Sequence[int], images: Sequence[Recorded], zeroed: str) -> list[Counted]:
+    found = []
+    for category in dict.fromkeys(question.category for question in questions.dpg_questions):
+        asked = [q for q in questions.dpg_questions if q.category == category]
+        counted = [i for i in indices if questions.dpg_questions[i].category == category]
+        yes = sum(sum(_counts(image, counted, zeroed)) for image in images)
+        known = len(counted) if images else 0
+        found.append(Counted(category, asked[0].group, yes, len(images) * len(counted), known, len(asked)))
     return found
 
 
