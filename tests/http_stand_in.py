@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from nova_bench.assets import ASSETS, Asset, AssetFile, UrlSource
 
+REVISION = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = bytes(range(256)) * 4096  # 1 MiB, no two neighbouring bytes alike
 
 
@@ -65,6 +67,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
+
+
+def serve_repository(server: StandIn, name: str, files: Mapping[str, bytes]) -> None:
+    """Let the stand-in be a hub that has one repository, at :data:`REVISION`."""
+    server.headers = {"X-Repo-Commit": REVISION}
+    siblings = [{"rfilename": file} for file in files]
+    info = {"id": name, "modelId": name, "sha": REVISION, "siblings": siblings, "tags": []}
+    tree = [{"type": "file", "path": file, "size": len(content), "oid": ""} for file, content in files.items()]
+    for revision in ("main", REVISION):
+        server.files[f"/api/models/{name}/revision/{revision}"] = json.dumps(info).encode()
+        server.files[f"/api/models/{name}/tree/{revision}?recursive=true&expand=false"] = json.dumps(tree).encode()
+    for file, content in files.items():
+        server.files[f"/{name}/resolve/{REVISION}/{file}"] = content
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
+from nova_bench.assets.catalog import ASSETS, Asset, AssetFile, HubSource, ModelSource, PackageSource
+from nova_bench.assets.whole_model import is_model, model_asset
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.errors import MissingAsset, StoreError, UserError
 from nova_bench.core.identity import digest, file_digest
 from nova_bench.core.json_text import parse_json
+from nova_bench.core.registry import unknown_name
 from nova_bench.core.regular_files import regular_status
 from nova_bench.core.remembered_digests import Keep, Recall, remembered_digest
 
@@ -29,6 +31,15 @@ class AssetState(StrEnum):
     DAMAGED = "damaged"
 
 
+def get_asset(name: str) -> Asset:
+    """The asset called ``name``, one of :data:`ASSETS` or a whole model. UserError with the nearest name if none is."""
+    if is_model(name):
+        return model_asset(name)
+    if name not in ASSETS:
+        raise unknown_name("asset", name, ASSETS)
+    return ASSETS[name]
+
+
 def cache_folder() -> Path:
     """NOVA_BENCH_ASSETS, or `nova_bench/assets` in the user's cache folder (XDG_CACHE_HOME)."""
     if folder := os.environ.get("NOVA_BENCH_ASSETS"):
@@ -39,6 +50,8 @@ def cache_folder() -> Path:
 
 def asset_folder(asset: Asset) -> Path:
     """The folder for an asset's files."""
+    if isinstance(asset.source, ModelSource):
+        return asset.source.folder
     if isinstance(asset.source, PackageSource):
         return installed_folder(asset.source, asset.files) or cache_folder() / asset.name
     if not isinstance(asset.source, HubSource):
@@ -95,8 +108,11 @@ def asset_path(name: str) -> Path:
     asset = get_asset(name)
     state = asset_state(name)
     if state == AssetState.MISSING:
+        about = f"{asset.summary}, {megabytes(asset.size)}"
+        if isinstance(asset.source, ModelSource):
+            about = f"{asset.summary}, lacks {', '.join(file.path for file in asset.files)}"
         raise MissingAsset(
-            f"needs {asset.title} ({asset.summary}, {megabytes(asset.size)})",
+            f"needs {asset.title} ({about})",
             f"python -m nova_bench assets fetch {asset.name}, or put it at {located(asset)}",
         )
     if state == AssetState.DAMAGED:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from nova_bench.core.identity import digest
-from nova_bench.core.registry import unknown_name
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,18 @@ class HubSource:
 
 
 @dataclass(frozen=True)
+class ModelSource:
+    """A whole model in ``folder``: the hub's cache if there is a ``repo_id``, else any folder of this machine."""
+
+    repo_id: str
+    revision: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"huggingface.co/{self.repo_id} at {self.revision}" if self.repo_id else str(self.folder)
+
+
+@dataclass(frozen=True)
 class Asset:
     """Something that nova_bench needs but doesn't ship: one file, or a folder of several.
 
@@ -78,13 +90,15 @@ class Asset:
 
     name: str
     summary: str
-    source: PackageSource | UrlSource | HubSource
+    source: PackageSource | UrlSource | HubSource | ModelSource
     files: tuple[AssetFile, ...]
     licence: str
 
     @property
     def title(self) -> str:
         """The name that users know: the file's name, or the asset's if it is a folder."""
+        if isinstance(self.source, ModelSource):
+            return self.source.repo_id or str(self.source.folder)
         return self.files[0].path if len(self.files) == 1 else f"{self.name} ({len(self.files)} files)"
 
     @property
@@ -95,6 +109,8 @@ class Asset:
     @property
     def sha256(self) -> str | None:
         """Digest of the content: the file's own, or one over all files and their paths. None if not published."""
+        if any(file.sha256 is None for file in self.files):
+            return None
         if len(self.files) == 1:
             return self.files[0].sha256
         return digest("asset", sorted([file.path, file.sha256] for file in self.files))
@@ -353,10 +369,3 @@ ASSETS: dict[str, Asset] = {
         ),
     )
 }
-
-
-def get_asset(name: str) -> Asset:
-    """The asset called ``name``. Raises UserError with the nearest name if there is none."""
-    if name not in ASSETS:
-        raise unknown_name("asset", name, ASSETS)
-    return ASSETS[name]

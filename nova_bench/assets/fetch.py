@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nova_bench.assets import hub, package, url
-from nova_bench.assets.cache import AssetState, asset_folder, cache_folder, file_states, located
-from nova_bench.assets.catalog import Asset, AssetFile, HubSource, PackageSource, get_asset
+from nova_bench.assets.cache import AssetState, asset_folder, cache_folder, file_states, get_asset, located
+from nova_bench.assets.catalog import Asset, AssetFile, HubSource, ModelSource, PackageSource, UrlSource
+from nova_bench.assets.whole_model import PATTERNS
 from nova_bench.core.errors import MissingAsset, StoreError, UserError
 
 Advance = Callable[[int], None]
@@ -24,6 +25,8 @@ def fetch(name: str, advance: Advance = lambda count: None, offline: bool = Fals
     from filelock import FileLock
 
     asset = get_asset(name)
+    if isinstance(asset.source, ModelSource):
+        return _fetch_model(name, asset.source, offline or is_offline())
     if _lacking(asset, lambda count: None):
         if offline or is_offline():
             raise MissingAsset(
@@ -43,6 +46,29 @@ def fetch(name: str, advance: Advance = lambda count: None, offline: bool = Fals
     else:
         advance(asset.size)
     return located(asset)
+
+
+def _fetch_model(name: str, source: ModelSource, offline: bool) -> Path:
+    """A whole model; the hub's library shows its own progress."""
+    here = all(state == AssetState.HERE for state in file_states(get_asset(name)).values())
+    if not here and not source.repo_id:
+        raise MissingAsset(f"{source}: lacks {_missing(name)}", "copy the whole model there, or correct the path")
+    if not here and offline:
+        raise MissingAsset(f"{source.repo_id} is not here, and fetching is off (offline)", f"put it at {source.folder}")
+    if not here:
+        hub.bring_snapshot(source.repo_id, source.revision, PATTERNS, top_only=True)
+        if missing := _missing(name):
+            raise UserError(
+                f"{source}: has no {missing}; weights in other formats than safetensors are not loaded",
+                f"name a revision that has it: {name.partition('@')[0]}@REVISION",
+            )
+    return located(get_asset(name))
+
+
+def _missing(name: str) -> str:
+    """The first file that a model lacks; empty if it is whole."""
+    states = file_states(get_asset(name))
+    return next((file.path for file, state in states.items() if state != AssetState.HERE), "")
 
 
 def is_offline() -> bool:
@@ -69,7 +95,7 @@ def _bring(asset: Asset, advance: Advance) -> None:
             path = asset_folder(asset) / file.path
             if isinstance(asset.source, HubSource):
                 hub.bring(asset.source, file, path, advance)
-            else:
+            elif isinstance(asset.source, UrlSource):
                 url.bring(asset.source, file, path, advance)
     wrong = [file for file, state in file_states(asset).items() if state != AssetState.HERE]
     if wrong:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,34 @@ def bring(source: HubSource, file: AssetFile, path: Path, advance: Callable[[int
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise MissingAsset(f"{source}: {name}: {reason}", "check HF_ENDPOINT and HF_TOKEN") from error
     counter.finish()
+
+
+def bring_snapshot(repo_id: str, revision: str, patterns: Sequence[str], top_only: bool = False) -> Path:
+    """Download what is missing of a repository's files that match a pattern; return their folder in the hub's cache.
+
+    ``top_only`` leaves out its folders. The hub's library shows its own progress. Raises MissingAsset as :func:`bring`.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            repo_id, revision=revision, allow_patterns=list(patterns), ignore_patterns=["*/*"] if top_only else None
+        )
+    except GatedRepoError as error:
+        raise MissingAsset(
+            f"{repo_id}: access to this repository must be requested",
+            f"accept its terms at https://huggingface.co/{repo_id}, then: hf auth login",
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise MissingAsset(
+            f"{repo_id}: the hub can't be reached, or has no such checkpoint",
+            "check the name, the network and HF_ENDPOINT, and run the same command: it continues",
+        ) from error
+    except HfHubHTTPError as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise MissingAsset(f"{repo_id}: {reason}", "check the name, HF_ENDPOINT and HF_TOKEN") from error
+    return Path(folder)
 
 
 class _Counter:

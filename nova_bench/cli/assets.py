@@ -10,6 +10,7 @@ import typer
 from nova_bench.assets import ASSETS, asset_digest, asset_state
 from nova_bench.assets.cache import AssetState, cache_folder, megabytes
 from nova_bench.assets.fetch import fetch, is_offline
+from nova_bench.assets.whole_model import is_model
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code, tell_all
 from nova_bench.config.loading import load_suite
@@ -67,7 +68,9 @@ def fetch_assets(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="Assets, checkpoints, hub ids (owner/name), or suites: all that their scorers need."
+            metavar="NAME...",
+            help="Assets, checkpoints, hub ids of NOVA checkpoints (owner/name) or of judges (hub:owner/name), or "
+            "suites: all that their scorers need.",
         ),
     ],
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a checkpoint.")] = None,
@@ -95,6 +98,8 @@ def _members(name: str) -> tuple[str, ...]:
 
 def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> str:
     """Where an asset or a checkpoint is, once it is here."""
+    if is_model(name):
+        return str(fetch(name, offline=offline))
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
             raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS, *known_suites()])
@@ -125,7 +130,7 @@ def verify_assets(names: Names = None) -> ExitCode:
 
 def _verified(name: str) -> tuple[str, str]:
     """State of an asset, checkpoint or checkpoint folder, and its problem or the command that fetches it."""
-    if name in ASSETS:
+    if name in ASSETS or is_model(name):
         state = asset_state(name, thorough=True)
         return state, "" if state == AssetState.HERE else fetch_command(name)
     is_folder = name not in CHECKPOINTS and Path(name).is_dir()

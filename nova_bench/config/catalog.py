@@ -98,6 +98,8 @@ JUDGES: Registry[JudgeInfo] = Registry(
     {
         "mplug": f"{_JUDGES}.mplug:INFO",
         "shapes": f"{_JUDGES}.shapes:INFO",
+        "vlm": f"{_JUDGES}.vlm:INFO",
+        "vqa": f"{_JUDGES}.vqa:INFO",
     },
 )
 

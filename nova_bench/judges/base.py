@@ -30,10 +30,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """The judge's words, of which only ``yes`` counts, letter by letter; ``yes`` as a probability if it has one."""
+    """The judge's words, of which only ``yes`` counts, letter by letter; ``yes`` as a probability if it has one.
+
+    ``note``: what a reader must know about how it was asked, such as that the question was cut; equal for equal cases.
+    """
 
     text: str
     probability: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class JudgeInfo:
 def judge_called(name: str) -> tuple[JudgeInfo, str]:
     """The judge of a suite's ``judge``, such as ``mplug`` or ``vlm:ORG/MODEL``, and what follows the colon.
 
-    Raises UserError if there is none of that name, or if its model is missing or one too many.
+    Raises UserError if there is none of that name, or if its model is missing, one too many, or no possible name.
     """
     kind, _, model = name.partition(":")
     info = JUDGES.get(kind)
@@ -109,4 +113,5 @@ def judge_called(name: str) -> tuple[JudgeInfo, str]:
         raise UserError(f"judge {kind}: no model named", f"write {kind}:HUB_ID, or {kind}:FOLDER")
     if model and not info.takes_model:
         raise UserError(f"judge {kind}: takes no model, but {model!r} is named", f"write {kind}")
+    info.assets(model)
     return info, model

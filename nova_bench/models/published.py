@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, megabytes
+from nova_bench.assets.hub import bring_snapshot
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.messages import shorten
@@ -110,29 +111,10 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
 
     The hub's library shows its own progress. MissingAsset if it can't be downloaded; UserError if it is damaged.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-
     checkpoint = get_checkpoint(name)
     if checkpoint.folder is not None:
         return checkpoint.folder
-    try:
-        folder = Path(
-            snapshot_download(checkpoint.repo_id, revision=revision or checkpoint.revision, allow_patterns=list(FILES))
-        )
-    except GatedRepoError as error:
-        raise MissingAsset(
-            f"{checkpoint.repo_id}: access to this repository must be requested",
-            f"accept its terms at https://huggingface.co/{checkpoint.repo_id}, then: hf auth login",
-        ) from error
-    except LocalEntryNotFoundError as error:
-        raise MissingAsset(
-            f"{checkpoint.repo_id}: the hub can't be reached, or has no such checkpoint",
-            "check the name, the network and HF_ENDPOINT, and run the same command: it continues",
-        ) from error
-    except HfHubHTTPError as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise MissingAsset(f"{checkpoint.repo_id}: {reason}", "check the name, HF_ENDPOINT and HF_TOKEN") from error
+    folder = bring_snapshot(checkpoint.repo_id, revision or checkpoint.revision, FILES)
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{checkpoint.repo_id}: holds no model_index.json", "a checkpoint in NOVA's layout is expected")
     refuse_incomplete(folder, "ask the repository's authors, or fetch another revision (--revision)")

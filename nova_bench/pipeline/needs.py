@@ -36,4 +36,6 @@ def fetch_line(assets: Sequence[Asset], suite: str = "") -> str:
     what = ", ".join(asset.title for asset in assets) if few else f"{len(assets)} files"
     by_suite = len(assets) > 1 and suite in known_suites()
     names = [suite] if by_suite else [asset.name for asset in assets]
-    return f"{what} ({megabytes(sum(a.size for a in assets))}): python -m nova_bench assets fetch {' '.join(names)}"
+    size = sum(asset.size for asset in assets)
+    stated = f" ({megabytes(size)})" if size else ""
+    return f"{what}{stated}: python -m nova_bench assets fetch {' '.join(names)}"

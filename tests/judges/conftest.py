@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+import torch
 
-from nova_bench.core.errors import MissingAsset
-from nova_bench.judges.base import Judge, JudgeContext, judge_called
+from nova_bench.assets import asset_path
+from nova_bench.judges.base import Asked, Judge, JudgeContext, Viewed, judge_called
+
+QUESTIONS = (
+    "Is there a cat?",
+    "Is the cat on the left of the dog, and is it larger?",
+    "Hm?",
+    "Is there a dog?",
+)
 
 
 @pytest.fixture
-def judge() -> Callable[..., Judge]:
-    """Build the judge of a suite's ``judge`` on the CPU; ``assets`` are paths by name."""
+def judge() -> Callable[[str], Judge]:
+    """Build the judge of a suite's ``judge`` on the CPU."""
 
-    def build(name: str, assets: dict[str, Path] | None = None) -> Judge:
-        def asset(wanted: str) -> Path:
-            if wanted in (assets or {}):
-                return (assets or {})[wanted]
-            raise MissingAsset(f"needs {wanted}")
-
+    def build(name: str) -> Judge:
         info, model = judge_called(name)
-        return info.build(JudgeContext("cpu", asset, model))
+        return info.build(JudgeContext("cpu", asset_path, model))
 
     return build
+
+
+def picture(height: int, width: int, seed: int, questions: tuple[str, ...] = QUESTIONS) -> Viewed:
+    """A picture of noise, and what is asked about it."""
+    generator = torch.Generator().manual_seed(seed)
+    frames = torch.randint(0, 256, (1, height, width, 3), dtype=torch.uint8, generator=generator)
+    return Viewed(frames, tuple(Asked(text) for text in questions))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,29 +12,18 @@ import pytest
 from nova_bench.core.errors import UserError
 from nova_bench.models.published import CHECKPOINTS, get_checkpoint
 from nova_bench.nova.published import PUBLISHED
-from tests.http_stand_in import StandIn
+from tests.http_stand_in import REVISION, StandIn, serve_repository
 
 PIPELINE = Path(__file__).parents[1] / "parity" / "vectors" / "t2i_abs" / "pipeline"
-REVISION = "0123456789abcdef0123456789abcdef01234567"
 NAME = "somebody/a-nova"
 
 
 @pytest.fixture
 def hub(server: StandIn) -> StandIn:
     """The pipeline as a hub repository, with a Python file that must never be downloaded."""
-    server.headers = {"X-Repo-Commit": REVISION}
     files = {str(path.relative_to(PIPELINE)): path.read_bytes() for path in PIPELINE.rglob("*") if path.is_file()}
     files["transformer/__transformer__.py"] = b"raise SystemExit('remote code was run')"
-    siblings = [{"rfilename": name} for name in files]
-    info = json.dumps({"id": NAME, "modelId": NAME, "sha": REVISION, "siblings": siblings, "tags": []}).encode()
-    tree = json.dumps(
-        [{"type": "file", "path": name, "size": len(content), "oid": ""} for name, content in files.items()]
-    )
-    for revision in ("main", REVISION):
-        server.files[f"/api/models/{NAME}/revision/{revision}"] = info
-        server.files[f"/api/models/{NAME}/tree/{revision}?recursive=true&expand=false"] = tree.encode()
-    for name, content in files.items():
-        server.files[f"/{NAME}/resolve/{REVISION}/{name}"] = content
+    serve_repository(server, NAME, files)
     return server
 
 

@@ -68,7 +68,8 @@ class DPGAnswers:
         if not answers:
             return Score(None, reason="nothing is asked about the prompt")
         yes = sum(answer.text == YES for answer in answers)
-        return Score(PERCENT * yes / len(answers), details=_details(self._name, questions, answers))
+        notes = tuple(sorted({answer.note for answer in answers if answer.note}))
+        return Score(PERCENT * yes / len(answers), details=_details(self._name, questions, answers), notes=notes)
 
 
 def _questions(sample: Sample) -> Questions:
