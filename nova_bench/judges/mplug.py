@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nova_bench.judges.base import Answer, Asked, JudgeContext, JudgeInfo, Viewed
+from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.bert_tokens import BertTokenizer
+from nova_bench.networks.numerics import numerics
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +28,6 @@ class MPlugJudge:
     """
 
     def __init__(self, context: JudgeContext):
-        from nova_bench.networks.bert_tokens import BertTokenizer
         from nova_bench.networks.mplug.mplug import load_mplug
         from nova_bench.networks.sharing import shared_network
 
@@ -35,9 +37,6 @@ class MPlugJudge:
         self._network: MPlug = shared_network(load_mplug, folder, context.device)
 
     def answer(self, batch: Sequence[Viewed]) -> list[list[Answer]]:
-        from nova_bench.networks.batching import batch_size, in_batches
-        from nova_bench.networks.numerics import numerics
-
         with numerics("float32"):
             size = batch_size(self._device, self._network.bytes_per_image)
             return list(in_batches(batch, size, self._answer))
@@ -65,7 +64,6 @@ class MPlugJudge:
         return [Answer(found[asked.text]) for asked in questions]
 
     def _answers(self, image: Seen, ids: Sequence[Sequence[int]]) -> Iterator[str]:
-        from nova_bench.networks.batching import batch_size, in_batches
         from nova_bench.networks.mplug.mplug import padded
 
         def work(part: Sequence[Sequence[int]]) -> list[str]:

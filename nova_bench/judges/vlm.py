@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import UserError
 from nova_bench.judges.base import NEITHER, NO, YES, Answer, JudgeContext, JudgeInfo, Viewed
+from nova_bench.judges.chat import Chat, spellings
 from nova_bench.judges.pretrained import ARITHMETIC, image_processor, model_assets, model_type, network, tokenizer
+from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.numerics import numerics
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +36,6 @@ class VisionLanguageJudge:
     """
 
     def __init__(self, context: JudgeContext):
-        from nova_bench.judges.chat import Chat, spellings
         from nova_bench.judges.shared_prefix import SharedPrefix
 
         (asset,) = model_assets(context.model)
@@ -53,9 +55,6 @@ class VisionLanguageJudge:
 
     def answer(self, batch: Sequence[Viewed]) -> list[list[Answer]]:
         """Raises MediaError for a video, ValueError for probabilities that are not finite."""
-        from nova_bench.networks.batching import batch_size, in_batches
-        from nova_bench.networks.numerics import numerics
-
         groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, viewed in enumerate(batch):
             groups[tuple(viewed.image.shape)].append(place)

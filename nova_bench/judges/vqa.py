@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nova_bench.core.errors import UserError
 from nova_bench.judges.base import Answer, Asked, JudgeContext, JudgeInfo, Viewed
 from nova_bench.judges.pretrained import ARITHMETIC, image_processor, model_assets, model_type, network, tokenizer
+from nova_bench.networks.batching import batch_size, in_batches
+from nova_bench.networks.numerics import numerics
 
 if TYPE_CHECKING:
     import torch
@@ -116,15 +118,11 @@ class AnsweringJudge:
 
     def answer(self, batch: Sequence[Viewed]) -> list[list[Answer]]:
         """Raises MediaError for a video, ValueError for scores that are not finite."""
-        from nova_bench.networks.numerics import numerics
-
         with numerics("float32"):
             return [self._about(viewed.image, viewed.questions) for viewed in batch]
 
     def _about(self, image: torch.Tensor, questions: Sequence[Asked]) -> list[Answer]:
         from PIL import Image
-
-        from nova_bench.networks.batching import batch_size, in_batches
 
         prepared = self._processor(images=[Image.fromarray(image.numpy())], return_tensors="pt")
         pixels = {name: self._placed(part) for name, part in prepared.items()}
