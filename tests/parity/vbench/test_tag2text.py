@@ -18,7 +18,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.networks.bert_tokens import END, PADDING
 from nova_bench.networks.frames import tag2text_input, to_float
 from nova_bench.networks.tag2text.beam_search import Rules, search
-from nova_bench.networks.tag2text.model import Tag2Text, load_tag2text
+from nova_bench.networks.tag2text.model import Tag2Text, Tag2TextConfig, load_tag2text
 from nova_bench.networks.tag2text.text import TEXT, CaptionDecoder
 from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.scorers.vbench import scene
@@ -37,10 +37,10 @@ RULES = Rules(end=END)
 DISTINCT = 3  # frames with a caption of their own, of the seven that the official code was given
 
 
-def official_shapes() -> dict[str, Tensor]:
+def official_shapes(config: Tag2TextConfig = Tag2TextConfig()) -> dict[str, Tensor]:
     """Names and shapes in an official file; of a tensor that has two names, the first."""
     with torch.device("meta"):
-        shapes = Tag2Text().state_dict()
+        shapes = Tag2Text(config).state_dict()
     predictions = "text_decoder.cls.predictions"
     del shapes[f"{predictions}.decoder.weight"]  # the word embeddings
     shapes[f"{predictions}.bias"] = shapes.pop(f"{predictions}.decoder.bias")
