@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import importlib
 import json
 import os
 import subprocess
@@ -29,40 +28,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-VOCABULARY = ROOT / "tests" / "data" / "bert_vocab.txt.gz"
-CLIP = ROOT / "tests" / "data" / "vbench_clips" / "r6_bunny_640x360_20fps_9f.mp4"
-HEAT, END = "agn_hm.bias", "textual.output.bias"
+import vbench_official
+import vbench_ours
+from vbench_inputs import CLIPS, ROOT, VOCABULARY, make_described
+
+CLIP = CLIPS / "r6_bunny_640x360_20fps_9f.mp4"
 # what is measured: the network, and how its heat's bias and that of the end of texts are shifted
 CASES = {
     "GRiT, objects": ("grit", 2.0, 0.0),
     "GRiT, no objects": ("grit", -30.0, 0.0),
     "Tag2Text": ("tag2text", 0.0, 0.0),
 }
-
-
-def make_weights(folder: Path, case: str) -> Path:
-    """A file as the official one, from the rule."""
-    import torch
-
-    from nova_bench.networks.grit.grit import GRiT
-    from nova_bench.networks.tag2text.model import Tag2Text
-    from tests.parity.vbench.description_rule import described_weights
-
-    network, heat, end = CASES[case]
-    with torch.device("meta"):
-        shapes = (GRiT() if network == "grit" else Tag2Text()).state_dict()
-    state = described_weights(network, shapes)
-    for name in state:
-        if name.endswith(HEAT):
-            state[name] = state[name] + heat
-        if name.endswith(END):
-            state[name][102] += end
-        if name.endswith("textual.output.weight"):
-            state[name] = state[name.replace("output", "embedding.words")]
-    path = folder / f"{network}.pth"
-    torch.save({"model": state}, path)
-    return path
 
 
 def make_frames(path: Path, count: int, size: tuple[int, int]) -> None:
@@ -81,12 +57,11 @@ def ours(network: str, weights: Path, folder: Path, longest: int) -> Callable[[A
     import torch
 
     if network == "grit":
-        from nova_bench.networks.grit import text_decoder
         from nova_bench.scorers.base import ScorerContext
         from nova_bench.scorers.vbench.color import ColorSettings
         from nova_bench.scorers.vbench.detection import Detector
 
-        text_decoder._LONGEST = longest
+        vbench_ours.shorten_texts(longest)
         files = {"grit-b": weights, "bert-vocab": folder / "vocab.txt"}
         detector = Detector(ColorSettings(), ScorerContext("cpu", files.__getitem__), captions=True)
 
@@ -113,35 +88,18 @@ def official(
     network: str, weights: Path, folder: Path, longest: int, prepare: str | None
 ) -> Callable[[Any], dict[str, Any]]:
     """Return what looks at frames with the official network."""
-    if prepare:
-        importlib.import_module(prepare)
+    vbench_official.prepare(folder, prepare)
     import torch
-    from transformers import BertTokenizer
 
-    words = str(folder / "vocab.txt")
-    BertTokenizer.from_pretrained = classmethod(lambda cls, name, **settings: cls(words, do_lower_case=True))
-    device = torch.device("cpu")
     if network == "grit":
-        from vbench.third_party.grit_model import DenseCaptioning
-        from vbench.third_party.grit_src.grit import predictor
-
-        predictor.Visualizer_GRiT = NoPicture  # it draws what VBench doesn't look at
-        model = DenseCaptioning(device)
-        model.initialize_model(str(weights))
-        heads = model.demo.predictor.model.roi_heads
-        for decoder in (heads.text_decoder, heads.text_decoder_det):
-            decoder.beamsearch_decode.max_steps = longest
+        model = vbench_official.load_grit(weights, torch.device("cpu"), longest, captions=True)
 
         def look(frames: Any) -> dict[str, Any]:
             seen = [model.run_caption_tensor(frame)[0] for frame in frames]
             return {"boxes": [len(found) for found in seen], "text": [[one[0] for one in found] for found in seen]}
 
         return look
-    from vbench.third_party.tag2Text import tag2text
-    from vbench.third_party.tag2Text.med import BertModel
-
-    BertModel.from_pretrained = classmethod(lambda cls, name, config, **settings: cls(config, **settings))
-    captioner = tag2text.tag2text_caption(pretrained=str(weights), image_size=384, vit="swin_b").eval()
+    captioner = vbench_official.load_tag2text(weights)
 
     def describe(frames: Any) -> dict[str, Any]:
         mean, deviation = (
@@ -151,16 +109,6 @@ def official(
         return {"text": captioner.generate((images - mean) / deviation)}
 
     return describe
-
-
-class NoPicture:
-    """Stands for detectron2's drawing of the results."""
-
-    def __init__(self, *_: Any, **__: Any):
-        pass
-
-    def draw_instance_predictions(self, predictions: Any) -> None:
-        """Draw nothing."""
 
 
 def work(options: argparse.Namespace) -> None:
@@ -202,8 +150,8 @@ def measure(side: str, network: str, options: argparse.Namespace, folder: Path) 
 
 def compare(case: str, options: argparse.Namespace, folder: Path) -> str:
     """Measure one row of the table."""
-    network = CASES[case][0]
-    make_weights(folder, case)
+    network, heat, end = CASES[case]
+    make_described(folder, network, heat, end)
     count, size = (16, (384, 384)) if network == "tag2text" else (options.frames, options.size)
     make_frames(folder / "frames.npy", count, size)
     unit = 1 if network == "tag2text" else count  # seconds per video, or per frame

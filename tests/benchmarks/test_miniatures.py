@@ -21,6 +21,9 @@ PARTS = {
     "nova_original.py",
     "null_parts.py",
     "simulated_pairs.py",
+    "vbench_inputs.py",
+    "vbench_official.py",
+    "vbench_ours.py",
 }
 """Imported by the scripts: no scripts themselves."""
 
