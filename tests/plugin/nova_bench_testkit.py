@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from zlib import crc32
@@ -231,6 +232,25 @@ class Checksum:
         return self.answers[crc32(pixels + question.encode()) % len(self.answers)]
 
 
+class Moody(Checksum):
+    """Another judge. What follows the colon of its name says what it does at questions with a `?!`: answer `perhaps`,
+    `fail`, or `die`, as the system does when memory runs out."""
+
+    answers = ("yes", "no", "yes")
+
+    def __init__(self, context: JudgeContext):
+        self._mood = context.model
+
+    def of(self, pixels: bytes, question: str) -> str:
+        if "?!" in question:
+            if self._mood == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self._mood == "fail":
+                raise ValueError("can't look at this")
+            return self._mood
+        return super().of(pixels, question)
+
+
 BRIGHTNESS = ScorerInfo(
     name="brightness",
     summary="mean brightness",
@@ -297,6 +317,9 @@ CHECKSUM = JudgeInfo(
     version="1",
     source="the tests",
     factory="nova_bench_testkit:Checksum",
+)
+MOODY = replace(
+    CHECKSUM, name="moody", summary="answers as its model says", factory="nova_bench_testkit:Moody", takes_model=True
 )
 ANIMALS = PromptSource("animals", "three animals", "nova_bench_testkit:animals")
 OVERALL = Composite(

@@ -12,6 +12,7 @@ from nova_bench.pipeline.results import read_results
 from nova_bench.render.html.report import Report
 from nova_bench.report.categories import categories_table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
+from nova_bench.report.disagreement import FILE, disagreement_tables, disagreements_csv
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
@@ -62,6 +63,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         thresholds_table(final, interval_name(plan)),
         categories_table(results.categories, plan.suite.statistics),
         spread_table([summary for summary in summaries if summary.scorer.info.breakdown]),
+        *disagreement_tables(summaries, plan.suite.statistics),
         uncounted_table(summaries),
     )
     tables += [table for table in more if table]
@@ -99,6 +101,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     files = {
         "samples.csv": samples_csv(summaries, artifacts, places),
         FAILURES: failures_csv(plan.units, summaries, artifacts, places),
+        FILE: disagreements_csv(summaries),
     }
     budget = plan.suite.report.embed_megabytes * 2**20
     return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget), folder)
