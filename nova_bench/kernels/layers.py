@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import HEAD, SlicedLinear, sliced, sliced_attention
+from nova_bench.kernels.amx.layers import HEADS, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 
@@ -68,12 +68,22 @@ def attention(
 
     ``layers`` give query, key and value, or one layer gives all three side by side.
     """
-    width = sum(layer.out_features for layer in layers) // 3
-    by_head = [layer for layer in layers if isinstance(layer, SlicedLinear)]
-    if width == heads * HEAD and len(by_head) == len(layers):
-        return sliced_attention([layer.by_head(x) for layer in by_head], wanted)
     parts = [layer(x) for layer in layers]
     joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
     query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(query[:, :, :wanted], key, value)
-    return mixed.transpose(1, 2).reshape(len(x), -1, width)
+    return attend(query[:, :, :wanted], key, value, fast=all(map(is_fast, layers)))
+
+
+def is_fast(layer: nn.Module) -> bool:
+    """Whether a layer has been replaced by a sliced one, so that its network may use other sliced products too."""
+    return isinstance(layer, SlicedLinear)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, fast: bool) -> Tensor:
+    """Attention of heads [N, heads, tokens, d], with any strides -> [N, queries, heads * d].
+
+    ``fast``: with sliced products where there are any for heads of this size.
+    """
+    if fast and query.shape[-1] in HEADS and library() is not None:
+        return sliced_attention(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nova_bench.kernels.layers import attention, linear
+from nova_bench.kernels.layers import attend, attention, is_fast, linear
 from nova_bench.nova.positions import rotate
 
 
@@ -71,8 +71,11 @@ class Attention(nn.Module):
             k = rotate(k, rotary)
         if cache is not None:
             k, v = cache.append(k, v)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.proj(out.transpose(1, 2).flatten(2))
+        if mask is not None:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
+        else:
+            out = attend(q, k, v, fast=is_fast(self.proj))
+        return self.proj(out)
 
     def _project(self, x: Tensor, queries: slice | None) -> tuple[Tensor, ...]:
         """Queries (of the tokens ``queries`` or of all), keys and values [B, heads, tokens, d] of x [B, S, D]."""

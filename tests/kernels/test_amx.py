@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nova_bench.kernels.amx.layers import SlicedConv2d, SlicedLinear, SlicedStem, group_norm
 from nova_bench.kernels.amx.library import OFF, library
-from nova_bench.kernels.layers import attention, speed_up
+from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.networks import correlation
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
@@ -129,6 +129,19 @@ def test_attention(layers: int, tokens: int) -> None:
     assert (result - exact).abs().max() < 3e-6 * exact.abs().max()
     # A token's result does not depend on what else is asked for, nor on the other images.
     assert torch.equal(attention(sliced, x[1:], heads, wanted=1), result[1:, :1])
+
+
+@needs_kernel
+@pytest.mark.parametrize("channels", [16, 32, 48, 64])
+@pytest.mark.parametrize("queries", [1, 21, 70])
+def test_heads_of_any_size_and_place(channels: int, queries: int) -> None:
+    joined = drawn(0, 2, 70, 3, 3, channels)
+    query, key, value = joined.permute(2, 0, 3, 1, 4)
+    query = query[:, :, 70 - queries :]
+    exact = attend(query.double(), key.double(), value.double(), fast=False)
+    result = attend(query, key, value, fast=True)
+    assert result.shape == (2, queries, 3 * channels)
+    assert (result - exact).abs().max() < 3e-6 * exact.abs().max()
 
 
 @needs_kernel

@@ -1,4 +1,5 @@
-/* Attention: softmax(query key^T / 8) value for heads of 64 channels (LANES), the two products out of digits. */
+/* Attention: softmax(query key^T / sqrt(channels)) value for heads of 16, 32, 48 or 64 channels, the two products out of
+ * digits. A head's channels fill one step of LANES, if need be with zeros. */
 #include "tiles.h"
 
 #include <math.h>
@@ -7,6 +8,12 @@
 #else
 static int omp_get_thread_num(void) { return 0; }
 #endif
+
+/* Tokens of a head, each with its channels side by side, `step` floats apart. */
+struct tokens {
+    const float *first;
+    int64_t step;
+};
 
 /* One thread's memory. Digits of key and value lie as weights do (see product.c). */
 struct room {
@@ -36,16 +43,16 @@ int64_t sliced_attention_room(int64_t tokens) {
     return (int64_t)(uintptr_t)(room.parts + LANES / SIDE * SIDE * SIDE);
 }
 
-/* Keys [tokens, LANES] as the weights of a product with one step: [panels, 3, 16 fours of channels, 16 keys, 4]. */
-static void pack_key(const float *key, int64_t tokens, struct room *room) {
+/* Keys [tokens, channels] as the weights of a product with one step: [panels, 3, 16 fours of channels, 16 keys, 4]. */
+static void pack_key(struct tokens key, int64_t tokens, int64_t channels, struct room *room) {
     int8_t __attribute__((aligned(64))) digits[3][SIDE][LANES];
     const __m512i lines = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                              _mm512_set1_epi32(LANES));
     for (int64_t start = 0; start < tokens; start += SIDE) {
         for (int64_t i = 0; i < least(SIDE, tokens - start); i++) {
-            const float *line = key + (start + i) * LANES, top = largest(line, LANES);
+            const float *line = key.first + (start + i) * key.step, top = largest(line, channels);
             room->key_scales[start + i] = top / LARGEST;
-            cut(line, LANES, inverse(top), digits[0][i], SIDE * LANES);
+            cut(line, channels, inverse(top), digits[0][i], SIDE * LANES);
         }
         for (int digit = 0; digit < 3; digit++)
             for (int four = 0; four < SIDE; four++)
@@ -54,15 +61,16 @@ static void pack_key(const float *key, int64_t tokens, struct room *room) {
     }
 }
 
-/* Values [tokens, LANES] as the weights of a product that sums over tokens: chunks of steps of LANES tokens,
- * [4 panels, steps, 3, 16 fours of tokens, 16 channels, 4]; one scale for each channel. */
-static void pack_value(const float *value, int64_t tokens, struct room *room, float scales[LANES]) {
-    const int64_t steps = steps_of(tokens);
-    for (int panel = 0; panel < LANES / SIDE; panel++) {
-        const float *column = value + panel * SIDE;
+/* Values [tokens, channels] as the weights of a product that sums over tokens: chunks of steps of LANES tokens,
+ * [panels of 16 channels, steps, 3, 16 fours of tokens, 16 channels, 4]; one scale for each channel. */
+static void pack_value(struct tokens value, int64_t tokens, int64_t channels, struct room *room,
+                       float scales[LANES]) {
+    const int64_t steps = steps_of(tokens), panels = channels / SIDE;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        const float *column = value.first + panel * SIDE;
         __m512 top = _mm512_setzero_ps(), odd = top;
         for (int64_t token = 0; token < tokens; token++) {
-            const __m512 v = _mm512_loadu_ps(column + token * LANES);
+            const __m512 v = _mm512_loadu_ps(column + token * value.step);
             top = _mm512_max_ps(top, _mm512_abs_ps(v));
             odd = _mm512_fmadd_ps(v, _mm512_setzero_ps(), odd);
         }
@@ -72,13 +80,12 @@ static void pack_value(const float *value, int64_t tokens, struct room *room, fl
         const __m512 factor = _mm512_maskz_div_ps(some, _mm512_set1_ps(LARGEST), top);
         for (int64_t step = 0; step < steps; step++) {
             const int64_t start = step / CHUNK * CHUNK;
-            int8_t *out =
-                room->value + place_of_weights(steps, LANES / SIDE, start, panel) + (step - start) * 3 * TILE;
+            int8_t *out = room->value + place_of_weights(steps, panels, start, panel) + (step - start) * 3 * TILE;
             for (int line = 0; line < SIDE; line++) {
                 __m512i numbers[4]; /* of the tokens that share a word, see put */
                 for (int i = 0; i < 4; i++) {
                     const int64_t token = step * LANES + SIDE * i + line;
-                    const __m512 v = token < tokens ? _mm512_loadu_ps(column + token * LANES) : _mm512_setzero_ps();
+                    const __m512 v = token < tokens ? _mm512_loadu_ps(column + token * value.step) : _mm512_setzero_ps();
                     numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, factor));
                 }
                 put(numbers, out + line * LANES, TILE);
@@ -111,19 +118,20 @@ static float share(const float *scores, int64_t tokens, int8_t *out, int64_t pla
 }
 
 /* One strip of queries of one head. `scales` are those of the values' channels. */
-static void attend(const float *query, int64_t rows, int64_t tokens, const struct room *room, const float *scales,
-                   float *out, int64_t out_step) {
+static void attend(struct tokens query, int64_t rows, int64_t tokens, int64_t channels, const struct room *room,
+                   const float *scales, float *out, int64_t out_step) {
     enum { PLANE = SIDE * LANES };
     int32_t __attribute__((aligned(64))) tiles[2][3][SIDE][SIDE];
     float row_scales[SIDE];
     int64_t score_places[SIDE], places[SIDE];
-    const int64_t line = steps_of(tokens) * LANES, steps = steps_of(tokens);
+    const int64_t line = steps_of(tokens) * LANES, steps = steps_of(tokens), panels = channels / SIDE;
+    const float factor = 1 / sqrtf((float)channels) / LARGEST;
     struct sums pending = {.rows = 0};
     int turn = 0;
     for (int64_t row = 0; row < rows; row++) {
-        const float top = largest(query + row * LANES, LANES);
-        row_scales[row] = top / LARGEST / 8; /* 8: the square root of a head's channels */
-        cut(query + row * LANES, LANES, inverse(top), room->query + row * LANES, PLANE);
+        const float *values = query.first + row * query.step, top = largest(values, channels);
+        row_scales[row] = top * factor;
+        cut(values, channels, inverse(top), room->query + row * LANES, PLANE);
         score_places[row] = row * line;
         places[row] = row * out_step;
     }
@@ -151,9 +159,9 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
     for (int64_t start = 0; start < steps; start += CHUNK) {
         const int64_t count = least(CHUNK, steps - start);
         for (int64_t i = 0; i < count; i++) lines[i] = room->shares + (start + i) * 3 * PLANE;
-        for (int64_t panel = 0; panel < LANES / SIDE; panel++) {
-            accumulate_steps(lines, PLANE, room->value + place_of_weights(steps, LANES / SIDE, start, panel),
-                             (int)count, tiles[turn], &pending);
+        for (int64_t panel = 0; panel < panels; panel++) {
+            accumulate_steps(lines, PLANE, room->value + place_of_weights(steps, panels, start, panel), (int)count,
+                             tiles[turn], &pending);
             pending = (struct sums){
                 .tiles = tiles[turn],
                 .part = room->parts + panel * SIDE * SIDE,
@@ -173,11 +181,22 @@ static void attend(const float *query, int64_t rows, int64_t tokens, const struc
     finish_all(&pending);
 }
 
-/* query, key, value [heads, images, tokens, LANES] -> out [images, wanted, heads, LANES]; of the queries only the first
- * `wanted` tokens of each image. `memory`: sliced_attention_room(tokens) bytes for each thread, aligned to 64. */
-void sliced_attention(const float *query, const float *key, const float *value, int64_t heads, int64_t images,
-                      int64_t tokens, int64_t wanted, float *out, int8_t *memory, int threads) {
-    const int64_t bytes = sliced_attention_room(tokens);
+/* Query, key or value: [images, heads, tokens, channels] with these steps in floats; that of channels is 1. */
+struct heads {
+    const float *first;
+    int64_t image, head, token;
+};
+
+static struct tokens of_head(const struct heads *all, int64_t image, int64_t head, int64_t from) {
+    return (struct tokens){all->first + image * all->image + head * all->head + from * all->token, all->token};
+}
+
+/* Query [images, heads, queries, channels], key and value [images, heads, tokens, channels] -> out [images, queries,
+ * heads, channels]. `memory`: sliced_attention_room(tokens) bytes for each thread, aligned to 64. */
+void sliced_attention(const struct heads *query, const struct heads *key, const struct heads *value, int64_t images,
+                      int64_t heads, int64_t queries, int64_t tokens, int64_t channels, float *out, int8_t *memory,
+                      int threads) {
+    const int64_t bytes = sliced_attention_room(tokens), out_step = heads * channels;
 #pragma omp parallel num_threads(threads)
     {
         const struct tiles before = configure_tiles();
@@ -185,11 +204,12 @@ void sliced_attention(const float *query, const float *key, const float *value, 
         float scales[LANES];
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < heads * images; i++) {
-            pack_key(key + i * tokens * LANES, tokens, &room);
-            pack_value(value + i * tokens * LANES, tokens, &room, scales);
-            for (int64_t row = 0; row < wanted; row += SIDE)
-                attend(query + (i * tokens + row) * LANES, least(SIDE, wanted - row), tokens, &room, scales,
-                       out + ((i % images * wanted + row) * heads + i / images) * LANES, heads * LANES);
+            const int64_t image = i % images, head = i / images;
+            pack_key(of_head(key, image, head, 0), tokens, channels, &room);
+            pack_value(of_head(value, image, head, 0), tokens, channels, &room, scales);
+            for (int64_t row = 0; row < queries; row += SIDE)
+                attend(of_head(query, image, head, row), least(SIDE, queries - row), tokens, channels, &room, scales,
+                       out + (image * queries + row) * out_step + head * channels, out_step);
         }
         _tile_loadconfig(&before);
     }

@@ -12,7 +12,7 @@ depend on the other rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from nova_bench.kernels.amx.library import CHUNK, library, required_library
 
 _LANES = 64
-HEAD = _LANES  # channels per attention head that the kernel takes
+HEADS = (16, 32, 48, _LANES)  # channels per attention head that the kernel takes
 _TILE = 16
 _SLACK = 16  # the kernel reads 16 rows at a time
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
@@ -149,16 +149,30 @@ class SlicedLinear(nn.Module):
         return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
 
 
-def sliced_attention(by_head: Sequence[Tensor], wanted: int | None) -> Tensor:
-    """[heads, N, tokens, 64] of query, key and value, each or all in one -> [N, ``wanted`` or all tokens, width]."""
-    query, key, value = by_head if len(by_head) == 3 else by_head[0].chunk(3)
-    heads, images, tokens, _ = query.shape
-    wanted, threads = min(wanted or tokens, tokens), torch.get_num_threads()
-    out = _empty(images, wanted, heads * _LANES)
+class _Heads(ctypes.Structure):
+    """See ``struct heads`` in attention.c."""
+
+    _fields_ = (("first", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("image", "head", "token")))
+
+    def __init__(self, heads: Tensor):
+        super().__init__(heads.data_ptr(), *heads.stride()[:3])
+
+
+def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(query key^T / sqrt(d)) value: [N, heads, tokens, d] each, with any strides -> [N, queries, heads * d].
+
+    d is one of :data:`HEADS`; queries may be fewer than keys.
+    """
+    parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
+    for part in parts:
+        _check(part)
+    images, heads, queries, channels = query.shape
+    tokens, threads = key.shape[2], torch.get_num_threads()
+    out = _empty(images, queries, heads * channels)
     memory = torch.empty(required_library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
     required_library().sliced_attention(
-        *(query.data_ptr(), key.data_ptr(), value.data_ptr(), heads, images, tokens, wanted),
-        *(out.data_ptr(), memory.data_ptr(), threads),
+        *(ctypes.byref(_Heads(part)) for part in parts),
+        *(images, heads, queries, tokens, channels, out.data_ptr(), memory.data_ptr(), threads),
     )
     return out
 

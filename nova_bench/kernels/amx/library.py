@@ -40,7 +40,7 @@ _SIGNATURES = {
     "sliced_lookup": [_POINTER, _LONG, _LONG, _LONG, _POINTER, _FLOAT, _LONG, _POINTER, _LONG, _INT],
     "sliced_attention_room": [_LONG],
     "sliced_group_norm": [_POINTER, *[_LONG] * 4, _POINTER, _POINTER, _FLOAT, _POINTER, _INT, _POINTER, _INT],
-    "sliced_attention": [_POINTER, _POINTER, _POINTER, *[_LONG] * 4, _POINTER, _POINTER, _INT],
+    "sliced_attention": [_POINTER, _POINTER, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _INT],
     "sliced_product": [
         *[_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
         *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT],
