@@ -22,7 +22,7 @@ from nova_bench.pipeline.official_results import stated_results
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.results import read_results
 from nova_bench.store import Store
-from nova_bench.store.export import Exported, export_units
+from nova_bench.store.export import Exported, export_grids, export_units
 from nova_bench.store.repair import restore
 from nova_bench.store.store import StoredRun
 
@@ -62,7 +62,12 @@ def verify_store(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCod
 def export_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder to export to.")],
-    layout: Annotated[str, typer.Option("--layout", help="How files are named: vbench ({prompt}-{index}.mp4).")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout", help="How files are named: vbench ({prompt}-{index}.mp4), dpg ({item}.png, 2x2 grids)."
+        ),
+    ],
     folder: options.StoreFolder = options.DEFAULT_STORE,
     copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
 ) -> ExitCode:
@@ -77,7 +82,10 @@ def export_run(
         artifacts = store.artifacts(unit.digest for unit in plan.units)
         rows = store.rows((scorer.identity for scorer in plan.scorers), needs_details(plan.scorers))
         order = export_order(plan, artifacts, rows)
-        exported = list(export_units(order.samples, artifacts, target, names.file_name, copy))
+        if names.grids:
+            exported = export_grids(order.samples, artifacts, target, names.file_name)
+        else:
+            exported = list(export_units(order.samples, artifacts, target, names.file_name, copy))
         paths = {s.digest: str(e.path) for s, e in zip(order.samples, exported, strict=True) if e.path}
         form = names.results_file()
         # Few resamples: the file has no intervals.

@@ -126,7 +126,10 @@ FILE_NAMES: Registry[FileNames] = Registry(
     "layout",
     "nova_bench.file_names",
     "nova_bench.protocols.base:FileNames",
-    {"vbench": f"{_VBENCH}.file_names:FILE_NAMES"},
+    {
+        "vbench": f"{_VBENCH}.file_names:FILE_NAMES",
+        "dpg": "nova_bench.protocols.dpg.file_names:FILE_NAMES",
+    },
 )
 
 EXPERIMENTS: Registry[Experiment] = Registry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nova_bench.config.metadata import ITEM
 from nova_bench.config.units import Unit
 from nova_bench.pipeline.aggregate import collect
 from nova_bench.pipeline.plan import Plan
@@ -44,7 +45,8 @@ def export_order(
         keep = filter_of(unit, plan.scorers)
         verdict = verdicts[keep.scorer].get(unit.digest) if keep else None
         if keep is None or not isinstance(artifacts.get(unit.digest), Artifact):
-            samples.append(Export(unit.digest, unit.prompt, unit.sample_index))
+            item = str(unit.metadata.values().get(ITEM, ""))
+            samples.append(Export(unit.digest, unit.prompt, unit.sample_index, item))
         elif verdict is None or verdict.status != Status.OK:
             undecided.append((unit, keep.scorer))
         elif verdict.value == 1:

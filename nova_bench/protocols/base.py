@@ -91,6 +91,8 @@ class FileNames:
     summary: str
     file_name: Callable[[str, int, str], str]
     results: str = ""
+    grids: bool = False
+    """Whether each four images of a prompt are tiles of one file: ``file_name(item, number, suffix)``."""
 
     def results_file(self) -> ResultsFile | None:
         """The results files of these tools; None if there are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -74,3 +75,16 @@ def test_a_grid_of_another_size_fails_by_name(cli: Cli, tmp_path: Path) -> None:
     assert "no file for this prompt and image (the first: 'has no image')" in told
     assert "unknown_item.png" in told
     assert values(report_of(tmp_path))["dpg_bench_corrected"] is not None
+
+
+def test_exported_grids_are_read_again(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "grids.yaml").write_text(yaml.safe_dump(suite(wrong_size="pad")))
+    cli("run", "grids.yaml", "-q")
+    before = values(report_of(tmp_path))
+    exported = cli("store", "export", report_of(tmp_path).parent.name, "official", "--layout", "dpg")
+    assert "60 of 64 samples are in official" in exported.stdout
+    assert "left out: 'has no image' sample 0: no file for this prompt and image" in exported.stderr
+    (tmp_path / "grids.yaml").write_text(yaml.safe_dump(suite(folder=str(tmp_path / "official"))))
+    shutil.rmtree(tmp_path / "runs")
+    cli("run", "grids.yaml", "-q")
+    assert values(report_of(tmp_path)) == before
