@@ -13,6 +13,8 @@ from nova_bench.config.catalog import FILE_NAMES
 from nova_bench.core.errors import ExitCode, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.registry import report_run
+from nova_bench.experiments.study.report import write_study_report
+from nova_bench.experiments.study.together import study_of_runs
 from nova_bench.pipeline.imported import import_results
 from nova_bench.store import Store
 
@@ -42,6 +44,12 @@ def report(
             help="Results of VBench's own evaluator, NAME_eval_results.json or a folder of them: import them as a run.",
         ),
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together", help="One report of all RUNs: their models in one table, compared on the prompts they share."
+        ),
+    ] = False,
     suite: Annotated[
         str, typer.Option("--suite", help="Suite whose final scores imported results are for; vbench if absent.")
     ] = "",
@@ -55,14 +63,20 @@ def report(
         if names:
             raise UserError("--import takes no RUN", "import first, then report the other runs")
         names = [_import(import_, suite, label, store)]
-    if out is not None and len(names) > 1:
-        raise UserError("--out takes one run", "give a single RUN, or leave out --out")
+    if together and len(names) < 2:
+        raise UserError("--together needs two runs or more", "name them: nova_bench report RUN RUN --together")
+    if out is not None and len(names) > 1 and not together:
+        raise UserError("--out takes one run", "give a single RUN, add --together, or leave out --out")
     code = ExitCode.PASS
     with Store.reader(store) as opened:
         if not names:
             names = [name for name, *_ in opened.run_names()[:1]]
         if not names:
             raise UserError(f"{store}: no runs yet", "python -m nova_bench run SUITE")
+        if together:
+            record = study_of_runs([opened.run(name) for name in names])
+            folder = out or store / record.run_name
+            return show_report(write_study_report(record, opened, folder, progress), progress)
         for name in names:
             run = opened.run(name)
             code = max(code, show_report(report_run(run, opened, out or store / run.name, progress), progress))

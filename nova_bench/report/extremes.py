@@ -94,7 +94,7 @@ def why(details: Mapping[str, Any]) -> str:
             parts.append(f"{name}: {value:.4g}")
         elif isinstance(value, str) and value:
             parts.append(f"{name}: {value}")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
 def answers_of(name: str, value: object) -> list[Mapping[str, Any]]:
@@ -104,11 +104,10 @@ def answers_of(name: str, value: object) -> list[Mapping[str, Any]]:
 
 
 def _refused(answers: Sequence[Mapping[str, Any]]) -> str:
-    """``3 of 5 yes; no: Is the cat red?``."""
+    """``not yes: Is the cat red?``; empty if all are answered yes."""
     no = [str(part["question"]) for part in answers if part["answer"] != "yes"]
     more = f" and {len(no) - REFUSED} more" if len(no) > REFUSED else ""
-    told = f"; not yes: {' '.join(no[:REFUSED])}{more}" if no else ""
-    return f"{len(answers) - len(no)} of {len(answers)} yes{told}"
+    return f"not yes: {' '.join(no[:REFUSED])}{more}" if no else ""
 
 
 def _is_number(value: object) -> bool:

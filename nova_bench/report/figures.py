@@ -9,7 +9,7 @@ from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.composite import CompositeSummary
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.figure_spec import Group, Interval, MetricDistribution, MetricIntervals, Panel
-from nova_bench.report.naming import interval_name, interval_note, methods_of, model_name
+from nova_bench.report.naming import interval_name, interval_note, is_part, methods_of, model_name
 from nova_bench.store import Status
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def run_figures(
     plan: Plan, summaries: Sequence[MetricSummary], final: Sequence[CompositeSummary] = ()
 ) -> list[FigureSpec]:
-    """Means with intervals beside published numbers, and the distribution of single samples."""
+    """Means with intervals beside published numbers, and the distribution of single samples.
+
+    Parts of a metric, such as its categories, are left to tables and figures of their own.
+    """
+    summaries = [summary for summary in summaries if not is_part(summary)]
     first = plan.suite.published[0] if plan.suite.published else None
     intervals = [
         Interval(

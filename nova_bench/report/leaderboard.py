@@ -36,7 +36,7 @@ def leaderboard(spec: LeaderboardSpec, runs: Sequence[RankedRun]) -> tuple[list[
         tables.append(_table(spec, kind, kinds.get(kind, []), published))
         figures += _figures(spec, kind, kinds.get(kind, []), published)
     if spec.published:
-        tables.insert(1, _settings_table(spec.title, spec.published))
+        tables.append(_settings_table(spec.title, spec.published))
     return tables, figures
 
 
@@ -51,6 +51,7 @@ def _table(
             Column(f"c{index}", title, digits=DIGITS, higher_is_better=info.higher_is_better if info else None)
             for index, (title, info) in enumerate(zip(spec.columns, infos, strict=True))
         ),
+        *([Column("samples", "Samples", "count", of="c0")] if measured else []),
         Column("items", "Prompts", "label"),
         Column("questions", "Questions", "label"),
         Column("judge", "Judge", "label"),
@@ -62,7 +63,7 @@ def _table(
     return Table(
         id=_slug("leaderboard", kind, published is not None),
         title=_title(spec, kind, measured, published),
-        columns=_without_empty(columns, rows),
+        columns=tuple(column for column in columns if column.of or any(column.key in row.cells for row in rows)),
         rows=tuple(rows),
         caption=f"Scores in {unit}, with intervals." if unit else "",
         notes=tuple(_notes(spec, measured, published)),
@@ -89,18 +90,13 @@ def _slug(name: str, kind: Kind, comparable: bool) -> str:
 
 def _published_row(row: PublishedRow, published: PublishedRows, spec: LeaderboardSpec) -> Row:
     cells = {f"c{index}": Cell(value) for index, value in enumerate(row.values)}
-    about = {"judge": Cell(published.judge or None), "mode": Cell(next(iter(spec.modes), None))}
+    about = _told({"judge": published.judge, "mode": next(iter(spec.modes), None)})
     return Row({"model": Cell(row.label), **cells, **about}, "Published", row.source or published.source)
 
 
 def _measured_row(row: MeasuredRow, kind: Kind, spec: LeaderboardSpec) -> Row:
     cells = {f"c{index}": _cell(summary, about_samples=index == 0) for index, summary in enumerate(row.summaries)}
-    about = {
-        "items": Cell(row.items),
-        "questions": Cell(row.questions or None),
-        "judge": Cell(row.judge or None),
-        "mode": Cell(kind.mode or None),
-    }
+    about = _told({"items": row.items, "questions": row.questions, "judge": row.judge, "mode": kind.mode})
     group = "Measured here" if row.whole else "Measured here on a part, not ranked"
     return Row({"model": Cell(row.run.label), **cells, **about}, group)
 
@@ -142,13 +138,9 @@ def _ranked(rows: Sequence[Row], keys: set[str], whole: Sequence[bool]) -> Itera
         yield replace(row, cells={**row.cells, **marked})
 
 
-def _without_empty(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[Column, ...]:
-    """The columns without labels that no row has."""
-    return tuple(
-        column
-        for column in columns
-        if column.kind != "label" or any(row.cells.get(column.key, Cell()).value is not None for row in rows)
-    )
+def _told(cells: dict[str, str | None]) -> dict[str, Cell]:
+    """Cells of those that are told."""
+    return {key: Cell(text) for key, text in cells.items() if text}
 
 
 def _notes(spec: LeaderboardSpec, measured: Sequence[MeasuredRow], published: PublishedRows | None) -> Iterator[str]:

@@ -106,6 +106,11 @@ def is_unused(summary: MetricSummary) -> bool:
     return spared and summary.scorer.keep is None and summary.n_requested == 0
 
 
+def is_part(summary: MetricSummary) -> bool:
+    """Whether a metric is part of another one, such as one of its categories."""
+    return bool(summary.scorer.info.tally) and not summary.scorer.info.breakdown
+
+
 def needed_assets(summary: MetricSummary) -> tuple[Asset, ...]:
     """The assets that a metric needs and that aren't here; imported results need none."""
     keep = summary.scorer.keep

@@ -20,6 +20,7 @@ from nova_bench.report.naming import (
     interval_fields,
     interval_name,
     interval_note,
+    is_part,
     is_unused,
     methods_of,
     model_name,
@@ -69,7 +70,8 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
 
 
 def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
-    """One row per sample, one column per metric, except metrics that nothing has a score of for lack of assets."""
+    """One row per sample, one column per metric, except parts of metrics, and metrics that lack assets and scores."""
+    summaries = [summary for summary in summaries if not is_part(summary)]
     summaries = [summary for summary in summaries if summary.value is not None or not needed_assets(summary)]
     columns = [Column("prompt", "Sample", "label")]
     for summary in summaries:

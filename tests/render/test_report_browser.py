@@ -1,5 +1,8 @@
 """The report in a real browser, from a file: its script runs under its own policy and shows prompts as text."""
 
+import base64
+import hashlib
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -8,6 +11,7 @@ import pytest
 
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.html.trees import GivenAnswer, QuestionTree, TreeImage, TreeQuestion
 from nova_bench.render.table import Cell, Row, Table, metric_columns
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -85,3 +89,39 @@ def test_cards_are_built_and_prompts_are_text(tmp_path):
     assert dom.title == "the title"
     assert dom.images == 0
     assert dom.buttons == len(metric_columns())
+
+
+def test_an_opened_prompt_shows_its_tree_as_text(tmp_path):
+    hostile = "</script><img src=x onerror=\"document.title='owned'\">"
+    tree = QuestionTree(
+        prompt=hostile,
+        name="item1",
+        judge="mplug",
+        notes=("dpg_bench: 50.00 %",),
+        images=(TreeImage(("seed 1",)), TreeImage(("seed 2",))),
+        questions=(
+            TreeQuestion(1, (0,), "entity - whole", "Is there a cat?", (GivenAnswer("yes"), GivenAnswer("no"))),
+            TreeQuestion(
+                2,
+                (1,),
+                "attribute - color",
+                f"Is it {hostile}?",
+                (GivenAnswer("two"), GivenAnswer("yes", 0.75, {"corrected": 1, "official": 1})),
+            ),
+        ),
+    )
+    page = write_report(Report("R", trees=(tree,), trees_note="All 1 prompts."), tmp_path / "index.html")
+    # The toggle event of a details element that is open from the start is the one of opening it.
+    text = page.read_text().replace('make("details", "tree")', 'Object.assign(make("details", "tree"), {open: true})')
+    start, end = text.rindex("<script>") + 8, text.rindex("</script>")
+    digest = base64.b64encode(hashlib.sha256(text[start:end].encode()).digest()).decode()
+    page.write_text(re.sub("script-src &#39;sha256-[^&]*&#39;", f"script-src 'sha256-{digest}'", text))
+    shown = subprocess.run([CHROMIUM, *FLAGS, page.as_uri()], capture_output=True, text=True, check=True).stdout
+    dom = shown[shown.index("<main") : shown.index("</main>")]
+    assert "<title>R</title>" in shown
+    assert "<img" not in dom
+    assert dom.count('<ul class="tree-list">') == 2
+    words = re.sub("<[^>]*>", "|", dom)
+    words = re.sub(r"\|+", "|", words)
+    assert "|1|✓|yes|2|✕|no|" in words
+    assert "|1|?|two|2|⊘|yes (0.75), zeroed by 1|" in words

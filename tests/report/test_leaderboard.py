@@ -91,10 +91,10 @@ def test_another_judge_never_shares_a_column_with_the_published_one() -> None:
     tables, _ = board(4, ("Mine", dpg_run(TWO)), ("Other", dpg_run(TWO, judge="checksum")))
     assert list(tables) == [
         "leaderboard",
-        "published_settings",
         "leaderboard_official_checksum",
         "leaderboard_corrected",
         "leaderboard_corrected_checksum",
+        "published_settings",
     ]
     assert [r.cells["model"].value for r in tables["leaderboard"].rows if not r.published] == ["Mine"]
     [other] = tables["leaderboard_official_checksum"].rows

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 from nova_bench.config.loading import anchor_paths, check_section, inherit, with_assignments
+from nova_bench.config.suite import LeaderboardSpec
 from nova_bench.config.suite_files import find_suite
 from nova_bench.config.yaml_source import parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.experiments.base import Request
-from nova_bench.experiments.collection.spec import Collection, Part
+from nova_bench.experiments.collection.spec import Collection, Part, PublishedTable
 from nova_bench.experiments.registry import kind_of
 from nova_bench.models.shorthand import model_section
 
@@ -46,6 +47,18 @@ def load_collection(request: Request) -> tuple[Collection, list[Request | None]]
     if request.model is not None:
         model_section(request.model)  # report an unknown name before the parts run for hours
     return collection, [_part_request(part, request) for part in collection.parts]
+
+
+def stated_rows(part: Part) -> PublishedTable | None:
+    """The published rows of a part's leaderboard, to be shown if the part can't be run; None without any."""
+    board = inherit(find_suite(str(part.suite)), ()).data.get("leaderboard")
+    if board is None:
+        return None
+    spec = LeaderboardSpec.model_validate(board)
+    if spec.published is None:
+        return None
+    rows = {row.label: row.values for row in spec.published.rows}
+    return PublishedTable(title=spec.title, source=spec.published.source, columns=tuple(spec.columns), rows=rows)
 
 
 def _part_request(part: Part, request: Request) -> Request | None:

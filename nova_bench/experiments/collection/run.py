@@ -5,7 +5,7 @@ from __future__ import annotations
 from nova_bench.core.errors import StoreError, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
-from nova_bench.experiments.collection.load import load_collection
+from nova_bench.experiments.collection.load import load_collection, stated_rows
 from nova_bench.experiments.collection.record import CollectionRecord, PartRecord
 from nova_bench.experiments.collection.report import write_collection_report
 from nova_bench.experiments.registry import run_request
@@ -38,7 +38,8 @@ def run_collection(request: Request, progress: Progress) -> Reported:
             first_error = first_error or error
             problem = " ".join(str(error).split())
             progress.warn(f"{part.title}: not computed: {problem}")
-            parts.append(PartRecord(title=part.title, run="", problem=problem, published=part.published))
+            published = part.published or stated_rows(part)
+            parts.append(PartRecord(title=part.title, run="", problem=problem, published=published))
             continue
         reports[reported.run] = reported
         parts.append(PartRecord(title=part.title, run=reported.run, problem="", published=part.published))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nova_bench.experiments.study.results import StudyResults
 from nova_bench.render.figure_spec import Interval, MetricIntervals
+from nova_bench.scorers.base import ScorerInfo
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
@@ -17,6 +18,8 @@ def study_figures(results: StudyResults) -> list[FigureSpec]:
     percent = f"{results.record.statistics.confidence * 100:g} % CI"
     figures: list[FigureSpec] = []
     for index, (name, info) in enumerate(results.columns.items()):
+        if isinstance(info, ScorerInfo) and info.tally and not info.breakdown:
+            continue  # parts of a metric have a figure of their own
         intervals = []
         for setting in results.settings:
             pool = pools[setting.label]

@@ -19,6 +19,8 @@ from nova_bench.pipeline.places import Places
 from nova_bench.render.html.report import Link, Report
 from nova_bench.report.extremes import worst
 from nova_bench.report.gallery import gallery_item, gallery_metrics
+from nova_bench.report.leaderboard import leaderboard
+from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of
 from nova_bench.report.reported import Reported
@@ -29,7 +31,9 @@ from nova_bench.store.store import StoredRun
 
 if TYPE_CHECKING:
     from nova_bench.pipeline.aggregate import SampleScore
+    from nova_bench.render.figure_spec import FigureSpec
     from nova_bench.render.html.gallery import GalleryItem
+    from nova_bench.render.table import Table
 
 
 def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -45,6 +49,8 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     tables, figures = added_parts(results)
     if any(arm.plan is not None or arm.record.problem for arm in results.arms):
         tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
+    board_tables, board_figures = _leaderboard(results)
+    tables, figures = [*board_tables, *tables], [*board_figures, *figures]
     missing = study_gaps(results)
     notices = _notices(results, store, sources)
     measured = [arm for arm in results.arms if arm.plan is not None]
@@ -65,6 +71,16 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     )
     budget = record.report.embed_megabytes * 2**20
     return write_content(Content(record.run_id, record.run_name, page, missing, notices, media_budget=budget), folder)
+
+
+def _leaderboard(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:
+    """The benchmark's own table with a row for each arm; nothing if the arms' suites have none."""
+    measured = [arm for arm in results.arms if arm.plan is not None]
+    spec = next((board for arm in measured if (board := arm.measured_plan.suite.leaderboard)), None)
+    if spec is None:
+        return [], []
+    runs = [RankedRun(arm.record.label, arm.measured_plan, arm.summaries, arm.categories) for arm in measured]
+    return leaderboard(spec, runs)
 
 
 def _values(results: StudyResults) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from nova_bench.config.catalog import COMPOSITES
 from nova_bench.experiments.study.pooling import Pooled, difference, pooled
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
+from nova_bench.pipeline.categories import CategoryScore
 from nova_bench.pipeline.composite import CompositeSummary, combined, leaf_metrics
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
@@ -35,6 +36,7 @@ class ArmResult:
     artifacts: dict[str, Artifact | FailedUnit] = field(default_factory=dict)
     summaries: tuple[MetricSummary, ...] = ()
     final: tuple[CompositeSummary, ...] = ()
+    categories: Mapping[str, tuple[CategoryScore, ...]] = field(default_factory=dict)
 
     @property
     def measured_plan(self) -> Plan:
@@ -188,4 +190,4 @@ def _arm_result(arm: ArmRecord, record: StudyRecord, store: Store) -> ArmResult:
     if not store.has_run(arm.run):
         return ArmResult(arm.model_copy(update={"problem": LOST}))
     found = read_results(plan_of(store.run(arm.run)), store, record.statistics)
-    return ArmResult(arm, found.plan, found.artifacts, found.summaries, found.final)
+    return ArmResult(arm, found.plan, found.artifacts, found.summaries, found.final, found.categories)

@@ -14,6 +14,8 @@ from nova_bench.core.errors import SuiteError
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.collection.load import load_collection
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture
 def collection(tmp_path: Path, write_suite: Callable[..., Path]) -> Path:
@@ -110,6 +112,20 @@ def test_a_model_that_is_none_is_told_before_any_part_runs(cli, collection: Path
         assert result.returncode == 2
         assert result.stderr.startswith("error: --model nosuch: no such folder, manifest or checkpoint")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_part_that_cant_be_run_still_shows_the_published_rows_of_its_leaderboard(cli, tmp_path, write_suite) -> None:
+    write_suite("smoke.yaml")
+    parts = [{"title": "A", "suite": "smoke.yaml"}, {"title": "F", "suite": str(ROOT / "suites/dpg.yaml")}]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"kind": "collection", "name": "two", "title": "Two", "parts": parts}))
+    result = cli("run", path)
+    assert result.returncode == 3
+    assert "F: not computed: needs dpg_bench.csv" in result.stderr
+    page = tmp_path / result.stdout.splitlines()[-1].removeprefix("report: ")
+    table = json.loads((page.parent / "tables" / "f" / "published.json").read_text())
+    assert len(table["rows"]) == 14
+    assert table["columns"][1]["source"] == "arXiv 2412.14169, App. F, Table 3"
 
 
 def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:

@@ -75,7 +75,7 @@ function questionTrees(trees) {
   function questionList(tree) {
     const box = make("div", "tree-body");
     const key = make("p", "tree-key");
-    key.append(chip("yes", "✓", "yes"), chip("no", "✕", "no"), chip("zeroed", "⊘", "counts as no: a question above it is no"),
+    key.append(chip("yes", "✓", "yes"), chip("no", "✕", "no"), chip("zeroed", "⊘", "zeroed: counts as no, since a question that it depends on does"),
       chip("other", "?", "another answer, counts as no"));
     if (tree.judge) key.append(make("span", "", `Judge: ${tree.judge}`));
     box.append(key);
@@ -119,7 +119,7 @@ function questionTrees(trees) {
     if (!rules.length) return chip("yes", "✓", words, place);
     const by = [...new Set(rules.map(([, parent]) => parent))];
     const all = rules.length > 1 || !rules[0][0] ? "" : ` (${rules[0][0]} only)`;
-    return chip("zeroed", "⊘", `${words}, no by ${by.join(", ")}${all}`, place);
+    return chip("zeroed", "⊘", `${words}, zeroed by ${by.join(", ")}${all}`, place);
   }
 
   function chip(kind, sign, text, place) {
