@@ -45,6 +45,10 @@ def prompt_id(text: str, image_digest: str = "") -> str:
     return digest("prompt", [text, image_digest])[:16]
 
 
+SEED_RULE = "suite seed, prompt, sample index (1)"
+"""What :func:`seed_for` derives a seed from, and the rule's version."""
+
+
 def seed_for(suite_seed: int, prompt_id: str, sample_index: int) -> int:
     """Seed of one sample, in [0, 2**63).
 

@@ -11,9 +11,6 @@ from typing import Any, Literal
 
 from nova_bench.gate.verdict_file import CardDifference
 
-SEED_RULE = "suite seed, prompt, sample index (1)"
-"""How a sample's seed is derived: :func:`nova_bench.core.identity.seed_for`."""
-
 IMPORTED = "imported"
 """Stands for the version of a scorer whose results were imported: another tool computed them, in an unknown version."""
 

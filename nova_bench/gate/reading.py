@@ -12,9 +12,9 @@ from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import SamplingSpec, Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, UserError
-from nova_bench.core.identity import digest
+from nova_bench.core.identity import SEED_RULE, digest
 from nova_bench.experiments.registry import BENCHMARK
-from nova_bench.gate.card import SEED_RULE, MetricCard
+from nova_bench.gate.card import MetricCard
 from nova_bench.gate.side import MetricData, Sample, Side
 from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.manifest import read_manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nova_bench.core.identity import SEED_RULE
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
@@ -19,7 +20,7 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.leaderboard import leaderboard
-from nova_bench.report.leaderboard_rows import RankedRun
+from nova_bench.report.leaderboard_rows import RankedRun, judges_of
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
 from nova_bench.report.provenance import last_invocation
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 # A longer table of samples is hard to read; `samples.csv` and the gallery have them all.
 SAMPLE_TABLE_ROWS = 24
+
+
+SEEDS_SHOWN = 5
 
 
 def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -109,9 +113,21 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
 
 def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
+    facts["seeds"] = _seeds(plan)
+    if judges := judges_of(plan):
+        facts["judge"] = ", ".join(judges)
     facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
     return facts
+
+
+def _seeds(plan: Plan) -> str:
+    """How the samples' seeds come about, with those of the first prompt."""
+    if any(unit.source for unit in plan.units):
+        return "not known: the samples are files from elsewhere"
+    first = [unit for unit in plan.units if unit.prompt_id == plan.units[0].prompt_id][:SEEDS_SHOWN]
+    listed = ", ".join(str(unit.seed) for unit in first)
+    return f"from {SEED_RULE}; of the first prompt's samples: {listed}"
 
 
 def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
