@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nova_bench.config.catalog import PROMPT_SOURCES
-from nova_bench.config.metadata import Metadata
+from nova_bench.config.metadata import ITEM, Metadata
 from nova_bench.config.paths import SuitePath, locate
 from nova_bench.config.suite import ModelSpec
 from nova_bench.config.units import ExistingSample, Unit
@@ -194,6 +194,8 @@ class FilesAdapter:
         other = PROMPT_SOURCES.get(source).suite_for_other_videos if source else ""
         command = f"python -m nova_bench run {other} --model {shlex.quote(str(where))} (needs no prompts), or "
         rename = "name files PROMPT-INDEX.mp4 (index from 0), or write a manifest with prompt and sample_index"
+        if item := asked.metadata.values().get(ITEM):
+            rename = f"for images named after ids, such as {item}.png: --set model.adapter=item_images; else {rename}"
         return UserError(
             f"{where}: no file is a sample that the suite asks for, such as "
             f"'{asked.prompt}-{asked.sample_index}.mp4'; {file.there.name!r} is read as prompt {file.prompt!r}, "

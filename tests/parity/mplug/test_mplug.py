@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from nova_bench.judges.base import Asked, JudgeContext, Viewed
+from nova_bench.judges.mplug import MPlugJudge
 from nova_bench.networks.bert_tokens import BertTokenizer
 from nova_bench.networks.mplug.beam_search import Rules, search
 from nova_bench.networks.mplug.config import MPlugConfig
@@ -42,14 +45,18 @@ def _inference() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> BertTokenizer:
+def vocabulary() -> str:
     words = gzip.decompress((Path(__file__).parents[2] / "data" / "bert_vocab.txt.gz").read_bytes()).decode()
     lines = words.split("\n")
     for number, word in WORDS.items():
         lines[number] = word
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> BertTokenizer:
     path = tmp_path_factory.mktemp("mplug") / "vocab.txt"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text(vocabulary(), encoding="utf-8")
     return BertTokenizer(path)
 
 
@@ -123,8 +130,8 @@ def test_fusion_with_any_stride(stride: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def mplug(tmp_path_factory: pytest.TempPathFactory) -> MPlug:
-    """The rule's weights, read from a folder with the official files."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the official files and the rule's weights."""
     folder = tmp_path_factory.mktemp("weights")
     with torch.device("meta"):
         shapes = {key: tuple(value.shape) for key, value in MPlug().state_dict().items()}
@@ -141,9 +148,14 @@ def mplug(tmp_path_factory: pytest.TempPathFactory) -> MPlug:
     del state
     (folder / "config.yaml").write_text("distill: true\n")
     (folder / "config_bert.json").write_text('{"stride_layer": 6}')
-    network = load_mplug(folder)
+    (folder / "vocab.txt").write_text(vocabulary(), encoding="utf-8")
+    yield folder
     (folder / "pytorch_model.bin").unlink()
-    return network
+
+
+@pytest.fixture(scope="module")
+def mplug(folder: Path) -> MPlug:
+    return load_mplug(folder)
 
 
 @pytest.mark.slow
@@ -193,3 +205,17 @@ def test_an_image_and_its_questions(mplug: MPlug, tokenizer: BertTokenizer, numb
             assert [h.ids for h in hypotheses[:5]] == [h["ids"] for h in official["hypotheses"]]
             assert hypotheses[0].score == pytest.approx(official["best_score"], abs=2e-3)
             assert tokenizer.text(hypotheses[0].ids) == official["answer"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_judge_answers_about_all_images_at_once(folder: Path) -> None:
+    """With packed layers, questions of one length together, and no padding."""
+    judge = MPlugJudge(JudgeContext("cpu", lambda name: folder))
+    viewed, answers = [], []
+    for number in range(3):
+        asked = [one for one in OFFICIAL["questions"] if one["image"] == number]
+        pixels = np.array(Image.open(VECTORS / f"image{number}.png").convert("RGB"))
+        viewed.append(Viewed(torch.from_numpy(pixels)[None], tuple(Asked(one["question"]) for one in asked)))
+        answers.append([one["answer"] for one in asked])
+    assert [[answer.text for answer in found] for found in judge.answer(viewed)] == answers

@@ -88,3 +88,10 @@ def test_exported_grids_are_read_again(cli: Cli, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs")
     cli("run", "grids.yaml", "-q")
     assert values(report_of(tmp_path)) == before
+
+
+def test_a_folder_of_grids_says_how_it_is_read(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "grids.yaml").write_text(yaml.safe_dump(suite()))
+    result = cli("run", "grids.yaml", "--model", VECTORS / "grids")
+    assert result.returncode == 2
+    assert "such as first.png: --set model.adapter=item_images" in result.stderr
