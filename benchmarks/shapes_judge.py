@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -25,8 +24,8 @@ import numpy as np
 
 from nova_bench.shapes import TEMPLATES, ShapesWorld
 from nova_bench.shapes.captions import Claims, claims
+from nova_bench.shapes.falsehoods import falsified
 from nova_bench.shapes.judge import checks, see
-from nova_bench.shapes.scene import BACKGROUNDS, COLORS, MOTIONS, RELATIONS, SHAPES, SIZES
 
 FULL = TEMPLATES[-1]
 PROPERTIES = ("count", "shape", "color", "size", "motion", "speed", "relation", "background")
@@ -110,26 +109,13 @@ CONDITIONS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 }
 
 
-def falsified(said: Claims, index: int) -> tuple[Claims, str]:
+def one_false(said: Claims, index: int) -> tuple[Claims, str]:
     """Falsify one of the claims; return all claims and the name of that property."""
     random = Random(index)
-    first, *rest = said.things
-    choices = ["shape", "color", "size", "motion", "background", *(["relation"] if said.relation else ["count"])]
-    name = random.choice(choices)
-    if name == "count":
-        return replace(said, count=random.choice([count for count in (1, 2, 3) if count != said.count])), name
-    if name == "relation":
-        return replace(said, relation=random.choice([r for r in RELATIONS if r != said.relation])), name
-    if name == "background":
-        wrong = [(color, shade) for color in BACKGROUNDS for shade in (False, True)]
-        return replace(said, background=random.choice([ground for ground in wrong if ground != said.background])), name
-    options = {"shape": SHAPES, "color": COLORS, "size": SIZES, "motion": MOTIONS}[name]
-    if name == "motion":
-        options = [m for m in options if (m.kind, m.direction) != (first.motion.kind, first.motion.direction)]
-    options = [option for option in options if option not in {getattr(thing, name) for thing in said.things}]
-    if not options:  # one small and one large object: swap what is said of them
-        options = [size for size in SIZES if size != first.size]
-    return replace(said, things=(replace(first, **{name: random.choice(options)}), *rest)), name
+    name = random.choice(["shape", "color", "size", "motion", "background", "relation" if said.relation else "count"])
+    lie = falsified(said, name, random)
+    assert lie is not None, "a full caption states all of these"
+    return lie, name
 
 
 def measure(name: str, videos: int, show: bool) -> tuple[Counter, Counter, float]:
@@ -145,7 +131,7 @@ def measure(name: str, videos: int, show: bool) -> tuple[Counter, Counter, float
             seen = see(frames)
             found = checks(said, seen)
             seconds += time.process_time() - start
-            lie, lied = falsified(said, index)
+            lie, lied = one_false(said, index)
             faults = {key for key, value in checks(lie, seen).items() if not value} - {"speed"}
             for key, value in [
                 *found.items(),

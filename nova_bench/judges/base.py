@@ -94,12 +94,27 @@ class JudgeInfo:
     assets: Callable[[str], tuple[str, ...]] = lambda model: ()
     takes_model: bool = False
     """Whether the name is followed by a colon and a hub id or a folder."""
+    known_answers: str = ""
+    """``"module:function"`` that measures the judge's own accuracy where the truth is known, as a list of
+    :class:`KnownAnswers`; empty if nothing is known."""
     asked: str = ""
     """How the question is put to the model, if not as it is."""
 
     def build(self, context: JudgeContext) -> Judge:
         """Import the implementation and construct it."""
         return resolve_name(self.factory)(context)
+
+
+@dataclass(frozen=True)
+class KnownAnswers:
+    """Answers to questions of one ``category`` whose truth is known, one entry per video: how many of ``true`` and of
+    ``false`` statements were asked about, and how many of these answers were right."""
+
+    category: str
+    true: tuple[int, ...]
+    right_of_true: tuple[int, ...]
+    false: tuple[int, ...]
+    right_of_false: tuple[int, ...]
 
 
 def judge_called(name: str) -> tuple[JudgeInfo, str]:

@@ -56,7 +56,7 @@ class _Compared:
 def disagreement_tables(summaries: Sequence[MetricSummary], statistics: StatisticsSpec) -> list[Table]:
     """For each pair of judges its agreement, and the questions on which it differs most; none for a single judge."""
     tables = []
-    for place, (first, second) in enumerate(combinations(_judges(summaries).items(), 2)):
+    for place, (first, second) in enumerate(combinations(judges_of(summaries).items(), 2)):
         suffix = f"-{place + 1}" if place else ""
         compared = list(_compared(first[1], second[1]))
         if compared:
@@ -74,7 +74,7 @@ def disagreements_csv(summaries: Sequence[MetricSummary]) -> str:
             *(one.first["number"], one.category, one.first["question"]),
             *(one.first["answer"], one.first.get("p"), one.second["answer"], one.second.get("p")),
         )
-        for (first, of_first), (second, of_second) in combinations(_judges(summaries).items(), 2)
+        for (first, of_first), (second, of_second) in combinations(judges_of(summaries).items(), 2)
         for one in _compared(of_first, of_second)
         if not one.equal
     ]
@@ -86,7 +86,7 @@ def disagreements_csv(summaries: Sequence[MetricSummary]) -> str:
     return visible(stream.getvalue())
 
 
-def _judges(summaries: Sequence[MetricSummary]) -> dict[str, Sequence[SampleScore]]:
+def judges_of(summaries: Sequence[MetricSummary]) -> dict[str, Sequence[SampleScore]]:
     """The samples of each judge's first metric: all of its metrics are made of the same answers."""
     found: dict[str, Sequence[SampleScore]] = {}
     for summary in summaries:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
 
 from nova_bench.core.errors import UserError
-from nova_bench.judges.base import Asked, Judge, Viewed, judge_called
+from nova_bench.judges.base import Answer, Asked, Judge, JudgeContext, Viewed, judge_called
+from nova_bench.judges.shapes import ShapesJudge, accuracy
 from nova_bench.shapes import ShapesWorld
 from nova_bench.shapes.questions import questions
 
@@ -60,3 +62,23 @@ def test_what_is_not_of_the_shapes_world(judge: Callable[..., Judge], wrong: str
 def test_names(name: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         judge_called(name)
+
+
+def test_its_own_accuracy_is_measured_with_true_and_false_statements() -> None:
+    known = {one.category: one for one in accuracy(AlwaysYes(), 6)}
+    assert set(known) >= {"entity - whole", "attribute - color", "entity - state", "global -"}
+    for one in known.values():
+        assert len(one.true) == len(one.right_of_false) == 6
+        assert one.right_of_true == one.true
+        assert one.right_of_false == (0,) * 6
+    assert sum(known["global -"].true) == sum(known["global -"].false) == 6
+
+
+class AlwaysYes:
+    def answer(self, batch: Sequence[Viewed]) -> list[list[Answer]]:
+        return [[Answer("yes") for _ in one.questions] for one in batch]
+
+
+def test_it_is_right_about_what_is_known() -> None:
+    for one in accuracy(ShapesJudge(JudgeContext("cpu", Path, "")), 8):
+        assert (one.right_of_true, one.right_of_false) == (one.true, one.false)

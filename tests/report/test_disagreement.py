@@ -14,6 +14,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.render.table import Row
 from nova_bench.report.disagreement import disagreement_tables, disagreements_csv
+from nova_bench.report.judge_accuracy import judge_accuracy_tables
 from tests.report.dpg_runs import NO, QUESTIONS, YES, Answers, dpg_run
 
 KINDS = {"entity - whole": 0, "attribute - color": 1, "global": 2}
@@ -81,3 +82,15 @@ def test_only_what_both_answered_is_compared() -> None:
 
 def test_one_judge_has_nobody_to_disagree_with() -> None:
     assert disagreement_tables(dpg_run([[YES], [NO]]).summaries, dpg_run([[YES]]).plan.suite.statistics) == []
+
+
+def test_what_is_known_about_a_judge_stands_beside_its_answers() -> None:
+    run = dpg_run([[YES], [NO]], "shapes")
+    [table] = judge_accuracy_tables(run.summaries, run.plan.suite.statistics)
+    rows = {row.cells["kind"].value: row.cells for row in table.rows}
+    assert rows["all questions"]["true"].value > 0.95
+    assert rows["all questions"]["false"].value > 0.95
+    assert rows["all questions"]["true"].ci is not None
+    assert int(rows["attribute - color"]["n_false"].value) >= 40
+    assert "about 40 rendered clips" in table.caption
+    assert judge_accuracy_tables(dpg_run([[YES]]).summaries, run.plan.suite.statistics) == []

@@ -19,6 +19,7 @@ from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
 from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
+from nova_bench.report.judge_accuracy import judge_accuracy_tables
 from nova_bench.report.leaderboard import leaderboard
 from nova_bench.report.leaderboard_rows import RankedRun, judges_of
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
@@ -68,6 +69,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         categories_table(results.categories, plan.suite.statistics),
         spread_table([summary for summary in summaries if summary.scorer.info.breakdown]),
         *disagreement_tables(summaries, plan.suite.statistics),
+        *judge_accuracy_tables(summaries, plan.suite.statistics),
         uncounted_table(summaries),
     )
     tables += [table for table in more if table]
