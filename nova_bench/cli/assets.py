@@ -14,21 +14,21 @@ from nova_bench.assets.whole_model import is_model
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code, tell_all
 from nova_bench.config.loading import load_suite
-from nova_bench.config.suite_files import known_suites
+from nova_bench.config.suite_files import MODELS, known_suites
 from nova_bench.core.errors import ExitCode, MissingAsset, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.core.registry import unknown_name
 from nova_bench.core.standard_streams import print_line
 from nova_bench.experiments.registry import BENCHMARK, kind_of
+from nova_bench.models.fetching import fetch_model, model_problem
 from nova_bench.models.published import (
     CHECKPOINTS,
     checkpoint_path,
-    checkpoint_problem,
     checkpoint_state,
-    fetch_checkpoint,
     fetch_command,
     is_hub_id,
 )
+from nova_bench.models.shorthand import model_checkpoints, model_section
 from nova_bench.pipeline.needs import suite_assets
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
@@ -69,8 +69,8 @@ def fetch_assets(
         list[str],
         typer.Argument(
             metavar="NAME...",
-            help="Assets, checkpoints, hub ids of NOVA checkpoints (owner/name) or of judges (hub:owner/name), or "
-            "suites: all that their scorers need.",
+            help="Assets, checkpoints, hub ids (owner/name), models of suites/models, judges' models (hub:owner/name), "
+            "or suites: all that their scorers need.",
         ),
     ],
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a checkpoint.")] = None,
@@ -88,7 +88,9 @@ def fetch_assets(
 
 
 def _members(name: str) -> tuple[str, ...]:
-    """The assets that a suite's prompts and scorers need; otherwise ``name`` itself."""
+    """The assets that a suite's prompts and scorers need, or a model's checkpoints; otherwise ``name`` itself."""
+    if (name not in known_suites() and name in known_suites(MODELS)) or Path(name).parent == Path("suites", MODELS):
+        return tuple(model_checkpoints(model_section(name)))
     if name in ASSETS or name in CHECKPOINTS or not (name in known_suites() or name.endswith(".yaml")):
         return (name,)
     if (kind := kind_of(name)) != BENCHMARK:
@@ -102,8 +104,8 @@ def _fetched(name: str, revision: str | None, offline: bool, quiet: bool) -> str
         return str(fetch(name, offline=offline))
     if name not in ASSETS:
         if name not in CHECKPOINTS and not is_hub_id(name):
-            raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS, *known_suites()])
-        found = checkpoint_path(name, revision) if offline or is_offline() else fetch_checkpoint(name, revision)
+            raise unknown_name("asset", name, [*ASSETS, *CHECKPOINTS, *known_suites(MODELS), *known_suites()])
+        found = checkpoint_path(name, revision) if offline or is_offline() else fetch_model(name, revision)
         return str(found)
     with Progress(quiet).stage(name, ASSETS[name].size, "bytes") as advance:
         path = fetch(name, advance, offline)
@@ -138,6 +140,6 @@ def _verified(name: str) -> tuple[str, str]:
         folder = Path(name) if is_folder else checkpoint_path(name)
     except MissingAsset:
         return AssetState.MISSING, fetch_command(name)
-    if problem := checkpoint_problem(folder):
+    if problem := model_problem(folder):
         return AssetState.DAMAGED, problem if is_folder else f"{problem}: {fetch_command(name)}"
     return AssetState.HERE, ""

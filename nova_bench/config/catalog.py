@@ -28,6 +28,7 @@ ADAPTERS: Registry[AdapterInfo] = Registry(
     "nova_bench.models",
     "nova_bench.models.base:AdapterInfo",
     {
+        "diffusers": "nova_bench.models.diffusers:INFO",
         "files": "nova_bench.models.files:INFO",
         "item_images": "nova_bench.models.item_images:INFO",
         "nova": "nova_bench.models.nova:INFO",

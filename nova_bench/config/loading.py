@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 5
 MOST_LEVELS = 32
 """Maximum depth of suites that extend one another."""
+OF_THE_SUITE = ("num_frames", "fps", "lossless")
+"""Sampling settings that say which samples a suite wants, whatever the model."""
 FIELDS_REMEDY = "`nova_bench list --fields` documents every key"
 
 
@@ -54,7 +56,7 @@ def requested_source(
     here = Path.cwd()
     if model is not None:
         source = source.with_value(("model",), model, "--model", here)
-    source = with_named_scorers(source)
+    source = with_model_sampling(with_named_scorers(source))
     source = with_assignments(source, assignments)
     return with_options(source, options)
 
@@ -72,6 +74,26 @@ def with_assignments(source: Source, assignments: typing.Sequence[str]) -> Sourc
         path, value = parse_assignment(assignment)
         source = source.with_value(path, value, f"--set {shorten(assignment)[1:-1]}", Path.cwd())
     return source
+
+
+def with_model_sampling(source: Source) -> Source:
+    """Move the sampling settings of the model section to the suite's `sampling`, which they replace.
+
+    Settings of one model, such as NOVA's steps, mean nothing to another. What says which samples the suite wants stays.
+    """
+    model = source.data.get("model")
+    if not isinstance(model, dict) or not isinstance(own := model.get("sampling"), dict):
+        return source
+    asked = source.data.get("sampling")
+    kept = {key: asked[key] for key in OF_THE_SUITE if key in asked} if isinstance(asked, dict) else {}
+    origins: dict[KeyPath, Origin] = {(key,): source.origin(("sampling", key)) for key in kept}
+    origins |= source.section(("model", "sampling")).origins
+    rest = {key: value for key, value in model.items() if key != "sampling"}
+    model_origins = source.section(("model",)).origins
+    source = source.with_section(
+        ("model",), rest, {path: o for path, o in model_origins.items() if "sampling" not in path[:1]}
+    )
+    return source.with_section(("sampling",), {**kept, **own}, origins)
 
 
 def with_named_scorers(source: Source) -> Source:
@@ -124,6 +146,7 @@ def _names_other_adapter(source: Source, base: Source) -> bool:
 
 def validate_suite(source: Source) -> Suite:
     """The suite in a whole document; every error names the place where the wrong value was written."""
+    source = with_model_sampling(source)
     data = dict(source.data)
     if "model" in data:
         data["model"] = model_options(data["model"], source)

@@ -26,25 +26,6 @@ from nova_bench.core.errors import UserError
 from nova_bench.video.limits import MediaLimits
 
 
-class ModelSpec(SpecModel):
-    """Which model makes the videos. Each adapter adds its own fields (``nova_bench list --fields``)."""
-
-    adapter: str
-    """Name of the model adapter: see `nova_bench list`."""
-    label: str = ""
-    """The model's name in tables; if empty, the adapter's own description."""
-
-    @property
-    def refusal(self) -> str:
-        """Why this model's output may not be scored; empty if it may."""
-        return ""
-
-    @property
-    def frame_folder_fps(self) -> float | None:
-        """Frames per second of folders of pictures, for a model that reads its videos from them; None for others."""
-        return None
-
-
 class PromptEntry(SpecModel):
     """One prompt of a suite."""
 
@@ -167,6 +148,28 @@ class SamplingSpec(SpecModel):
     """Text of the unconditional branch."""
     lossless: bool = False
     """Write FFV1 instead of h264: for scorers that compare pixels (the h264 round trip caps PSNR near 42 dB)."""
+
+
+class ModelSpec(SpecModel):
+    """Which model makes the videos. Each adapter adds its own fields (``nova_bench list --fields``)."""
+
+    adapter: str
+    """Name of the model adapter: see `nova_bench list`."""
+    label: str = ""
+    """The model's name in tables; if empty, the adapter's own description."""
+    sampling: SamplingSpec | None = None
+    """The model's own sampling settings, in place of the suite's `sampling`. Of that, `num_frames`, `fps` and
+    `lossless` are kept unless they are given here."""
+
+    @property
+    def refusal(self) -> str:
+        """Why this model's output may not be scored; empty if it may."""
+        return ""
+
+    @property
+    def frame_folder_fps(self) -> float | None:
+        """Frames per second of folders of pictures, for a model that reads its videos from them; None for others."""
+        return None
 
 
 class KeepSpec(SpecModel):

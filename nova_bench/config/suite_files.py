@@ -13,6 +13,8 @@ FOLDERS = "NOVA_BENCH_SUITES"
 """Environment variable: folders with the user's suites, separated as in PATH. `--suites` sets it."""
 TRAININGS = "train"
 """Folder for training files inside a folder of suites."""
+MODELS = "models"
+"""Folder for model sections inside a folder of suites."""
 
 
 def bundled_folder() -> Path:
@@ -29,7 +31,7 @@ def suite_folders() -> list[Path]:
 
 
 def known_suites(kind: str = "") -> dict[str, Path]:
-    """Files by name. ``kind`` is a folder inside the folders of suites (:data:`TRAININGS`); empty for suites."""
+    """Files by name. ``kind`` is a folder inside those of suites (:data:`TRAININGS`, :data:`MODELS`), or empty."""
     return {path.stem: path for folder in reversed(suite_folders()) for path in sorted((folder / kind).glob("*.yaml"))}
 
 
@@ -49,7 +51,7 @@ def find_suite(name: str, kind: str = "") -> Path:
             return here
         if stem in known:
             return known[stem]
-    what = "training file" if kind else "suite"
+    what = {TRAININGS: "training file", MODELS: "model"}.get(kind, "suite")
     names = ", ".join(sorted(known)) or "none here"
     raise SuiteError(f"{name}: no such {what}{nearest(path.stem, known)}", f"give a YAML file, or one of: {names}")
 

@@ -130,7 +130,7 @@ def _model(name: str) -> dict[str, object]:
 
 def _run(name: str, request: Request, progress: Progress) -> Operand:
     if not request.suite:
-        what = "a checkpoint" if _model(name)["adapter"] == "nova" else "a folder of media beside something else"
+        what = "a checkpoint" if _model(name)["adapter"] != "files" else "a folder of media beside something else"
         raise UserError(f"{name}: {what} needs a suite", "--suite SUITE")
     refuse_other_kinds(request.suite)
     suite = load_benchmark(replace(request, model=name), progress.notice)

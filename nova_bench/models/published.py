@@ -115,12 +115,15 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> Path:
     if checkpoint.folder is not None:
         return checkpoint.folder
     folder = bring_snapshot(checkpoint.repo_id, revision or checkpoint.revision, FILES)
-    if not (folder / "model_index.json").is_file():
-        raise UserError(f"{checkpoint.repo_id}: holds no model_index.json", "a checkpoint in NOVA's layout is expected")
     refuse_incomplete(folder, "ask the repository's authors, or fetch another revision (--revision)")
+    refuse_damaged(folder, name)
+    return folder
+
+
+def refuse_damaged(folder: Path, name: str) -> None:
+    """Raise UserError if a file of a fetched checkpoint isn't the published one."""
     for path in damaged_files(folder):
         raise UserError(f"{path}: is damaged", f"delete it, then {fetch_command(name)}")
-    return folder
 
 
 def checkpoint_state(name: str, thorough: bool = False) -> AssetState:

@@ -15,6 +15,7 @@ from nova_bench.config.loading import (
     named_file,
     validate_suite,
     with_assignments,
+    with_model_sampling,
     with_named_scorers,
     with_options,
 )
@@ -101,9 +102,10 @@ def _arm_suite(
     here = Path.cwd()
     if replacement is not None and not _has_own_model(arm):
         base = base.with_value(("model",), replacement, "--model", here)
-    suite = with_assignments(with_named_scorers(base), changes)
+    suite = with_assignments(with_model_sampling(with_named_scorers(base)), changes)
     if arm.model is not None:  # its keys may come from the file and from --set, with different base folders
         suite = suite.with_section(("model",), arm.model, source.section(("arms", index, "model")).origins)
+        suite = with_model_sampling(suite)
     for key, value in arm.set.items():
         origin = source.origin(("arms", index, "set", key))
         suite = suite.with_value(key_path(key), value, origin.where, origin.base)
