@@ -29,6 +29,7 @@ ADAPTERS: Registry[AdapterInfo] = Registry(
     "nova_bench.models.base:AdapterInfo",
     {
         "diffusers": "nova_bench.models.diffusers:INFO",
+        "emu3": "nova_bench.models.emu3:INFO",
         "files": "nova_bench.models.files:INFO",
         "item_images": "nova_bench.models.item_images:INFO",
         "nova": "nova_bench.models.nova:INFO",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +86,13 @@ def parts_of(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 def files_of(folder: Path, variant: str | None, file_digest: Callable[[Path], str]) -> dict[str, str]:
     """Path inside ``folder`` -> digest of each file that a pipeline is loaded from. UserError if one can't be used."""
+    return digests_of(pipeline_files(folder, variant), folder, file_digest)
+
+
+def digests_of(files: Sequence[Path], folder: Path, file_digest: Callable[[Path], str]) -> dict[str, str]:
+    """Path inside ``folder`` -> digest of each of ``files``. UserError if one can't be read."""
     try:
-        return {str(path.relative_to(folder)): file_digest(path) for path in pipeline_files(folder, variant)}
+        return {str(path.relative_to(folder)): file_digest(path) for path in files}
     except OSError as error:
         raise UserError(
             f"{error.filename or folder}: can't be read: {error.strerror or error}", "correct it, or remove it"
@@ -109,10 +114,15 @@ def pipeline_files(folder: Path, variant: str | None) -> list[Path]:
             )
         if not inside.is_dir():
             raise Incomplete(f"{folder}: the checkpoint is incomplete: no {name}/", "get the checkpoint again, whole")
-        files += [path for path in inside.iterdir() if path.suffix in CONFIGURATIONS and ".index." not in path.name]
+        files += configuration_files(inside)
         if _has_weights(inside, kind):
             files += weight_files(inside, variant)
     return sorted(files)
+
+
+def configuration_files(folder: Path) -> list[Path]:
+    """The configurations, vocabularies and templates of a part; the lists of shards go with the weights."""
+    return [path for path in folder.iterdir() if path.suffix in CONFIGURATIONS and ".index." not in path.name]
 
 
 def weight_files(folder: Path, variant: str | None) -> list[Path]:

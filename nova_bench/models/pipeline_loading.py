@@ -37,7 +37,7 @@ def load_pipeline(options: DiffusersSpec, folder: Path, context: AdapterContext)
     dtype = dtype_name(options.dtype, context.device)
     if dtype == "float16" and context.device == "cpu":
         context.warn("float16 on the CPU is slow and imprecise; use float32")
-    with _quiet(), _explained(folder), _all_weights(folder):
+    with quiet(), explained(folder), all_weights(folder):
         pipeline: Any = kind.from_pretrained(
             str(folder),
             torch_dtype=getattr(torch, dtype),
@@ -103,7 +103,7 @@ def _scheduler(options: DiffusersSpec, pipeline: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the libraries' progress bars, and without their notice that `torch_dtype` has another name by now."""
     import diffusers
     import transformers
@@ -116,7 +116,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
     """Turn whatever a loader raises, which concerns the whole run, into a UserError."""
     try:
         yield
@@ -127,7 +127,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _all_weights(folder: Path) -> Iterator[None]:
+def all_weights(folder: Path) -> Iterator[None]:
     """Raise UserError if a library reports that it filled in weights that a checkpoint lacks."""
     heard = _Initialized()
     loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
