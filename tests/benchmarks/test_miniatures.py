@@ -100,6 +100,13 @@ def test_shapes_judge() -> None:
 
 
 @pytest.mark.slow
+def test_vlm_judges() -> None:
+    small = ("--pairs", 1, "--images", 1, "--questions", 3, "--size", 112, "--width", 32, "--layers", 2)
+    for row in run("vlm_judges.py", *small).splitlines()[3:]:
+        assert float(row.split(" | ")[-1].rstrip(" |")) < 1e-4
+
+
+@pytest.mark.slow
 def test_decode_once() -> None:
     names = ("temporal_flickering", "dynamic_degree_dis")
     out = run("decode_once.py", "--repeats", 1, *(word for name in names for word in ("--scorer", name)))
