@@ -52,8 +52,8 @@ class ItemImagesSpec(ModelSpec):
 class ItemImages:
     """Cuts grids into images when they are needed; single images stay where they are.
 
-    A second grid of a prompt counts as four more images, as the official script counts it. Its prompt is marked as
-    faulty: `dpg_bench_corrected` fails it.
+    A file that is named after no prompt's id is a sample that fails. A second grid of a prompt counts as four more
+    images, as the official script counts it; the prompt is marked as faulty, and `dpg_bench_corrected` fails it.
     """
 
     def __init__(self, options: ItemImagesSpec, context: AdapterContext):
@@ -81,16 +81,13 @@ class ItemImages:
             if key[0] in items and key[1] < (items[key[0]].samples or 1):
                 found.setdefault(key, []).append(path)
             else:
-                strangers.append(str(path.relative_to(folder)))
-        if strangers:
-            more = f"{folder}: {len(strangers)} files left out: their names are no ids of prompts: {listed(strangers)}"
-            self._warn(more, strangers)
+                strangers.append(_stranger(path, folder))
         if not found:
             raise UserError(f"{folder}: no image is named after an id, such as {next(iter(items))!r}", "rename them")
         samples = [sample for item, entry in items.items() for sample in self._samples(item, entry, found)]
         if missing := [item for item in items if not any(key[0] == item for key in found)]:
             self._warn(f"{folder}: {len(missing)} of {len(items)} prompts have no file: {listed(missing)}", missing)
-        return samples
+        return [*samples, *strangers]
 
     def _files(self, folder: Path) -> list[Path]:
         if not folder.is_dir():
@@ -136,6 +133,8 @@ class ItemImages:
         for unit in units:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and image")
+            elif ITEM not in unit.metadata.values():
+                yield Output(unit, error=f"{unit.source}: no prompt has the id that the file is named after")
             elif not unit.content_digest:
                 yield Output(unit, error=f"{unit.source}: couldn't be read when the run was planned")
             elif self._options.layout == "single":
@@ -164,6 +163,11 @@ class ItemImages:
         inside = grid[top : top + side, left : left + side]
         tile[: inside.shape[0], : inside.shape[1]] = inside
         return tile
+
+
+def _stranger(path: Path, folder: Path) -> ExistingSample:
+    """A file that no prompt asks for: a sample that fails."""
+    return ExistingSample(str(path), str(path.relative_to(folder)), metadata=Metadata.of({"dpg_questions": []}))
 
 
 _NO_INDEX = ranges.SAMPLES + 1

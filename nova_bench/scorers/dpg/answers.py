@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.core.errors import UserError
-from nova_bench.judges.base import YES, Answer, Asked, JudgeContext, Viewed, judge_called
+from nova_bench.judges.base import NO, YES, Answer, Asked, JudgeContext, Viewed, judge_called
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.dpg.questions import GROUPS, Item, Questions
 from nova_bench.scorers.dpg.tally import OFFICIAL_PROBLEM, OFFICIAL_ZEROED, PERCENT, ZEROED
@@ -18,6 +18,7 @@ from nova_bench.scorers.dpg.zeroing import MissingParent, TileAnswers, corrected
 
 PUBLISHED_JUDGE = "mplug"
 """The judge of the published numbers. Metrics of any other one bear its name."""
+UNCLEAR = "the judge answers questions with neither yes nor no, which counts as no"
 
 
 def _known(judge: str) -> str:
@@ -68,8 +69,11 @@ class DPGAnswers:
         if not answers:
             return Score(None, reason="nothing is asked about the prompt")
         yes = sum(answer.text == YES for answer in answers)
-        notes = tuple(sorted({answer.note for answer in answers if answer.note}))
-        return Score(PERCENT * yes / len(answers), details=_details(self._name, questions, answers), notes=notes)
+        notes = {answer.note for answer in answers if answer.note}
+        notes |= {UNCLEAR for answer in answers if answer.text not in (YES, NO)}
+        return Score(
+            PERCENT * yes / len(answers), details=_details(self._name, questions, answers), notes=tuple(sorted(notes))
+        )
 
 
 def _questions(sample: Sample) -> Questions:

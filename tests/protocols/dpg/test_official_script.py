@@ -73,7 +73,8 @@ def test_a_grid_of_another_size_fails_by_name(cli: Cli, tmp_path: Path) -> None:
     assert "wrong_size.png: 96x96 pixels, expected 128x128: two tiles of 64 by two" in told
     assert "several files for one image: big.copy.png, big.png" in told
     assert "no file for this prompt and image (the first: 'has no image')" in told
-    assert "unknown_item.png" in told
+    assert "unknown_item.png: no prompt has the id that the file is named after" in told
+    assert "the judge answers questions with neither yes nor no, which counts as no" in told
     assert values(report_of(tmp_path))["dpg_bench_corrected"] is not None
 
 
@@ -82,7 +83,7 @@ def test_exported_grids_are_read_again(cli: Cli, tmp_path: Path) -> None:
     cli("run", "grids.yaml", "-q")
     before = values(report_of(tmp_path))
     exported = cli("store", "export", report_of(tmp_path).parent.name, "official", "--layout", "dpg")
-    assert "60 of 64 samples are in official" in exported.stdout
+    assert "60 of 65 samples are in official" in exported.stdout
     assert "left out: 'has no image' sample 0: no file for this prompt and image" in exported.stderr
     (tmp_path / "grids.yaml").write_text(yaml.safe_dump(suite(folder=str(tmp_path / "official"))))
     shutil.rmtree(tmp_path / "runs")
