@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from nova_bench import __version__
@@ -16,6 +17,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.registry import preview_request
+from nova_bench.models.optional_packages import INSTALL, PACKAGES, absent_packages
 from nova_bench.models.published import CHECKPOINTS, checkpoint_state, fetch_command
 from nova_bench.pipeline.manifest import package_versions
 
@@ -43,6 +45,7 @@ def diagnose(root: Path) -> Diagnosis:
     sections = (
         ("nova_bench", (("version", __version__), ("python", platform.python_version()))),
         ("packages", packages),
+        ("packages for image models", tuple(_image_packages())),
         ("device", tuple(_device().items())),
         ("assets", tuple(_assets())),
         ("disk", (("free for the store", _free(root)),)),
@@ -72,6 +75,12 @@ def _assets() -> list[tuple[str, str]]:
         remedy = "" if state == AssetState.HERE else f" (about {megabytes(checkpoint.size)}: {fetch_command(name)})"
         findings.append((name, f"{state}{remedy}"))
     return [*findings, ("folder", str(cache_folder()))]
+
+
+def _image_packages() -> list[tuple[str, str]]:
+    """What the `diffusers` models need besides; nova_bench does without it."""
+    absent = absent_packages()
+    return [(name, f"missing: {INSTALL}" if name in absent else version(name)) for name in PACKAGES]
 
 
 def _free(root: Path) -> str:

@@ -39,7 +39,11 @@ Suites = Annotated[
 ]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the store.", envvar="NOVA_BENCH_STORE")]
 Model = Annotated[
-    str | None, typer.Option("--model", help="Another model: a folder of videos, or a manifest (.csv, .jsonl).")
+    str | None,
+    typer.Option(
+        "--model",
+        help="Another model: a checkpoint, a model of suites/models, a folder of videos, or a manifest (.csv, .jsonl).",
+    ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N samples of the plan.")]
 Dimensions = Annotated[

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
 from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import Suite
-from nova_bench.config.suite_files import known_suites
+from nova_bench.config.suite_files import MODELS, known_suites
 from nova_bench.core.standard_streams import styled
 
 if typing.TYPE_CHECKING:
@@ -28,12 +28,18 @@ OTHER_KINDS = tuple(kind for kind in EXPERIMENTS.built_in if kind != "benchmark"
 """Built-in kinds of suite besides the benchmark, whose keys are those of a suite without `kind`."""
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
+UNREADABLE = "(can't be read)"
+
 
 def names_text() -> str:
     """Suites, models, scorers and benchmark prompt lists, one line each."""
     sections = [
         ("suites", [(name, suite_summary(path)) for name, path in sorted(known_suites().items())]),
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
+        (
+            "ready models (--model)",
+            [(name, model_summary(path)) for name, path in sorted(known_suites(MODELS).items())],
+        ),
         ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
         ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),
         ("derived metrics", [(metric.name, metric.summary) for metric in COMPOSITES.all().values()]),
@@ -47,11 +53,22 @@ def names_text() -> str:
 
 def suite_summary(path: Path) -> str:
     """Title of a suite file, read without validating it."""
+    data = _read(path)
+    return UNREADABLE if data is None else str(data.get("title", ""))
+
+
+def model_summary(path: Path) -> str:
+    """Label and adapter of a model's file, read without validating it."""
+    data = _read(path)
+    return UNREADABLE if data is None else f"{data.get('label', '')} ({data.get('adapter', '')})"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return "(can't be read)"
-    return str(data.get("title", "")) if isinstance(data, dict) else "(can't be read)"
+        return None
+    return data if isinstance(data, dict) else None
 
 
 @dataclass(frozen=True)

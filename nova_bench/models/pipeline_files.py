@@ -20,6 +20,8 @@ CONFIGURATIONS = (".json", ".txt", ".model", ".jinja")
 """Suffixes of configurations, vocabularies and templates; weights are chosen by name. Other files are never read."""
 STEMS = ("diffusion_pytorch_model", "model")
 """Names of weight files, of diffusers and of transformers."""
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
+"""Without one of these files a tokenizer is built empty, and every prompt is the same."""
 NOT_LOADED = ("safety_checker",)
 """Parts of a pipeline that this harness leaves out."""
 NOVA = "NOVA"
@@ -115,6 +117,10 @@ def pipeline_files(folder: Path, variant: str | None) -> list[Path]:
         if not inside.is_dir():
             raise Incomplete(f"{folder}: the checkpoint is incomplete: no {name}/", "get the checkpoint again, whole")
         files += configuration_files(inside)
+        if "Tokenizer" in kind and not any((inside / name).exists() for name in VOCABULARIES):
+            raise Incomplete(
+                f"{inside}: the checkpoint is incomplete: no vocabulary", "get the checkpoint again, whole"
+            )
         if _has_weights(inside, kind):
             files += weight_files(inside, variant)
     return sorted(files)

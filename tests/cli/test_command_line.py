@@ -182,7 +182,16 @@ def test_doctor_says_what_is_there_and_what_is_not(
     (tmp_path / "suites" / "broken.yaml").write_text("name: broken\n")
     result = fresh_cli("doctor")
     assert result.returncode == 0, result.stdout
-    for said in ("packages:", "  torch ", "device:", "assets:", "free for the store", "nova-0.6b-t2v"):
+    for said in (
+        "packages:",
+        "  torch ",
+        "packages for image models:",
+        "  beautifulsoup4 ",
+        "device:",
+        "assets:",
+        "free for the store",
+        "nova-0.6b-t2v",
+    ):
         assert said in result.stdout
     assert re.search(r"vbench-prompts +missing", result.stdout)
     assert "ready: 6 samples, 2 scorers" in result.stdout

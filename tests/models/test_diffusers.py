@@ -260,6 +260,9 @@ def test_pickles_code_and_missing_parts_are_refused(miniature: Callable, write_s
     with pytest.raises(UserError, match="never run"):
         pipeline_files(folder, None)
     (folder / "unet" / "my_unet.py").unlink()
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="no vocabulary"):
+        pipeline_files(folder, None)
     shutil.rmtree(folder / "tokenizer")
     with pytest.raises(UserError, match="no tokenizer/"):
         pipeline_files(folder, None)
