@@ -52,7 +52,8 @@ def _shown_in(report: Report) -> Shown:
     """What an unwritten report can show, including what its page has no room for."""
     items = report.gallery
     files = [file for item in items for file in (item.media, item.reference) if file is not None]
-    return Shown(report.values, sum(item.poster is not None for item in items), len(files))
+    posters = [item.poster for item in items] + [image.poster for tree in report.trees for image in tree.images]
+    return Shown(report.values, sum(poster is not None for poster in posters), len(files))
 
 
 def _shown_by(out: Path) -> Shown:

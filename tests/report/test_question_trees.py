@@ -6,8 +6,10 @@ from pathlib import Path
 
 from nova_bench.core.progress import Progress
 from nova_bench.render.html.media import MediaShelf
-from nova_bench.render.html.trees import QuestionTree, TreeQuestion, arranged, tree_data
+from nova_bench.render.html.report import Report, write_report
+from nova_bench.render.html.trees import QuestionTree, TreeImage, TreeQuestion, arranged, tree_data
 from nova_bench.report.question_trees import question_trees
+from nova_bench.report.richness import kept_report
 from nova_bench.report.sources import Sources
 from nova_bench.store import Store
 from tests.report.dpg_runs import LATE, NO, YES, Made, dpg_run
@@ -69,7 +71,20 @@ def test_questions_stand_below_the_first_parent_that_is_there_and_circles_end() 
 
 
 def test_text_is_visible_and_pictures_are_embedded_once(tmp_path: Path) -> None:
-    tree = QuestionTree("a\u202eb", "", "", (), (), (asked(1, 0),))
-    [entry] = tree_data([tree], MediaShelf(tmp_path / "page.html"))
+    image = TreeImage(("seed 1",), tmp_path / "a b.png", b"poster")
+    tree = QuestionTree("a\u202eb", "", "", (), (image, image), (asked(1, 0),))
+    shelf = MediaShelf(tmp_path / "page.html")
+    [entry] = tree_data([tree], shelf)
     assert "\u202e" not in entry["prompt"]
     assert entry["questions"] == [[0, 1, [], "entity", "Question 1?", []]]
+    assert [shown["poster"] for shown in entry["images"]] == [0, 0]
+    assert len(shelf.blobs) == 1
+    assert entry["images"][0]["media"] == {"kind": "image", "name": "a b.png", "href": "./a%20b.png"}
+
+
+def test_the_same_report_again_shows_as_much_as_the_first(tmp_path: Path) -> None:
+    tree = QuestionTree("a cat", "", "", (), (TreeImage(poster=b"poster"),), (asked(1, 0),))
+    report = Report("R", trees=(tree,))
+    write_report(report, tmp_path / "index.html")
+    assert kept_report(tmp_path, report, "run") is None
+    assert kept_report(tmp_path, Report("R"), "run") is not None

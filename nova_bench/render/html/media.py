@@ -49,6 +49,11 @@ class MediaShelf:
             self._posters[jpeg] = self._keep(uri)
         return self._posters[jpeg]
 
+    def link(self, path: Path) -> dict[str, object]:
+        """How to open ``path`` beside a poster: its ``kind`` and ``href``; it is not embedded."""
+        path = Path(path)
+        return {"kind": _kind(guess_mime(path)), "name": path.name, "href": relative_url(path, self.page)}
+
     def media(self, path: Path, mime: str | None = None) -> dict[str, object]:
         """How to show ``path``: its ``kind`` (video, image, file or missing), ``href`` and, if embedded, ``blob``."""
         path = Path(path)

@@ -33,7 +33,7 @@ class TreeQuestion:
 
 @dataclass(frozen=True)
 class TreeImage:
-    """One image. ``notes`` stand below it, such as its seed and its score."""
+    """One image: its poster, which links to the file. ``notes`` stand below it, such as its seed and its score."""
 
     notes: tuple[str, ...] = ()
     media: Path | None = None
@@ -107,7 +107,7 @@ def _image(image: TreeImage, shelf: MediaShelf) -> dict[str, Any]:
     entry = {
         "notes": [visible(note) for note in image.notes],
         "poster": None if image.poster is None else shelf.poster(image.poster),
-        "media": shelf.media(image.media) if image.media else None,
+        "media": shelf.link(image.media) if image.media else None,
     }
     return {key: value for key, value in entry.items() if value not in (None, [])}
 

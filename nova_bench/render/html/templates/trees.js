@@ -57,15 +57,14 @@ function questionTrees(trees) {
 
   function picture(image, index) {
     const file = image.media;
-    const isImage = file && file.kind === "image";
-    const source = isImage && file.blob !== undefined ? blobText(file.blob)
-      : image.poster !== undefined ? blobText(image.poster) : isImage ? file.href : null;
+    const linked = file && file.kind === "image" ? file.href : null;
+    const source = image.poster === undefined ? linked : blobText(image.poster);
     if (!source) return make("div", "blank", file ? file.name : "No picture");
     const img = make("img");
     img.src = source;
     img.alt = `Image ${index + 1}`;
     img.loading = "lazy";
-    if (!file || !file.href) return img;
+    if (!file) return img;
     const link = make("a");
     link.href = file.href;
     link.append(img);
