@@ -34,7 +34,6 @@ ADAPTERS: Registry[AdapterInfo] = Registry(
         "item_images": "nova_bench.models.item_images:INFO",
         "nova": "nova_bench.models.nova:INFO",
         "nova_reconstruction": "nova_bench.models.baselines:RECONSTRUCTION",
-        "reference_clip": "nova_bench.models.baselines:REFERENCE_CLIP",
         "repeat_first_frame": "nova_bench.models.baselines:REPEAT_FIRST_FRAME",
     },
 )

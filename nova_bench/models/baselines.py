@@ -1,4 +1,4 @@
-"""Bounds of a video model: its first frame repeated, the ground truth, and the ground truth through its autoencoder."""
+"""Lower and upper bound of a video model: its first frame repeated, and the ground truth through its autoencoder."""
 
 from __future__ import annotations
 
@@ -53,36 +53,6 @@ class RepeatFirstFrame:
                 yield Output(unit, error="this prompt has no first frame (`image`)")
                 continue
             yield Output(unit, first_frame(Path(unit.image))[None].expand(self._frames, -1, -1, -1))
-
-
-class ReferenceClipSpec(ModelSpec):
-    """The reference clip itself: what a scorer or a judge says of the ground truth."""
-
-    adapter: Literal["reference_clip"] = "reference_clip"
-    """`reference_clip`"""
-
-
-class ReferenceClip:
-    """Needs prompts with a `reference`."""
-
-    def __init__(self, options: ReferenceClipSpec, context: AdapterContext):
-        del options
-        self._frames = context.suite.sampling.num_frames
-
-    def digest(self) -> str:
-        """Constant: each unit's identity covers its reference."""
-        return digest("reference_clip", VERSION)
-
-    def existing(self) -> None:
-        """None: videos are made on request."""
-
-    def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
-        """The reference, at most `sampling.num_frames` of its frames."""
-        for unit in units:
-            if unit.reference is None:
-                yield Output(unit, error="this prompt has no reference clip (`reference`)")
-                continue
-            yield Output(unit, read_clip(unit.reference, max_frames=self._frames).frames)
 
 
 class NovaReconstructionSpec(CheckpointSpec):
@@ -165,13 +135,6 @@ RECONSTRUCTION = AdapterInfo(
 )
 
 
-REFERENCE_CLIP = AdapterInfo(
-    name="reference_clip",
-    summary="the ground truth: each prompt's reference clip itself",
-    options=ReferenceClipSpec,
-    factory=f"{__name__}:ReferenceClip",
-    uses_reference=True,
-)
 REPEAT_FIRST_FRAME = AdapterInfo(
     name="repeat_first_frame",
     summary="a baseline: each prompt's first frame, repeated",

@@ -17,7 +17,7 @@ from nova_bench.core.messages import shorten
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.extremes import answers_of
+from nova_bench.report.extremes import judged_answers
 from nova_bench.report.naming import interval_fields, interval_note
 from nova_bench.report.uncounted import prompt_label
 
@@ -90,25 +90,21 @@ def judges_of(summaries: Sequence[MetricSummary]) -> dict[str, Sequence[SampleSc
     """The samples of each judge's first metric: all of its metrics are made of the same answers."""
     found: dict[str, Sequence[SampleScore]] = {}
     for summary in summaries:
-        judge = next((str(s.row.details["judge"]) for s in summary.samples if s.row and _answers(s)), None)
+        judge = next((str(s.row.details["judge"]) for s in summary.samples if s.row and judged_answers(s)), None)
         if judge is not None:
             found.setdefault(judge, summary.samples)
     return found
 
 
-def _answers(score: SampleScore) -> list[Mapping[str, Any]]:
-    return answers_of("answers", score.row.details.get("answers")) if score.row else []
-
-
 def _answered(scores: Sequence[SampleScore]) -> dict[str, list[Mapping[str, Any]]]:
-    return {score.unit.digest: _answers(score) for score in scores}
+    return {score.unit.digest: judged_answers(score) for score in scores}
 
 
 def _compared(first: Sequence[SampleScore], second: Sequence[SampleScore]) -> Iterator[_Compared]:
     """The questions that both judges answered."""
     others = _answered(second)
     for score in first:
-        answers, found = _answers(score), others.get(score.unit.digest, [])
+        answers, found = judged_answers(score), others.get(score.unit.digest, [])
         if len(answers) == len(found):
             yield from (_Compared(score.unit, a, b) for a, b in zip(answers, found, strict=True))
 

@@ -103,6 +103,11 @@ def answers_of(name: str, value: object) -> list[Mapping[str, Any]]:
     return list(value) if known and isinstance(value, list) else []
 
 
+def judged_answers(score: SampleScore) -> list[Mapping[str, Any]]:
+    """The answers of a result's row; empty if it has none."""
+    return answers_of("answers", score.row.details.get("answers")) if score.row else []
+
+
 def _refused(answers: Sequence[Mapping[str, Any]]) -> str:
     """``not yes: Is the cat red?``; empty if all are answered yes."""
     no = [str(part["question"]) for part in answers if part["answer"] != "yes"]

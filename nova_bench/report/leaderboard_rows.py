@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nova_bench.config.suite import LeaderboardSpec
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.categories import CategoryScore
-from nova_bench.pipeline.plan import Plan, PlannedScorer
+from nova_bench.pipeline.plan import Plan
 from nova_bench.report.naming import model_name
 from nova_bench.store import Status
 
@@ -66,7 +66,7 @@ class MeasuredRow:
     @property
     def judge(self) -> str:
         """Who judged, if a model did."""
-        return judge_of(self.overall.scorer)
+        return str(getattr(self.overall.scorer.settings, "judge", ""))
 
     @property
     def items(self) -> str:
@@ -80,16 +80,6 @@ class MeasuredRow:
         """Questions with answers that count, of all; empty if the metric has no categories."""
         found = self.run.categories.get(self.overall.scorer.info.name, ())
         return counted(sum(part.questions for part in found), sum(part.asked for part in found)) if found else ""
-
-
-def judge_of(scorer: PlannedScorer) -> str:
-    """The model that judges for a scorer; empty if none does."""
-    return str(getattr(scorer.settings, "judge", ""))
-
-
-def judges_of(plan: Plan) -> list[str]:
-    """The judges of a run's scorers, each once."""
-    return list(dict.fromkeys(filter(None, map(judge_of, plan.scorers))))
 
 
 def measured_rows(spec: LeaderboardSpec, runs: Sequence[RankedRun]) -> dict[Kind, list[MeasuredRow]]:

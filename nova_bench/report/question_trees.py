@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
 from nova_bench.config.metadata import ITEM
 from nova_bench.core.progress import Progress
@@ -12,13 +11,12 @@ from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, by_prompt
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.grid import format_number
 from nova_bench.render.html.trees import GivenAnswer, QuestionTree, TreeImage, TreeQuestion
-from nova_bench.report.extremes import answers_of
+from nova_bench.report.extremes import judged_answers
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Status
 
 _RULES = {"corrected": "zeroed_by", "official": "official_zeroed_by"}
 """Rule -> its key in the details of an answer."""
-_ANSWERS = "answers"
 
 
 def question_trees(
@@ -34,7 +32,7 @@ def question_trees(
     """
     chosen: dict[str, list[MetricSummary]] = {}
     for summary in summaries:
-        if any(_answers(score) for score in summary.samples):
+        if any(judged_answers(score) for score in summary.samples):
             chosen.setdefault(summary.scorer.identity, []).append(summary)
     most = max((len(prompt) for found in chosen.values() for prompt in by_prompt(found[0].samples)), default=1)
     limit = plan.suite.report.gallery // most
@@ -50,10 +48,6 @@ def question_trees(
     if len(trees) == total:
         return tuple(trees), f"All {total:,} prompts, the lowest score first."
     return tuple(trees), f"The {len(trees):,} of {total:,} prompts with the lowest scores. More: report.gallery."
-
-
-def _answers(score: SampleScore) -> list[Mapping[str, Any]]:
-    return answers_of(_ANSWERS, score.row.details.get(_ANSWERS)) if score.row else []
 
 
 def _rank(prompt: Sequence[SampleScore]) -> tuple[bool, float]:
@@ -74,7 +68,7 @@ def _tree(
     sources: Sources,
 ) -> QuestionTree:
     unit = prompt[0].unit
-    first = next((told for score in prompt if (told := _answers(score))), [])
+    first = next((told for score in prompt if (told := judged_answers(score))), [])
     return QuestionTree(
         prompt=unit.prompt,
         name=str(unit.metadata.values().get(ITEM, "")),
@@ -107,7 +101,7 @@ def _scores(prompt_id: str, metrics: Sequence[MetricSummary]) -> Iterator[str]:
 
 
 def _image(score: SampleScore, artifact: Artifact | FailedUnit | None, sources: Sources) -> TreeImage:
-    told = _answers(score)
+    told = judged_answers(score)
     notes = [] if score.unit.source else [f"seed {score.unit.seed}"]
     yes = sum(part["answer"] == "yes" for part in told)
     notes.append(f"{yes} of {len(told)} answered yes" if told else _problem(score))
@@ -119,7 +113,7 @@ def _problem(score: SampleScore) -> str:
 
 
 def _given(score: SampleScore, place: int) -> GivenAnswer | None:
-    told = _answers(score)
+    told = judged_answers(score)
     if place >= len(told):
         return None
     answer = told[place]

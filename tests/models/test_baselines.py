@@ -1,4 +1,4 @@
-"""`repeat_first_frame`, `reference_clip` and `nova_reconstruction`, through the command line."""
+"""`repeat_first_frame` and `nova_reconstruction`, through the command line."""
 
 from __future__ import annotations
 
@@ -44,15 +44,6 @@ def test_the_first_frame_is_repeated(cli, write_suite, tmp_path, clip):
     assert result.returncode == 0, result.stderr
     (video,) = videos(tmp_path / "runs")
     assert np.array_equal(video, np.repeat(clip[:1], 9, axis=0))
-
-
-def test_the_reference_clip_is_the_ground_truth(cli, write_suite, tmp_path, clip):
-    result = cli("run", suite(write_suite, {"adapter": "reference_clip"}, reference="clip.mkv"))
-    assert result.returncode == 0, result.stderr
-    (video,) = videos(tmp_path / "runs")
-    assert np.array_equal(video, clip)
-    result = cli("run", suite(write_suite, {"adapter": "reference_clip"}))
-    assert "this prompt has no reference clip" in result.stderr
 
 
 def test_the_copy_is_the_autoencoders(cli, write_suite, tmp_path, clip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from nova_bench.pipeline.results import read_results
 from nova_bench.render.html.report import Report
 from nova_bench.report.categories import categories_table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
-from nova_bench.report.disagreement import FILE, disagreement_tables, disagreements_csv
+from nova_bench.report.disagreement import FILE, disagreement_tables, disagreements_csv, judges_of
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
@@ -21,7 +22,7 @@ from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.judge_accuracy import judge_accuracy_tables
 from nova_bench.report.leaderboard import leaderboard
-from nova_bench.report.leaderboard_rows import RankedRun, judges_of
+from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
 from nova_bench.report.provenance import last_invocation
@@ -37,6 +38,7 @@ from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
 if TYPE_CHECKING:
+    from nova_bench.pipeline.aggregate import MetricSummary
     from nova_bench.render.figure_spec import FigureSpec
     from nova_bench.render.table import Table
 
@@ -102,7 +104,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         metrics=gallery_metrics(summaries),
         trees=trees,
         trees_note=trees_note,
-        provenance=_provenance(plan, folder),
+        provenance=_provenance(plan, summaries, folder),
     )
     files = {
         "samples.csv": samples_csv(summaries, artifacts, places),
@@ -113,10 +115,10 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget), folder)
 
 
-def _provenance(plan: Plan, folder: Path) -> dict[str, Any]:
+def _provenance(plan: Plan, summaries: Sequence[MetricSummary], folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"suite": plan.suite.name, "run": plan.run_id[:12], "seed": plan.suite.seed}
     facts["seeds"] = _seeds(plan)
-    if judges := judges_of(plan):
+    if judges := judges_of(summaries):
         facts["judge"] = ", ".join(judges)
     facts |= last_invocation(folder)
     facts["scorers"] = "; ".join(f"{s.info.name} {s.info.version} ({s.info.source})" for s in plan.scorers)
