@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, PROMPT_SOURCES, SCORERS
+from nova_bench.config.catalog import ADAPTERS, COMPOSITES, EXPERIMENTS, JUDGES, PROMPT_SOURCES, SCORERS
 from nova_bench.config.metadata import Metadata
 from nova_bench.config.suite import Suite
 from nova_bench.config.suite_files import MODELS, known_suites
@@ -32,7 +32,7 @@ UNREADABLE = "(can't be read)"
 
 
 def names_text() -> str:
-    """Suites, models, scorers and benchmark prompt lists, one line each."""
+    """Suites, models, scorers, judges and benchmark prompt lists, one line each."""
     sections = [
         ("suites", [(name, suite_summary(path)) for name, path in sorted(known_suites().items())]),
         ("models", [(info.name, info.summary) for info in ADAPTERS.all().values()]),
@@ -41,6 +41,7 @@ def names_text() -> str:
             [(name, model_summary(path)) for name, path in sorted(known_suites(MODELS).items())],
         ),
         ("scorers", [(info.name, f"{info.summary} [{info.unit or 'no unit'}]") for info in SCORERS.all().values()]),
+        ("judges", [(f"{info.name}{':MODEL' * info.takes_model}", info.summary) for info in JUDGES.all().values()]),
         ("prompt sources", [(source.name, source.summary) for source in PROMPT_SOURCES.all().values()]),
         ("derived metrics", [(metric.name, metric.summary) for metric in COMPOSITES.all().values()]),
     ]

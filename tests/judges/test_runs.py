@@ -101,6 +101,8 @@ def test_two_judges_are_compared(suite: Callable, cli: Callable, tmp_path: Path)
         different = sum(name in ("all questions", row["category"].removesuffix(" -")) for row in differing)
         assert rows[name]["share"]["value"] == pytest.approx(1 - different / (count * PROMPTS))
     assert len(table(tmp_path, "differing-questions")) > 0
+    judges = table(tmp_path, "judges")
+    assert [judges[name]["version"]["value"] for name in ("checksum", "moody:perhaps")] == ["1", "1"]
 
 
 @pytest.mark.slow
@@ -110,6 +112,9 @@ def test_a_folder_of_a_vision_language_model_judges_a_run(suite: Callable, cli: 
     assert result.returncode == 0, result.stderr
     value = table(tmp_path, "metrics")[f"dpg_bench_corrected@vlm:{folder}"]["value"]
     assert value["n_ok"] == 2 * PROMPTS
+    judge = table(tmp_path, "judges")[f"vlm:{folder}"]
+    assert judge["weights"]["value"].startswith(f"folder:{folder} ")
+    assert judge["asked"]["value"] == "{question} Answer with yes or no only."
     before = cli("plan", "suite.yaml").stdout
     make_vlm(folder, "qwen3_vl", seed=5)  # other weights are another judge
     assert cli("plan", "suite.yaml").stdout != before

@@ -64,6 +64,16 @@ def plain(folder: Path, viewed: Viewed, question: str) -> tuple[float, float]:
     return yes, no
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl_moe"])
+def test_relatives(family: str, tmp_path: Path, judge: Callable[[str], Judge]) -> None:
+    folder = make_vlm(tmp_path, family)
+    for viewed, found in zip(PICTURES, judge(f"vlm:{folder}").answer(PICTURES), strict=True):
+        for asked, answer in zip(viewed.questions, found, strict=True):
+            yes, no = plain(folder, viewed, asked.text)
+            assert answer.probability == pytest.approx(yes / (yes + no), abs=1e-5)
+
+
 def test_answers_are_those_of_one_call_per_question(folder: Path, judge: Callable[[str], Judge]) -> None:
     answers = judge(f"vlm:{folder}").answer(PICTURES)
     kinds, probabilities = set(), []

@@ -40,6 +40,15 @@ _QWEN3_IMAGES = {
 }
 
 
+CLASSES = {
+    "qwen2_vl": "Qwen2VL",
+    "qwen2_5_vl": "Qwen2_5_VL",
+    "qwen3_vl": "Qwen3VL",
+    "qwen3_vl_moe": "Qwen3VLMoe",
+}
+"""Architecture -> what its classes in transformers begin with."""
+
+
 def chat_tokenizer() -> Any:
     """A tokenizer of bytes, with tokens for yes and no, and those of a chat with an image."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -55,7 +64,7 @@ def chat_tokenizer() -> Any:
 
 
 def make_vlm(folder: Path, family: str, width: int = 32, layers: int = 2, seed: int = 0) -> Path:
-    """A vision-language model of ``qwen2_5_vl`` or ``qwen3_vl``. Its yes and no point in opposite directions."""
+    """A vision-language model of one of :data:`CLASSES`. Its yes and no point in opposite directions."""
     import transformers
 
     reader = chat_tokenizer()
@@ -74,14 +83,18 @@ def make_vlm(folder: Path, family: str, width: int = 32, layers: int = 2, seed: 
         },
         "pad_token_id": 0,
     }
-    vision = {"depth": layers, "hidden_size": width, "intermediate_size": 2 * width, "num_heads": 2}
-    if family == "qwen2_5_vl":
-        vision |= {"out_hidden_size": width, "window_size": 56, "fullatt_block_indexes": [layers - 1]}
-        classes, images = ("Qwen2_5_VLConfig", "Qwen2_5_VLForConditionalGeneration"), _QWEN25_IMAGES
-    else:
-        vision |= {"out_hidden_size": width, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
+    if family in ("qwen3_vl", "qwen3_vl_moe"):
+        images = _QWEN3_IMAGES
         text |= {"head_dim": width // 2}
-        classes, images = ("Qwen3VLConfig", "Qwen3VLForConditionalGeneration"), _QWEN3_IMAGES
+        vision = {"out_hidden_size": width, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
+        if family == "qwen3_vl_moe":
+            text |= {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": width}
+    else:
+        images = _QWEN25_IMAGES
+        vision = {"out_hidden_size": width, "window_size": 56, "fullatt_block_indexes": [layers - 1]}
+    vision |= {"depth": layers, "hidden_size": width, "intermediate_size": 2 * width, "num_heads": 2}
+    if family == "qwen2_vl":
+        vision = {"depth": layers, "embed_dim": width, "hidden_size": width, "num_heads": 2}
     text |= {"bos_token_id": 0, "eos_token_id": 2}
     ids = {
         "image_token_id": reader.convert_tokens_to_ids("<|image_pad|>"),
@@ -89,9 +102,9 @@ def make_vlm(folder: Path, family: str, width: int = 32, layers: int = 2, seed: 
         "vision_end_token_id": reader.convert_tokens_to_ids("<|vision_end|>"),
         "video_token_id": len(reader),
     }
-    config = getattr(transformers, classes[0])(text_config=text, vision_config=vision, **ids)
+    config = getattr(transformers, f"{CLASSES[family]}Config")(text_config=text, vision_config=vision, **ids)
     torch.manual_seed(seed)
-    model = getattr(transformers, classes[1])(config)
+    model = getattr(transformers, f"{CLASSES[family]}ForConditionalGeneration")(config)
     _spread(model)
     direction = torch.randn(width)
     for spelling in SPELLINGS["yes"]:

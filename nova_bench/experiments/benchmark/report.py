@@ -21,6 +21,7 @@ from nova_bench.report.figures import run_figures
 from nova_bench.report.final_scores import final_scores_table
 from nova_bench.report.gallery import gallery_items, gallery_metrics
 from nova_bench.report.judge_accuracy import judge_accuracy_tables
+from nova_bench.report.judges import judges_table
 from nova_bench.report.leaderboard import leaderboard
 from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
@@ -70,6 +71,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         thresholds_table(final, interval_name(plan)),
         categories_table(results.categories, plan.suite.statistics),
         spread_table([summary for summary in summaries if summary.scorer.info.breakdown]),
+        judges_table(summaries, folder),
         *disagreement_tables(summaries, plan.suite.statistics),
         *judge_accuracy_tables(summaries, plan.suite.statistics),
         uncounted_table(summaries),
