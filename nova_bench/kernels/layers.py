@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from nova_bench.kernels.amx.layers import HEADS, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
+from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -32,6 +33,11 @@ def fastest(layer: nn.Linear) -> nn.Module:
     """A layer on the CPU, or the faster one that replaces it."""
     replacement = _replacement()
     return (replacement(layer) if replacement is not None else None) or layer
+
+
+def fastest_video_convolution(layer: nn.Conv3d) -> SlicedVideoConvolution | None:
+    """A faster equivalent of a convolution of videos on the CPU, if there is one."""
+    return sliced_video(layer) if library() is not None else None
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -134,6 +134,8 @@ class NOVAPipeline:
         fits = model.device.type == "cpu" and model.dtype == torch.float32 and self._offload_device is None
         if fits and not model.is_fixed and all(bool(value.sum().isfinite()) for value in model.parameters()):
             model.speed_up()
+            if self.vae is not None and all(bool(value.sum().isfinite()) for value in self.vae.parameters()):
+                self.vae.speed_up()
 
     def compile(self, **options: Any) -> None:
         """Compile spatial blocks and diffusion MLP with ``torch.compile`` (``options`` are its own).

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nova_bench.kernels.amx.layers import SlicedConv2d, SlicedLinear, SlicedStem, group_norm
 from nova_bench.kernels.amx.library import OFF, library
+from nova_bench.kernels.amx.video import sliced_video
 from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.networks import correlation
 
@@ -299,3 +300,39 @@ def test_without_a_working_compiler_pytorch_does_it(
         assert library.__wrapped__() is None
     assert "AMX is not used" in caplog.text
     assert not list(tmp_path.rglob("*.so"))
+
+
+@needs_kernel
+@settings(max_examples=30, deadline=None)
+@given(
+    channels=st.tuples(st.integers(16, 140), st.integers(16, 70)),
+    size=st.tuples(st.integers(1, 4), st.integers(1, 11), st.integers(1, 9)),
+    frames=st.sampled_from([1, 3]),
+    add=st.booleans(),
+    rows=st.sampled_from([1, 10**9]),
+)
+def test_convolution_of_videos(
+    channels: tuple[int, int], size: tuple[int, int, int], frames: int, add: bool, rows: int
+) -> None:
+    layer = with_weights(nn.Conv3d(*channels, (frames, 3, 3), padding=(0, 1, 1)), 1)
+    memory = torch.channels_last_3d
+    x = drawn(0, 1, channels[0], size[0] + frames - 1, *size[1:]).contiguous(memory_format=memory)
+    before = drawn(3, 1, channels[1], *size).contiguous(memory_format=memory)
+    convolution = sliced_video(layer)
+    assert convolution is not None
+    convolution.band_bytes = rows
+    out = before.clone()
+    convolution(x, out, add=add)
+    exact = layer.double()(x.double()) + (before if add else 0)
+    assert (out - exact).norm() < 1e-6 * exact.norm()
+
+
+@needs_kernel
+def test_a_video_that_is_not_finite() -> None:
+    convolution = sliced_video(with_weights(nn.Conv3d(16, 16, 3, padding=(0, 1, 1)), 1))
+    assert convolution is not None
+    x = drawn(0, 1, 16, 3, 4, 4).contiguous(memory_format=torch.channels_last_3d)
+    x[0, 3, 1, 2, 2] = float("nan")
+    out = torch.zeros(1, 16, 1, 4, 4).contiguous(memory_format=torch.channels_last_3d)
+    convolution(x, out, add=False)
+    assert not out.isfinite().any()

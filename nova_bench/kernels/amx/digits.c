@@ -72,3 +72,51 @@ void sliced_images(const float *x, int64_t count, int64_t height, int64_t width,
         }
     }
 }
+
+/* Two vectors of numbers for a pixel's up to 32 channels. */
+static void half_numbers(const float *x, int64_t channels, float factor, __m512i numbers[2]) {
+    for (int i = 0; i < 2; i++) {
+        const __m512 v =
+            SIDE * i < channels ? _mm512_maskz_loadu_ps(first(channels - SIDE * i), x + SIDE * i) : _mm512_setzero_ps();
+        numbers[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor)));
+    }
+}
+
+/* A line of pixels of at most 32 channels: next to each pixel's digits lie those of the pixel on its right. */
+static void cut_pairs(const float *line, int64_t width, int64_t channels, float factor, int8_t *out, int64_t plane) {
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i numbers[4] = {zero, zero, zero, zero};
+    for (int64_t column = -1; column <= width; column++, out += LANES) {
+        numbers[0] = numbers[2], numbers[1] = numbers[3];
+        if (column + 1 < width)
+            half_numbers(line + (column + 1) * channels, channels, factor, numbers + 2);
+        else
+            numbers[2] = numbers[3] = zero;
+        put(numbers, out, plane);
+    }
+}
+
+/* Rows from `top` - 1 to `bottom` (inclusive) of a frame x [height, width, channels], whose largest magnitude is `most`
+ * or less -> digits [rows, width + 2], with a border of zeros around the frame; `paired`: see cut_pairs. */
+void sliced_frame(const float *x, int64_t height, int64_t width, int64_t channels, int64_t top, int64_t bottom,
+                  float most, int paired, int8_t *digits, int64_t plane, int threads) {
+    const float factor = inverse(most);
+    const int64_t columns = width + 2, planes = paired ? 1 : quotient_up(channels, LANES);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t row = top - 1; row <= bottom; row++) {
+        const float *line = x + row * width * channels;
+        int8_t *out = digits + (row - top + 1) * columns * LANES;
+        const int inside = row >= 0 && row < height;
+        if (inside && paired) {
+            cut_pairs(line, width, channels, factor, out, plane);
+            continue;
+        }
+        for (int64_t i = 0; i < planes; i++, out += 3 * plane)
+            for (int64_t column = 0; column < columns; column++)
+                if (inside && column > 0 && column <= width)
+                    cut(line + (column - 1) * channels + i * LANES, channels - i * LANES, factor, out + column * LANES,
+                        plane);
+                else
+                    for (int digit = 0; digit < 3; digit++) memset(out + digit * plane + column * LANES, 0, LANES);
+    }
+}

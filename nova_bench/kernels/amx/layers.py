@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from nova_bench.kernels.amx.library import CHUNK, library, required_library
 
-_LANES = 64
-HEADS = (16, 32, 48, _LANES)  # channels per attention head that the kernel takes
+LANES = 64
+LARGEST = 8355000  # as in digits.h: what the largest value of a scale becomes
+HEADS = (16, 32, 48, LANES)  # channels per attention head that the kernel takes
 _TILE = 16
 _SLACK = 16  # the kernel reads 16 rows at a time
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
@@ -54,17 +55,17 @@ def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return tensor
 
 
-def _room(rows: int, channels: int) -> Tensor:
+def room(rows: int, channels: int) -> Tensor:
     """Memory for digits: int8 [planes of 64 channels, 3, rows and what the kernel reads past them, 64]."""
     # Planes an odd number of cache lines apart don't compete for the same cache sets.
-    return _empty(-(-channels // _LANES), 3, (rows + _SLACK) | 1, _LANES, dtype=torch.int8)
+    return _empty(-(-channels // LANES), 3, (rows + _SLACK) | 1, LANES, dtype=torch.int8)
 
 
 def _pointer(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _check(x: Tensor) -> None:
+def check(x: Tensor) -> None:
     """Refuse anything but float32 on the CPU: the kernel would misread it."""
     if x.dtype != torch.float32 or x.device.type != "cpu":
         raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
@@ -75,7 +76,7 @@ class Weights:
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         outputs, taps, channels = weight.shape
-        padded = torch.zeros(outputs + -outputs % _TILE, taps, channels + -channels % _LANES, dtype=torch.float32)
+        padded = torch.zeros(outputs + -outputs % _TILE, taps, channels + -channels % LANES, dtype=torch.float32)
         padded[:outputs, :, :channels] = weight
         digits, scales = _row_digits(padded.flatten(1))
         steps = digits[:, :, : len(padded)].reshape(-1, 3, len(padded) // _TILE, _TILE, _TILE, 4)
@@ -90,30 +91,38 @@ class Weights:
         self.activation = 0
 
     def times(
-        self, digits: Tensor, scales: Tensor, sizes: tuple[int, int, int, int], offsets: Tensor, blocks: int = 1
+        self,
+        digits: Tensor,
+        scales: Tensor,
+        sizes: tuple[int, int, int, int],
+        offsets: Tensor,
+        blocks: int = 1,
+        into: Tensor | None = None,
+        add: bool = False,
     ) -> Tensor:
         """Digits [planes, 3, pixels and slack, 64] of images -> [images, height, width, outputs].
 
         ``sizes``: height and width of the images, and of the wanted output. With more than one block, of 64
-        outputs each, the result is [blocks, images, height, width, 64].
+        outputs each, the result is [blocks, images, height, width, 64]. ``into``: contiguous memory of the result's
+        shape to write to or, with ``add``, to add to.
         """
         pixels = len(scales) * sizes[2] * sizes[3]
-        steps = (self.outputs, _LANES) if blocks == 1 else (_LANES, pixels * _LANES)
+        steps = (self.outputs, LANES) if blocks == 1 else (LANES, pixels * LANES)
         shape = (len(scales), *sizes[2:], self.outputs // blocks)
-        out = _empty(*(shape if blocks == 1 else (blocks, *shape)))
+        out = _empty(*(shape if blocks == 1 else (blocks, *shape))) if into is None else into
         required_library().sliced_product(
             *(digits.data_ptr(), digits.stride(1), self.channels, len(scales) * sizes[0] * sizes[1]),
             *(scales.data_ptr(), *sizes, self.taps, offsets.data_ptr(), self.digits.data_ptr()),
             *(self.scales.data_ptr(), self.outputs, _pointer(self.bias), out.data_ptr(), *steps, self.activation),
-            torch.get_num_threads(),
+            *(int(add), torch.get_num_threads()),
         )
         return out
 
 
 def _row_digits(x: Tensor) -> tuple[Tensor, Tensor]:
     """float32 [rows, channels] -> digits int8 [planes, 3, rows and slack, 64], scales [rows]."""
-    _check(x)
-    digits, scales = _room(*x.shape), torch.empty(len(x), dtype=torch.float32)
+    check(x)
+    digits, scales = room(*x.shape), torch.empty(len(x), dtype=torch.float32)
     required_library().sliced_rows(
         *(x.data_ptr(), *x.shape, digits.data_ptr(), digits.stride(1), scales.data_ptr(), torch.get_num_threads())
     )
@@ -141,8 +150,8 @@ class SlicedLinear(nn.Module):
 
     def by_head(self, x: Tensor) -> Tensor:
         """[N, tokens, in] -> [heads, N, tokens, 64]: each head's results side by side, as attention reads them."""
-        heads = self.out_features // _LANES
-        return self._times(x, heads).view(heads, *x.shape[:-1], _LANES)
+        heads = self.out_features // LANES
+        return self._times(x, heads).view(heads, *x.shape[:-1], LANES)
 
     def _times(self, x: Tensor, blocks: int) -> Tensor:
         rows = x.reshape(-1, x.shape[-1]).contiguous()
@@ -165,7 +174,7 @@ def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
     for part in parts:
-        _check(part)
+        check(part)
     images, heads, queries, channels = query.shape
     tokens, threads = key.shape[2], torch.get_num_threads()
     out = _empty(images, queries, heads * channels)
@@ -205,9 +214,9 @@ class SlicedConv2d(nn.Module):
 
 def _image_digits(x: Tensor, down: int, across: int, furthest: int) -> tuple[Tensor, Tensor]:
     """float32 [N, C, H, W], channels last -> digits of all pixels, border and slack included; scales [N]."""
-    _check(x)
+    check(x)
     count, channels, height, width = x.shape
-    digits = _room(count * (height + 2 * down) * (width + 2 * across) + furthest, channels)
+    digits = room(count * (height + 2 * down) * (width + 2 * across) + furthest, channels)
     scales, tops = (torch.empty(size, dtype=torch.float32) for size in (count, count * height))
     required_library().sliced_images(
         *(x.data_ptr(), count, height, width, channels, x.stride(0), x.stride(2), x.stride(3), down, across),

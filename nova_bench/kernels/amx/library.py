@@ -37,13 +37,14 @@ _SIGNATURES = {
     "sliced_large_pages": [_POINTER, _LONG],
     "sliced_rows": [_POINTER, _LONG, _LONG, _POINTER, _LONG, _POINTER, _INT],
     "sliced_images": [_POINTER, *[_LONG] * 9, _POINTER, _LONG, _POINTER, _POINTER, _INT],
+    "sliced_frame": [_POINTER, *[_LONG] * 5, _FLOAT, _INT, _POINTER, _LONG, _INT],
     "sliced_lookup": [_POINTER, _LONG, _LONG, _LONG, _POINTER, _FLOAT, _LONG, _POINTER, _LONG, _INT],
     "sliced_attention_room": [_LONG],
     "sliced_group_norm": [_POINTER, *[_LONG] * 4, _POINTER, _POINTER, _FLOAT, _POINTER, _INT, _POINTER, _INT],
     "sliced_attention": [_POINTER, _POINTER, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _INT],
     "sliced_product": [
         *[_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 5, _POINTER, _POINTER, _POINTER, _LONG],
-        *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT],
+        *[_POINTER, _POINTER, _LONG, _LONG, _INT, _INT, _INT],
     ],
 }
 

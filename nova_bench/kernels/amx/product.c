@@ -14,7 +14,7 @@ struct product {
     const float *bias;
     float *out;
     int64_t pixel_step, block_step;
-    int activation;
+    int activation, add;
 };
 
 /* Ask for lines that the second-level cache will have to have. */
@@ -80,6 +80,7 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
                     .outputs = outputs,
                     .out = p->out + n / 64 * p->block_step + n % 64,
                     .activation = p->activation,
+                    .add = p->add,
                 };
                 turn = !turn;
             }
@@ -88,7 +89,8 @@ static void multiply_block(const struct product *p, int64_t top, int64_t bottom,
     finish_all(&pending);
 }
 
-/* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated.
+/* Sum over taps of (digits from row + offset on) times weights, plus bias (may be null), activated; with `add`, added to
+ * what `out` holds.
  * Rows are those of images of height x width pixels, which share a scale; of each image the upper left
  * out_height x out_width pixels are written, one after the other, in lines pixel_step floats apart; blocks of 64
  * outputs lie block_step floats apart. That is [images, out_height, out_width, outputs] with steps of `outputs` and 64,
@@ -100,11 +102,11 @@ void sliced_product(const int8_t *digits, int64_t plane, int64_t channels, int64
                     int64_t height, int64_t width, int64_t out_height, int64_t out_width, int64_t taps,
                     const int64_t *offsets, const int8_t *weights, const float *weight_scales, int64_t outputs,
                     const float *bias, float *out, int64_t pixel_step, int64_t block_step, int activation,
-                    int threads) {
+                    int add, int threads) {
     const int64_t lanes = quotient_up(channels, LANES);
     const struct product p = {digits,    plane, rows,         scales,     height,    width,         out_height,
                               out_width, lanes, taps * lanes, offsets,    weights,   weight_scales, outputs,
-                              bias,      out,   pixel_step,   block_step, activation};
+                              bias,      out,   pixel_step,   block_step, activation,    add};
     /* No larger than gives work to every thread. */
     const int64_t block = least(BLOCK, quotient_up(quotient_up(rows, threads), SIDE) * SIDE);
 #pragma omp parallel num_threads(threads)

@@ -69,7 +69,7 @@ struct sums {
     __m512 weight_scales, bias;
     __mmask16 outputs;
     float *out;
-    int activation;
+    int activation, add; /* add: to what is there already */
 };
 
 static inline __attribute__((always_inline)) void finish(const struct sums *s, int row) {
@@ -84,7 +84,9 @@ static inline __attribute__((always_inline)) void finish(const struct sums *s, i
     } else if (s->places[row] >= 0) {
         sum = _mm512_mul_ps(sum, _mm512_set1_ps(s->scales[row] * 65536.0f));
         sum = _mm512_fmadd_ps(sum, s->weight_scales, s->bias);
-        _mm512_mask_storeu_ps(s->out + s->places[row], s->outputs, activate(sum, s->activation));
+        sum = activate(sum, s->activation);
+        if (s->add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(s->outputs, s->out + s->places[row]));
+        _mm512_mask_storeu_ps(s->out + s->places[row], s->outputs, sum);
     }
 }
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nova_bench.nova.errors import ArrangementError
 from nova_bench.nova.vae import AutoencoderKLOpenSora, vae_from_config
+from nova_bench.nova.vae.layers import CausalConv3d
 
 VIDEO = {
     "_class_name": "AutoencoderKLOpenSora",
@@ -201,3 +202,15 @@ def test_meta_device_allocates_nothing():
 def test_settings_without_a_network_are_named(change, message):
     with pytest.raises(ArrangementError, match=message):
         AutoencoderKLOpenSora({**VIDEO, **change})
+
+
+def test_faster_convolutions_give_the_same_pixels_and_latents():
+    widths = [16, 32, 48, 16]
+    vae = build({**VIDEO, "block_out_channels": widths, "norm_num_groups": 8})
+    z, x = torch.randn(1, 4, 3, 4, 5), torch.randn(1, 3, 5, 16, 24)
+    expected = vae.decode(z), vae.moments(x)
+    vae.speed_up()
+    replaced = [layer for layer in vae.modules() if isinstance(layer, CausalConv3d) and layer.faster is not None]
+    if not replaced:
+        pytest.skip("needs a CPU with AMX and a C compiler")
+    torch.testing.assert_close((vae.decode(z), vae.moments(x)), expected, rtol=1e-4, atol=2e-5)
