@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import HEADS, SlicedLinear, sliced, sliced_attention
+from nova_bench.kernels.amx.layers import HEADS, LANES, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
 from nova_bench.kernels.packed import PackedLinear, packed, usable
@@ -74,10 +74,17 @@ def attention(
 
     ``layers`` give query, key and value, or one layer gives all three side by side.
     """
-    parts = [layer(x) for layer in layers]
-    joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
-    return attend(query[:, :, :wanted], key, value, fast=all(map(is_fast, layers)))
+    width = sum(layer.out_features for layer in layers) // 3
+    by_head = [layer for layer in layers if isinstance(layer, SlicedLinear)]
+    if width == heads * LANES and len(by_head) == len(layers):
+        # [heads, N, tokens, 64]: what a head needs is one piece of memory.
+        parts = [layer.by_head(x) for layer in by_head]
+        query, key, value = (part.transpose(0, 1) for part in (parts if len(parts) == 3 else parts[0].chunk(3)))
+    else:
+        parts = [layer(x) for layer in layers]
+        joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+        query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+    return attend(query[:, :, :wanted], key, value, fast=len(by_head) == len(layers))
 
 
 def is_fast(layer: nn.Module) -> bool:
