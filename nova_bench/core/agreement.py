@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nova_bench.core.intervals import BOOTSTRAP_FROM, Method, cluster_means
-from nova_bench.core.statistics import percentile_interval, resampled_means
+from nova_bench.core.statistics import ROUNDING, percentile_interval, resampled_means
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +80,9 @@ def _kappa(shares: np.ndarray) -> np.ndarray:
 
     both, first, second = np.split(shares, 3, axis=-1)
     expected = first * second + (1 - first) * (1 - second)
+    beyond = np.where(np.abs(both - expected) <= ROUNDING, 0.0, both - expected)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(expected < 1, (both - expected) / (1 - expected), np.nan)
+        return np.where(1 - expected > ROUNDING, beyond / (1 - expected), np.nan)
 
 
 def _known(value: float) -> float | None:

@@ -13,11 +13,10 @@ from typing import Any
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.agreement import Agreement, agreements
-from nova_bench.core.messages import shorten
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.extremes import judged_answers
+from nova_bench.report.extremes import MOST_CHARACTERS, judged_answers
 from nova_bench.report.naming import interval_fields, interval_note
 from nova_bench.report.uncounted import prompt_label
 
@@ -201,7 +200,7 @@ def _differences_table(first: str, second: str, compared: Sequence[_Compared], s
         Row(
             {
                 "prompt": Cell(prompt_label(same[0].unit)),
-                "question": Cell(shorten(str(same[0].first["question"]))),
+                "question": Cell(_cut(str(same[0].first["question"]))),
                 "category": Cell(same[0].category),
                 "images": Cell(f"{sum(not one.equal for one in same)} of {len(same)}"),
                 "first": Cell(_told([one.first for one in same if not one.equal])),
@@ -228,4 +227,8 @@ def _told(answers: Sequence[Mapping[str, Any]]) -> str:
     texts = [
         str(answer["answer"]) + (f" (p {answer['p']:.2f})" if answer.get("p") is not None else "") for answer in answers
     ]
-    return ", ".join(dict.fromkeys(map(shorten, texts)))
+    return ", ".join(dict.fromkeys(map(_cut, texts)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"

@@ -106,7 +106,7 @@ def make_vlm(folder: Path, family: str, width: int = 32, layers: int = 2, seed: 
     torch.manual_seed(seed)
     model = getattr(transformers, f"{CLASSES[family]}ForConditionalGeneration")(config)
     _spread(model)
-    direction = torch.randn(width)
+    direction = (32 / width) ** 0.5 * torch.randn(width)
     for spelling in SPELLINGS["yes"]:
         model.lm_head.weight.data[reader.convert_tokens_to_ids(spelling)] = direction
     for spelling in SPELLINGS["no"]:
