@@ -1,5 +1,7 @@
 """The table model and the three rules that every exporter inherits from the layout."""
 
+import csv
+import io
 import json
 import math
 
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
+from nova_bench.render.csv_json import csv_table
 from nova_bench.render.grid import DASH, NO_REASON, clean_text, format_number, layout
 from nova_bench.render.table import NOT_A_NUMBER, Cell, Column, Row, Table, metric_columns
 
@@ -111,6 +114,23 @@ def test_published_number_in_a_measured_column_is_labelled_where_it_stands():
     cell = grid.rows[0][1][1]
     assert cell.extra == "published"
     assert SOURCE in dict(grid.footnotes)[cell.marks[0]]
+
+
+def test_a_row_of_published_numbers_is_labelled_once_and_has_its_source_everywhere():
+    columns = (Column("name", "Name", "label"), Column("a", "A"), Column("b", "B"))
+    cells = {"name": Cell("SDXL"), "a": Cell(1.0, highlight=True), "b": Cell(2.0, second=True)}
+    table = Table("t", "T", columns, [Row(cells, published=SOURCE), Row({"name": Cell("mine"), "a": Cell(3.0)})])
+    (_, (label, first, second)), (_, (other, *_)) = layout(table).rows
+    assert (label.extra, label.marks) == ("published", ("a",))
+    assert (first.extra, first.strong, first.published) == ("", True, True)
+    assert (second.underlined, second.published) == (True, True)
+    assert not other.published
+    assert layout(table).footnotes == (("a", f"Published, not measured here: {SOURCE}"),)
+    assert Table.from_json(table.to_json()) == table
+    lines = list(csv.DictReader(io.StringIO(csv_table(table))))
+    assert [(line["kind"], line["source"]) for line in lines] == [("published", SOURCE)] * 2 + [("measured", "")]
+    with pytest.raises(ValueError, match="need a label to mark"):
+        Table("t", "T", (Column("a", "A"),), [Row({"a": Cell(1.0)}, published=SOURCE)])
 
 
 def test_published_number_without_source_is_refused():
