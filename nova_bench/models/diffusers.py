@@ -20,6 +20,7 @@ from nova_bench.models.nova import PRECISION, dtype_name
 from nova_bench.models.optional_packages import missing_packages, require_packages
 from nova_bench.models.pipeline_files import files_of, locate_pipeline, missing_pipeline
 from nova_bench.models.pipeline_loading import load_pipeline
+from nova_bench.models.pipeline_prompts import notice_prompts
 
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings, seed and version of diffusers may give another sample."""
@@ -166,5 +167,6 @@ INFO = AdapterInfo(
     options=DiffusersSpec,
     factory=f"{__name__}:DiffusersAdapter",
     missing=missing,
+    prompt_notices=notice_prompts,
     protocol=protocol,
 )

@@ -313,3 +313,60 @@ def test_a_folder_with_a_pipeline_is_a_model(cli: Callable, write_suite: Callabl
     small = ("--set", "sampling.num_inference_steps=2", "--set", "sampling.height=64", "--set", "sampling.width=64")
     result = cli("run", "suite.yaml", "--model", miniature("sdxl"), *small)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        ("sd15", ["tokenizer's 77"]),
+        ("sdxl", ["tokenizer's 77", "tokenizer_2's 77"]),
+        ("pixart_alpha", ["tokenizer's 120"]),
+        ("sd3_medium", ["tokenizer's 77", "tokenizer_2's 77"]),
+        ("hunyuan_dit", ["tokenizer's 77"]),
+    ],
+)
+def test_prompts_that_a_tokenizer_cuts_are_named(
+    name: str, cut: list[str], miniature: Callable, write_suite: Callable
+) -> None:
+    """The miniatures' tokenizers read letter by letter."""
+    from nova_bench.models.pipeline_prompts import notice_prompts
+
+    model = adapter(write_suite, section(name, miniature(name)))
+    told: list[str] = []
+    notice_prompts(model._options, ["a cat", "abc " * 55], lambda text, *_: told.append(text))
+    assert [text.partition(" tokens")[0] for text in told] == [f"1 of 2 prompts cut at {limit}" for limit in cut]
+
+
+def test_clips_old_files_are_read_as_transformers_reads_them(tmp_path: Path) -> None:
+    """Stable Diffusion's repository has a vocabulary and merges, and no tokenizer.json."""
+    from transformers import CLIPTokenizer
+
+    from nova_bench.models.prompt_notices import open_tokenizer
+
+    tokens = [
+        "c",
+        "a",
+        "t</w>",
+        "at</w>",
+        "1</w>",
+        ",</w>",
+        "d",
+        "o",
+        "g</w>",
+        "a</w>",
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
+    vocab = {token: index for index, token in enumerate(tokens)}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na t</w>\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer"}))
+    texts = ["a Cat, 11  dog", "cat"]
+    theirs = CLIPTokenizer(vocab=vocab, merges=[("a", "t</w>")])(texts)["input_ids"]
+    ours = open_tokenizer(tmp_path)
+    assert ours is not None
+    assert ours(texts, None) == theirs
+    assert (
+        ours(texts, 4)
+        == CLIPTokenizer(vocab=vocab, merges=[("a", "t</w>")])(texts, truncation=True, max_length=4)["input_ids"]
+    )

@@ -69,9 +69,9 @@ def test_tokens_are_counted_as_the_model_sees_them(text: str, tmp_path: Path) ->
     (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
     (tmp_path / "merges.txt").write_text("\n".join(map(" ".join, model["merges"])))
     theirs = load_tokenizer(TINY / "tokenizer")(text)["input_ids"]
-    assert prompt_notices._tokenizer(TINY / "tokenizer")([text], None) == [theirs]
+    assert prompt_notices.open_tokenizer(TINY / "tokenizer")([text], None) == [theirs]
     if "<" not in text:
-        assert prompt_notices._tokenizer(tmp_path)([text], None) == [theirs]
+        assert prompt_notices.open_tokenizer(tmp_path)([text], None) == [theirs]
 
 
 def test_a_run_lists_it_in_its_report(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
