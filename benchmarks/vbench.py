@@ -262,7 +262,12 @@ def main() -> None:
     if options.flops:
         import vbench_flops
 
-        vbench_flops.main([])
+        wanted = {
+            "--official-python": options.official_python,
+            "--dino-code": options.dino_code,
+            "--prepare": options.prepare,
+        }
+        vbench_flops.main([word for name, value in wanted.items() if value for word in (name, value)])
         return
     options.dimension = options.dimension or list(NETWORKS)
     # The official motion smoothness fails on two frames and on sides below 113 pixels.

@@ -99,7 +99,7 @@ def official(
             return {"boxes": [len(found) for found in seen], "text": [[one[0] for one in found] for found in seen]}
 
         return look
-    captioner = vbench_official.load_tag2text(weights)
+    captioner = vbench_official.make_tag2text(folder / "vocab.txt", str(weights))
 
     def describe(frames: Any) -> dict[str, Any]:
         mean, deviation = (

@@ -1,11 +1,14 @@
 """Count what VBench's networks compute for one video: our arrangement and the official one, and a GPU's time on paper.
 
     python benchmarks/vbench_flops.py [--size HEIGHTxWIDTH] [--frames N] [--write]
+                                      [--official-python PATH [--dino-code FOLDER] [--prepare MODULE]]
 
 The networks have their real sizes but no values (torch's meta device), so nothing is computed. AMT and RAFT's flow run
-on small frames, and their count grows with the pixels. A multiplication with its addition counts as two. The official
-arrangement is put together from the same parts, as often as its code runs them. Assumed are ten objects a frame, names
-of three word pieces and captions of eight, and that RAFT looks at every pair.
+on small frames, and their count grows with the pixels. A multiplication with its addition counts as two. Assumed are
+ten objects a frame, names of three word pieces and captions of eight, and that RAFT looks at every pair.
+
+The official column needs the official packages (vbench_official.py says which): their own modules are counted
+(vbench_official_flops.py) and put together as often as the official functions call them.
 ``--write`` renews `nova_bench/pipeline/operations.json`, from which `plan` estimates.
 """
 
@@ -13,10 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from vbench_inputs import CAPTION, DETECTION, NAME, OBJECTS, PROMPT_IDS, TAG_STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,8 +32,7 @@ sys.path.insert(0, str(ROOT))
 TABLE = ROOT / "nova_bench" / "pipeline" / "operations.json"
 SIZES = ((480, 768), (720, 1280))
 FEW = (96, 160)
-OBJECTS, NAME, CAPTION = 10, 3, 8
-TAG_FRAMES, TAG_STEPS, PROMPT = 6, 26, 4  # of sixteen frames six are captioned; 30 ids, of which 4 are the prompt
+TAG_FRAMES = 6  # of sixteen frames six are captioned
 PROMPTS = {
     "subject_consistency": 72,
     "background_consistency": 86,
@@ -124,7 +129,7 @@ def fixed() -> dict[str, float]:
     features, image = blank(OBJECTS, 196, 256), blank(1, 145, 1024)
     with torch.device("meta"), torch.inference_mode():
         memory = words.remember(features)
-        written, _ = tags.text_decoder.begin(blank(3, 40, 768), list(range(PROMPT)), PROMPT + TAG_STEPS)
+        written, _ = tags.text_decoder.begin(blank(3, 40, 768), list(range(PROMPT_IDS)), PROMPT_IDS + TAG_STEPS)
         ids = torch.zeros(OBJECTS, 1, dtype=torch.int64)
         beams = torch.zeros(3, 1, dtype=torch.int64)
         seen = torch.ones(1, 40, dtype=torch.bool)
@@ -143,41 +148,62 @@ def fixed() -> dict[str, float]:
     }
 
 
-def per_video(parts: dict[str, float], frames: int, official: bool) -> Iterator[tuple[str, float]]:
-    """GFLOP of each dimension for one video with a rate of 8 frames a second."""
+def per_video(parts: dict[str, float], frames: int) -> Iterator[tuple[str, float]]:
+    """Our GFLOP of each dimension for one video with a rate of 8 frames a second."""
     pairs = frames - 1
     yield "subject_consistency", frames * parts["dino"]
     yield "background_consistency", frames * parts["clip b/32"]
     yield "motion_smoothness", pairs // 2 * parts["amt"]
-    encoders = 2 * pairs * parts["raft frame"] if official else frames * parts["raft frame"]
-    yield "dynamic_degree", encoders + pairs * (parts["raft context"] + parts["raft flow"])
+    yield "dynamic_degree", frames * parts["raft frame"] + pairs * (parts["raft context"] + parts["raft flow"])
     yield "aesthetic_quality", frames * parts["clip l/14"]
     yield "imaging_quality", frames * parts["musiq"]
-    for name in ("object_class", "multiple_objects", "color", "spatial_relationship"):
-        first, second = (CAPTION if name == "color" else 0), NAME
-        if official:  # two passes over the boxes; each word encodes the objects again
-            words = (max(first, second if not first else 0) + second) * (parts["memory"] + parts["word"])
-            yield name, 16 * (parts["grit"] + 2 * parts["boxes"] + words)
-        else:
-            words = parts["memory"] + (first + second) * parts["word"]
-            yield name, 16 * (parts["grit"] + parts["boxes"] + words)
+    for name in DETECTION:
+        words = parts["memory"] + (NAME + (CAPTION if name == "color" else 0)) * parts["word"]
+        yield name, 16 * (parts["grit"] + parts["boxes"] + words)
     yield "human_action", parts["umt"]
     image = parts["swin"] + parts["tags"]
-    if official:  # three copies of each image, nine of each caption; each word reads all before it
-        prefixes = sum(range(PROMPT, PROMPT + TAG_STEPS))
-        yield "scene", 16 * (image + 3 * parts["states"] + 3 * prefixes * parts["beams"])
-    else:
-        yield "scene", TAG_FRAMES * (image + parts["states"] + (PROMPT + TAG_STEPS) * parts["beams"])
+    yield "scene", TAG_FRAMES * (image + parts["states"] + (PROMPT_IDS + TAG_STEPS) * parts["beams"])
     yield "appearance_style", frames * parts["clip b/32"]
     for name in ("temporal_style", "overall_consistency"):
         yield name, parts["viclip"]
+
+
+def officially(parts: dict[str, float], frames: int) -> Iterator[tuple[str, float]]:
+    """The official GFLOP of each dimension, from its modules' counts."""
+    pairs = frames - 1
+    yield "subject_consistency", frames * parts["dino"]
+    yield "background_consistency", frames * parts["clip b/32"]
+    yield "motion_smoothness", pairs // 2 * parts["amt"]
+    yield "dynamic_degree", pairs * parts["raft"]
+    yield "aesthetic_quality", frames * parts["clip l/14"]
+    yield "imaging_quality", frames * parts["musiq"]
+    names, captions = (sum(parts[f"word {length}"] for length in range(1, most + 1)) for most in (NAME, CAPTION))
+    for name in DETECTION:  # two passes, each with boxes, texts and masks; only color's first one writes captions
+        texts = names + (captions if name == "color" else names)
+        yield name, 16 * (parts["grit"] + 2 * (parts["boxes"] + parts["masks"]) + texts)
+    yield "human_action", parts["umt"]
+    yield "scene", sum(parts[part] for part in ("swin", "tags", "states", "captions"))
+    yield "appearance_style", frames * parts["clip b/32 with text"]
+    for name in ("temporal_style", "overall_consistency"):
+        yield name, parts["viclip"]
+
+
+def count_officially(options: argparse.Namespace) -> dict[str, float]:
+    """Counts of the official modules, from a process in their environment."""
+    command = [options.official_python, str(Path(__file__).with_name("vbench_official_flops.py"))]
+    command += ["--size", options.size, "--dino-code", options.dino_code]
+    command += ["--prepare", options.prepare] if options.prepare else []
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SystemExit(f"the official modules can't be counted:\n{result.stderr}")
+    return json.loads(result.stdout.strip().splitlines()[-1])
 
 
 def table(frames: int) -> dict[str, dict[str, Any]]:
     """What `plan` reads: GFLOP per frame and per megapixel that a scorer looks at, through both sizes."""
     same, sized = fixed(), [of_size(*size) for size in SIZES]
     low, high = (height * width / 1e6 for height, width in SIZES)
-    found = [dict(per_video(same | parts, frames, False)) for parts in sized]
+    found = [dict(per_video(same | parts, frames)) for parts in sized]
     looked = {"motion_smoothness": "middles", "dynamic_degree": "flow"}
     counts = {"middles": (frames - 1) // 2, "flow": frames - 1, "all": frames, "video": 1}
     once = ("human_action", "scene", "temporal_style", "overall_consistency")
@@ -201,19 +227,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", default="480x768")
     parser.add_argument("--frames", type=int, default=33)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--official-python", metavar="PATH")
+    parser.add_argument("--dino-code", metavar="FOLDER", default="")
+    parser.add_argument("--prepare", metavar="MODULE")
     options = parser.parse_args(arguments)
     height, width = (int(side) for side in options.size.split("x"))
     parts = fixed() | of_size(height, width)
     listed = ", ".join(f"{name} {value:.0f}" for name, value in parts.items())
     print(f"GFLOP of the parts at {options.size}: {listed}\n")
-    ours, official = (dict(per_video(parts, options.frames, side)) for side in (False, True))
-    print("| dimension | ours, GFLOP a video | official | ours, PFLOP in all | official |\n|---|---|---|---|---|")
-    totals = [0.0, 0.0]
+    sides = [dict(per_video(parts, options.frames))]
+    heads = ["dimension", "ours, GFLOP a video", "ours, PFLOP in all"]
+    if options.official_python:
+        sides.append(dict(officially(count_officially(options), options.frames)))
+        heads += ["official, GFLOP a video", "official, PFLOP in all"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    totals = [0.0] * len(sides)
     for name, prompts in PROMPTS.items():
-        whole = [side[name] * prompts * SAMPLES / 1e6 for side in (ours, official)]
-        totals = [total + value for total, value in zip(totals, whole, strict=True)]
-        print(f"| {name} | {ours[name]:.0f} | {official[name]:.0f} | {whole[0]:.2f} | {whole[1]:.2f} |")
-    print(f"| all, without the static filter | | | {totals[0]:.1f} | {totals[1]:.1f} |")
+        cells = []
+        for number, side in enumerate(sides):
+            totals[number] += (whole := side[name] * prompts * SAMPLES / 1e6)
+            cells += [f"{side[name]:.0f}", f"{whole:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    print(f"| all, without the static filter | {' | '.join(f' | {total:.1f}' for total in totals)} |")
     if options.write:
         known = json.loads(TABLE.read_text())
         known["scorers"] = table(options.frames)

@@ -32,6 +32,10 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "overall_consistency": ("viclip_l14",),
 }
 DESCRIBED = ("grit", "tag2text")
+# What counting operations assumes: objects of a frame, word pieces of their names and captions, steps of a caption of
+# Tag2Text after the ids of its prompt.
+OBJECTS, NAME, CAPTION = 10, 3, 8
+PROMPT_IDS, TAG_STEPS = 4, 26
 _ENTRIES = {"amt_s": "state_dict", "viclip_l14": "model"}  # of the official files, where weights are not the whole
 # What the clips are said to show; with random weights nobody sees it.
 PROMPT = "a red car on the left of a dog in the street, Van Gogh style"
@@ -49,6 +53,13 @@ MORE_FLOW = 3.0
 HEAT, END = "agn_hm.bias", "textual.output.bias"
 
 
+def place_words(folder: Path) -> None:
+    """Write BERT's words, and CLIP's word pieces where the official code looks for them."""
+    folder.joinpath("vocab.txt").write_bytes(gzip.decompress(VOCABULARY.read_bytes()))
+    folder.joinpath("ViCLIP").mkdir(exist_ok=True)
+    shutil.copy(MERGES, folder / "ViCLIP" / "bpe_simple_vocab_16e6.txt.gz")
+
+
 def make_weights(folder: Path, dimensions: Sequence[str], heat: float = 0.0) -> None:
     """Write weight files for both sides, laid out and named as the official code expects, and the vocabulary.
 
@@ -58,9 +69,7 @@ def make_weights(folder: Path, dimensions: Sequence[str], heat: float = 0.0) -> 
 
     from tests.parity.vbench import rule
 
-    folder.joinpath("vocab.txt").write_bytes(gzip.decompress(VOCABULARY.read_bytes()))
-    folder.joinpath("ViCLIP").mkdir(exist_ok=True)  # where the official code looks for CLIP's word pieces
-    shutil.copy(MERGES, folder / "ViCLIP" / "bpe_simple_vocab_16e6.txt.gz")
+    place_words(folder)
     for network in sorted({network for dimension in dimensions for network in NETWORKS[dimension]}):
         if network in DESCRIBED:
             make_described(folder, network, heat)

@@ -70,7 +70,7 @@ def load(
     if dimension == "scene":
         from vbench.scene import scene
 
-        model = load_tag2text(weights / "tag2text.pth").to(device)
+        model = make_tag2text(weights / "vocab.txt", str(weights / "tag2text.pth")).to(device)
         return lambda: _results(_graded(scene, model, dimension, videos, device))
     if dimension == "human_action":
         return _human_action(videos, weights, device)
@@ -93,7 +93,7 @@ def load_grit(path: Path, device: Any, longest: int, captions: bool) -> Any:
     from vbench.third_party.grit_model import DenseCaptioning
     from vbench.third_party.grit_src.grit import predictor
 
-    _tokenizer_from(path.with_name("vocab.txt"))
+    tokenizer_from(path.with_name("vocab.txt"))
     predictor.Visualizer_GRiT = NoPicture
     model = DenseCaptioning(device)
     (model.initialize_model if captions else model.initialize_model_det)(str(path))
@@ -103,17 +103,18 @@ def load_grit(path: Path, device: Any, longest: int, captions: bool) -> Any:
     return model
 
 
-def load_tag2text(path: Path) -> Any:
+def make_tag2text(vocabulary: Path, weights: str = "") -> Any:
     """The official captioner."""
     from vbench.third_party.tag2Text import tag2text
     from vbench.third_party.tag2Text.med import BertModel
 
-    _tokenizer_from(path.with_name("vocab.txt"))
+    tokenizer_from(vocabulary)
     BertModel.from_pretrained = classmethod(lambda cls, name, config, **settings: cls(config, **settings))
-    return tag2text.tag2text_caption(pretrained=str(path), image_size=384, vit="swin_b").eval()
+    return tag2text.tag2text_caption(pretrained=weights, image_size=384, vit="swin_b").eval()
 
 
-def _tokenizer_from(vocabulary: Path) -> None:
+def tokenizer_from(vocabulary: Path) -> None:
+    """Let the official code find BERT's words without the hub."""
     from transformers import BertTokenizer
 
     words = str(vocabulary)
@@ -206,7 +207,7 @@ def _quality(dimension: str, videos: list[str], weights: Path, device: Any, dino
         head = get_aesthetic_model(str(weights)).to(device)
         clip = _clip(weights / "clip_vitl14.pth", 768, 24, 1024, 14, 768, device)
         return lambda: _results(laion_aesthetic(head, clip, videos, device))
-    _import_only_musiq()
+    import_only_musiq()
     from vbench.imaging_quality import MUSIQ, technical_quality
 
     musiq = MUSIQ(pretrained_model_path=str(weights / "musiq_spaq.pth")).to(device)
@@ -241,7 +242,7 @@ def _let_torchvision_import() -> None:
         _LIBRARY.define("qnms(Tensor dets, Tensor scores, Tensor iou_threshold) -> Tensor")
 
 
-def _import_only_musiq() -> None:
+def import_only_musiq() -> None:
     """Keep pyiqa from importing its hundred other metrics, each with its own dependencies."""
     from importlib.util import find_spec
     from types import ModuleType

@@ -23,6 +23,7 @@ PARTS = {
     "simulated_pairs.py",
     "vbench_inputs.py",
     "vbench_official.py",
+    "vbench_official_flops.py",
     "vbench_ours.py",
 }
 """Imported by the scripts: no scripts themselves."""
