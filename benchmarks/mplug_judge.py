@@ -1,7 +1,7 @@
 """Time DPG-Bench's judge mPLUG against the official code: same weights, image, questions and machine.
 
     python benchmarks/mplug_judge.py [--official-python PATH] [--prepare MODULE] [--questions N] [--pairs N]
-                                     [--threads N] [--end BIAS]
+                                     [--threads N] [--end BIAS] [--small]
 
 Full-size weights follow the rule of tests/parity/mplug, so times mean something and answers don't; `--end` makes these
 end after as few steps as answers of the trained network do. Each run is a process of its own, and both sides alternate.
@@ -39,27 +39,29 @@ QUESTIONS = [
 ]
 
 
-def make_files(folder: Path, end: float) -> None:
+def make_files(folder: Path, end: float, small: bool) -> None:
     """The official files, from the rule."""
     import torch
 
+    from nova_bench.networks.mplug.config import read_config
     from nova_bench.networks.mplug.mplug import MPlug
     from tests.parity.mplug.rule import made_weights
 
+    (folder / "config.yaml").write_text(json.dumps({"distill": True, **(SMALL_VISION if small else {})}))
+    (folder / "config_bert.json").write_text(json.dumps(BERT | (SMALL_BERT if small else {})))
+    (folder / "configuration.json").write_text('{"task": "visual-question-answering"}')
+    (folder / "vocab.txt").write_bytes(gzip.decompress(VOCABULARY.read_bytes()))
+    config = read_config(folder)
     with torch.device("meta"):
-        shapes = {key: tuple(value.shape) for key, value in MPlug().state_dict().items()}
+        shapes = {key: tuple(value.shape) for key, value in MPlug(config).state_dict().items()}
     for name in ("weight", "bias"):
         del shapes[f"text_decoder.cls.predictions.decoder.{name}"]
     shapes["text_decoder.cls.predictions.bias"] = (30522,)
     for bert in ("text_encoder", "text_decoder.bert"):
-        shapes[f"{bert}.embeddings.token_type_embeddings.weight"] = (2, 768)
+        shapes[f"{bert}.embeddings.token_type_embeddings.weight"] = (2, config.text.width)
     state = made_weights(shapes)
     state["text_decoder.cls.predictions.bias"][102] += end
     torch.save({"model": {f"model.{name}": value for name, value in state.items()}}, folder / "pytorch_model.bin")
-    (folder / "config.yaml").write_text("distill: true\n")
-    (folder / "config_bert.json").write_text(json.dumps(BERT))
-    (folder / "configuration.json").write_text('{"task": "visual-question-answering"}')
-    (folder / "vocab.txt").write_bytes(gzip.decompress(VOCABULARY.read_bytes()))
 
 
 BERT = {
@@ -81,6 +83,12 @@ BERT = {
     "add_cross_attention": False,
 }
 """The sizes of mPLUG's own configuration of its large models (github.com/X-PLUG/mPLUG, configs/config_bert.json)."""
+
+SMALL_VISION = {"image_res": 28, "vision_width": 64, "clip_vision_layers": 1}
+SMALL_BERT = {
+    **{"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32},
+    **{"text_encoder_layers": 1, "fusion_layers": 1, "text_decode_layers": 1},
+}
 
 
 def ours(folder: Path) -> Callable[[list[str]], list[str]]:
@@ -163,6 +171,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--end", type=float, default=6.0, metavar="BIAS", help="added to the end token's logit")
+    parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--side", choices=["ours", "official"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -173,7 +182,7 @@ def main() -> None:
     sides = ["official", "ours"] if options.official_python else ["ours"]
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as name:
-        make_files(Path(name), options.end)
+        make_files(Path(name), options.end, options.small)
         for _ in range(options.pairs):
             for side in sides:
                 found[side].append(measure(side, options, Path(name)))

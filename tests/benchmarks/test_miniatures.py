@@ -173,6 +173,12 @@ def test_libraries() -> None:
 
 
 @pytest.mark.slow
+def test_mplug_judge() -> None:
+    out = run("mplug_judge.py", "--small", "--questions", 3)
+    assert re.search(r"\| ours \| [\d.]+ \| [\d.]+ \|", out)
+    assert "3 questions about an image" in out
+
+
 def test_vbench_descriptions() -> None:
     out = run("vbench_descriptions.py", "--network", "grit", "--size", "64x96", "--frames", 1, "--longest", 3)
     assert re.search(r"[|] GRiT, objects [|] .* boxes a frame", out)
