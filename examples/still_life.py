@@ -17,12 +17,12 @@ OBJECTS = ("a pear", "a teapot", "a candle")
 PLACES = ("on a table", "on a window sill")
 
 
-def prompts(asset: Callable[[str], Path]) -> list[PromptEntry]:
+def prompts(asset: Callable[[str], Path], notice: Callable[..., None]) -> list[PromptEntry]:
     """Every object in every place. A tag says which metrics use a prompt; here both use all of them.
 
-    A list that is downloaded would be read from ``asset("its-name")``.
+    A list that is downloaded would be read from ``asset("its-name")``; its faults go to ``notice``.
     """
-    del asset
+    del asset, notice  # it is never faulty
     return [
         PromptEntry(text=f"{thing} {place}", tags=("sharpness", "temporal_flickering"), samples=SAMPLES)
         for thing in OBJECTS
