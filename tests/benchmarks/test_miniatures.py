@@ -179,6 +179,7 @@ def test_mplug_judge() -> None:
     assert "3 questions about an image" in out
 
 
+@pytest.mark.slow
 def test_vbench_descriptions() -> None:
     out = run("vbench_descriptions.py", "--network", "grit", "--size", "64x96", "--frames", 1, "--longest", 3)
     assert re.search(r"[|] GRiT, objects [|] .* boxes a frame", out)

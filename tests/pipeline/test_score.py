@@ -215,6 +215,7 @@ def test_a_scorer_gets_frames_of_the_size_that_it_wants(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, environment, write_suite) -> None:
     """82 and 330 MiB of frames, and the peak of all processes is the same to within a few chunks."""

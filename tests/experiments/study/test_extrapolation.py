@@ -106,6 +106,7 @@ def test_strips_stand_under_the_ground_truth(finished):
     assert (report_of(folder) / "figures" / "strips_0.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_videos_are_lossless_and_prompts_are_made_once(finished):
     run, folder, result = finished
     assert {path.suffix for path in (folder / "runs" / "artifacts").rglob("*.m*")} == {".mkv"}

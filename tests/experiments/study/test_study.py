@@ -326,6 +326,7 @@ def test_plan_sums_over_the_arms(cli, write_study):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
 def test_a_killed_study_continues(cli, write_study, tmp_path, environment):
     slow = {**BASE, "model": {"adapter": "drift", "seconds": 0.15}, "execution": {"batch_size": 1}}
