@@ -27,6 +27,8 @@ from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
 
 # h264 at the default quality stays below this on natural video; used until the store has videos to measure.
 BITS_PER_PIXEL = 0.15
+# Images are PNG: about half of the 24 bits on photographs, less on drawings.
+IMAGE_BITS_PER_PIXEL = 12.0
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,8 @@ def _disk(plan: Plan, store: Store | None, here: dict[str, Artifact], count: int
         return count * sum(artifact.size for artifact in here.values()) / len(here)
     sampling = plan.suite.sampling
     if sampling.num_frames and sampling.height and sampling.width:
-        return count * sampling.num_frames * sampling.height * sampling.width * BITS_PER_PIXEL / 8
+        bits = IMAGE_BITS_PER_PIXEL if sampling.num_frames == 1 else BITS_PER_PIXEL
+        return count * sampling.num_frames * sampling.height * sampling.width * bits / 8
     mean = store.mean_artifact_size() if store else None
     return None if mean is None else count * mean
 
