@@ -10,11 +10,11 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import ModelSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.core.identity import digest
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.models.checkpoints import SourceSpec
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION, dtype_name
 from nova_bench.models.optional_packages import missing_packages, require_packages
@@ -36,7 +36,7 @@ RESERVED = frozenset(
 Value = str | int | float | bool | None | list[float | int | str]
 
 
-class DiffusersSpec(ModelSpec):
+class DiffusersSpec(SourceSpec):
     """A text-to-image or text-to-video pipeline of diffusers. Give either `checkpoint` or `folder`.
 
     Size, steps, guidance, negative prompt and frames are in the suite's `sampling`; what it leaves out keeps the
@@ -45,12 +45,8 @@ class DiffusersSpec(ModelSpec):
 
     adapter: Literal["diffusers"] = "diffusers"
     """`diffusers`"""
-    checkpoint: str | None = None
-    """A hub id (`owner/name`)."""
     folder: SuitePath | None = None
     """A pipeline's folder, with model_index.json."""
-    revision: str | None = None
-    """Branch, tag or commit of a hub id; if absent, `main`."""
     variant: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     """Variant of the weight files, such as `fp16`."""
     pipeline: str | None = None
@@ -69,9 +65,7 @@ class DiffusersSpec(ModelSpec):
     """Where the settings come from, and which of them are not published. Shown with the plan and in the report."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> DiffusersSpec:
-        if (self.checkpoint is None) == (self.folder is None):
-            raise ValueError("give exactly one of `checkpoint` and `folder`")
+    def _free_arguments(self) -> DiffusersSpec:
         if taken := sorted(RESERVED & self.arguments.keys()):
             raise ValueError(f"arguments: {', '.join(taken)} can't be given here; sampling settings are in `sampling`")
         return self

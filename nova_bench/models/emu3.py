@@ -8,20 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
-
 from nova_bench.config.fields import Count
-from nova_bench.config.paths import SuitePath, locate
-from nova_bench.config.suite import ModelSpec, SamplingSpec
+from nova_bench.config.paths import SuitePath
+from nova_bench.config.suite import SamplingSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.core.identity import digest
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
+from nova_bench.models.checkpoints import SourceSpec, completed_by_fetching, digests_of, locate_source, missing_source
 from nova_bench.models.completeness import Incomplete
 from nova_bench.models.not_finite import not_finite
 from nova_bench.models.nova import PRECISION
-from nova_bench.models.pipeline_files import configuration_files, digests_of, weight_files
-from nova_bench.models.published import checkpoint_path, fetch_command
+from nova_bench.models.pipeline_files import configuration_files, weight_files
 
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings, seed and version of transformers may give another image."""
@@ -31,7 +29,7 @@ OF_OTHERS = ("num_inference_steps", "num_diffusion_steps", "motion_flow")
 """Sampling settings that a model without diffusion doesn't have."""
 
 
-class Emu3Spec(ModelSpec):
+class Emu3Spec(SourceSpec):
     """Emu3 in the layout of transformers (`Emu3ForConditionalGeneration`). Give either `checkpoint` or `folder`.
 
     Size, guidance and negative prompt are in the suite's `sampling`.
@@ -39,12 +37,8 @@ class Emu3Spec(ModelSpec):
 
     adapter: Literal["emu3"] = "emu3"
     """`emu3`"""
-    checkpoint: str | None = None
-    """A hub id (`owner/name`)."""
     folder: SuitePath | None = None
     """A checkpoint's folder, with config.json."""
-    revision: str | None = None
-    """Branch, tag or commit of a hub id; if absent, `main`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the network. auto: bfloat16 on a GPU, as the published example, float32 on the CPU."""
     top_k: Count = 2048
@@ -53,12 +47,6 @@ class Emu3Spec(ModelSpec):
     """Text appended to every prompt, such as the published example's words for quality."""
     settings_from: str = ""
     """Where the settings come from, and which of them are not published. Shown with the plan and in the report."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Emu3Spec:
-        if (self.checkpoint is None) == (self.folder is None):
-            raise ValueError("give exactly one of `checkpoint` and `folder`")
-        return self
 
 
 class Emu3Adapter:
@@ -79,7 +67,7 @@ class Emu3Adapter:
         options = self._options
         try:
             folder = locate_emu3(options)
-            content: Any = digests_of(emu3_files(folder), folder, self._context.file_digest)
+            content: Any = digests_of(folder, emu3_files, self._context.file_digest)
         except MissingAsset:
             content = ["absent", options.checkpoint or options.folder, options.revision]
         how = [GENERATOR_VERSION, version("transformers"), dtype_name(options.dtype, self._context.device)]
@@ -152,18 +140,9 @@ def check_sampling(sampling: SamplingSpec, units: Sequence[Unit]) -> None:
 
 def locate_emu3(options: Emu3Spec) -> Path:
     """The checkpoint's folder on this machine; MissingAsset if it isn't here, Incomplete if it lacks weights."""
-    if options.folder is not None:
-        folder = locate(options.folder)
-        if not folder.is_dir():
-            raise MissingAsset(f"needs the checkpoint {folder}: no such folder", "copy it, or correct model.folder")
+    folder = locate_source(options)
+    with completed_by_fetching(options):
         emu3_files(folder)
-        return folder
-    assert options.checkpoint is not None, "Emu3Spec requires one of the two"
-    folder = checkpoint_path(options.checkpoint, options.revision)
-    try:
-        emu3_files(folder)
-    except Incomplete as error:
-        raise Incomplete(error.message, fetch_command(options.checkpoint)) from error
     return folder
 
 
@@ -177,13 +156,7 @@ def emu3_files(folder: Path) -> list[Path]:
 
 def missing_emu3(options: Emu3Spec) -> list[str]:
     """What must be fetched before the model can be used, with the command; empty if it is here."""
-    try:
-        locate_emu3(options)
-    except MissingAsset as missing:
-        if options.checkpoint is None:
-            return [str(missing).removeprefix("needs ")]
-        return [f"the checkpoint {options.checkpoint} (download size unknown): {fetch_command(options.checkpoint)}"]
-    return []
+    return missing_source(options, locate_emu3)
 
 
 def protocol(section: Mapping[str, Any], device: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from pydantic import model_validator
 
 from nova_bench.config.fields import BatchSize
 from nova_bench.config.paths import SuitePath
-from nova_bench.config.suite import ModelSpec, SamplingSpec
+from nova_bench.config.suite import SamplingSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
-from nova_bench.models.checkpoints import files_digest, locate_checkpoint, missing_checkpoint
+from nova_bench.models.checkpoints import SourceSpec, files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
 from nova_bench.models.prompt_notices import notice_prompts
 from nova_bench.models.random_weights import RANDOM_NAMES, REFUSAL, random_pipeline
@@ -48,7 +48,7 @@ PIPELINE_ARGUMENTS = {
 """Field of SamplingSpec -> argument of the pipeline; an absent field keeps the official default."""
 
 
-class CheckpointSpec(ModelSpec):
+class CheckpointSpec(SourceSpec):
     """Options of everything that needs a NOVA checkpoint. Give either `checkpoint` or `folder`."""
 
     checkpoint: str | None = None
@@ -67,9 +67,7 @@ class CheckpointSpec(ModelSpec):
     """Decode in spatial tiles: less memory, slightly different pixels. Part of a unit's identity."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> CheckpointSpec:
-        if (self.checkpoint is None) == (self.folder is None):
-            raise ValueError("give exactly one of `checkpoint` and `folder`")
+    def _known_architecture(self) -> CheckpointSpec:
         if self.random_weights and self.checkpoint not in RANDOM_NAMES:
             raise ValueError(f"random_weights: `checkpoint` is one of {', '.join(RANDOM_NAMES)}")
         return self

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.config.paths import locate
-from nova_bench.core.errors import MissingAsset, UserError
+from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
 from nova_bench.core.regular_files import is_regular, read_text
+from nova_bench.models.checkpoints import completed_by_fetching, digests_of, locate_source, missing_source
 from nova_bench.models.completeness import INDEX, Incomplete
-from nova_bench.models.published import checkpoint_path, fetch_command
 
 if TYPE_CHECKING:
     from nova_bench.models.diffusers import DiffusersSpec
@@ -35,29 +34,16 @@ def locate_pipeline(options: DiffusersSpec) -> Path:
 
     MissingAsset, with the command that fetches it, if it isn't there; UserError if it can't be used.
     """
-    if options.folder is None:
-        assert options.checkpoint is not None, "DiffusersSpec requires one of the two"
-        folder = checkpoint_path(options.checkpoint, options.revision)
-        try:
+    folder = locate_source(options)
+    if options.checkpoint is not None:
+        with completed_by_fetching(options):
             pipeline_files(folder, options.variant)
-        except Incomplete as error:
-            raise Incomplete(error.message, fetch_command(options.checkpoint)) from error
-        return folder
-    folder = locate(options.folder)
-    if not folder.is_dir():
-        raise MissingAsset(f"needs the checkpoint {folder}: no such folder", "copy it, or correct model.folder")
     return folder
 
 
 def missing_pipeline(options: DiffusersSpec) -> list[str]:
     """What must be fetched before a pipeline can be used, with the command; empty if it is here."""
-    try:
-        locate_pipeline(options)
-    except MissingAsset as missing:
-        if options.checkpoint is None:
-            return [str(missing).removeprefix("needs ")]
-        return [f"the checkpoint {options.checkpoint} (download size unknown): {fetch_command(options.checkpoint)}"]
-    return []
+    return missing_source(options, locate_pipeline)
 
 
 def pipeline_index(folder: Path) -> dict[str, Any]:
@@ -88,17 +74,7 @@ def parts_of(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 def files_of(folder: Path, variant: str | None, file_digest: Callable[[Path], str]) -> dict[str, str]:
     """Path inside ``folder`` -> digest of each file that a pipeline is loaded from. UserError if one can't be used."""
-    return digests_of(pipeline_files(folder, variant), folder, file_digest)
-
-
-def digests_of(files: Sequence[Path], folder: Path, file_digest: Callable[[Path], str]) -> dict[str, str]:
-    """Path inside ``folder`` -> digest of each of ``files``. UserError if one can't be read."""
-    try:
-        return {str(path.relative_to(folder)): file_digest(path) for path in files}
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or folder}: can't be read: {error.strerror or error}", "correct it, or remove it"
-        ) from error
+    return digests_of(folder, lambda inside: pipeline_files(inside, variant), file_digest)
 
 
 def pipeline_files(folder: Path, variant: str | None) -> list[Path]:
