@@ -18,9 +18,6 @@ import argparse
 import gzip
 import importlib
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from sides import ROOT, peak_bytes, run_side, set_imports
+
 VOCABULARY = ROOT / "tests" / "data" / "bert_vocab.txt.gz"
 IMAGE = ROOT / "tests" / "parity" / "mplug" / "vectors" / "image0.png"
 THINGS = ("cat", "dog", "red umbrella", "wooden table", "window with curtains", "man in a blue coat", "bicycle")
@@ -133,9 +131,7 @@ def official(folder: Path, prepare: str | None) -> Callable[[list[str]], list[st
 
 def work(options: argparse.Namespace) -> None:
     """Run one side once; print its seconds, peak memory and answers as JSON."""
-    sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
-    if options.side == "ours":
-        sys.path.insert(0, str(ROOT))
+    set_imports(official=options.side == "official")
     import torch
 
     torch.set_num_threads(options.threads)
@@ -145,22 +141,15 @@ def work(options: argparse.Namespace) -> None:
     with torch.inference_mode():
         answers = answer(QUESTIONS[: options.questions])
     cpu = time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"cpu": cpu, "peak": peak, "answers": answers}))
+    print(json.dumps({"cpu": cpu, "peak": peak_bytes(), "answers": answers}))
 
 
 def measure(side: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run one side in a process of its own."""
     python = sys.executable if side == "ours" else options.official_python
-    command = [python, __file__, "--side", side, "--folder", str(folder), "--threads", str(options.threads)]
-    command += ["--questions", str(options.questions), *(["--prepare", options.prepare] if options.prepare else [])]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    if side == "ours":
-        environment.pop("PYTHONPATH", None)
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
-    if result.returncode != 0:
-        raise SystemExit(f"{side} failed:\n{result.stderr}")
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    arguments = ["--side", side, "--folder", folder, "--threads", options.threads, "--questions", options.questions]
+    arguments += ["--prepare", options.prepare] if options.prepare else []
+    return run_side(python, __file__, arguments, options.threads, side == "official", {})
 
 
 def main() -> None:

@@ -25,8 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -38,6 +36,7 @@ from typing import Any
 
 import vbench_official
 import vbench_ours
+from sides import peak_bytes, run_side, set_imports
 from vbench_inputs import (
     CLIPS,
     DETECTION,
@@ -64,12 +63,9 @@ Measured = dict[str, Any]
 def work(options: argparse.Namespace) -> None:
     """Run one side of one dimension, or our set; print seconds, peak memory and results as JSON."""
     weights, names = Path(options.weights), options.dimension
-    here = Path(__file__).resolve().parent  # where `vbench` is not the package
-    sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
+    set_imports(official=options.side == "official")
     if options.side == "official":
         vbench_official.prepare(weights, options.prepare)
-    else:
-        sys.path.insert(0, str(ROOT))
     import torch
 
     torch.set_num_threads(options.threads)
@@ -84,9 +80,7 @@ def work(options: argparse.Namespace) -> None:
     started, used = time.perf_counter(), time.process_time()
     scores = run()
     seconds, used = time.perf_counter() - started, time.process_time() - used
-    # Not getrusage's peak, which a process inherits from the one that started it.
-    peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-    print(json.dumps({"wall": seconds, "cpu": used, "MiB": peak, "scores": scores}))
+    print(json.dumps({"wall": seconds, "cpu": used, "MiB": peak_bytes() / 2**20, "scores": scores}))
 
 
 def measure(
@@ -98,19 +92,13 @@ def measure(
         return json.loads(kept.read_text())
     kind = side.removesuffix(" without AMX")
     python = options.official_python if kind == "official" else sys.executable
-    command = [python, __file__, *options.videos, "--side", kind, "--weights", str(weights)]
-    command += [word for dimension in dimensions for word in ("--dimension", dimension)]
-    command += ["--threads", str(options.threads), "--device", options.device]
-    command += ["--longest", str(options.longest), "--grit-frames", str(options.grit_frames)]
-    command += ["--dino-code", options.dino_code] if options.dino_code else []
-    command += ["--prepare", options.prepare] if options.prepare else []
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)} | (NO_AMX if side != kind else {})
-    if kind != "official":
-        environment.pop("PYTHONPATH", None)
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
-    if result.returncode != 0:
-        raise SystemExit(f"{side} {dimensions} failed:\n{result.stderr}")
-    found = json.loads(result.stdout.strip().splitlines()[-1])
+    arguments = [*options.videos, "--side", kind, "--weights", weights]
+    arguments += [word for dimension in dimensions for word in ("--dimension", dimension)]
+    arguments += ["--threads", options.threads, "--device", options.device]
+    arguments += ["--longest", options.longest, "--grit-frames", options.grit_frames]
+    arguments += ["--dino-code", options.dino_code] if options.dino_code else []
+    arguments += ["--prepare", options.prepare] if options.prepare else []
+    found = run_side(python, __file__, arguments, options.threads, kind == "official", NO_AMX if side != kind else {})
     if kind == "official" and dimensions[0] in DETECTION:
         for clock in ("wall", "cpu"):
             found[clock] *= GRIT_FRAMES / options.grit_frames

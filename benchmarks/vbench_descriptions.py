@@ -18,8 +18,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +28,7 @@ from typing import Any
 
 import vbench_official
 import vbench_ours
+from sides import run_side, set_imports
 from vbench_inputs import CLIPS, ROOT, VOCABULARY, make_described
 
 CLIP = CLIPS / "r6_bunny_640x360_20fps_9f.mp4"
@@ -113,9 +112,7 @@ def official(
 
 def work(options: argparse.Namespace) -> None:
     """Run one side once; print its seconds and results as JSON."""
-    sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
-    if options.side == "ours":
-        sys.path.insert(0, str(ROOT))
+    set_imports(official=options.side == "official")
     import numpy as np
     import torch
 
@@ -136,16 +133,10 @@ def work(options: argparse.Namespace) -> None:
 def measure(side: str, network: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run one side in a process of its own."""
     python = sys.executable if side == "ours" else options.official_python
-    command = [python, __file__, "--side", side, "--network", network, "--folder", str(folder)]
-    command += ["--longest", str(options.longest)]
-    command += ["--threads", str(options.threads), *(["--prepare", options.prepare] if options.prepare else [])]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    if side == "ours":
-        environment.pop("PYTHONPATH", None)
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
-    if result.returncode != 0:
-        raise SystemExit(f"{side} {network} failed:\n{result.stderr}")
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    arguments = ["--side", side, "--network", network, "--folder", folder]
+    arguments += ["--longest", options.longest, "--threads", options.threads]
+    arguments += ["--prepare", options.prepare] if options.prepare else []
+    return run_side(python, __file__, arguments, options.threads, side == "official", {})
 
 
 def compare(case: str, options: argparse.Namespace, folder: Path) -> str:

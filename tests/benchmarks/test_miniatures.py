@@ -20,6 +20,7 @@ PARTS = {
     "gate_figures.py",
     "nova_original.py",
     "null_parts.py",
+    "sides.py",
     "simulated_pairs.py",
     "vbench_inputs.py",
     "vbench_official.py",
