@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
 from nova_bench.core.regular_files import read_text
+from nova_bench.judges.base import JudgeContext
 
 LEAST = 5
 """First major version of transformers whose image processors and caches are used here."""
@@ -26,6 +27,21 @@ Loaded = TypeVar("Loaded")
 def model_assets(model: str) -> tuple[str, ...]:
     """The asset that a judge of this hub id or folder needs. UserError if it is neither."""
     return (model_asset_name(model),)
+
+
+def known_model(context: JudgeContext, known: Collection[str], otherwise: str) -> tuple[Path, str]:
+    """The folder of the judge's model, and its architecture.
+
+    UserError if that is none of the ``known`` ones; ``otherwise`` says for which models there is another judge.
+    """
+    (asset,) = model_assets(context.model)
+    folder = context.asset(asset)
+    if (found := model_type(folder)) not in known:
+        raise UserError(
+            f"{context.model}: {found} is not an architecture that this judge knows",
+            f"use one of {', '.join(known)}; {otherwise}",
+        )
+    return folder, found
 
 
 def model_type(folder: Path) -> str:

@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.core.errors import UserError
 from nova_bench.judges.base import NEITHER, NO, YES, Answer, JudgeContext, JudgeInfo, Viewed
 from nova_bench.judges.chat import Chat, spellings
-from nova_bench.judges.pretrained import ARITHMETIC, image_processor, model_assets, model_type, network, tokenizer
+from nova_bench.judges.pretrained import ARITHMETIC, image_processor, known_model, model_assets, network, tokenizer
 from nova_bench.networks.batching import batch_size, in_batches
 from nova_bench.networks.numerics import numerics
 
@@ -38,13 +37,7 @@ class VisionLanguageJudge:
     def __init__(self, context: JudgeContext):
         from nova_bench.judges.shared_prefix import SharedPrefix
 
-        (asset,) = model_assets(context.model)
-        folder = context.asset(asset)
-        if (found := model_type(folder)) not in MODEL_TYPES:
-            raise UserError(
-                f"{context.model}: {found} is not an architecture that this judge knows",
-                f"use one of {', '.join(MODEL_TYPES)}; for ViLT and BLIP the judge is vqa",
-            )
+        folder, _ = known_model(context, MODEL_TYPES, "for ViLT and BLIP the judge is vqa")
         self._processor = image_processor(folder, "Qwen2VLImageProcessorPil")
         model = network(folder, "AutoModelForImageTextToText", context.device, attn_implementation="sdpa")
         reader = tokenizer(folder)

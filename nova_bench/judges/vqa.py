@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nova_bench.core.errors import UserError
 from nova_bench.judges.base import Answer, Asked, JudgeContext, JudgeInfo, Viewed
-from nova_bench.judges.pretrained import ARITHMETIC, image_processor, model_assets, model_type, network, tokenizer
+from nova_bench.judges.pretrained import ARITHMETIC, image_processor, known_model, model_assets, network, tokenizer
 from nova_bench.networks.batching import batch_size, in_batches
 from nova_bench.networks.numerics import numerics
 
@@ -103,13 +102,7 @@ class AnsweringJudge:
     """Asks a question as it is, cut at the model's limit; the answer is the model's, of which only ``yes`` counts."""
 
     def __init__(self, context: JudgeContext):
-        (asset,) = model_assets(context.model)
-        folder = context.asset(asset)
-        if (found := model_type(folder)) not in FAMILIES:
-            raise UserError(
-                f"{context.model}: {found} is not an architecture that this judge knows",
-                f"use one of {', '.join(FAMILIES)}; for vision-language models the judge is vlm",
-            )
+        folder, found = known_model(context, FAMILIES, "for vision-language models the judge is vlm")
         self._device, self._family = context.device, FAMILIES[found]
         self._model = network(folder, self._family.model, context.device)
         self._processor = image_processor(folder, self._family.images)

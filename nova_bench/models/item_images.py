@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -130,6 +131,7 @@ class ItemImages:
 
     def generate(self, units: Sequence[Unit]) -> Iterator[Output]:
         """Cut grids; a file that is missing, can't be read or has another size is that unit's error."""
+        read = lru_cache(maxsize=1)(self._grid)  # its images come one after the other
         for unit in units:
             if unit.source is None:
                 yield Output(unit, error="no file for this prompt and image")
@@ -140,12 +142,15 @@ class ItemImages:
             elif self._options.layout == "single":
                 yield Output(unit, path=Path(unit.source))
             else:
-                yield self._tile(unit, Path(unit.source))
+                yield self._tile(unit, Path(unit.source), read)
 
-    def _tile(self, unit: Unit, path: Path) -> Output:
+    def _grid(self, path: Path) -> Tensor:
+        """A grid, uint8 [H, W, 3]."""
+        return read_clip(path, limits=self._suite.media).frames[0]
+
+    def _tile(self, unit: Unit, path: Path, read: Callable[[Path], Tensor]) -> Output:
         try:
-            grid = read_clip(path, limits=self._suite.media).frames[0]
-            return Output(unit, self._cut(grid, unit.sample_index % _TILES, path)[None])
+            return Output(unit, self._cut(read(path), unit.sample_index % _TILES, path)[None])
         except MediaError as error:
             return Output(unit, error=error)
 

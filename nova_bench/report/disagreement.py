@@ -16,11 +16,10 @@ from nova_bench.core.agreement import Agreement, agreements
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.extremes import MOST_CHARACTERS, judged_answers
+from nova_bench.report.extremes import MOST_CHARACTERS, judged_answers, said_yes
 from nova_bench.report.naming import interval_fields, interval_note
 from nova_bench.report.uncounted import prompt_label
 
-YES = "yes"
 SHOWN = 40
 """Questions in the table; the file has all."""
 FILE = "disagreements.csv"
@@ -49,7 +48,7 @@ class _Compared:
     @property
     def equal(self) -> bool:
         """Whether both count as yes, or neither does."""
-        return (self.first["answer"] == YES) == (self.second["answer"] == YES)
+        return said_yes(self.first) == said_yes(self.second)
 
 
 def disagreement_tables(summaries: Sequence[MetricSummary], statistics: StatisticsSpec) -> list[Table]:
@@ -166,8 +165,8 @@ def _by_kind(compared: Sequence[_Compared], statistics: StatisticsSpec) -> dict[
     for one in compared:
         row, columns = prompts[one.unit.prompt_id], [place[name] for name in {_ALL, one.group, one.category}]
         answers[row, columns] += 1
-        first[row, columns] += one.first["answer"] == YES
-        second[row, columns] += one.second["answer"] == YES
+        first[row, columns] += said_yes(one.first)
+        second[row, columns] += said_yes(one.second)
         both[row, columns] += one.equal
     return dict(zip(kinds, agreements(answers, first, second, both, statistics), strict=True))
 

@@ -108,9 +108,14 @@ def judged_answers(score: SampleScore) -> list[Mapping[str, Any]]:
     return answers_of("answers", score.row.details.get("answers")) if score.row else []
 
 
+def said_yes(answer: Mapping[str, Any]) -> bool:
+    """Whether a judge's answer is yes, before anything makes it count as no."""
+    return bool(answer["answer"] == "yes")
+
+
 def _refused(answers: Sequence[Mapping[str, Any]]) -> str:
     """``not yes: Is the cat red?``; empty if all are answered yes."""
-    no = [str(part["question"]) for part in answers if part["answer"] != "yes"]
+    no = [str(part["question"]) for part in answers if not said_yes(part)]
     more = f" and {len(no) - REFUSED} more" if len(no) > REFUSED else ""
     return f"not yes: {' '.join(no[:REFUSED])}{more}" if no else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from nova_bench.config.metadata import ITEM
 from nova_bench.core.progress import Progress
@@ -11,10 +12,15 @@ from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, by_prompt
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.grid import format_number
 from nova_bench.render.html.trees import GivenAnswer, QuestionTree, TreeImage, TreeQuestion
-from nova_bench.report.extremes import judged_answers
+from nova_bench.report.extremes import judged_answers, said_yes
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Status
 
+if TYPE_CHECKING:
+    from nova_bench.scorers.base import ScorerInfo
+
+_Metric = tuple["ScorerInfo", Mapping[str, Sequence[SampleScore]]]
+"""A metric, and the results of each prompt's samples."""
 _RULES = {"corrected": "zeroed_by", "official": "official_zeroed_by"}
 """Rule -> its key in the details of an answer."""
 
@@ -40,10 +46,11 @@ def question_trees(
     with progress.stage("questions", min(limit, len({unit.prompt_id for unit in plan.units})) * len(chosen)) as advance:
         for same_rows in chosen.values():
             metrics = [summary for summary in same_rows if summary.scorer.info.breakdown] or same_rows[:1]
-            prompts = sorted(by_prompt(metrics[0].samples), key=_rank)
+            by_id = [(s.scorer.info, {one[0].unit.prompt_id: one for one in by_prompt(s.samples)}) for s in metrics]
+            prompts = sorted(by_id[0][1].values(), key=_rank)
             total += len(prompts)
             for prompt in prompts[:limit]:
-                trees.append(_tree(prompt, metrics, artifacts, sources))
+                trees.append(_tree(prompt, by_id, artifacts, sources))
                 advance(1)
     if len(trees) == total:
         return tuple(trees), f"All {total:,} prompts, the lowest score first."
@@ -63,7 +70,7 @@ def _mean(prompt: Sequence[SampleScore]) -> float | None:
 
 def _tree(
     prompt: Sequence[SampleScore],
-    metrics: Sequence[MetricSummary],
+    metrics: Sequence[_Metric],
     artifacts: Mapping[str, Artifact | FailedUnit],
     sources: Sources,
 ) -> QuestionTree:
@@ -88,11 +95,10 @@ def _tree(
     )
 
 
-def _scores(prompt_id: str, metrics: Sequence[MetricSummary]) -> Iterator[str]:
+def _scores(prompt_id: str, metrics: Sequence[_Metric]) -> Iterator[str]:
     """The prompt's score in each metric, or why it has none."""
-    for summary in metrics:
-        info = summary.scorer.info
-        prompt = [score for score in summary.samples if score.unit.prompt_id == prompt_id]
+    for info, prompts in metrics:
+        prompt = prompts.get(prompt_id, [])
         value = _mean(prompt)
         if value is not None:
             yield f"{info.name}: {format_number(value, info.digits)} {info.unit}".rstrip()
@@ -103,7 +109,7 @@ def _scores(prompt_id: str, metrics: Sequence[MetricSummary]) -> Iterator[str]:
 def _image(score: SampleScore, artifact: Artifact | FailedUnit | None, sources: Sources) -> TreeImage:
     told = judged_answers(score)
     notes = [] if score.unit.source else [f"seed {score.unit.seed}"]
-    yes = sum(part["answer"] == "yes" for part in told)
+    yes = sum(map(said_yes, told))
     notes.append(f"{yes} of {len(told)} answered yes" if told else _problem(score))
     return TreeImage(tuple(notes), sources.file(artifact), sources.poster(artifact))
 

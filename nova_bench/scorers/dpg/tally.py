@@ -32,14 +32,19 @@ def official(samples: Sequence[Recorded], chosen: Chosen | None = None) -> list[
     Each four images are a file, which the script counts as an item of its own. All images of a file that it drops are
     not measurable.
     """
-    files: dict[int, list[int]] = {}
-    for place, sample in enumerate(samples):
-        files.setdefault(sample.index // IMAGES, []).append(place)
     found: list[Tallied | None] = [None] * len(samples)
-    for places in files.values():
+    for places in _files(samples):
         for place, tallied in zip(places, _official_file([samples[place] for place in places], chosen), strict=True):
             found[place] = tallied
     return found
+
+
+def _files(samples: Sequence[Recorded]) -> list[list[int]]:
+    """The places of the images that are one file of the official script."""
+    files: dict[int, list[int]] = {}
+    for place, sample in enumerate(samples):
+        files.setdefault(sample.index // IMAGES, []).append(place)
+    return list(files.values())
 
 
 def _official_file(samples: Sequence[Recorded], chosen: Chosen | None) -> list[Tallied | None]:
@@ -92,12 +97,8 @@ def corrected(samples: Sequence[Recorded], chosen: Chosen | None = None) -> list
 def official_categories(samples: Sequence[Recorded]) -> list[Counted]:
     """What an item adds to each category ("L2"): the answers about each file's last image, before any is zeroed."""
     questions = _questions(samples)
-    files: dict[int, list[Recorded]] = {}
-    for sample in samples:
-        files.setdefault(sample.index // IMAGES, []).append(sample)
-    last = [
-        max(images, key=lambda sample: sample.index) for images in files.values() if not _dropped(questions, images)
-    ]
+    files = [[samples[place] for place in places] for places in _files(samples)]
+    last = [max(images, key=lambda sample: sample.index) for images in files if not _dropped(questions, images)]
     return _categories(questions, list(questions.official.values()), last, "")
 
 
