@@ -14,6 +14,7 @@ from pathlib import Path
 from nova_bench.assets.catalog import Asset, AssetFile, ModelSource
 from nova_bench.core.errors import UserError
 from nova_bench.core.json_text import parse_json
+from nova_bench.core.judge_names import FOLDERS
 from nova_bench.core.regular_files import read_text
 
 HUB, FOLDER = "hub:", "folder:"
@@ -31,7 +32,7 @@ def model_asset_name(model: str) -> str:
 
     Raises UserError for anything else.
     """
-    if model.startswith(("/", "./", "../", "~")):
+    if model.startswith(FOLDERS):
         return FOLDER + os.path.realpath(os.path.expanduser(model))
     repository, at, revision = model.partition("@")
     if not _HUB_ID.fullmatch(repository) or (at and not revision):

@@ -13,6 +13,7 @@ from nova_bench.config.suite import SamplingSpec, Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.identity import SEED_RULE, digest
+from nova_bench.core.judge_names import judge_label
 from nova_bench.experiments.registry import BENCHMARK
 from nova_bench.gate.card import MetricCard
 from nova_bench.gate.side import MetricData, Sample, Side
@@ -137,7 +138,7 @@ def _metric(
         version=next((score.row.version for score in scores if score.row), info.version),
         weights={name: assets.get(name, {}).get("sha256") or asset_digest(name) for name in info.assets},
         settings=settings,
-        judge=str(settings.get("judge", "")),
+        judge=judge_label(str(settings.get("judge", ""))),
         keep=digest("keep", scorer.keep.model_dump())[:12] if scorer.keep else "",
     )
     return MetricData(

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 LENGTH = "max_sequence_length"
 """Argument of a pipeline's call that limits its longer text encoder."""
-FIXED = {("HunyuanDiTPipeline", "tokenizer_2"): 256}
-"""(class, tokenizer) -> limit that the class sets itself (pipeline_hunyuandit.py)."""
+OWN = {("HunyuanDiTPipeline", "tokenizer_2"): 256, ("StableDiffusion3Pipeline", "tokenizer_3"): 256}
+"""(class, tokenizer) -> limit that the class sets itself or by default (pipeline_hunyuandit.py,
+pipeline_stable_diffusion_3.py)."""
 NO_LIMIT = 100_000
 """A tokenizer without a limit states a much larger number."""
 
@@ -47,5 +48,5 @@ def _limit(options: DiffusersSpec, pipeline: str, folder: Path, kind: str) -> in
     if kind.startswith(("CLIP", "Bert")):
         stated = parse_json(read_text(folder / "tokenizer_config.json")).get("model_max_length")
         return stated if isinstance(stated, int) and stated < NO_LIMIT else None
-    stated = options.arguments.get(LENGTH, FIXED.get((pipeline, folder.name)))
+    stated = options.arguments.get(LENGTH, OWN.get((pipeline, folder.name)))
     return stated if isinstance(stated, int) else None

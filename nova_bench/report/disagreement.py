@@ -16,7 +16,8 @@ from nova_bench.core.agreement import Agreement, agreements
 from nova_bench.core.visible_text import visible
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.extremes import MOST_CHARACTERS, judged_answers, said_yes
+from nova_bench.report.answers import judged_answers, judges_of, said_yes
+from nova_bench.report.extremes import MOST_CHARACTERS
 from nova_bench.report.naming import interval_fields, interval_note
 from nova_bench.report.uncounted import prompt_label
 
@@ -56,9 +57,9 @@ def disagreement_tables(summaries: Sequence[MetricSummary], statistics: Statisti
     tables = []
     for place, (first, second) in enumerate(combinations(judges_of(summaries).items(), 2)):
         suffix = f"-{place + 1}" if place else ""
-        compared = list(_compared(first[1], second[1]))
+        compared = list(_compared(first[1].samples, second[1].samples))
         if compared:
-            lacking = sum(map(len, _answered(first[1]).values())) - len(compared)
+            lacking = sum(map(len, _answered(first[1].samples).values())) - len(compared)
             tables.append(_agreement_table(first[0], second[0], compared, lacking, statistics, suffix))
             tables += _differences_table(first[0], second[0], compared, suffix)
     return tables
@@ -73,7 +74,7 @@ def disagreements_csv(summaries: Sequence[MetricSummary]) -> str:
             *(one.first["answer"], one.first.get("p"), one.second["answer"], one.second.get("p")),
         )
         for (first, of_first), (second, of_second) in combinations(judges_of(summaries).items(), 2)
-        for one in _compared(of_first, of_second)
+        for one in _compared(of_first.samples, of_second.samples)
         if not one.equal
     ]
     if not rows:
@@ -82,16 +83,6 @@ def disagreements_csv(summaries: Sequence[MetricSummary]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([(*_HEADER, "answer_a", "p_a", "answer_b", "p_b"), *rows])
     return visible(stream.getvalue())
-
-
-def judges_of(summaries: Sequence[MetricSummary]) -> dict[str, Sequence[SampleScore]]:
-    """The samples of each judge's first metric: all of its metrics are made of the same answers."""
-    found: dict[str, Sequence[SampleScore]] = {}
-    for summary in summaries:
-        judge = next((str(s.row.details["judge"]) for s in summary.samples if s.row and judged_answers(s)), None)
-        if judge is not None:
-            found.setdefault(judge, summary.samples)
-    return found
 
 
 def _answered(scores: Sequence[SampleScore]) -> dict[str, list[Mapping[str, Any]]]:

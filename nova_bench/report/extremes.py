@@ -7,6 +7,7 @@ from typing import Any
 
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.report.answers import answers_of, said_yes
 from nova_bench.report.naming import sample_name
 from nova_bench.store import Status
 
@@ -95,22 +96,6 @@ def why(details: Mapping[str, Any]) -> str:
         elif isinstance(value, str) and value:
             parts.append(f"{name}: {value}")
     return "; ".join(filter(None, parts))
-
-
-def answers_of(name: str, value: object) -> list[Mapping[str, Any]]:
-    """A row's answers to questions, each with its ``question`` and ``answer``; empty for other details."""
-    known = name == "answers" and isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
-    return list(value) if known and isinstance(value, list) else []
-
-
-def judged_answers(score: SampleScore) -> list[Mapping[str, Any]]:
-    """The answers of a result's row; empty if it has none."""
-    return answers_of("answers", score.row.details.get("answers")) if score.row else []
-
-
-def said_yes(answer: Mapping[str, Any]) -> bool:
-    """Whether a judge's answer is yes, before anything makes it count as no."""
-    return bool(answer["answer"] == "yes")
 
 
 def _refused(answers: Sequence[Mapping[str, Any]]) -> str:

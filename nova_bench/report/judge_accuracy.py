@@ -11,7 +11,7 @@ from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.intervals import cluster_means
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.disagreement import judges_of
+from nova_bench.report.answers import judges_of
 from nova_bench.report.naming import interval_fields
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from nova_bench.assets import asset_digest
 from nova_bench.config.catalog import JUDGES
+from nova_bench.core.judge_names import judge_label
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.manifest import read_manifest
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.disagreement import judges_of
+from nova_bench.report.answers import judges_of
 
 _DIGITS = 12
 
@@ -19,10 +20,12 @@ def judges_table(summaries: Sequence[MetricSummary], folder: Path) -> Table | No
     """One row per judge that answered; None without one. Digests are those of the run in ``folder``."""
     known = read_manifest(folder).get("assets", {})
     rows = []
-    for judge in judges_of(summaries):
-        kind, _, model = judge.partition(":")
-        info = JUDGES.get(kind)
-        digests = {name: known.get(name, {}).get("sha256") or asset_digest(name) for name in info.assets(model)}
+    for judge, summary in judges_of(summaries).items():
+        info = JUDGES.get(judge.partition(":")[0])
+        digests = {
+            judge_label(name): known.get(name, {}).get("sha256") or asset_digest(name)
+            for name in summary.scorer.info.assets
+        }
         cells = {
             "judge": Cell(judge),
             "version": Cell(info.version),

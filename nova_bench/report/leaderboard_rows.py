@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nova_bench.config.suite import LeaderboardSpec
+from nova_bench.core.judge_names import judge_label
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.pipeline.categories import CategoryScore
 from nova_bench.pipeline.plan import Plan
@@ -66,7 +67,7 @@ class MeasuredRow:
     @property
     def judge(self) -> str:
         """Who judged, if a model did."""
-        return str(getattr(self.overall.scorer.settings, "judge", ""))
+        return judge_label(str(getattr(self.overall.scorer.settings, "judge", "")))
 
     @property
     def items(self) -> str:

@@ -12,7 +12,7 @@ from nova_bench.pipeline.aggregate import MetricSummary, SampleScore, by_prompt
 from nova_bench.pipeline.plan import Plan
 from nova_bench.render.grid import format_number
 from nova_bench.render.html.trees import GivenAnswer, QuestionTree, TreeImage, TreeQuestion
-from nova_bench.report.extremes import judged_answers, said_yes
+from nova_bench.report.answers import judged_answers, said_yes
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Status
 

@@ -89,7 +89,16 @@ def assert_first_prompt_failed(tmp_path: Path, judge: str, problem: str) -> None
 
 def test_two_judges_are_compared(suite: Callable, cli: Callable, tmp_path: Path) -> None:
     result = cli("run", suite("checksum", "moody:perhaps"))
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 3, result.stderr
+    asked = "'prompt 0' [0], 'Is the 0th cat red?!': 'perhaps'"
+    told = "2 of 54 answers are neither yes nor no and count as no: see report/unclear_answers.csv"
+    assert f"moody:perhaps: {told} (the first: {asked})" in result.stderr
+    (path,) = tmp_path.glob("runs/*/report/unclear_answers.csv")
+    with path.open(newline="") as stream:
+        unclear = [row for row in csv.DictReader(stream) if row["judge"] == "moody:perhaps"]
+    assert [(row["prompt"], row["sample_index"], row["answer"]) for row in unclear] == [
+        ("prompt 0", str(index), "perhaps") for index in range(2)
+    ]
     (path,) = tmp_path.glob("runs/*/report/disagreements.csv")
     with path.open(newline="") as stream:
         differing = list(csv.DictReader(stream))
@@ -109,11 +118,13 @@ def test_two_judges_are_compared(suite: Callable, cli: Callable, tmp_path: Path)
 def test_a_folder_of_a_vision_language_model_judges_a_run(suite: Callable, cli: Callable, tmp_path: Path) -> None:
     folder = make_vlm(tmp_path / "model", "qwen3_vl", seed=9)
     result = cli("run", suite(f"vlm:{folder}"))
-    assert result.returncode == 0, result.stderr
-    value = table(tmp_path, "metrics")[f"dpg_bench_corrected@vlm:{folder}"]["value"]
+    assert result.returncode == 3, result.stderr
+    assert "answers are neither yes nor no and count as no" in result.stderr  # the weights are random
+    assert str(folder) not in result.stdout + result.stderr
+    value = table(tmp_path, "metrics")["dpg_bench_corrected@vlm:model"]["value"]
     assert value["n_ok"] == 2 * PROMPTS
-    judge = table(tmp_path, "judges")[f"vlm:{folder}"]
-    assert judge["weights"]["value"].startswith(f"folder:{folder} ")
+    judge = table(tmp_path, "judges")["vlm:model"]
+    assert judge["weights"]["value"].startswith("folder:model ")
     assert judge["asked"]["value"] == "{question} Answer with yes or no only."
     before = cli("plan", "suite.yaml").stdout
     make_vlm(folder, "qwen3_vl", seed=5)  # other weights are another judge

@@ -12,9 +12,10 @@ from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.results import read_results
 from nova_bench.render.html.report import Report
+from nova_bench.report.answers import judges_of
 from nova_bench.report.categories import categories_table
 from nova_bench.report.contact_sheets import contact_sheets, unreadable
-from nova_bench.report.disagreement import FILE, disagreement_tables, disagreements_csv, judges_of
+from nova_bench.report.disagreement import FILE, disagreement_tables, disagreements_csv
 from nova_bench.report.extremes import extremes_table
 from nova_bench.report.failures import failures_csv
 from nova_bench.report.figures import run_figures
@@ -33,6 +34,7 @@ from nova_bench.report.sources import Sources
 from nova_bench.report.spread import spread_table
 from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.report.thresholds import thresholds_table
+from nova_bench.report.unclear_answers import UNCLEAR, unclear_answers, unclear_answers_csv
 from nova_bench.report.uncounted import uncounted_table
 from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
@@ -92,6 +94,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     missing = (
         gaps(summaries, plan.suite.name) if plan.scorers else [*sample_gaps(plan.units, artifacts), *unreadable(sheets)]
     )
+    missing += unclear_answers(summaries, f"report/{UNCLEAR}")
     page = Report(
         title=plan.suite.title,
         subtitle=model_name(plan),
@@ -112,6 +115,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         "samples.csv": samples_csv(summaries, artifacts, places),
         FAILURES: failures_csv(plan.units, summaries, artifacts, places),
         FILE: disagreements_csv(summaries),
+        UNCLEAR: unclear_answers_csv(summaries),
     }
     budget = plan.suite.report.embed_megabytes * 2**20
     return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget), folder)

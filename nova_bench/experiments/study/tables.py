@@ -10,6 +10,7 @@ from nova_bench.experiments.study.pooling import Pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.naming import gaps, interval_note, why_missing
+from nova_bench.report.unclear_answers import unclear_answers
 
 
 def metrics_table(results: StudyResults) -> Table:
@@ -169,7 +170,7 @@ def study_gaps(results: StudyResults) -> list[str]:
     problem = results.record.diagram_problem
     lines: dict[str, list[str]] = {}
     for arm in results.arms:
-        problems = gaps(arm.summaries, arm.plan.suite.name) if arm.plan else []
+        problems = [*gaps(arm.summaries, arm.plan.suite.name), *unclear_answers(arm.summaries)] if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
         for each in problems:

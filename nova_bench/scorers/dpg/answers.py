@@ -10,7 +10,8 @@ from pydantic import AfterValidator
 
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.core.errors import UserError
-from nova_bench.judges.base import NO, YES, Answer, Asked, JudgeContext, Viewed, judge_called
+from nova_bench.core.judge_names import judge_label
+from nova_bench.judges.base import YES, Answer, Asked, JudgeContext, Viewed, judge_called
 from nova_bench.scorers.base import Sample, Score, ScorerContext, ScorerInfo
 from nova_bench.scorers.dpg.questions import GROUPS, Item, Questions
 from nova_bench.scorers.dpg.tally import OFFICIAL_PROBLEM, OFFICIAL_ZEROED, PERCENT, ZEROED
@@ -18,7 +19,6 @@ from nova_bench.scorers.dpg.zeroing import MissingParent, TileAnswers, corrected
 
 PUBLISHED_JUDGE = "mplug"
 """The judge of the published numbers. Metrics of any other one bear its name."""
-UNCLEAR = "the judge answers questions with neither yes nor no, which counts as no"
 
 
 def _known(judge: str) -> str:
@@ -48,7 +48,7 @@ class DPGAnswers:
     """
 
     def __init__(self, settings: DPGSettings, context: ScorerContext):
-        self._name = settings.judge
+        self._name = judge_label(settings.judge)
         info, model = judge_called(settings.judge)
         self._judge = info.build(JudgeContext(context.device, context.asset, model))
 
@@ -70,7 +70,6 @@ class DPGAnswers:
             return Score(None, reason="nothing is asked about the prompt")
         yes = sum(answer.text == YES for answer in answers)
         notes = {answer.note for answer in answers if answer.note}
-        notes |= {UNCLEAR for answer in answers if answer.text not in (YES, NO)}
         return Score(
             PERCENT * yes / len(answers), details=_details(self._name, questions, answers), notes=tuple(sorted(notes))
         )
@@ -122,7 +121,7 @@ def _of_judge(info: ScorerInfo, settings: DPGSettings) -> ScorerInfo:
     judge, model = judge_called(settings.judge)
     return replace(
         info,
-        name=info.name if settings.judge == PUBLISHED_JUDGE else f"{info.name}@{settings.judge}",
+        name=info.name if settings.judge == PUBLISHED_JUDGE else f"{info.name}@{judge_label(settings.judge)}",
         version=f"{info.version}, judge {judge.name} {judge.version}",
         assets=(*info.assets, *judge.assets(model)),
     )
