@@ -6,6 +6,7 @@ They show that a class can be driven, never how good it is.
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,14 @@ def _clip(kind: str, width: int = 16, **options: Any) -> Any:
     return getattr(transformers, kind)(config).eval()
 
 
-def _t5_tokenizer() -> Any:
+def t5_tokenizer() -> Any:
     from transformers import T5Tokenizer
 
     pieces = ["<pad>", "</s>", "<unk>", "▁", *LETTERS]
     return T5Tokenizer(vocab=[(piece, 0.0 if index < 3 else -3.0) for index, piece in enumerate(pieces)], extra_ids=0)
 
 
-def _t5(width: int = 16) -> Any:
+def t5(width: int = 16) -> Any:
     from transformers import T5Config, T5EncoderModel
 
     config = T5Config(
@@ -157,8 +158,8 @@ def _pixart(kind: Any, sample_size: int) -> Any:
         out_channels=8,
     )
     return kind(
-        tokenizer=_t5_tokenizer(),
-        text_encoder=_t5(),
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5(),
         vae=_vae(),
         transformer=transformer,
         scheduler=DPMSolverMultistepScheduler(),
@@ -242,8 +243,8 @@ def hunyuan() -> Any:
         vae=_vae(),
         text_encoder=BertModel(config).eval(),
         tokenizer=BertTokenizer(vocab={token: index for index, token in enumerate(vocab)}, model_max_length=77),
-        text_encoder_2=_t5(),
-        tokenizer_2=_t5_tokenizer(),
+        text_encoder_2=t5(),
+        tokenizer_2=t5_tokenizer(),
         transformer=transformer.eval(),
         scheduler=DDPMScheduler(prediction_type="v_prediction", steps_offset=1, clip_sample=False),
         safety_checker=None,
@@ -273,8 +274,8 @@ def stable_diffusion_3() -> Any:
         tokenizer=_clip_tokenizer(),
         text_encoder_2=_clip("CLIPTextModelWithProjection"),
         tokenizer_2=_clip_tokenizer(),
-        text_encoder_3=_t5(32),
-        tokenizer_3=_t5_tokenizer(),
+        text_encoder_3=t5(32),
+        tokenizer_3=t5_tokenizer(),
     )
 
 
@@ -293,9 +294,14 @@ PIPELINES = {
 
 def save(name: str, folder: Path) -> Path:
     """The miniature of a model as a checkpoint's folder; its weights are the same at every call."""
+    return save_pipeline(PIPELINES[name], folder)
+
+
+def save_pipeline(make: Callable[[], Any], folder: Path) -> Path:
+    """A pipeline as a checkpoint's folder; its weights are the same at every call."""
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        PIPELINES[name]().save_pretrained(folder)
+        make().save_pretrained(folder)
     return folder
