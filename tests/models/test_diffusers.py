@@ -370,3 +370,32 @@ def test_clips_old_files_are_read_as_transformers_reads_them(tmp_path: Path) -> 
         ours(texts, 4)
         == CLIPTokenizer(vocab=vocab, merges=[("a", "t</w>")])(texts, truncation=True, max_length=4)["input_ids"]
     )
+
+
+@needs_packages
+def test_t5s_old_file_is_read_as_sentencepiece_reads_it(tmp_path: Path) -> None:
+    """PixArt's repository has T5's vocabulary in sentencepiece's own format, and no tokenizer.json."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    from nova_bench.models.prompt_notices import open_tokenizer
+
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(["a red cat on a red mat", "two cats and a dog"] * 20),
+        model_prefix=str(tmp_path / "spiece"),
+        vocab_size=30,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "T5Tokenizer"}))
+    pieces = SentencePieceProcessor(model_file=str(tmp_path / "spiece.model"))
+    ours = open_tokenizer(tmp_path)
+    assert ours is not None
+    texts = ["a cat", "two red dogs on a mat"]
+    whole = [[*pieces.encode(text), 1] for text in texts]
+    assert ours(texts, None) == whole
+    assert len(whole[1]) > 6
+    assert ours(texts, 6) == [whole[0], [*whole[1][:5], 1]]
