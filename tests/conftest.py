@@ -88,6 +88,7 @@ def write_suite(tmp_path: Path) -> Callable[..., Path]:
             "sampling": {"num_frames": 3, "height": 16, "width": 16},
             "scorers": ["brightness", "roughness"],
             "statistics": {"resamples": 200},
+            "report": {"figure_formats": ["svg"]},
         }
         path = tmp_path / name
         path.write_text(yaml.safe_dump({**suite, **keys}, sort_keys=False), encoding="utf-8")

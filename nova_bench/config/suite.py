@@ -340,6 +340,8 @@ class ReportSpec(SpecModel):
     """Videos are embedded in the page up to this total size, and linked beyond it."""
     contact_sheet: int | None = Field(default=None, ge=0, le=ranges.SAMPLES)
     """Samples on contact sheets (figures of pictures with their prompts). Absent: 24 if nothing is scored, else 0."""
+    figure_formats: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png", "pdf")
+    """Formats of the figures' files; their data are there as CSV and JSON in any case. Drawing PDF takes longest."""
 
 
 class GateSpec(SpecModel):

@@ -56,8 +56,14 @@ def drawn_figure(spec: FigureSpec, format: str) -> bytes:
 
 
 def write_figure(spec: FigureSpec, folder: Path, formats: Sequence[str] = FILE_FORMATS) -> list[Path]:
-    """Write the figure, and its data as CSV and JSON, as ``folder/ID.EXT``; return the paths."""
+    """Write the figure, and its data as CSV and JSON, as ``folder/ID.EXT``; return the paths.
+
+    Files of other formats, which an earlier report left, are removed: they may show other numbers.
+    """
     stem = safe_name(spec.id)
+    for format in FILE_FORMATS:
+        if format not in formats:
+            (Path(folder) / f"{stem}.{format}").unlink(missing_ok=True)
     contents = {format: drawn_figure(spec, format) for format in formats}
     contents |= {"csv": figure_csv(spec).encode(), "json": figure_json(spec).encode()}
     return [write_atomic(Path(folder) / f"{stem}.{suffix}", data) for suffix, data in contents.items()]

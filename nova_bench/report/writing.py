@@ -9,7 +9,7 @@ from pathlib import Path
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.notices import Notice
 from nova_bench.render.export import write_tables
-from nova_bench.render.figures import write_figure
+from nova_bench.render.figures import FILE_FORMATS, write_figure
 from nova_bench.render.html.media import DEFAULT_BUDGET
 from nova_bench.render.html.report import Report, Section, write_report
 from nova_bench.report.notices import page_lines, write_notices
@@ -39,6 +39,7 @@ class Content:
     files: Mapping[str, str] = field(default_factory=dict)
     media_budget: int = DEFAULT_BUDGET
     """Bytes of media that the page may embed."""
+    figure_formats: Sequence[str] = FILE_FORMATS
 
 
 def write_content(content: Content, folder: Path) -> Reported:
@@ -65,7 +66,7 @@ def write_content(content: Content, folder: Path) -> Reported:
     for place, part in parts:
         write_tables(part.tables, out / "tables" / place)
         for figure in part.figures:
-            write_figure(figure, out / "figures" / place)
+            write_figure(figure, out / "figures" / place, content.figure_formats)
     for name, text in content.files.items():
         if text:
             write_atomic(out / name, text.encode())

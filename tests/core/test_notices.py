@@ -26,7 +26,14 @@ def _folder(tmp_path: Path) -> Path:
 def _suite(name: str) -> dict:
     prompts = {"entries": ["a cat", "a dog"]}
     model = {"adapter": "files", "folder": "videos"}
-    return {"name": name, "title": name, "model": model, "prompts": prompts, "scorers": ["remarks"]}
+    return {
+        "name": name,
+        "title": name,
+        "model": model,
+        "prompts": prompts,
+        "scorers": ["remarks"],
+        "report": {"figure_formats": ["svg"]},
+    }
 
 
 def _csv(page: Path) -> list[dict[str, str]]:

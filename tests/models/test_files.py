@@ -35,7 +35,13 @@ class Planned:
 
     def __init__(self, tmp_path: Path, model: dict[str, Any], **keys: Any):
         path = tmp_path / "suite.yaml"
-        suite = {"name": "files", "title": "Files", "scorers": ["brightness"], "model": {"adapter": "files", **model}}
+        suite = {
+            "name": "files",
+            "title": "Files",
+            "scorers": ["brightness"],
+            "report": {"figure_formats": ["svg"]},
+            "model": {"adapter": "files", **model},
+        }
         path.write_text(yaml.safe_dump({**suite, **keys}, allow_unicode=True), encoding="utf-8")
         self.warnings: list[str] = []
         loaded = load_suite(str(path))

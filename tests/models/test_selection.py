@@ -16,7 +16,13 @@ CLIP = CLIPS / "r8_small_120x112_8fps_4f.mp4"
 
 
 def _suite(tmp_path: Path, **model: object) -> Path:
-    suite = {"name": "any", "title": "Any", "model": {"adapter": "files", **model}, "scorers": ["brightness"]}
+    suite = {
+        "name": "any",
+        "title": "Any",
+        "model": {"adapter": "files", **model},
+        "scorers": ["brightness"],
+        "report": {"figure_formats": ["svg"]},
+    }
     path = tmp_path / "any.yaml"
     path.write_text(yaml.safe_dump(suite))
     return path

@@ -20,7 +20,7 @@ def sheets(root: Path) -> list[Path]:
 def test_pictures_with_their_prompts_and_no_table(cli, write_suite, tmp_path):
     planned = cli("plan", write_suite(scorers=[]))
     assert "no scorer" not in planned.stdout
-    result = cli("run", write_suite(scorers=[]))
+    result = cli("run", write_suite(scorers=[], report={}))
     assert result.returncode == 0, result.stderr
     (sheet,) = sheets(tmp_path)
     rows = list(csv.DictReader(sheet.open(newline="")))

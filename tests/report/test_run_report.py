@@ -25,7 +25,7 @@ def cells(folder: Path) -> dict[str, dict]:
 
 
 def test_a_run_ends_in_table_figures_page_and_raw_rows(cli, write_suite, tmp_path):
-    result = cli("run", write_suite(published=PUBLISHED))
+    result = cli("run", write_suite(published=PUBLISHED, report={}))
     assert result.returncode == 0, result.stderr
     folder = only_run(tmp_path / "runs")
     report = folder / "report"
@@ -181,3 +181,14 @@ def test_where_there_is_no_interval_the_table_says_why(cli, write_suite, tmp_pat
     (row,) = json.loads(table.read_text())["rows"]
     assert "ci" not in row["cells"]["value"]
     assert row["cells"]["value"]["ci_missing"] == reason
+
+
+def test_a_suite_chooses_the_formats_of_its_figures(cli, write_suite, tmp_path):
+    def suffixes() -> list[str]:
+        folder = only_run(tmp_path / "runs") / "report" / "figures"
+        return sorted(path.suffix for path in folder.glob("metric_intervals.*"))
+
+    cli("run", write_suite(report={"figure_formats": ["pdf", "svg"]}))
+    assert suffixes() == [".csv", ".json", ".pdf", ".svg"]
+    cli("run", write_suite(report={"figure_formats": ["svg"]}))
+    assert suffixes() == [".csv", ".json", ".svg"]

@@ -117,8 +117,9 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
         FILE: disagreements_csv(summaries),
         UNCLEAR: unclear_answers_csv(summaries),
     }
-    budget = plan.suite.report.embed_megabytes * 2**20
-    return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget), folder)
+    shown = plan.suite.report
+    budget, formats = shown.embed_megabytes * 2**20, shown.figure_formats
+    return write_content(Content(plan.run_id, plan.run_name, page, missing, notices, files, budget, formats), folder)
 
 
 def _provenance(plan: Plan, summaries: Sequence[MetricSummary], folder: Path) -> dict[str, Any]:

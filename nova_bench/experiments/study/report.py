@@ -70,7 +70,11 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         provenance=dict(_provenance(results, store)),
     )
     budget = record.report.embed_megabytes * 2**20
-    return write_content(Content(record.run_id, record.run_name, page, missing, notices, media_budget=budget), folder)
+    formats = record.report.figure_formats
+    return write_content(
+        Content(record.run_id, record.run_name, page, missing, notices, media_budget=budget, figure_formats=formats),
+        folder,
+    )
 
 
 def _leaderboard(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:

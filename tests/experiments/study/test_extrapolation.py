@@ -21,6 +21,7 @@ SMALL = [
     *("--set", "sampling.height=64", "--set", "sampling.width=96", "--set", "sampling.num_frames=17"),
     *("--set", "sampling.num_inference_steps=2", "--set", "sampling.num_diffusion_steps=2"),
     *("--set", "statistics.resamples=100", "--set", "strips.samples=[0]", "--set", "report.gallery=0"),
+    *("--set", "report.figure_formats=[svg,png]"),
 ]  # fmt: skip
 ARMS = ["interpolate", "extend", "window", "first frame repeated", "autoencoder's copy"]
 

@@ -28,6 +28,7 @@ BASE = {
     "sampling": {"num_frames": 3, "height": 16, "width": 16},
     "scorers": ["brightness", "roughness"],
     "statistics": {"resamples": 200},
+    "report": {"figure_formats": ["svg"]},
 }
 ARMS = [
     {"label": "First", "group": "twice", "seed": 0},

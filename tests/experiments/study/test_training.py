@@ -35,6 +35,7 @@ BASE = {
     "sampling": {"num_frames": 3, "height": 16, "width": 16},
     "scorers": ["brightness"],
     "statistics": {"resamples": 200},
+    "report": {"figure_formats": ["svg"]},
 }
 
 

@@ -24,6 +24,7 @@ def suite(images: int = 4, **model: object) -> dict[str, object]:
     return {
         "name": "grids",
         "title": "Grids",
+        "report": {"figure_formats": ["svg"]},
         "model": {"adapter": "item_images", "folder": str(VECTORS / "grids"), "side": 64, **model},
         "prompts": {
             "source": "dpg",
