@@ -20,6 +20,7 @@ from nova_bench.cli import (
     plan,
     report,
     run,
+    score,
     shapes,
     store,
     train,
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS: dict[str, Callable[..., ExitCode]] = {
+    "score": score.score,
     "run": run.run,
     "appendix": appendix.appendix,
     "plan": plan.plan,

@@ -90,11 +90,11 @@ def seed_of_64_bits(value: int) -> int:
     return value
 
 
-def names(text: str | None) -> tuple[str, ...]:
+def names(text: str | None, option: str = "--dims") -> tuple[str, ...]:
     """``a, b`` as names; empty if the option is absent. An option without names is refused."""
     found = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     if text is not None and not found:
-        raise UserError(f"--dims {text!r} names no scorer", "name some of the suite's: --dims A,B")
+        raise UserError(f"{option} {text!r} names no scorer", f"name some, separated by commas: {option} A,B")
     return found
 
 

@@ -196,8 +196,8 @@ class ScorerUse(SpecModel):
     """Another aggregate of the scorer than its own, by name: `official_8_ranks` is what VBench's evaluator computes on
     several GPUs (subject_consistency, appearance_style)."""
     optional: bool = False
-    """If an asset that it needs is missing, tables say so and the run still counts as complete. If no sample has its
-    tags, it has no row."""
+    """The run counts as complete without it. If an asset that it needs is missing, tables say so; if no sample has its
+    tags, or none can be measured, as without a reference, it has no row."""
 
 
 class PublishedSpec(SpecModel):

@@ -29,7 +29,7 @@ from nova_bench.video.frame_folder import FOLDER_FPS, has_pages, like_frames
 
 
 class FilesSpec(ModelSpec):
-    """Videos or images that exist already. Give either `manifest` or `folder`.
+    """Videos or images that exist already. Give one of `manifest`, `folder` and `file`.
 
     If the suite has prompts, each sample it asks for is looked up by prompt and sample index; a missing one counts as
     failed.
@@ -49,8 +49,10 @@ class FilesSpec(ModelSpec):
     (`a cat-3.mp4`); or `path`, nothing: samples are named by their paths inside the folder (`run 7/0.mp4`).
     Default: `prompt-index` if the suite has prompts, or if all names end in an index and at least two prompts have
     several samples; else `stem`."""
+    file: SuitePath | None = None
+    """A single video or image."""
     references: SuitePath | None = None
-    """Folder with a reference clip of the same relative path for each file of `folder`."""
+    """Folder with a reference clip of the same relative path for each file of `folder`; for `file`, its reference."""
     layout: Literal["files", "frames"] = "files"
     """What a video is: a file, or with `frames` a folder of numbered pictures (PNG, JPEG, ...), in the order of their
     numbers; `folder` is then one such folder or holds several. References have the same layout."""
@@ -59,10 +61,12 @@ class FilesSpec(ModelSpec):
 
     @model_validator(mode="after")
     def _one_source(self) -> FilesSpec:
-        if (self.manifest is None) == (self.folder is None):
-            raise ValueError("give exactly one of `manifest` and `folder`")
-        if self.references is not None and self.folder is None:
-            raise ValueError("`references` goes with `folder`; a manifest has the column reference")
+        if [self.manifest, self.folder, self.file].count(None) != 2:
+            raise ValueError("give exactly one of `manifest`, `folder` and `file`")
+        if self.references is not None and self.manifest is not None:
+            raise ValueError("`references` goes with `folder` and `file`; a manifest has the column reference")
+        if self.file is not None and self.layout == "frames":
+            raise ValueError("`layout: frames` goes with `folder`")
         if (self.layout == "frames") != (self.fps is not None):
             raise ValueError("`layout: frames` and `fps` go together: a folder of pictures states no frame rate")
         return self
@@ -90,8 +94,13 @@ class FilesAdapter:
             samples = read_manifest(where, self._warn)
             if not samples:
                 raise UserError(f"{where}: no videos or images", "write one line per video below the column names")
+        elif self._options.file is not None:
+            where = locate(self._options.file)
+            reference = str(locate(self._options.references)) if self._options.references else None
+            place = Metadata().placed(str(where))
+            samples = [ExistingSample(str(where), where.stem, 0, reference, metadata=place)]
         else:
-            assert self._options.folder is not None, "FilesSpec requires one of the two"
+            assert self._options.folder is not None, "FilesSpec requires one of the three"
             where = locate(self._options.folder)
             samples = self._scan(where)
         _refuse_same(samples, where)

@@ -18,14 +18,16 @@ from nova_bench.models.checkpoints import is_checkpoint
 from nova_bench.models.pipeline_files import is_nova, pipeline_index
 from nova_bench.models.published import CHECKPOINTS, checkpoint_path, is_hub_id
 from nova_bench.models.random_weights import SUFFIX, check_random_name
+from nova_bench.video.formats import MEDIA_SUFFIXES
 
 
 def model_section(name: str) -> dict[str, Any]:
     """The model section of a suite that ``name`` stands for.
 
     A folder is a NOVA checkpoint or a pipeline of diffusers if it holds `model_index.json`, else videos; a .csv or
-    .jsonl file is a manifest; a .yaml file, or the name of one in `suites/models/`, holds a model section; a published
-    name or ``owner/name`` is a checkpoint of the hub; ``NAME@random`` is a published architecture with random weights.
+    .jsonl file is a manifest, a video or image one sample; a .yaml file, or the name of one in `suites/models/`, holds
+    a model section; a published name or ``owner/name`` is a checkpoint of the hub; ``NAME@random`` is a published
+    architecture with random weights.
     UserError for anything else.
     """
     if name.endswith(SUFFIX):
@@ -39,6 +41,8 @@ def model_section(name: str) -> dict[str, Any]:
         return _of_checkpoint(path, section) if is_checkpoint(path) else {"adapter": "files", **section}
     if is_regular(path) and path.suffix.lower() in (".csv", ".jsonl"):
         return {"adapter": "files", "manifest": str(path.resolve()), "label": path.stem}
+    if is_regular(path) and path.suffix.lower() in MEDIA_SUFFIXES:
+        return {"adapter": "files", "file": str(path.resolve()), "label": path.stem}
     if path.exists() and not is_regular(path):
         raise UserError(f"--model {name}: {NOT_REGULAR}", "name a folder, or copy its content to a manifest")
     if name in CHECKPOINTS:
@@ -54,7 +58,7 @@ def model_section(name: str) -> dict[str, Any]:
     raise UserError(
         f"--model {name}: no such folder, manifest or checkpoint{nearest(name, [*CHECKPOINTS, *models])}",
         f"a checkpoint (folder, owner/name, {', '.join(CHECKPOINTS)}), a model of suites/models "
-        f"({', '.join(sorted(models))}), a folder of videos, or a .csv/.jsonl manifest",
+        f"({', '.join(sorted(models))}), a video, a folder of videos, or a .csv/.jsonl manifest",
     )
 
 

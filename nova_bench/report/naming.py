@@ -103,7 +103,12 @@ def interval_fields(
 def is_unused(summary: MetricSummary) -> bool:
     """Whether no sample counts for a metric that may do without: an optional one, or a category without questions."""
     spared = summary.scorer.optional or bool(summary.scorer.info.tally)
-    return spared and summary.scorer.keep is None and summary.n_requested == 0
+    return (spared and summary.scorer.keep is None and summary.n_requested == 0) or is_unmeasurable(summary)
+
+
+def is_unmeasurable(summary: MetricSummary) -> bool:
+    """Whether an optional metric has no sample on which it can be measured, such as one without references."""
+    return summary.scorer.optional and 0 < summary.n_requested == summary.n_not_measurable
 
 
 def is_part(summary: MetricSummary) -> bool:
@@ -155,17 +160,19 @@ def problem_of(score: SampleScore) -> str:
 def gaps(summaries: Sequence[MetricSummary], suite: str) -> list[str]:
     """Metrics without a value, then the problems of single samples, each once.
 
-    A metric that can't be measured on a sample is not a gap, nor is an optional one whose assets aren't here. Metrics
-    missing for the same reason share a line, and so do all that lack assets; ``suite`` is the name that fetches them.
+    A metric that can't be measured on a sample is not a gap, nor is an optional one whose assets aren't here, or that
+    can't be measured on any sample, provided that others can. Metrics missing for the same reason share a line, and so
+    do all that lack assets; ``suite`` is the name that fetches them.
     """
     lines: dict[str, list[str]] = {}
     problems: dict[str, _Problem] = {}
     waiting: dict[str, tuple[Asset, ...]] = {}
+    nothing = bool(summaries) and all(is_unmeasurable(summary) for summary in summaries)
     for summary in summaries:
         absent = needed_assets(summary) if summary.value is None else ()
         if absent and not summary.scorer.optional:
             waiting[summary.scorer.info.name] = absent
-        if absent or is_unused(summary):
+        if absent or (is_unused(summary) and not nothing):
             continue
         if summary.value is None:
             lines.setdefault(why_missing(summary), []).append(summary.scorer.info.name)

@@ -21,6 +21,7 @@ from nova_bench.report.naming import (
     interval_name,
     interval_note,
     is_part,
+    is_unmeasurable,
     is_unused,
     methods_of,
     model_name,
@@ -39,7 +40,8 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
     """One row per metric, then one per final score: value, interval, counts, and the published numbers."""
     published = {f"published{i}": (p.label, p.source) for i, p in enumerate(plan.suite.published)}
     table_rows = []
-    unused = [summary.scorer.info.name for summary in summaries if is_unused(summary)]
+    unused = [summary.scorer.info.name for summary in summaries if is_unused(summary) and not is_unmeasurable(summary)]
+    left_out = [f"{s.scorer.info.name}: {why_missing(s)}." for s in summaries if is_unmeasurable(s)]
     summaries = [summary for summary in summaries if not is_unused(summary)]
     for summary in summaries:
         cells = {"metric": Cell(summary.scorer.info.name), "value": _value_cell(plan, summary)}
@@ -65,13 +67,14 @@ def metrics_table(plan: Plan, summaries: Sequence[MetricSummary], final: Sequenc
             *keep_notes(summaries),
             *aggregate_notes(summaries),
             *([f"No sample counts for {', '.join(unused)}."] if unused else []),
+            *left_out,
         ),
     )
 
 
 def samples_table(plan: Plan, summaries: Sequence[MetricSummary]) -> Table:
-    """One row per sample, one column per metric, except parts of metrics, and metrics that lack assets and scores."""
-    summaries = [summary for summary in summaries if not is_part(summary)]
+    """One row per sample, one column per metric, except parts of metrics, and metrics that can't be measured at all."""
+    summaries = [summary for summary in summaries if not (is_part(summary) or is_unmeasurable(summary))]
     summaries = [summary for summary in summaries if summary.value is not None or not needed_assets(summary)]
     columns = [Column("prompt", "Sample", "label")]
     for summary in summaries:
