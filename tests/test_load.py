@@ -39,7 +39,7 @@ def test_a_benchmark_has_the_rows_of_its_samples_csv(cli: Callable, write_suite:
     scorers = ["roughness", {"name": "even", "settings": {"fail_on": "cat"}}]
     assert cli("run", write_suite(scorers=scorers)).returncode == 3
     (folder,) = (path for path in (tmp_path / "runs").glob("smoke-*") if path.is_dir())
-    frame = nova_bench.load(folder)
+    frame = nova_bench.load(folder).to_frame()
     written = pandas.read_csv(
         folder / "report" / "samples.csv", keep_default_na=False, na_values={"value": "", "weight": ""}
     )
@@ -52,7 +52,7 @@ def test_a_benchmark_has_the_rows_of_its_samples_csv(cli: Callable, write_suite:
 
 
 def test_the_means_of_a_study_are_its_table(blessed: Path, names: dict[str, str]) -> None:
-    frame = nova_bench.load(names["extrapolation"], blessed)
+    frame = nova_bench.load(names["extrapolation"], blessed).to_frame()
     means = frame.groupby(["metric", "setting"])["value"].mean()
     rows = json.loads((TINY / "tables/c-video-extrapolation/study.json").read_text(encoding="utf-8"))["rows"]
     shown = {
@@ -62,9 +62,11 @@ def test_the_means_of_a_study_are_its_table(blessed: Path, names: dict[str, str]
 
 
 def test_a_collection_has_the_rows_of_its_parts(blessed: Path, names: dict[str, str]) -> None:
-    frame = nova_bench.load(names["tiny"], blessed)
+    frame = nova_bench.load(names["tiny"], blessed).to_frame()
     suite = yaml.safe_load((ROOT / "suites" / "tiny.yaml").read_text(encoding="utf-8"))
-    own = {part["title"]: nova_bench.load(names[Path(part["suite"]).stem], blessed) for part in suite["parts"]}
+    own = {
+        part["title"]: nova_bench.load(names[Path(part["suite"]).stem], blessed).to_frame() for part in suite["parts"]
+    }
     measured = {title: rows for title, rows in own.items() if len(rows)}
     assert {"C. Video extrapolation", "F. DPG-Bench"} < set(measured)
     assert frame.groupby("part").size().to_dict() == {title: len(rows) for title, rows in measured.items()}
@@ -72,7 +74,7 @@ def test_a_collection_has_the_rows_of_its_parts(blessed: Path, names: dict[str, 
 
 
 def test_parts_of_a_timed_call_are_within_its_total(blessed: Path, names: dict[str, str]) -> None:
-    frame = nova_bench.load(names["latency"], blessed)
+    frame = nova_bench.load(names["latency"], blessed).to_frame()
     assert (frame[["text", "temporal", "spatial", "head", "vae"]].sum(axis=1) <= frame["total"]).all()
     assert frame["num_frames"].max() == 17
 

@@ -74,7 +74,7 @@ def compare(
         )
         return speed.show_speed(timing.request(a, b, request, strict), json, progress)
     speed.refuse(timing.given, "only for times", "add --speed")
-    old, new = resolve_operands(Comparison(a, b, request, options.names(metrics)), progress)
+    old, new = resolve_operands(Comparison(a, b, request, options.names(metrics, "--metrics")), progress)
     gate = load_benchmark(request).gate if suite else new.gate
     rule = shown.missing_rule(missing)
     gate = GateSpec.model_validate({**gate.model_dump(), "missing": rule}) if rule else gate

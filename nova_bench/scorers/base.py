@@ -54,6 +54,8 @@ class ScorerInfo:
     settings: type[ScorerSettings] = ScorerSettings
     needs_reference: bool = False
     needs_prompt: bool = False
+    needs_fps: bool = False
+    """Whether the frame rate decides what is measured."""
     assets: tuple[str, ...] = ()
     average: Average = "mean"
     aggregates: Mapping[str, Aggregate] = field(default_factory=dict)

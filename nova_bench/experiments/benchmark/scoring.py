@@ -56,6 +56,8 @@ class ScoreRequest:
     """Keys of a suite's `execution` section."""
     media: Mapping[str, Any] = field(default_factory=dict)
     """Keys of a suite's `media` section."""
+    optional: bool = False
+    """Whether metrics that no sample allows are left out, as the default ones are."""
 
     @property
     def may_compare(self) -> bool:
@@ -72,7 +74,7 @@ def scoring_suite(request: ScoreRequest) -> Suite:
     """The suite that `nova_bench score` runs. UserError, or SuiteError with the option, if it can't be."""
     here = Path.cwd()
     chosen = request.metrics or (*ALONE, *(WITH_REFERENCE if request.may_compare else ()))
-    uses = [{"name": name, "optional": not request.metrics} for name in chosen]
+    uses = [{"name": name, "optional": request.optional or not request.metrics} for name in chosen]
     source = Source({"name": "score", "title": "Scores"}, {(): Origin("nova_bench score", here)})
     source = source.with_value(("model",), _media(request), f"score {request.path}", here)
     source = source.with_value(("scorers",), uses, "--metrics", here)

@@ -157,4 +157,5 @@ INFO = ScorerInfo(
     binary=True,
     streams=True,
     even_frames=True,
+    needs_fps=True,
 )

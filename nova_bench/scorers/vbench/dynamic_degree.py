@@ -106,6 +106,7 @@ INFO = ScorerInfo(
     assets=(ASSET,),
     binary=True,
     even_frames=True,
+    needs_fps=True,
 )
 CORRECTED = replace(
     INFO,

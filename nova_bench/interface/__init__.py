@@ -1,0 +1,1 @@
+"""What Python programs call: `nova_bench.score`, `run`, `load` and `compare`."""
