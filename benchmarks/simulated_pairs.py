@@ -47,7 +47,8 @@ def estimate(runs: Sequence[Path]) -> dict:
 
     import nova_bench
 
-    scores = pandas.concat([nova_bench.load(run).to_frame() for run in runs], keys=range(len(runs)), names=["run"]).reset_index()
+    frames = [nova_bench.load(run).to_frame() for run in runs]
+    scores = pandas.concat(frames, keys=range(len(runs)), names=["run"]).reset_index()
 
     def by_prompt(metric: str) -> pandas.DataFrame:
         of_metric = scores[scores.metric == metric]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nova_bench.assets.cache import AssetState, megabytes
 from nova_bench.assets.hub import bring_snapshot
+from nova_bench.core.checkpoint_names import REPOSITORIES, SHIPPED
 from nova_bench.core.errors import MissingAsset, UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.messages import shorten
@@ -26,10 +27,6 @@ FILES = ("*.json", "*.safetensors", "*.txt")
 """What a checkpoint consists of: configurations, weights, tokenizer. Never Python files: nothing remote is executed."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
-
-
-SHIPPED = Path(__file__).parents[1] / "checkpoints"
-"""Folder of the checkpoints that come with nova_bench."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +45,21 @@ class Checkpoint:
     folder: Path | None = None
 
 
+def _of_hub(name: str, summary: str, size: float) -> Checkpoint:
+    return Checkpoint(name, REPOSITORIES[name], summary, size)
+
+
 CHECKPOINTS: dict[str, Checkpoint] = {
     checkpoint.name: checkpoint
     for checkpoint in (
         Checkpoint(
-            "nova-tiny", "", "small NOVA of the shapes world, video, 17x64x64", 16e6, folder=SHIPPED / "nova-tiny"
+            "nova-tiny", "", "small NOVA of the shapes world, video, 17x64x64", 16e6, folder=SHIPPED["nova-tiny"]
         ),
-        Checkpoint("nova-0.6b-t2v", "BAAI/nova-d48w1024-osp480", "NOVA 0.6B, video, 33x480x768", 8e9),
-        Checkpoint("nova-0.6b-t2i-512", "BAAI/nova-d48w1024-sd512", "NOVA 0.6B, images, 512x512", 8e9),
-        Checkpoint("nova-0.3b-t2i", "BAAI/nova-d48w768-sdxl1024", "NOVA 0.3B, images, 1024x1024", 7e9),
-        Checkpoint("nova-0.6b-t2i", "BAAI/nova-d48w1024-sdxl1024", "NOVA 0.6B, images, 1024x1024", 8e9),
-        Checkpoint("nova-1.4b-t2i", "BAAI/nova-d48w1536-sdxl1024", "NOVA 1.4B, images, 1024x1024", 10e9),
+        _of_hub("nova-0.6b-t2v", "NOVA 0.6B, video, 33x480x768", 8e9),
+        _of_hub("nova-0.6b-t2i-512", "NOVA 0.6B, images, 512x512", 8e9),
+        _of_hub("nova-0.3b-t2i", "NOVA 0.3B, images, 1024x1024", 7e9),
+        _of_hub("nova-0.6b-t2i", "NOVA 0.6B, images, 1024x1024", 8e9),
+        _of_hub("nova-1.4b-t2i", "NOVA 1.4B, images, 1024x1024", 10e9),
     )
 }
 

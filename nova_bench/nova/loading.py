@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nova_bench.core.checkpoint_names import REPOSITORIES, SHIPPED
 from nova_bench.nova.building import building
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights, write_json, write_weights
 from nova_bench.nova.config import NOVAConfig
@@ -33,12 +34,18 @@ def resolve_folder(
 ) -> Path:
     """The local folder of a checkpoint: ``source`` itself, or a snapshot of the hub repository of that name.
 
+    A name of nova_bench's, such as ``nova-tiny``, is one too, unless there is a folder of that name.
+
     Only configurations, safetensors and tokenizer files are downloaded. Raises :class:`CheckpointError`.
     """
     if Path(source).is_dir():
         return Path(source)
+    if str(source) in SHIPPED:
+        return SHIPPED[str(source)]
+    source = REPOSITORIES.get(str(source), source)
     if not _HUB_ID.fullmatch(str(source)):
-        raise CheckpointError(f"{source}: no such folder, and not a hub id (owner/name)")
+        known = ", ".join([*SHIPPED, *REPOSITORIES])
+        raise CheckpointError(f"{source}: no such folder, not a hub id (owner/name), and none of {known}")
     from huggingface_hub import snapshot_download
 
     try:

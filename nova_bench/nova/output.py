@@ -18,12 +18,20 @@ OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 class NOVAPipelineOutput:
     """``images``: list of PIL images, or uint8 [B, H, W, 3]; ``frames``: uint8 [B, F, H, W, 3]. The other is None.
 
+    As diffusers' outputs, it can be read by name (``output["frames"]``) or place (``output[0]``, which is not None).
     Output type "pt" gives float pixels [B, 3, H, W] or [B, 3, F, H, W] in about [-1, 1]; "latent" gives scaled latents
     [B, C, T, h, w] in ``frames``, for image models too (as the official pipeline does).
     """
 
     images: Any = None
     frames: Any = None
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """What is not None, in the order of the fields."""
+        return tuple(value for value in (self.images, self.frames) if value is not None)
 
 
 def to_uint8(pixels: Tensor) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nova_bench.core.checkpoint_names import SHIPPED
 from nova_bench.models.completeness import Incomplete, checkpoint_files, refuse_incomplete
-from nova_bench.models.published import SHIPPED
 
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 
@@ -19,7 +19,7 @@ WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A checkpoint of its own, from whose files the test may take some."""
-    return shutil.copytree(SHIPPED / "nova-tiny", tmp_path / "ck")
+    return shutil.copytree(SHIPPED["nova-tiny"], tmp_path / "ck")
 
 
 @pytest.fixture

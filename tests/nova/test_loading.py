@@ -166,7 +166,7 @@ def test_a_checkpoint_stays_in_its_arrangement(tmp_path, trained, wanted):
 
 
 def test_sources_that_are_nowhere(saved, tmp_path):
-    with pytest.raises(CheckpointError, match="no such folder, and not a hub id"):
+    with pytest.raises(CheckpointError, match="no such folder, not a hub id"):
         NOVAPipeline.from_pretrained(tmp_path / "nothing" / "here")
     with pytest.raises(CheckpointError, match="nobody/nothing: can't be loaded from the hub") as caught:
         NOVAPipeline.from_pretrained("nobody/nothing", local_files_only=True, cache_dir=tmp_path)

@@ -343,3 +343,10 @@ def test_what_needs_temporal_autoregression_says_so(options):
     pipe = pipeline(CONFIG.with_arrangement(temporal_autoregressive=False))
     with pytest.raises(InputError, match="needs temporal autoregression"):
         latents(pipe, "a", **options)
+
+
+def test_a_checkpoint_by_name_gives_an_output_like_those_of_diffusers() -> None:
+    output = NOVAPipeline.from_pretrained("nova-tiny")("a red circle", **{**QUICK, "max_latent_length": 1})
+    assert output[0] is output.frames is output["frames"]
+    assert output["images"] is None
+    assert output.to_tuple() == (output.frames,)
