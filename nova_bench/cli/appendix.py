@@ -19,6 +19,8 @@ def appendix(
     device: options.Device = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    open_: options.Open = False,
     suites: options.Suites = None,
 ) -> ExitCode:
     """Every table and figure of the paper's appendix, measured, beside the published numbers.
@@ -29,4 +31,5 @@ def appendix(
     suite = "tiny" if model in (None, MINIATURE) else "appendix"
     execution = {} if device is None else {"device": device}
     progress = Progress(quiet)
-    return show_report(run_request(Request(suite, store, model, set_ or (), execution, limit), progress), progress)
+    request = Request(suite, store, model, set_ or (), execution, limit)
+    return show_report(run_request(request, progress), progress, verbose, open_)

@@ -73,6 +73,8 @@ RetryFailed = Annotated[
     typer.Option("--retry-failed", help="Retry failed samples even if file, limits and code are unchanged."),
 ]
 Rehash = Annotated[bool, typer.Option("--rehash", help="Read every file again instead of trusting remembered digests.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All tables, not only the main one.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

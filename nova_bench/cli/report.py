@@ -55,6 +55,8 @@ def report(
     ] = "",
     label: Annotated[str, typer.Option("--label", help="The model's name in the tables of imported results.")] = "",
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    open_: options.Open = False,
 ) -> ExitCode:
     """Rebuild tables, figures and the page of runs from the store. Needs no model and no GPU."""
     progress = Progress(quiet)
@@ -76,8 +78,9 @@ def report(
         if together:
             record = study_of_runs([opened.run(name) for name in names])
             folder = out or store / record.run_name
-            return show_report(write_study_report(record, opened, folder, progress), progress)
+            return show_report(write_study_report(record, opened, folder, progress), progress, verbose, open_)
         for name in names:
             run = opened.run(name)
-            code = max(code, show_report(report_run(run, opened, out or store / run.name, progress), progress))
+            reported = report_run(run, opened, out or store / run.name, progress)
+            code = max(code, show_report(reported, progress, verbose, open_))
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ def run(
     store: options.StoreFolder = options.DEFAULT_STORE,
     allow_truncated: options.AllowTruncated = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    open_: options.Open = False,
     suites: options.Suites = None,
 ) -> ExitCode:
     """Run a suite: generate, score, aggregate, report. Finished work is not repeated."""
@@ -54,13 +57,23 @@ def run(
     )
     progress = Progress(quiet)
     with distrusting(rehash):
-        return show_report(run_request(request, progress), progress)
+        return show_report(run_request(request, progress), progress, verbose, open_)
 
 
-def show_report(reported: Reported, progress: Progress) -> ExitCode:
-    """Print a run's tables, its report's path, notices and gaps; returns the exit code."""
-    show_tables(reported.tables)
+def show_report(reported: Reported, progress: Progress, verbose: bool = False, open_page: bool = False) -> ExitCode:
+    """Print a run's tables, its report's path, notices and gaps; returns the exit code.
+
+    Of a report with a main table, ``verbose`` prints the others, too; ``open_page`` opens the page in a browser.
+    """
+    shown = reported.tables if verbose or reported.headline is None else reported.headline
+    show_tables(shown)
+    for line in reported.reading:
+        print_line(line)
+    if left := len(reported.tables) - len(shown):
+        print_line(f"{left} more table{'s are' if left > 1 else ' is'} on the page: --verbose prints all")
     print_line(f"report: {reported.page}")
+    if open_page:
+        webbrowser.open(reported.page.resolve().as_uri())
     for line in terminal_lines(reported.notices, progress.told):
         print_line(f"note: {line}", sys.stderr)
     for gap in reported.gaps:

@@ -29,6 +29,10 @@ class Reported:
     page: Path
     notices: tuple[Notice, ...] = ()
     values: int = 0
+    headline: tuple[Table, ...] | None = None
+    """The tables that a run prints, if not all of them."""
+    reading: tuple[str, ...] = ()
+    """How to read these, a line each."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -12,6 +12,7 @@ from nova_bench.render.export import write_tables
 from nova_bench.render.figures import FILE_FORMATS, write_figure
 from nova_bench.render.html.media import DEFAULT_BUDGET
 from nova_bench.render.html.report import Report, Section, write_report
+from nova_bench.render.table import Table
 from nova_bench.report.notices import page_lines, write_notices
 from nova_bench.report.reported import Reported
 from nova_bench.report.richness import PAGE, kept_report
@@ -40,6 +41,10 @@ class Content:
     media_budget: int = DEFAULT_BUDGET
     """Bytes of media that the page may embed."""
     figure_formats: Sequence[str] = FILE_FORMATS
+    headline: Sequence[Table] | None = None
+    """The tables that a run prints, if not all of them."""
+    reading: Sequence[str] = ()
+    """How to read these, a line each."""
 
 
 def write_content(content: Content, folder: Path) -> Reported:
@@ -59,6 +64,8 @@ def write_content(content: Content, folder: Path) -> Reported:
         page=out / PAGE,
         notices=tuple(content.notices),
         values=page.values,
+        headline=None if content.headline is None else tuple(content.headline),
+        reading=tuple(content.reading),
     )
     if kept := kept_report(out, page, content.name):
         return reported.with_kept(kept)

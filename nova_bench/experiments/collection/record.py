@@ -36,6 +36,10 @@ class CollectionRecord(SpecModel):
     """Title of the page."""
     description: str
     """What the parts are for."""
+    headline: str = ""
+    """Title of the part with the table that a run prints; empty: the first one with a table."""
+    reading: tuple[str, ...] = ()
+    """How to read that table."""
     parts: tuple[PartRecord, ...]
     """All parts, in order."""
 

@@ -72,7 +72,10 @@ def write_collection_report(
         provenance={part.title: store.run(part.run).name for part in computed},
     )
     notices = labelled({part.title: reports[part.run].notices for part in computed})
-    return write_content(Content(record.run_id, record.run_name, page, gaps, notices), folder)
+    measured = {section.title: section.measured[:1] for section in sections if section.measured}
+    headline = measured.get(record.headline) or next(iter(measured.values()), ())
+    content = Content(record.run_id, record.run_name, page, gaps, notices, headline=headline, reading=record.reading)
+    return write_content(content, folder)
 
 
 def _published(stated: PublishedTable) -> Table:

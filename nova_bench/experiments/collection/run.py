@@ -46,7 +46,12 @@ def run_collection(request: Request, progress: Progress) -> Reported:
     if first_error is not None and not reports:
         raise first_error
     record = CollectionRecord(
-        name=collection.name, title=collection.title, description=collection.description, parts=tuple(parts)
+        name=collection.name,
+        title=collection.title,
+        description=collection.description,
+        headline=collection.headline,
+        reading=collection.reading,
+        parts=tuple(parts),
     )
     with Store.writer(request.store) as store:
         store.add_run(record.stored())

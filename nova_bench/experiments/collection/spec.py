@@ -68,5 +68,17 @@ class Collection(SpecModel):
     """Title of the report."""
     description: str = ""
     """What the parts are for, in a sentence or two."""
+    headline: str = ""
+    """Title of the part whose first table a run prints; the others are on the page, and printed with `--verbose`.
+    Default: the first part with a table."""
+    reading: tuple[str, ...] = Field(default=(), max_length=3)
+    """How to read that table: up to three sentences, a line each."""
     parts: tuple[Part, ...] = Field(min_length=1)
     """The suites, in order."""
+
+    @model_validator(mode="after")
+    def _known_headline(self) -> Collection:
+        titles = [part.title for part in self.parts]
+        if self.headline and self.headline not in titles:
+            raise ValueError(f"headline: no part {self.headline!r}; parts: {', '.join(titles)}")
+        return self

@@ -158,3 +158,19 @@ def test_a_part_is_a_suite_or_says_what_it_needs(tmp_path: Path) -> None:
     path.write_text("kind: collection\nname: none\ntitle: None\nparts:\n  - {title: A}\n")
     with pytest.raises(SuiteError, match=r"none.yaml:5: parts.0: give either `suite` or `not_computed`"):
         load_collection(Request(str(path), tmp_path))
+
+
+def test_a_run_prints_the_main_table_and_how_to_read_it(cli, collection: Path) -> None:
+    stated = yaml.safe_load(collection.read_text())
+    stated["parts"] = stated["parts"][:2]
+    collection.write_text(yaml.safe_dump({**stated, "headline": "B. Less", "reading": ["Bright is better."]}))
+    result = cli("run", collection)
+    assert result.returncode == 0, result.stderr
+    assert "roughness" not in result.stdout  # A's table has it
+    *_, reading, more, _ = result.stdout.splitlines()
+    assert (reading, more) == ("Bright is better.", "3 more tables are on the page: --verbose prints all")
+    whole = cli("report", "--verbose")
+    assert whole.stdout.index("roughness") < whole.stdout.index("Bright is better.")
+    assert "more tables" not in whole.stdout
+    collection.write_text(yaml.safe_dump({**stated, "headline": "C"}))
+    assert "headline: no part 'C'; parts: A. All <of> it, B. Less" in cli("run", collection).stderr
