@@ -10,6 +10,7 @@ import typer
 
 from nova_bench.cli import options
 from nova_bench.cli.ending import ends_with_code
+from nova_bench.cli.run import show_tables
 from nova_bench.config.catalog import FILE_NAMES
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.core.atomic_files import write_atomic
@@ -21,6 +22,7 @@ from nova_bench.pipeline.export_order import export_order
 from nova_bench.pipeline.official_results import stated_results
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.results import read_results
+from nova_bench.report.run_list import listed_runs, runs_table
 from nova_bench.store import Store
 from nova_bench.store.export import Exported, export_grids, export_units
 from nova_bench.store.repair import restore
@@ -37,8 +39,7 @@ app = typer.Typer(
 def list_runs(folder: options.StoreFolder = options.DEFAULT_STORE) -> ExitCode:
     """The runs in a store, newest first."""
     with Store.reader(folder) as store:
-        for name, _, created in store.run_names():
-            print(f"{created}  {name}")
+        show_tables([runs_table(listed_runs(store))])
     return ExitCode.PASS
 
 

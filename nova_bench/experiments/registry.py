@@ -12,13 +12,14 @@ from nova_bench.config.suite_files import find_suite, replaced_suite
 from nova_bench.core.errors import SuiteError, UserError
 from nova_bench.core.registry import nearest
 from nova_bench.experiments.base import Experiment, Preview, Request
+from nova_bench.report.run_list import write_index
+from nova_bench.store import Store
 
 if TYPE_CHECKING:
     import pandas
 
     from nova_bench.core.progress import Progress
     from nova_bench.report.reported import Reported
-    from nova_bench.store import Store
     from nova_bench.store.store import StoredRun
 
 BENCHMARK = "benchmark"
@@ -39,11 +40,14 @@ def kind_of(suite: str) -> str:
 
 
 def run_request(request: Request, progress: Progress) -> Reported:
-    """Run a suite of any kind."""
+    """Run a suite of any kind, and list it on the page of the store's runs."""
     path = find_suite(request.suite)
     if bundled := replaced_suite(path):
         progress.say(f"suite: {path}, in place of nova_bench's own {bundled.name}")
-    return resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
+    reported = resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
+    with Store.reader(request.store) as store:
+        write_index(store)
+    return reported
 
 
 def preview_request(request: Request, progress: Progress) -> Preview:

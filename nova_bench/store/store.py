@@ -316,6 +316,14 @@ class Store:
         """(name, run id, created) of every run, newest first; within one second, the last recorded first."""
         return list(self._all("SELECT name, run, created FROM runs ORDER BY created DESC, rowid DESC"))
 
+    def run_summaries(self) -> list[tuple[str, dict[str, Any], str, int]]:
+        """(name, suite, created, number of samples) of every run, newest first."""
+        found = self._all(
+            "SELECT name, suite, created, (SELECT COUNT(*) FROM run_units WHERE run_units.run = runs.run) FROM runs "
+            "ORDER BY created DESC, rowid DESC"
+        )
+        return [(name, json.loads(suite), created, count) for name, suite, created, count in found]
+
     def run(self, name: str) -> StoredRun:
         """A run by its name or id. Raises StoreError if there is none."""
         found = list(self._all("SELECT * FROM runs WHERE name = ? OR run = ?", [name, name]))

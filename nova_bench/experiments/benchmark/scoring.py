@@ -19,6 +19,8 @@ from nova_bench.experiments.benchmark.run import run_suite
 from nova_bench.models.shorthand import model_section
 from nova_bench.pipeline.needs import absent_assets
 from nova_bench.report.reported import Reported
+from nova_bench.report.run_list import write_index
+from nova_bench.store import Store
 from nova_bench.video.folder import list_media
 from nova_bench.video.formats import IMAGE_SUFFIXES, MEDIA_SUFFIXES
 from nova_bench.video.frame_folder import like_frames
@@ -67,7 +69,10 @@ class ScoreRequest:
 
 def score(request: ScoreRequest, progress: Progress) -> Reported:
     """Score media and write a report. UserError for a path, a metric or a reference that can't be used."""
-    return run_suite(scoring_suite(request), request.store, None, progress)
+    reported = run_suite(scoring_suite(request), request.store, None, progress)
+    with Store.reader(request.store) as store:
+        write_index(store)
+    return reported
 
 
 def scoring_suite(request: ScoreRequest) -> Suite:
