@@ -73,9 +73,9 @@ def gallery_item(
         details={name: series for name, row in ok.items() if (series := _series(row))},
         limits={name: row.details["threshold"] for name, row in ok.items() if "threshold" in row.details},
         notes={name: why(row.details) for name, row in ok.items()},
-        media=sources.file(artifact),
+        media=sources.shown(artifact),
         poster=sources.poster(artifact),
-        reference=sources.file(sources.reference(unit)),
+        reference=sources.shown(sources.reference(unit)),
         labels=(*labels, *unit.tags),
     )
 

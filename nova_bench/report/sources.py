@@ -19,6 +19,7 @@ from nova_bench.pipeline.places import Places
 from nova_bench.prompts.recipes import made_folder
 from nova_bench.render.contact_sheet import Picture, pictures_of
 from nova_bench.render.html.media import poster_jpeg
+from nova_bench.report.playable import PlayableCopies
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.video import read_clip
 from nova_bench.video.frame_folder import with_frame_folders
@@ -45,7 +46,13 @@ class Sources:
 
     def __init__(self, store: Store, limits: MediaLimits, places: Places | None = None):
         self._store, self._limits, self._places = store, limits, places or Places(store.root, ())
+        self._copies: PlayableCopies | None = None
         self._problems: dict[tuple[Path, str], str] = {}
+
+    def copy_into(self, report: Path) -> Sources:
+        """From now on, show videos that browsers don't play by copies in a report's folder; returns these sources."""
+        self._copies = PlayableCopies(report, self._limits)
+        return self
 
     def problem(self, artifact: Artifact) -> str:
         """Why an artifact's file can't be shown as the scored one; empty if it can."""
@@ -69,6 +76,13 @@ class Sources:
     def file(self, artifact: Artifact | FailedUnit | None) -> Path | None:
         """The artifact's file, if it is unchanged since it was scored."""
         return artifact.path if isinstance(artifact, Artifact) and not self.problem(artifact) else None
+
+    def shown(self, artifact: Artifact | FailedUnit | None) -> Path | None:
+        """The artifact's file as a page shows it: a copy of a video that browsers don't play."""
+        path = self.file(artifact)
+        if path is None or self._copies is None or not isinstance(artifact, Artifact):
+            return path
+        return self._copies.of(path, artifact.sha256)
 
     def reference(self, unit: Unit) -> Artifact | None:
         """The unit's reference as an external artifact, so that its state can be queried; None without one."""

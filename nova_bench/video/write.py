@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from platform import machine
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.atomic_files import publish, temporary_file
@@ -31,12 +32,13 @@ def write_mp4(
     fps: float | Fraction = 12,
     *,
     crf: int = 25,
+    faststart: bool = False,
 ) -> None:
     """Write an H.264 (yuv420p) MP4 as NOVA's sampler exports it: 12 fps, x264 at ``crf`` 25 (imageio's default).
 
     frames: uint8 RGB [T, H, W, 3]. yuv420p stores only even sides: an odd width or height grows by one pixel, a copy of
-    the last column or row (nothing is rescaled). Raises :class:`MediaError` if the file can't be written; nothing is
-    left behind then.
+    the last column or row (nothing is rescaled). ``faststart`` puts the index first, so that a browser can play the
+    file before it is all there. Raises :class:`MediaError` if the file can't be written; nothing is left behind then.
     """
     import numpy as np
 
@@ -45,7 +47,8 @@ def write_mp4(
     if odd_h or odd_w:
         frames = np.pad(frames, ((0, 0), (0, odd_h), (0, odd_w), (0, 0)), mode="edge")
     options = {"crf": str(crf), "preset": "medium", **_REPEATABLE}
-    _encode(path, frames, fps, container="mp4", codec="libx264", pix_fmt="yuv420p", options=options)
+    muxer = {"movflags": "+faststart"} if faststart else {}
+    _encode(path, frames, fps, container="mp4", codec="libx264", pix_fmt="yuv420p", options=options, muxer=muxer)
 
 
 def write_lossless(path: str | PathLike[str], frames: torch.Tensor | np.ndarray, fps: float | Fraction = 12) -> None:
@@ -96,6 +99,7 @@ def _encode(
     codec: str,
     pix_fmt: str,
     options: dict[str, str],
+    muxer: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     import av
 
@@ -103,7 +107,7 @@ def _encode(
     if rate <= 0:
         raise MediaError(f"{path}: a rate of {fps} frames per second", "give a rate above zero")
     # bitexact omits random identifiers and dates: the same frames give the same bytes.
-    flags = {"fflags": "+bitexact"}
+    flags = {"fflags": "+bitexact", **muxer}
     with _atomic(path) as temporary, av.open(str(temporary), "w", format=container, options=flags) as output:
         stream: Any = output.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt

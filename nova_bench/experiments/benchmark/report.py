@@ -36,7 +36,7 @@ from nova_bench.report.tables import metrics_table, samples_csv, samples_table
 from nova_bench.report.thresholds import thresholds_table
 from nova_bench.report.unclear_answers import UNCLEAR, unclear_answers, unclear_answers_csv
 from nova_bench.report.uncounted import uncounted_table
-from nova_bench.report.writing import Content, write_content
+from nova_bench.report.writing import FOLDER, Content, write_content
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.store.store import StoredRun
 
@@ -62,7 +62,7 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     results = read_results(plan, store)
     plan = results.plan
     places, artifacts, summaries, final = results.places, results.artifacts, results.summaries, results.final
-    sources = Sources(store, plan.suite.media, places)
+    sources = Sources(store, plan.suite.media, places).copy_into(folder / FOLDER)
     tables: list[Table] = []
     figures: list[FigureSpec] = []
     if board := plan.suite.leaderboard:

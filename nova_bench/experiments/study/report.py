@@ -25,7 +25,7 @@ from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of
 from nova_bench.report.reported import Reported
 from nova_bench.report.sources import Sources
-from nova_bench.report.writing import Content, write_content
+from nova_bench.report.writing import FOLDER, Content, write_content
 from nova_bench.store import Artifact, Store
 from nova_bench.store.store import StoredRun
 
@@ -44,8 +44,8 @@ def report_study(run: StoredRun, store: Store, folder: Path, progress: Progress)
 def write_study_report(record: StudyRecord, store: Store, folder: Path, progress: Progress) -> Reported:
     """Write the joint report into a study's folder."""
     results = results_of(record, store)
-    sources = results.sources
-    assert sources is not None, "results_of gives the arms' files"
+    assert results.sources is not None, "results_of gives the arms' files"
+    sources = results.sources.copy_into(folder / FOLDER)
     tables, figures = added_parts(results)
     if any(arm.plan is not None or arm.record.problem for arm in results.arms):
         tables, figures = [metrics_table(results), *tables], [*figures, *study_figures(results)]
