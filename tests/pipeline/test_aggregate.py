@@ -125,7 +125,7 @@ def test_a_suite_names_the_aggregate(cli: Callable, write_suite: Callable, tmp_p
 
     own, _ = value("own")
     last, notes = value("last_frame")
-    frame = nova_bench.load(next((tmp_path / "own").glob("smoke-*")))
+    frame = nova_bench.load(next((tmp_path / "own").glob("smoke-*"))).to_frame()
     assert own == pytest.approx(frame["value"].mean())  # all videos have the same length
     assert last == pytest.approx(sum(details["frames"][-1] for details in frame["details"]) / len(frame))
     assert "brightness: the last frame only (aggregate last_frame)." in notes
