@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -148,6 +149,20 @@ class _VisibleLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(self._shown(super().format(record))).replace("\n", "\n    ")
+
+
+@contextmanager
+def log_kept(shown: Callable[[str], str] = str) -> Iterator[Callable[[], str]]:
+    """Keep everything that is logged in memory; the function that is yielded returns it so far. See :func:`log_to`."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_VisibleLines(shown))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield stream.getvalue
+    finally:
+        LOGGER.removeHandler(handler)
 
 
 @contextmanager

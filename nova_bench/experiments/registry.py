@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -9,19 +10,25 @@ from typing import TYPE_CHECKING
 from nova_bench.config.catalog import EXPERIMENTS
 from nova_bench.config.loading import inherit
 from nova_bench.config.suite_files import find_suite, replaced_suite
+from nova_bench.core.device import resolve_device
 from nova_bench.core.errors import SuiteError, UserError
+from nova_bench.core.progress import Progress, log_kept
 from nova_bench.core.registry import nearest
 from nova_bench.experiments.base import Experiment, Preview, Request
+from nova_bench.pipeline.manifest import files_content, write_manifest
+from nova_bench.pipeline.places import Places
 from nova_bench.report.run_list import write_index
 from nova_bench.store import Store
 
 if TYPE_CHECKING:
     import pandas
 
-    from nova_bench.core.progress import Progress
     from nova_bench.report.reported import Reported
     from nova_bench.store.store import StoredRun
 
+JOINED = ("study", "collection")
+"""Kinds of suites whose runs consist of others."""
+LOG = "run.log"
 BENCHMARK = "benchmark"
 """The default kind of a suite."""
 
@@ -44,10 +51,31 @@ def run_request(request: Request, progress: Progress) -> Reported:
     path = find_suite(request.suite)
     if bundled := replaced_suite(path):
         progress.say(f"suite: {path}, in place of nova_bench's own {bundled.name}")
-    reported = resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
-    with Store.reader(request.store) as store:
-        write_index(store)
+    started = datetime.now(UTC)
+    with log_kept(Places(request.store, ()).text) as log:
+        reported = resolve_name(EXPERIMENTS.get(kind_of(request.suite)).run)(request, progress)
+        folder = reported.page.parents[1]
+        with Store.reader(request.store) as store:
+            if store.run(folder.name).suite.get("kind") in JOINED:
+                _complete(folder, store, request, started, progress, log())
+            write_index(store)
     return reported
+
+
+def _complete(folder: Path, store: Store, request: Request, started: datetime, progress: Progress, log: str) -> None:
+    """Give the folder of a run that joins others a manifest and a log, as those have."""
+    run = store.run(folder.name)
+    parts = [part for part in (*run.suite.get("arms", ()), *run.suite.get("parts", ())) if part["run"]]
+    content = {
+        "run": run.run,
+        "suite": run.suite,
+        "suite_files": files_content([find_suite(request.suite)]),
+        "parts": {part.get("label") or part["title"]: store.run(part["run"]).name for part in parts},
+    }
+    device = resolve_device(str(request.execution.get("device", "auto")))
+    write_manifest(folder, content, device, started, progress.seconds)
+    with (folder / LOG).open("a", encoding="utf-8") as stream:
+        stream.write(log)
 
 
 def preview_request(request: Request, progress: Progress) -> Preview:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from nova_bench.core.notices import labelled
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.collection.frame import collection_frame
 from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
+from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
 from nova_bench.experiments.registry import report_run
 from nova_bench.render.html.report import Link, Report, Section
 from nova_bench.render.table import Cell, Column, Row, Table
@@ -74,7 +76,10 @@ def write_collection_report(
     notices = labelled({part.title: reports[part.run].notices for part in computed})
     measured = {section.title: section.measured[:1] for section in sections if section.measured}
     headline = measured.get(record.headline) or next(iter(measured.values()), ())
-    content = Content(record.run_id, record.run_name, page, gaps, notices, headline=headline, reading=record.reading)
+    files = {SAMPLES: frame_csv(collection_frame(record.stored(), store))}
+    content = Content(
+        *(record.run_id, record.run_name, page, gaps, notices, files), headline=headline, reading=record.reading
+    )
     return write_content(content, folder)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nova_bench.config.units import Unit
 from nova_bench.core.notices import Notice, labelled
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
 from nova_bench.experiments.study.figures import study_figures
+from nova_bench.experiments.study.frame import study_frame
 from nova_bench.experiments.study.parts import added_parts
 from nova_bench.experiments.study.record import StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults, results_of
@@ -72,7 +74,12 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
     budget = record.report.embed_megabytes * 2**20
     formats = record.report.figure_formats
     return write_content(
-        Content(record.run_id, record.run_name, page, missing, notices, media_budget=budget, figure_formats=formats),
+        Content(
+            *(record.run_id, record.run_name, page, missing, notices),
+            files={SAMPLES: frame_csv(study_frame(record.stored(), store))},
+            media_budget=budget,
+            figure_formats=formats,
+        ),
         folder,
     )
 

@@ -46,6 +46,14 @@ def test_parts_are_run_in_turn_and_shown_on_one_page(cli, collection: Path, tmp_
     assert len(alone["rows"]) == 2
     assert len(less["rows"]) == 1
     assert not (folder / "c-nothing").exists()
+    run = (tmp_path / page).parents[1]
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert list(manifest["parts"]) == ["A. All <of> it", "B. Less"]
+    assert len(manifest["invocations"]) == 1
+    assert "C. Nothing: not computed" in (run / "run.log").read_text()
+    rows = (run / "report" / "samples.csv").read_text().splitlines()
+    assert len(rows) == 1 + 12 + 2
+    assert rows[0].startswith("part,prompt,sample_index")
 
 
 def test_a_part_alone_finds_what_the_collection_made(cli, collection: Path) -> None:

@@ -216,7 +216,7 @@ def test_where_no_arm_can_be_measured_the_first_error_is_told(cli, write_study):
 def test_the_command_line_changes_the_base(cli, write_study, tmp_path):
     result = cli("run", write_study(), "--limit", 1, "--set", "sampling.height=8", "--set", "arms.0.label=Renamed")
     assert result.returncode == 0, result.stderr
-    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*/manifest.json")]
+    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*-*/manifest.json")]
     assert {suite["name"]: suite["sampling"]["height"] for suite in suites} == {
         "pair-renamed": 8,
         "pair-second": 8,
@@ -235,7 +235,7 @@ def test_model_replaces_the_base_but_no_arm_of_its_own(cli, write_study, tmp_pat
     arms = [{"label": "Given"}, {"label": "Own", "model": {"adapter": "drift", "checkpoint": "own"}}]
     result = cli("run", write_study(arms=arms), "--model", "videos", "--store", "other")
     assert result.returncode == 0, result.stderr
-    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "other").glob("pair-*/manifest.json")]
+    suites = [json.loads(path.read_text())["suite"] for path in (tmp_path / "other").glob("pair-*-*/manifest.json")]
     assert {suite["name"]: suite["model"]["adapter"] for suite in suites} == {
         "pair-given": "files",
         "pair-own": "drift",

@@ -187,7 +187,7 @@ def test_seeds_of_an_entry_are_arms_of_one_setting(cli, write_study, tmp_path):
     result = cli("run", write_study(arms=arms))
     assert result.returncode == 3, result.stderr
     assert "low, seed 4: training not shown: needs the record of a training" in result.stderr
-    manifests = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*/manifest.json")]
+    manifests = [json.loads(path.read_text())["suite"] for path in (tmp_path / "runs").glob("pair-*-*/manifest.json")]
     assert {suite["name"]: suite["model"]["checkpoint"] for suite in manifests} == {
         "pair-low-seed-1": "low1",
         "pair-low-seed-4": "low4",
