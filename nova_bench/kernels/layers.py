@@ -1,4 +1,7 @@
-"""The fastest layers that this CPU has, in place of plain ones: sliced (AMX), else packed (oneDNN), else PyTorch's own.
+"""The fastest layers that this CPU has, in place of plain ones.
+
+Linear ones are sliced (AMX), else on packed weights (oneDNN); convolutions are sliced, else by Winograd's method
+(AVX-512); what none of these takes remains PyTorch's own.
 
 Float32 in and out, equal to the plain layers up to rounding. A network keeps its structure, but the layers replaced no
 longer have parameters: it can compute, not be trained, saved or moved to another device.
@@ -16,6 +19,7 @@ from torch.nn import functional as F
 from nova_bench.kernels.amx.layers import HEADS, LANES, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
+from nova_bench.kernels.avx512.winograd import WinogradConv2d, winograd
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -24,15 +28,14 @@ Replacement = Callable[[nn.Module], nn.Module | None]
 
 def speed_up(network: Network, device: str) -> Network:
     """Move a float32 network to ``device``; on a CPU its larger layers become faster ones if there are any."""
-    if device == "cpu" and (replacement := _replacement()) is not None:
-        _replace(network, replacement)
+    if device == "cpu":
+        _replace(network, _faster)
     return network.to(device)
 
 
 def fastest(layer: nn.Linear) -> nn.Module:
     """A layer on the CPU, or the faster one that replaces it."""
-    replacement = _replacement()
-    return (replacement(layer) if replacement is not None else None) or layer
+    return _faster(layer) or layer
 
 
 def fastest_video_convolution(layer: nn.Conv3d) -> SlicedVideoConvolution | None:
@@ -48,17 +51,22 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return layer.requires_grad_(False)
 
 
-def _replacement() -> Replacement | None:
+def _faster(layer: nn.Module) -> nn.Module | None:
+    """The faster equivalent of a layer, if there is one."""
     if library() is not None:
-        return sliced
-    return packed if usable() else None
+        return sliced(layer) or winograd(layer)
+    return winograd(layer) or (packed(layer) if usable() else None)
 
 
 def _replace(module: nn.Module, replacement: Replacement) -> None:
-    """Replace layers, also in submodules. An activation listed after a linear layer is assumed to follow it."""
+    """Replace layers, also in submodules.
+
+    An activation listed after a linear layer is assumed to follow it, one after a convolution only in a sequence.
+    """
     before = None
+    fusing = (SlicedLinear, PackedLinear, *((WinogradConv2d,) if isinstance(module, nn.Sequential) else ()))
     for name, child in list(module.named_children()):
-        if isinstance(before, SlicedLinear | PackedLinear) and before.fuse(child):
+        if isinstance(before, fusing) and before.fuse(child):
             setattr(module, name, nn.Identity())
         if (faster := replacement(child)) is not None:
             setattr(module, name, faster)

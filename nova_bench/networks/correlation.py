@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nova_bench.core.device import free_cuda_bytes
-from nova_bench.kernels.amx.library import library, required_library
+from nova_bench.kernels.avx512.library import library, required_library
 
 LEVELS = 4
 _TILE = 16  # positions per side of a tile in :class:`Windowed`
@@ -163,7 +163,7 @@ def _compiled(levels: list[Tensor], centres: list[Tensor], radius: int) -> Tenso
     window = (2 * radius + 1) ** 2
     out = centres[0].new_empty(len(centres[0]), len(levels) * window)
     for index, (level, around) in enumerate(zip(levels, centres, strict=True)):
-        required_library().sliced_lookup(
+        required_library().lookup(
             *(level.data_ptr(), len(around), *level.shape[-2:], around.data_ptr(), 0.5**index, radius),
             *(out[:, index * window :].data_ptr(), out.stride(0), torch.get_num_threads()),
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import group_norm
+from nova_bench.kernels.avx512.norm import group_norm
 from nova_bench.kernels.layers import attention
 
 _PATCH = 32

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.library import CHUNK, library, required_library
+from nova_bench.kernels.amx.library import CHUNK, required_library
 
 LANES = 64
 LARGEST = 8355000  # as in digits.h: what the largest value of a scale becomes
@@ -27,7 +27,6 @@ _TILE = 16
 _SLACK = 16  # the kernel reads 16 rows at a time
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
 _FEW = 4  # channels of an image
-_WIDEST = 1024  # channels that a group norm of ours takes
 
 
 def sliced(layer: nn.Module) -> nn.Module | None:
@@ -260,18 +259,3 @@ class SlicedStem(nn.Module):
         line = squares[0, 0, 0].numel()
         shape = (count, self.squares[1] * line, rows, sizes[1])
         return self.convolution(squares.as_strided(shape, (rows * columns * line, 1, columns * line, line)))
-
-
-def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu: bool = True) -> Tensor:
-    """Group norm of x [N, C, H, W], plus ``added``, then ReLU if ``relu``; ``x`` may be overwritten."""
-    maps = [x] if added is None else [x, added]
-    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _TILE == 0 and x.shape[1] <= _WIDEST
-    if not fits or library() is None or not all(m.is_contiguous(memory_format=torch.channels_last) for m in maps):
-        x = norm(x)
-        x = x if added is None else x + added
-        return F.relu_(x) if relu else x
-    required_library().sliced_group_norm(
-        *(x.data_ptr(), len(x), x.shape[2] * x.shape[3], x.shape[1], norm.num_groups, norm.weight.data_ptr()),
-        *(norm.bias.data_ptr(), norm.eps, _pointer(added), int(relu), x.data_ptr(), torch.get_num_threads()),
-    )
-    return x

@@ -8,7 +8,7 @@ enum { LARGEST_RADIUS = 4, WIDEST = 2 * LARGEST_RADIUS + 2 };
 /* maps [count, rows, columns], centres [count, 2] (x, y) -> out [count, step], of each the first (2 * radius + 1)^2.
  * All samples of a window are as far from whole positions, so each whole position in reach is read once. Outside the
  * map there are zeros. */
-void sliced_lookup(const float *maps, int64_t count, int64_t rows, int64_t columns, const float *centres, float factor,
+void lookup(const float *maps, int64_t count, int64_t rows, int64_t columns, const float *centres, float factor,
                    int64_t radius, float *out, int64_t step, int threads) {
     const int64_t side = 2 * radius + 1;
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -1,0 +1,65 @@
+/* Group norm, a sum and ReLU of channels-last maps in one go. */
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { SIDE = 16, MOST = 1024 /* channels */, BLOCK = 64 /* pixels summed in float32, and in the cache */ };
+
+/* Per channel, the sum over pixels of (x - of)^power; `of` and sums [channels]. */
+static void moments(const float *x, int64_t pixels, int64_t channels, const float *of, int square, double *sums) {
+    memset(sums, 0, channels * sizeof *sums);
+    for (int64_t start = 0; start < pixels; start += BLOCK) {
+        const int64_t end = start + BLOCK < pixels ? start + BLOCK : pixels;
+        for (int64_t c = 0; c < channels; c += SIDE) {
+            const __m512 centre = _mm512_loadu_ps(of + c);
+            __m512 sum = _mm512_setzero_ps();
+            for (int64_t i = start; i < end; i++) {
+                const __m512 v = _mm512_sub_ps(_mm512_loadu_ps(x + i * channels + c), centre);
+                sum = square ? _mm512_fmadd_ps(v, v, sum) : _mm512_add_ps(sum, v);
+            }
+            const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(sum));
+            const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(sum, 1));
+            _mm512_storeu_pd(sums + c, _mm512_add_pd(_mm512_loadu_pd(sums + c), low));
+            _mm512_storeu_pd(sums + c + 8, _mm512_add_pd(_mm512_loadu_pd(sums + c + 8), high));
+        }
+    }
+}
+
+/* The sums' mean over each group's channels and all pixels, for each channel of the group. */
+static void over_groups(const double *sums, int64_t pixels, int64_t channels, int64_t groups, float *means) {
+    const int64_t size = channels / groups;
+    for (int64_t start = 0; start < channels; start += size) {
+        double sum = 0;
+        for (int64_t c = start; c < start + size; c++) sum += sums[c];
+        for (int64_t c = start; c < start + size; c++) means[c] = (float)(sum / (double)(size * pixels));
+    }
+}
+
+/* x [images, pixels, channels] -> normalized x * weight + bias + added, with relu at least 0. weight and bias may be
+ * null, added too; out may be x. Channels are a multiple of 16, at most MOST. */
+void group_norm(const float *x, int64_t images, int64_t pixels, int64_t channels, int64_t groups, const float *weight,
+                const float *bias, float eps, const float *added, int relu, float *out, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t image = 0; image < images; image++) {
+        const int64_t from = image * pixels * channels;
+        double sums[MOST];
+        float mean[MOST] = {0}, factor[MOST], shift[MOST];
+        moments(x + from, pixels, channels, mean, 0, sums);
+        over_groups(sums, pixels, channels, groups, mean);
+        moments(x + from, pixels, channels, mean, 1, sums);
+        over_groups(sums, pixels, channels, groups, factor);
+        for (int64_t c = 0; c < channels; c++) {
+            factor[c] = (weight ? weight[c] : 1) / sqrtf(factor[c] + eps);
+            shift[c] = (bias ? bias[c] : 0) - mean[c] * factor[c];
+        }
+        for (int64_t i = from; i < from + pixels * channels; i += channels)
+            for (int64_t c = 0; c < channels; c += SIDE) {
+                __m512 v = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + c), _mm512_loadu_ps(factor + c),
+                                           _mm512_loadu_ps(shift + c));
+                if (added) v = _mm512_add_ps(v, _mm512_loadu_ps(added + i + c));
+                /* The second operand is what comes out if one is NaN. */
+                _mm512_storeu_ps(out + i + c, relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v);
+            }
+    }
+}

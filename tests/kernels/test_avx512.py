@@ -1,0 +1,161 @@
+"""Convolutions, norms and lookups for CPUs with AVX-512 equal PyTorch's own up to rounding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from nova_bench.kernels.amx.library import library as amx
+from nova_bench.kernels.avx512.library import OFF, library
+from nova_bench.kernels.avx512.norm import group_norm
+from nova_bench.kernels.avx512.winograd import POINTS, WinogradConv2d, filters, winograd
+from nova_bench.kernels.layers import speed_up
+
+needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX-512 and a C compiler")
+KERNELS = [(3, 3), (1, 5), (5, 1)]
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def convolution(inputs: int, outputs: int, kernel: tuple[int, int], bias: bool = True) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2), bias=bias)
+    layer.weight.data = drawn(1, *layer.weight.shape) / layer.weight[0].numel() ** 0.5
+    return layer.requires_grad_(False)
+
+
+def error(result: Tensor, layer: nn.Module, x: Tensor) -> float:
+    """Relative to float64."""
+    exact = layer.double()(x.double())
+    layer.float()
+    return ((result.double() - exact).norm() / exact.norm()).item()
+
+
+@needs_kernel
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(KERNELS), st.integers(16, 70), st.integers(16, 70), st.integers(1, 3), st.integers(1, 23),
+    st.integers(1, 23), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_convolutions_of_any_size(
+    kernel: tuple[int, int], inputs: int, outputs: int, count: int, height: int, width: int, bias: bool, last: bool
+) -> None:
+    layer, x = convolution(inputs, outputs, kernel, bias), drawn(0, count, inputs, height, width)
+    made = winograd(layer)
+    assert made is not None
+    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
+    assert result.shape == layer(x).shape
+    assert error(result, layer, x) < 2e-6
+    for index in range(count):  # an image's result doesn't depend on the others
+        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+
+
+@needs_kernel
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_rounding(kernel: tuple[int, int]) -> None:
+    layer, x = convolution(256, 128, kernel), drawn(0, 1, 256, 30, 48).relu()
+    made = winograd(layer)
+    assert made is not None
+    assert error(made(x), layer, x) < 3e-6
+
+
+@needs_kernel
+def test_part_of_a_wider_map_and_several_threads() -> None:
+    layer, x = convolution(32, 48, (3, 3)), drawn(0, 2, 80, 37, 41).contiguous(memory_format=torch.channels_last)
+    made = winograd(layer)
+    assert made is not None
+    whole = made(x[:, 16:48])
+    assert error(whole, layer, x[:, 16:48]) < 2e-6
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert torch.equal(made(x[:, 16:48]), whole)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@needs_kernel
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.1), nn.PReLU(24, init=0.3), nn.PReLU(init=-0.2)])
+def test_an_activation_that_follows_in_a_sequence_is_taken_over(activation: nn.Module) -> None:
+    plain, x = nn.Sequential(convolution(16, 24, (3, 3)), activation), drawn(0, 2, 16, 9, 10)
+    expected = plain.double()(x.double())
+    network = speed_up(plain.float(), "cpu")
+    assert isinstance(network[0], WinogradConv2d)
+    assert isinstance(network[1], nn.Identity)
+    torch.testing.assert_close(network(x).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(16, 16, 3, padding=1, stride=2),
+        nn.Conv2d(16, 16, 3),
+        nn.Conv2d(16, 16, 3, padding=2, dilation=2),
+        nn.Conv2d(16, 16, 3, padding=1, groups=2),
+        nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(8, 16, 3, padding=1),
+        nn.Conv2d(16, 16, 5, padding=2),
+        nn.Conv2d(16, 16, 3, padding=1).double(),
+        nn.Linear(16, 16),
+    ],
+)
+def test_other_layers_are_left_alone(layer: nn.Module) -> None:
+    assert winograd(layer) is None
+
+
+@needs_kernel
+def test_other_inputs_are_refused() -> None:
+    made = winograd(convolution(16, 16, (3, 3)))
+    assert made is not None
+    with pytest.raises(TypeError, match=r"float32 on the CPU, not torch\.float64 on cpu"):
+        made(drawn(0, 1, 16, 4, 4).double())
+    assert made(drawn(0, 0, 16, 4, 4)).shape == (0, 16, 4, 4)
+
+
+def test_filters_at_their_points() -> None:
+    """Cook and Toom: a filter's value at a point, divided by the product of the distances to the other points."""
+    for size, points in POINTS.items():
+        matrix = filters(size)
+        assert matrix.shape == (size + 3, size)
+        assert len(set(points)) == size + 2
+        assert matrix[-1].tolist()[:-1] == [0] * (size - 1)
+
+
+def test_without_the_library_everything_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OFF, "0")
+    library.cache_clear()
+    try:
+        assert winograd(convolution(16, 16, (3, 3))) is None
+        norm, x = nn.GroupNorm(4, 16), drawn(0, 1, 16, 3, 3)
+        assert torch.equal(group_norm(norm, x.clone()), norm(x).relu())
+    finally:
+        monkeypatch.undo()
+        library.cache_clear()
+
+
+@needs_kernel
+@pytest.mark.skipif(amx() is None, reason="needs a CPU with AMX")
+def test_with_amx_it_takes_what_has_too_few_channels() -> None:
+    network = speed_up(nn.Sequential(convolution(64, 64, (3, 3)), convolution(20, 20, (3, 3))), "cpu")
+    assert not isinstance(network[0], WinogradConv2d)
+    assert isinstance(network[1], WinogradConv2d)
+
+
+@needs_kernel
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("add", [True, False])
+def test_group_norm(relu: bool, add: bool) -> None:
+    norm, (x, added) = nn.GroupNorm(8, 64), drawn(0, 2, 5, 64, 6, 7)
+    for parameter in norm.parameters():
+        parameter.data = drawn(1, 64)
+    x = 3 * x + 20
+    expected = norm.double()(x.double()) + (added if add else 0)
+    expected = expected.relu() if relu else expected
+    maps = [maps.contiguous(memory_format=torch.channels_last) for maps in (x, added)]
+    result = group_norm(norm.float(), maps[0], maps[1] if add else None, relu=relu)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=3e-6)
