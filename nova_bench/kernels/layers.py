@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.layers import HEADS, LANES, SlicedLinear, sliced, sliced_attention
+from nova_bench.kernels.amx.layers import HEADS, LANES, MOST_TOKENS, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
 from nova_bench.kernels.avx512.winograd import WinogradConv2d, winograd
@@ -103,8 +103,8 @@ def is_fast(layer: nn.Module) -> bool:
 def attend(query: Tensor, key: Tensor, value: Tensor, fast: bool) -> Tensor:
     """Attention of heads [N, heads, tokens, d], with any strides -> [N, queries, heads * d].
 
-    ``fast``: with sliced products where there are any for heads of this size.
+    ``fast``: with sliced products where there are any for heads of this size and as many tokens.
     """
-    if fast and query.shape[-1] in HEADS and library() is not None:
+    if fast and query.shape[-1] in HEADS and key.shape[2] <= MOST_TOKENS and library() is not None:
         return sliced_attention(query, key, value)
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

@@ -38,12 +38,10 @@ static inline __m512i select_bits(uint32_t mask, __m512i a, __m512i b) {
     return _mm512_ternarylogic_epi32(_mm512_set1_epi32((int)mask), a, b, 0xca);
 }
 
-/* Digits of LANES numbers of at most LARGEST. In a plane the four bytes of a word come from the four vectors: channel
- * 16 * i + j is byte i of word j. Sums of products don't mind, as long as both factors lie so. */
-static inline void put(const __m512i numbers[4], int8_t *out, int64_t plane) {
-    const __m512i half = _mm512_set1_epi32(0x808080); /* makes the bytes unsigned digits, 128 too large */
-    __m512i n[4], even[2], odd[2];
-    for (int i = 0; i < 4; i++) n[i] = _mm512_add_epi32(numbers[i], half);
+/* The low, middle and high bytes of LANES numbers, to planes. There the four bytes of a word come from the four vectors:
+ * channel 16 * i + j is byte i of word j. Sums of products don't mind, as long as both factors lie so. */
+static inline void put_bytes(const __m512i n[4], uint32_t flip, int8_t *out, int64_t plane) {
+    __m512i even[2], odd[2];
     for (int i = 0; i < 2; i++) {
         even[i] = select_bits(0x00ff00ff, n[2 * i], _mm512_slli_epi32(n[2 * i + 1], 8));
         odd[i] = select_bits(0x00ff00ff, _mm512_srli_epi32(n[2 * i], 8), n[2 * i + 1]);
@@ -51,10 +49,18 @@ static inline void put(const __m512i numbers[4], int8_t *out, int64_t plane) {
     const __m512i low = select_bits(0xffff, even[0], _mm512_slli_epi32(even[1], 16));
     const __m512i middle = select_bits(0xffff, odd[0], _mm512_slli_epi32(odd[1], 16));
     const __m512i high = select_bits(0xffff, _mm512_srli_epi32(even[0], 16), even[1]);
-    const __m512i signs = _mm512_set1_epi32((int)0x80808080);
+    const __m512i signs = _mm512_set1_epi32((int)flip);
     _mm512_storeu_si512(out, _mm512_xor_si512(high, signs));
     _mm512_storeu_si512(out + plane, _mm512_xor_si512(middle, signs));
     _mm512_storeu_si512(out + 2 * plane, _mm512_xor_si512(low, signs));
+}
+
+/* Digits of LANES numbers of at most LARGEST. */
+static inline void put(const __m512i numbers[4], int8_t *out, int64_t plane) {
+    const __m512i half = _mm512_set1_epi32(0x808080); /* makes the bytes unsigned digits, 128 too large */
+    __m512i n[4];
+    for (int i = 0; i < 4; i++) n[i] = _mm512_add_epi32(numbers[i], half);
+    put_bytes(n, 0x80808080, out, plane);
 }
 
 /* Digits of one plane's `count` channels (at most LANES) of one row. */

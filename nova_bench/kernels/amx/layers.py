@@ -23,6 +23,7 @@ from nova_bench.kernels.amx.library import CHUNK, required_library
 LANES = 64
 LARGEST = 8355000  # as in digits.h: what the largest value of a scale becomes
 HEADS = (16, 32, 48, LANES)  # channels per attention head that the kernel takes
+MOST_TOKENS = 32768  # whose sums are sure to fit int32 in the attention kernel
 _TILE = 16
 _SLACK = 16  # the kernel reads 16 rows at a time
 _SMALLEST = 48  # channels: with fewer, most of the 64 lanes would be zeros
@@ -169,7 +170,7 @@ class _Heads(ctypes.Structure):
 def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(query key^T / sqrt(d)) value: [N, heads, tokens, d] each, with any strides -> [N, queries, heads * d].
 
-    d is one of :data:`HEADS`; queries may be fewer than keys.
+    d is one of :data:`HEADS`; queries may be fewer than keys, which are at most :data:`MOST_TOKENS`.
     """
     parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
     for part in parts:
