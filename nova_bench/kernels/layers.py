@@ -22,6 +22,7 @@ from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
 from nova_bench.kernels.avx512.winograd import WinogradConv2d, winograd
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 
+_WIDE = 128  # channels from which on a sliced convolution is faster than one by Winograd's method
 Network = TypeVar("Network", bound=nn.Module)
 Replacement = Callable[[nn.Module], nn.Module | None]
 
@@ -54,7 +55,8 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 def _faster(layer: nn.Module) -> nn.Module | None:
     """The faster equivalent of a layer, if there is one."""
     if library() is not None:
-        return sliced(layer) or winograd(layer)
+        small = isinstance(layer, nn.Conv2d) and min(layer.weight.shape[:2]) < _WIDE
+        return (winograd(layer) if small else None) or sliced(layer) or winograd(layer)
     return winograd(layer) or (packed(layer) if usable() else None)
 
 

@@ -203,7 +203,7 @@ def test_zeros() -> None:
 @needs_kernel
 def test_large_layers_are_replaced_and_others_left() -> None:
     network = nn.Sequential(
-        nn.Linear(64, 64), nn.Linear(64, 8), nn.Conv2d(64, 64, 3, padding=1), nn.Conv2d(64, 64, 3, stride=2)
+        nn.Linear(64, 64), nn.Linear(64, 8), nn.Conv2d(128, 128, 3, padding=1), nn.Conv2d(64, 64, 3, stride=2)
     )
     kinds = [type(layer) for layer in speed_up(network, "cpu")]
     assert kinds == [SlicedLinear, nn.Linear, SlicedConv2d, nn.Conv2d]
