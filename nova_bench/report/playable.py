@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nova_bench.core.errors import MediaError
 from nova_bench.video import probe, read_clip, write_mp4
 from nova_bench.video.limits import MediaLimits
 
-if TYPE_CHECKING:
-    import numpy as np
-
 MEDIA = "media"
 """Folder of the copies inside a report's folder."""
 MOST = 200
 """Copies that a report makes by default; further videos are linked as they are."""
-LONGEST_SIDE = 960
-"""Larger copies are made smaller."""
-_PIXELS = 2**28
-"""Pixels of all frames of a video that is copied; a longer one is linked as it is."""
+_PIXELS = 2**24
+"""Pixels of all frames of a video that is copied, as 33 of 768x480: they are in memory at once. A longer one is linked
+as it is."""
 _PLAYED = {"h264": ("yuv420p", "yuvj420p"), "vp8": (), "vp9": ("yuv420p",), "av1": ("yuv420p",)}
 """Codecs that browsers play -> pixel formats that all of them do; none stated means any."""
 _CONTAINERS = (".mp4", ".m4v", ".webm")
@@ -49,11 +44,11 @@ class PlayableCopies:
             copy = self._folder / f"{sha256[:16]}.mp4"
             if copy.is_file():
                 return copy
-            if self._left <= 0 or info.width * info.height * (info.frames or 0) > _PIXELS:
+            if self._left <= 0 or not 0 < info.width * info.height * (info.frames or 0) <= _PIXELS:
                 return path
             clip = read_clip(path, allow_truncated=True, limits=self._limits)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            write_mp4(copy, _smaller(clip.frames.numpy()), clip.fps or info.fps, crf=20, faststart=True)
+            write_mp4(copy, clip.frames.numpy(), clip.fps or info.fps, crf=20, faststart=True)
         except MediaError:
             return path
         self._left -= 1
@@ -63,16 +58,3 @@ class PlayableCopies:
     def _plays(path: Path, codec: str, pix_fmt: str) -> bool:
         formats = _PLAYED.get(codec)
         return path.suffix.lower() in _CONTAINERS and formats is not None and (not formats or pix_fmt in formats)
-
-
-def _smaller(frames: np.ndarray) -> np.ndarray:
-    """Frames, uint8 [T, H, W, 3], of which no side is longer than LONGEST_SIDE."""
-    import cv2
-    import numpy as np
-
-    height, width = frames.shape[1:3]
-    scale = LONGEST_SIDE / max(height, width)
-    if scale >= 1:
-        return frames
-    size = (round(width * scale), round(height * scale))
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])

@@ -51,7 +51,8 @@ def _check_killed_at_random(seed, times, tmp_path, contents, more=()):
     expected = contents(_finish("whole", tmp_path))
     longest = time.perf_counter() - started
     assert len(expected["rows"]) == 2 * UNITS
-    assert _kill_often(random.Random(seed), times, "killed", tmp_path, longest, more) > times // 3
+    # A run that continues another is shorter, so some end before they are killed.
+    assert _kill_often(random.Random(seed), times, "killed", tmp_path, longest, more) >= max(2, times // 4)
     assert contents(_finish("killed", tmp_path)) == expected
 
 
