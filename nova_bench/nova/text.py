@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nova_bench.nova.building import building, refuse_giant
 from nova_bench.nova.checkpoint import CONFIG_NAME, read_json, read_weights, write_json, write_weights
-from nova_bench.nova.errors import ArchitectureError, CheckpointError, InputError
+from nova_bench.nova.errors import ArchitectureError, CheckpointError, ConfigError, InputError
 
 WEIGHTS_NAME = "model.safetensors"
 PHI2 = {
@@ -50,6 +50,14 @@ class PhiTextEncoder(nn.Module):
         refuse_giant("text encoder", layers, layers * (4 * width**2 + 2 * width * inner) + words * width)
         self.config = {key: value for key, value in config.items() if key not in ("dtype", "torch_dtype")}
         self.model = PhiModel(PhiConfig.from_dict(dict(self.config)))
+        for layer in self.model.layers[:1]:
+            attention: Any = layer.self_attn
+            rotated, made = attention.rotary_ndims, 2 * len(self.model.rotary_emb.inv_freq)
+            if rotated != made or rotated > attention.head_dim:
+                raise ConfigError(
+                    f"text encoder: rotary positions of {rotated} of a head's {attention.head_dim} features: correct "
+                    "partial_rotary_factor, its share must be an even number of them"
+                )
 
     @classmethod
     def from_pretrained(

@@ -77,6 +77,12 @@ def test_a_configuration_that_is_no_json_object_is_named(checkpoint, part, text)
     assert refusal(checkpoint).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("share", [2, 1.3])
+def test_a_text_encoder_that_could_not_compute_is_refused(checkpoint, share) -> None:
+    folder = changed(checkpoint, "text_encoder", lambda config: config.update(partial_rotary_factor=share))
+    assert "text encoder: rotary positions of " in refusal(folder)
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), part=st.sampled_from(sorted(CONFIGS)))
 def test_any_value_of_any_key_loads_or_is_refused(checkpoint, data, part) -> None:
