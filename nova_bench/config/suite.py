@@ -336,8 +336,8 @@ class ReportSpec(SpecModel):
     gallery: int = Field(default=200, ge=0, le=ranges.SAMPLES)
     """Samples in the gallery: failures first, then the lowest and highest of each metric, then in plan order. The 24
     worst samples of each metric are shown in addition to this number; 0 shows none."""
-    embed_megabytes: int = Field(default=24, ge=0, le=ranges.MEGABYTES)
-    """Videos are embedded in the page up to this total size, and linked beyond it."""
+    embed_megabytes: int = Field(default=4, ge=0, le=ranges.MEGABYTES)
+    """Videos are embedded in the page up to this total size; beyond it the page shows the files in `report/media/`."""
     contact_sheet: int | None = Field(default=None, ge=0, le=ranges.SAMPLES)
     """Samples on contact sheets (figures of pictures with their prompts). Absent: 24 if nothing is scored, else 0."""
     figure_formats: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png", "pdf")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
@@ -14,9 +13,6 @@ from nova_bench.report.extremes import ends, why, worst
 from nova_bench.report.naming import by_unit, problem_of
 from nova_bench.report.sources import Sources
 from nova_bench.store import Artifact, FailedUnit, Row, Status
-
-if TYPE_CHECKING:
-    pass
 
 
 def gallery_items(
@@ -77,6 +73,7 @@ def gallery_item(
         poster=sources.poster(artifact),
         reference=sources.shown(sources.reference(unit)),
         labels=(*labels, *unit.tags),
+        key=unit.digest[:12],
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.notices import Notice
 from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.table import Table
 
 LOST = "its run is no longer in the store: run the suite again"
@@ -33,6 +34,9 @@ class Reported:
     """The tables that a run prints, if not all of them."""
     reading: tuple[str, ...] = ()
     """How to read these, a line each."""
+    gallery: tuple[GalleryItem, ...] = ()
+    metrics: tuple[GalleryMetric, ...] = ()
+    """The samples of its page, and what they are sorted by."""
 
     @property
     def exit_code(self) -> ExitCode:

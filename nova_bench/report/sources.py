@@ -50,7 +50,7 @@ class Sources:
         self._problems: dict[tuple[Path, str], str] = {}
 
     def copy_into(self, report: Path) -> Sources:
-        """From now on, show videos that browsers don't play by copies in a report's folder; returns these sources."""
+        """From now on, show files by copies in a report's folder that every browser shows; returns these sources."""
         self._copies = PlayableCopies(report, self._limits)
         return self
 
@@ -78,7 +78,7 @@ class Sources:
         return artifact.path if isinstance(artifact, Artifact) and not self.problem(artifact) else None
 
     def shown(self, artifact: Artifact | FailedUnit | None) -> Path | None:
-        """The artifact's file as a page shows it: a copy of a video that browsers don't play."""
+        """The artifact's file as a page shows it: a copy beside the page."""
         path = self.file(artifact)
         if path is None or self._copies is None or not isinstance(artifact, Artifact):
             return path

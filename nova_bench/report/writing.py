@@ -42,7 +42,7 @@ class Content:
     """Bytes of media that the page may embed."""
     figure_formats: Sequence[str] = FILE_FORMATS
     headline: Sequence[Table] | None = None
-    """The tables that a run prints, if not all of them."""
+    """The tables of its sections that a run prints and that are on the page's first screens; None: the page's own."""
     reading: Sequence[str] = ()
     """How to read these, a line each."""
 
@@ -54,7 +54,7 @@ def write_content(content: Content, folder: Path) -> Reported:
     instead, and the notices of the result say so.
     """
     out = folder / FOLDER
-    page = replace(content.page, notices=page_lines(content.notices))
+    page = replace(content.page, notices=page_lines(content.notices), reading=tuple(content.reading))
     sections = page.sections
     reported = Reported(
         run=content.run,
@@ -66,6 +66,8 @@ def write_content(content: Content, folder: Path) -> Reported:
         values=page.values,
         headline=None if content.headline is None else tuple(content.headline),
         reading=tuple(content.reading),
+        gallery=page.gallery,
+        metrics=page.metrics,
     )
     if kept := kept_report(out, page, content.name):
         return reported.with_kept(kept)
@@ -80,5 +82,8 @@ def write_content(content: Content, folder: Path) -> Reported:
         else:
             (out / name).unlink(missing_ok=True)
     write_notices(content.notices, out)
-    write_report(page, out / PAGE, media_budget=content.media_budget)
+    shown = (
+        page if content.headline is None else replace(page, tables=tuple(content.headline), lead=len(content.headline))
+    )
+    write_report(shown, out / PAGE, media_budget=content.media_budget)
     return reported

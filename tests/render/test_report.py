@@ -22,7 +22,7 @@ from nova_bench.core.visible_text import visible
 from nova_bench.render.figure_spec import BarStack, Interval, MetricIntervals, Part
 from nova_bench.render.grid import clean_text
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, thinned
-from nova_bench.render.html.media import poster_jpeg
+from nova_bench.render.html.media import MediaShelf, poster_jpeg
 from nova_bench.render.html.report import Report, render_report, write_report
 from nova_bench.render.table import Cell, Column, Row, Table
 
@@ -67,19 +67,25 @@ def full_report(text: str) -> Report:
     return Report(
         text,
         text,
-        ((text, text),),
-        (text,),
-        (text,),
-        (text,),
-        (table,),
-        (figure,),
-        (item,),
+        facts=((text, text),),
+        summary=(text,),
+        protocol=((text, text),),
+        warnings=(text,) * 6,
+        notices=(text,),
+        tables=(table, table),
+        reading=(text,),
+        figures=(figure,),
+        gallery=(item,),
         provenance={text: {text: text}},
     )
 
 
-def page_of(report: Report, **options) -> Page:
-    return Page(render_report(report, Path("report.html"), **options))
+def text_of(report: Report, path: Path = Path("report.html")) -> str:
+    return render_report(report, path, MediaShelf(path))
+
+
+def page_of(report: Report) -> Page:
+    return Page(text_of(report))
 
 
 def plain_tags() -> set[str]:
@@ -99,7 +105,7 @@ def test_any_text_survives_as_text_and_adds_no_element(text):
 
 
 def test_hostile_text_stays_inert():
-    text = render_report(full_report(HOSTILE), Path("r.html"))
+    text = text_of(full_report(HOSTILE))
     assert "<img" not in text
     assert "<!--" not in text
     assert text.count("</script") == text.count("<script") == 2
@@ -122,7 +128,7 @@ def test_policy_allows_only_this_pages_own_style_and_script():
 def test_page_asks_for_nothing_from_outside(tmp_path):
     clip = tmp_path / "a.mp4"
     clip.write_bytes(b"0" * 300)
-    text = render_report(replace(full_report("x"), gallery=(GalleryItem("p", media=clip),)), tmp_path / "r.html")
+    text = text_of(replace(full_report("x"), gallery=(GalleryItem("p", media=clip),)), tmp_path / "r.html")
     addresses = set(re.findall(r"https?://[^\s\"'<)]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}  # names, not places
     assert not re.search(r"@import|url\((?!#)", text)
@@ -150,13 +156,17 @@ def test_media_are_embedded_within_the_budget_and_linked_beyond(tmp_path):
     assert any("2 media files linked by relative path" in text for text in page.texts)
 
 
-def test_posters_beyond_their_share_are_left_out_and_the_page_says_so():
+def test_posters_beyond_their_share_lie_beside_the_page(tmp_path):
     posters = [poster_jpeg(np.full((48, 64, 3), n, np.uint8)) for n in range(10)]
     items = tuple(GalleryItem(str(n), poster=poster) for n, poster in enumerate(posters))
-    page = page_of(Report("r", gallery=items), media_budget=4 * len(posters[0]))
-    kept = [item for item in page.gallery()["items"] if "poster" in item]
-    assert 0 < len(kept) < 10
-    assert any(f"{10 - len(kept)} preview pictures left out" in text for text in page.texts)
+    path = write_report(Report("r", gallery=items), tmp_path / "index.html", media_budget=4 * len(posters[0]))
+    page = Page(path.read_text())
+    shown = [item["poster"] for item in page.gallery()["items"]]
+    embedded = [base64.b64decode(page.scripts[f"blob-{at}"].partition(",")[2]) for at in shown if isinstance(at, int)]
+    beside = [(tmp_path / at).read_bytes() for at in shown if isinstance(at, str)]
+    assert 0 < len(embedded) < 10
+    assert embedded + beside == posters
+    assert {path.parent for path in tmp_path.rglob("*.jpg")} == {tmp_path / "media"}
 
 
 def test_gallery_scores_are_scaled_and_missing_stays_missing():
@@ -188,17 +198,27 @@ def test_thinned_series_keep_both_ends(values):
         assert [short[0], short[-1]] == ends
 
 
-def test_five_thousand_samples_stay_small(tmp_path):
+def test_a_full_benchmark_stays_small(tmp_path):
     scores = {f"metric_{n}": 0.123456 for n in range(10)}
     details = {"metric_0": [0.5] * 32, "metric_1": [0.25] * 32}
     items = tuple(
-        GalleryItem(f"a prompt of usual length, number {n}, cinematic", n, scores=scores, details=details)
-        for n in range(5000)
+        GalleryItem(
+            f"a prompt of usual length, number {n}, cinematic",
+            n,
+            scores=scores,
+            details=details,
+            media=tmp_path / "media" / f"{n:016}.mp4",
+            poster=b"a small picture of a frame" * 200 + n.to_bytes(2),
+            labels=("subject_consistency", "motion_smoothness"),
+            key=f"{n:012}",
+        )
+        for n in range(6200)
     )
-    path = write_report(Report("big", gallery=items), tmp_path / "r.html")
-    assert path.stat().st_size < 8 * 2**20
+    path = write_report(Report("big", gallery=items), tmp_path / "r.html", media_budget=2**20)
+    assert path.stat().st_size < 5 * 10**6
     page = Page(path.read_text())
-    assert len(page.gallery()["items"]) == 5000
+    assert len(page.gallery()["items"]) == 6200
+    assert len([*(tmp_path / "media").iterdir()]) > 6000
     assert "video" not in page.tags()  # cards are built on demand
 
 

@@ -81,11 +81,11 @@ def test_cards_are_built_and_prompts_are_text(tmp_path):
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     result = subprocess.run(command, capture_output=True, text=True)
     dom = Dom(result.stdout)
-    assert len(dom.cards) == 24
+    assert len(dom.cards) == 12
     assert dom.cards[:4] == ["ok", "ok", "failed", "ok"]
     assert set(dom.prompts) == {PROMPT}
-    assert result.stdout.count('class="limit"') == 2 * 23  # on the card, and below "All scores"
-    assert result.stdout.count('class="why"') == 23
+    assert result.stdout.count('class="limit"') == 2 * 11  # on the card, and below "All scores"
+    assert result.stdout.count('class="why"') == 11
     assert dom.title == "the title"
     assert dom.images == 0
     assert dom.buttons == len(metric_columns())

@@ -1,4 +1,4 @@
-"""Videos that browsers can't play are shown by copies beside the page."""
+"""What a page shows lies beside it: copies of files, encoded again where browsers can't play them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nova_bench.core.identity import file_digest
 from nova_bench.report.playable import PlayableCopies
@@ -37,11 +38,21 @@ def test_a_lossless_run_shows_copies(cli: Callable, write_suite: Callable, tmp_p
     assert {copy: copy.stat().st_mtime_ns for copy in copies} == before
 
 
-def test_what_browsers_play_is_not_copied(frames: np.ndarray, tmp_path: Path) -> None:
+def test_what_browsers_show_is_copied_as_it_is(frames: np.ndarray, tmp_path: Path) -> None:
     write_mp4(tmp_path / "a.mp4", frames)
+    Image.fromarray(frames[0]).save(tmp_path / "b.PNG")
     copies = PlayableCopies(tmp_path / "report", MediaLimits())
-    assert copies.of(tmp_path / "a.mp4", "x" * 64) == tmp_path / "a.mp4"
-    assert not (tmp_path / "report").exists()
+    for name, copied in (("a.mp4", "a" * 16 + ".mp4"), ("b.PNG", "b" * 16 + ".png")):
+        copy = copies.of(tmp_path / name, name[0] * 64)
+        assert copy == tmp_path / "report" / "media" / copied
+        assert copy.read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_large_file_is_linked_where_it_is(tmp_path: Path) -> None:
+    large = tmp_path / "a.png"
+    with large.open("wb") as stream:
+        stream.truncate(2**25 + 1)
+    assert PlayableCopies(tmp_path / "report", MediaLimits()).of(large, "a" * 64) == large
 
 
 def test_a_copy_starts_fast_and_has_even_sides(frames: np.ndarray, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from nova_bench.core.progress import Progress
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.record import plan_of
 from nova_bench.pipeline.results import read_results
+from nova_bench.render.grid import format_number
 from nova_bench.render.html.report import Report
 from nova_bench.report.answers import judges_of
 from nova_bench.report.categories import categories_table
@@ -27,6 +28,7 @@ from nova_bench.report.leaderboard import leaderboard
 from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import FAILURES, gaps, interval_name, model_name, sample_gaps
 from nova_bench.report.notices import notices_of
+from nova_bench.report.protocol import protocol
 from nova_bench.report.provenance import last_invocation
 from nova_bench.report.question_trees import question_trees
 from nova_bench.report.reported import Reported
@@ -42,6 +44,7 @@ from nova_bench.store.store import StoredRun
 
 if TYPE_CHECKING:
     from nova_bench.pipeline.aggregate import MetricSummary
+    from nova_bench.pipeline.composite import CompositeSummary
     from nova_bench.render.figure_spec import FigureSpec
     from nova_bench.render.table import Table
 
@@ -50,6 +53,7 @@ SAMPLE_TABLE_ROWS = 24
 
 
 SEEDS_SHOWN = 5
+FACTS = 4
 
 
 def report_benchmark(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -98,8 +102,9 @@ def write_run_report(plan: Plan, store: Store, folder: Path, progress: Progress)
     page = Report(
         title=plan.suite.title,
         subtitle=model_name(plan),
-        facts=_facts(plan, artifacts),
+        facts=tuple(_facts(plan, artifacts, summaries, final)),
         summary=(plan.suite.description,) if plan.suite.description else (),
+        protocol=tuple(protocol(plan, last_invocation(folder))),
         warnings=tuple(missing),
         tables=tuple(tables),
         figures=tuple(figures),
@@ -141,10 +146,17 @@ def _seeds(plan: Plan) -> str:
     return f"from {SEED_RULE}; of the first prompt's samples: {listed}"
 
 
-def _facts(plan: Plan, artifacts: dict[str, Artifact | FailedUnit]) -> tuple[tuple[str, str], ...]:
+def _facts(
+    plan: Plan,
+    artifacts: Mapping[str, Artifact | FailedUnit],
+    summaries: Sequence[MetricSummary],
+    final: Sequence[CompositeSummary],
+) -> Iterator[tuple[str, str]]:
+    """The final scores that have a value, the highest first, or else the first metrics; and the number of samples."""
+    scores = [(score.metric, score.value) for score in reversed(final) if score.value is not None]
+    metrics = [(summary.scorer.info, summary.value) for summary in summaries if summary.value is not None]
+    for info, value in (scores or metrics)[:FACTS]:
+        unit = f" {info.unit}" if info.unit else ""
+        yield info.name, f"{format_number(value, info.digits)}{unit}"
     there = sum(unit.imported or isinstance(artifacts.get(unit.digest), Artifact) for unit in plan.units)
-    return (
-        ("samples", str(there) if there == len(plan.units) else f"{there} of {len(plan.units)}"),
-        ("prompts", str(len({unit.prompt_id for unit in plan.units}))),
-        ("metrics", str(len(plan.scorers))),
-    )
+    yield "samples", f"{there:,}" if there == len(plan.units) else f"{there:,} of {len(plan.units):,}"

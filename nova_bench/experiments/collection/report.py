@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nova_bench.core.notices import labelled
@@ -12,12 +13,16 @@ from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
 from nova_bench.experiments.registry import report_run
+from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.html.report import Link, Report, Section
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.reported import LOST, Reported
 from nova_bench.report.writing import Content, write_content
 from nova_bench.store import Store
 from nova_bench.store.store import StoredRun
+
+SAMPLES_EACH = 24
+"""Samples of a part on the collection's page; the part's own page has the others."""
 
 
 def report_collection(run: StoredRun, store: Store, folder: Path, progress: Progress) -> Reported:
@@ -46,13 +51,16 @@ def write_collection_report(
             problem = LOST if part.run else part.problem
             gaps += [f"{part.title}: not computed: {problem}"] if problem else []
             missing = f"not computed: {problem or part.not_computed}"
-            sections.append(Section(part.title, warnings=(missing,), published=published))
+            sections.append(Section(part.title, "not computed", warnings=(missing,), published=published))
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
+        shown = f"{_counted(len(reported.tables), 'table')}, {_counted(len(reported.figures), 'figure')}"
+        gaps_here = f"; {_counted(len(reported.gaps), 'gap')}" if reported.gaps else ""
         sections.append(
             Section(
                 part.title,
+                note=f"{shown}{gaps_here}",
                 warnings=reported.gaps,
                 measured=reported.tables,
                 published=published,
@@ -61,6 +69,9 @@ def write_collection_report(
             )
         )
     computed = [part for part in record.parts if part.run in reports]
+    measured = {section.title: section.measured[:1] for section in sections if section.measured}
+    headline = measured.get(record.headline) or next(iter(measured.values()), ())
+    gallery, metrics = _gallery([(part.title, reports[part.run]) for part in computed], record.headline)
     page = Report(
         title=record.title,
         facts=(
@@ -69,18 +80,37 @@ def write_collection_report(
             ("figures", str(sum(len(section.figures) for section in sections))),
         ),
         summary=(record.description,) if record.description else (),
+        gallery=gallery,
+        samples=sum(len(reports[part.run].gallery) for part in computed),
+        metrics=metrics,
         sections=tuple(sections),
         values=sum(reports[part.run].values for part in computed),
         provenance={part.title: store.run(part.run).name for part in computed},
     )
     notices = labelled({part.title: reports[part.run].notices for part in computed})
-    measured = {section.title: section.measured[:1] for section in sections if section.measured}
-    headline = measured.get(record.headline) or next(iter(measured.values()), ())
     files = {SAMPLES: frame_csv(collection_frame(record.stored(), store))}
     content = Content(
         *(record.run_id, record.run_name, page, gaps, notices, files), headline=headline, reading=record.reading
     )
     return write_content(content, folder)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _gallery(
+    parts: Sequence[tuple[str, Reported]], headline: str
+) -> tuple[tuple[GalleryItem, ...], tuple[GalleryMetric, ...]]:
+    """The first samples of each part, labelled with its title, those of the ``headline`` part first; their metrics."""
+    parts = sorted(parts, key=lambda part: part[0] != headline)
+    items = [
+        replace(item, labels=(title, *item.labels), key=f"{place}-{item.key}")
+        for place, (title, reported) in enumerate(parts)
+        for item in reported.gallery[:SAMPLES_EACH]
+    ]
+    metrics = {metric.key: metric for _, reported in parts for metric in reported.metrics}
+    return tuple(items), tuple(metrics.values())
 
 
 def _published(stated: PublishedTable) -> Table:

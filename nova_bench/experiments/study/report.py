@@ -25,6 +25,7 @@ from nova_bench.report.leaderboard import leaderboard
 from nova_bench.report.leaderboard_rows import RankedRun
 from nova_bench.report.naming import by_unit
 from nova_bench.report.notices import notices_of
+from nova_bench.report.provenance import device_text
 from nova_bench.report.reported import Reported
 from nova_bench.report.sources import Sources
 from nova_bench.report.writing import FOLDER, Content, write_content
@@ -177,6 +178,5 @@ def _provenance(results: StudyResults, store: Store) -> Iterator[tuple[str, Any]
         facts = {"run": arm.plan.run_name, "seed": arm.plan.suite.seed, "model": manifest.get("model_digest", "")[:12]}
         if invocations := manifest.get("invocations"):
             last = invocations[-1]
-            device = ", ".join(f"{key} {value}" for key, value in last["device"].items())
-            facts |= {"date": last["ended"], "device": device, "nova_bench": last["nova_bench"]}
+            facts |= {"date": last["ended"], "device": device_text(last["device"]), "nova_bench": last["nova_bench"]}
         yield arm.record.label, facts

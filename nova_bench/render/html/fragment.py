@@ -11,13 +11,14 @@ from nova_bench.render.table import Table
 _DIRECTION = {"↑": "higher is better", "↓": "lower is better"}
 
 
-def html_table(table: Table) -> str:
+def html_table(table: Table, suffix: str = "") -> str:
     """A ``figure`` with the caption, the table in its own scroll box, and the footnotes. All text is escaped.
 
-    Numeric cells have ``data-sort`` at full precision; missing cells don't.
+    ``suffix`` ends its id, which is the table's own, on a page that has several of that id. Numeric cells have
+    ``data-sort`` at full precision; missing cells don't.
     """
     grid = layout(table)
-    anchor = f"table-{safe_name(table.id)}"
+    anchor = f"table-{safe_name(table.id)}{suffix}"
     parts = [
         f'<figure class="table" id="{escape(anchor)}" aria-labelledby="{escape(anchor)}-title">',
         f'<figcaption><strong id="{escape(anchor)}-title">{escape(clean_text(table.title))}</strong>',

@@ -12,6 +12,9 @@ from nova_bench.core.visible_text import visible
 from nova_bench.render.html.media import MediaShelf
 
 SPARK_POINTS = 64
+_FEWEST_POINTS = 8
+_POINTS = 120_000
+"""Of all lines together, so that a page of thousands of samples stays small."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class GalleryItem:
     ``scores`` maps a metric to its value, or None if it is missing. ``details`` maps a metric to its numbers over time
     (per frame or per pair), drawn as a small line, ``limits`` to a value drawn across that line, ``notes`` to a line of
     text that explains the value. ``media`` and ``reference`` are files on disk; ``poster`` is a JPEG. If ``mime`` is
-    None, it is guessed from the file name. ``labels`` are short tags (run, dimension, ...).
+    None, it is guessed from the file name. ``labels`` are short tags (run, dimension, ...). ``key`` is what links to
+    the sample name it by; without one, it can't be linked to.
     """
 
     prompt: str
@@ -50,6 +54,7 @@ class GalleryItem:
     reference: Path | None = None
     reference_mime: str | None = None
     labels: tuple[str, ...] = ()
+    key: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in ("ok", "failed", "skipped"):
@@ -63,6 +68,7 @@ def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric],
         for key in (*item.scores, *item.details, *item.limits, *item.notes):
             known.setdefault(key, GalleryMetric(key))
     posters = [None if item.poster is None else shelf.poster(item.poster) for item in items]
+    points = max(_FEWEST_POINTS, min(SPARK_POINTS, _POINTS // max(1, sum(len(item.details) for item in items))))
     return {
         "metrics": [
             {
@@ -73,12 +79,12 @@ def gallery_data(items: Sequence[GalleryItem], metrics: Sequence[GalleryMetric],
             }
             for metric in known.values()
         ],
-        "items": [_item(item, known, poster, shelf) for item, poster in zip(items, posters, strict=True)],
+        "items": [_item(item, known, poster, points, shelf) for item, poster in zip(items, posters, strict=True)],
     }
 
 
 def _item(
-    item: GalleryItem, known: Mapping[str, GalleryMetric], poster: int | None, shelf: MediaShelf
+    item: GalleryItem, known: Mapping[str, GalleryMetric], poster: int | str | None, points: int, shelf: MediaShelf
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "prompt": visible(item.prompt),
@@ -87,7 +93,7 @@ def _item(
         "scores": [_score(item.scores.get(key), metric.scale) for key, metric in known.items()],
     }
     details = {
-        str(position): thinned(item.details[key], metric.scale)
+        str(position): thinned(item.details[key], metric.scale, points)
         for position, (key, metric) in enumerate(known.items())
         if item.details.get(key)
     }
@@ -98,22 +104,28 @@ def _item(
         "details": details,
         "limits": {positions[key]: thinned([limit], known[key].scale)[0] for key, limit in item.limits.items()},
         "notes": {positions[key]: visible(note) for key, note in item.notes.items() if note},
+        "key": item.key,
         "poster": poster,
-        "media": shelf.media(item.media, item.mime) if item.media else None,
-        "reference": shelf.media(item.reference, item.reference_mime) if item.reference else None,
+        "media": _file(shelf.media(item.media, item.mime)) if item.media else None,
+        "reference": _file(shelf.media(item.reference, item.reference_mime)) if item.reference else None,
     }
     return entry | {key: value for key, value in optional.items() if value not in (None, "", [], {})}
+
+
+def _file(entry: dict[str, object]) -> dict[str, object]:
+    """A file without its name, which its address ends with."""
+    return {key: value for key, value in entry.items() if key != "name" or "href" not in entry}
 
 
 def _score(value: float | None, scale: float) -> float | str | None:
     """A JSON value: infinities as text that JavaScript's Number() reads, NaN as missing."""
     if value is None or math.isnan(value):
         return None
-    return float(value) * scale if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+    return float(f"{value * scale:.9g}") if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def thinned(values: Sequence[float | None], scale: float = 1.0) -> list[float | None]:
-    """At most 64 evenly spaced values, including first and last, with four significant digits; gaps stay gaps."""
-    count = min(len(values), SPARK_POINTS)
+def thinned(values: Sequence[float | None], scale: float = 1.0, points: int = SPARK_POINTS) -> list[float | None]:
+    """At most ``points`` evenly spaced values, including first and last, of four digits each; gaps stay gaps."""
+    count = min(len(values), points)
     picks = (values[round(index * (len(values) - 1) / max(1, count - 1))] for index in range(count))
     return [float(f"{value * scale:.4g}") if value is not None and math.isfinite(value) else None for value in picks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import mimetypes
 import os
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 DEFAULT_BUDGET = 24 * 2**20
+FOLDER = "media"
+"""Folder beside a page of what the page shows and doesn't embed."""
 POSTER_SHARE = 0.5
 PLAYABLE = ("video/mp4", "video/webm", "video/ogg")
 VIEWABLE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
@@ -26,7 +29,8 @@ class MediaShelf:
     """Decides whether each file is embedded in the page, and keeps what was embedded.
 
     ``budget`` is in bytes of the page, base64 included; posters may use half of it. What is used twice is embedded
-    once. ``blobs`` holds the data URIs in order; an item refers to one by its index.
+    once. ``blobs`` holds the data URIs in order; an item refers to one by its index. ``files`` are posters to be
+    written beside the page.
     """
 
     page: Path
@@ -35,18 +39,20 @@ class MediaShelf:
     spent: int = 0
     embedded: int = 0
     linked: int = 0
-    posters_left_out: int = 0
+    files: dict[Path, bytes] = field(default_factory=dict)
     _known: dict[Path, dict[str, object]] = field(default_factory=dict)
-    _posters: dict[bytes, int] = field(default_factory=dict)
+    _posters: dict[bytes, int | str] = field(default_factory=dict)
 
-    def poster(self, jpeg: bytes) -> int | None:
-        """Index of the embedded poster, or None if the posters' share of the budget is used up."""
+    def poster(self, jpeg: bytes) -> int | str:
+        """Index of the embedded poster, or its address if the posters' share of the budget is used up."""
         if jpeg not in self._posters:
             uri = _data_uri(jpeg, "image/jpeg")
-            if self.spent + len(uri) > self.budget * POSTER_SHARE:
-                self.posters_left_out += 1
-                return None
-            self._posters[jpeg] = self._keep(uri)
+            if self.spent + len(uri) <= self.budget * POSTER_SHARE:
+                self._posters[jpeg] = self._keep(uri)
+            else:
+                path = self.page.parent / FOLDER / f"{hashlib.sha256(jpeg).hexdigest()[:16]}.jpg"
+                self.files[path] = jpeg
+                self._posters[jpeg] = relative_url(path, self.page)
         return self._posters[jpeg]
 
     def link(self, path: Path) -> dict[str, object]:

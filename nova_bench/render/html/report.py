@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,11 @@ class Link:
 class Section:
     """A part of a report with its own heading: measured tables, then published ones, then figures.
 
-    ``link`` leads to a fuller report.
+    ``note`` stands beside the title while the part is folded. ``link`` leads to a fuller report.
     """
 
     title: str
+    note: str = ""
     warnings: tuple[str, ...] = ()
     measured: tuple[Table, ...] = ()
     published: tuple[Table, ...] = ()
@@ -58,8 +60,10 @@ class Section:
 class Report:
     """Everything a report shows. Any text may be foreign: all text is escaped.
 
-    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``warnings`` are shown before
-    any number, ``notices`` below the numbers. ``links`` lead to further reports. ``samples``: the number of samples if
+    ``facts`` are (label, value) pairs shown large at the top; ``summary`` are sentences; ``protocol`` are (label,
+    value) pairs that say how samples were made; ``warnings`` are shown before any number, ``notices`` below them. The
+    first ``lead`` of the ``tables`` are on the first screens, with ``reading``, how to read them; the others are
+    folded, as the sections are. ``links`` lead to further reports. ``samples``: the number of samples if
     the gallery shows fewer. ``values``: the number of measured values behind the report, stated in the page for
     programs only. ``metrics`` describes what the gallery sorts by. ``provenance`` maps a heading to text or to another
     mapping, e.g. checkpoint, suite digest, versions, command line. ``trees`` are prompts with questions about their
@@ -70,9 +74,12 @@ class Report:
     subtitle: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     summary: tuple[str, ...] = ()
+    protocol: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    lead: int = 1
+    reading: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
     gallery: tuple[GalleryItem, ...] = ()
     samples: int = 0
@@ -88,29 +95,35 @@ class Report:
 def write_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> Path:
     """Write ``report`` to ``path`` atomically and return it.
 
-    Clips and posters are embedded until they take up ``media_budget`` bytes of the page; further clips are linked
-    relative to ``path``, and the page says so.
+    Clips and posters are embedded until they take up ``media_budget`` bytes of the page; further ones are linked
+    relative to ``path``, and the page says so. Posters that are linked are written beside it.
     """
     path = Path(path)
-    return write_atomic(path, render_report(report, path, media_budget=media_budget).encode("utf-8", "replace"))
+    shelf = MediaShelf(path, media_budget)
+    text = render_report(report, path, shelf)
+    for name, content in shelf.files.items():
+        write_atomic(name, content)
+    return write_atomic(path, text.encode("utf-8", "replace"))
 
 
-def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUDGET) -> str:
+def render_report(report: Report, path: Path, shelf: MediaShelf) -> str:
     """The page's text; ``path`` is its future location, which linked media are relative to."""
-    from markupsafe import Markup
-
-    shelf = MediaShelf(Path(path), media_budget)
+    fragments = _Fragments(report.summary)
     trees = tree_data(report.trees, shelf)
     gallery = gallery_data(report.gallery, report.metrics, shelf)
     return render_page(
         HOME,
         "report.html.j2",
         [(HOME, "report.css"), *([(HOME, "trees.css")] if trees else [])],
-        [(HOME, "tables.js"), (HOME, "gallery.js"), *([(HOME, "trees.js")] if trees else [])],
+        [
+            (HOME, name)
+            for name in ("tables.js", "media.js", "gallery.js", *(["trees.js"] if trees else []), "folds.js")
+        ],
         report=report,
-        tables=[(table, Markup(html_table(table))) for table in report.tables],
+        lead=fragments.of(report.tables[: report.lead]),
+        tables=fragments.of(report.tables[report.lead :]),
         figures=[_figure(spec, number) for number, spec in enumerate(report.figures, 1)],
-        sections=list(_sections(report, Path(path))),
+        sections=list(_sections(report, Path(path), fragments)),
         links=[(link.title, relative_url(link.page, Path(path))) for link in report.links],
         gallery=gallery,
         trees=trees,
@@ -120,10 +133,29 @@ def render_report(report: Report, path: Path, *, media_budget: int = DEFAULT_BUD
     )
 
 
-def _sections(report: Report, path: Path) -> Iterator[dict[str, Any]]:
-    """Sections for the template; figures are numbered throughout the page."""
-    from markupsafe import Markup
+class _Fragments:
+    """Tables as markup; the second of an id on the page gets a number after it, and so on.
 
+    A caption that only repeats what the page ``said`` before is left out.
+    """
+
+    def __init__(self, said: Sequence[str]) -> None:
+        self._said, self._seen = said, Counter[str]()
+
+    def of(self, tables: Sequence[Table]) -> list[Any]:
+        return [self._one(table) for table in tables]
+
+    def _one(self, table: Table) -> Any:
+        from markupsafe import Markup
+
+        self._seen[table.id] += 1
+        count = self._seen[table.id]
+        shown = replace(table, caption="") if table.caption in self._said else table
+        return Markup(html_table(shown, f"-{count}" if count > 1 else ""))
+
+
+def _sections(report: Report, path: Path, fragments: _Fragments) -> Iterator[dict[str, Any]]:
+    """Sections for the template; figures are numbered throughout the page."""
     number = len(report.figures)
     for index, section in enumerate(report.sections, 1):
         figures = [_figure(spec, number + position) for position, spec in enumerate(section.figures, 1)]
@@ -131,8 +163,9 @@ def _sections(report: Report, path: Path) -> Iterator[dict[str, Any]]:
         yield {
             "id": f"part-{index}",
             "title": section.title,
+            "note": section.note,
             "warnings": section.warnings,
-            "tables": [Markup(html_table(table)) for table in section.tables],
+            "tables": fragments.of(section.tables),
             "figures": figures,
             "link": section.link and (section.link.title, relative_url(section.link.page, path)),
         }
@@ -164,8 +197,6 @@ def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
     if shelf.linked:
         linked = _count(shelf.linked, "media file")
         notes.append(f"{linked} linked by relative path: keep this page beside its files to see them.")
-    if shelf.posters_left_out:
-        notes.append(f"{_count(shelf.posters_left_out, 'preview picture')} left out to keep this page small.")
     return notes
 
 

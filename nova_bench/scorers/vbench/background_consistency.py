@@ -19,7 +19,7 @@ class BackgroundConsistencySettings(NetworkSettings):
 
 
 class BackgroundConsistency:
-    """:func:`~nova_bench.scorers.vbench.consistency.consistency` of CLIP ViT-B/32 image features of all frames.
+    """Mean over frames i >= 1 of [max(0, cos(f_i, f_(i-1))) + max(0, cos(f_i, f_0))] / 2; f are CLIP ViT-B/32 features.
 
     If CLIP runs in float16 (``official`` on CUDA), so do normalization and cosines, as in VBench's
     background_consistency.py.

@@ -19,7 +19,7 @@ class SubjectConsistencySettings(NetworkSettings):
 
 
 class SubjectConsistency:
-    """:func:`~nova_bench.scorers.vbench.consistency.consistency` of DINO ViT-B/16 features of all frames.
+    """Mean over frames i >= 1 of [max(0, cos(f_i, f_(i-1))) + max(0, cos(f_i, f_0))] / 2; f are DINO ViT-B/16 features.
 
     Frames are resampled to a shorter side of 224 and not cropped, as in VBench's subject_consistency.py.
     """

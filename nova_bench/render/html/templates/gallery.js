@@ -1,6 +1,6 @@
 // The gallery: one page of cards at a time, built from the embedded JSON.
 
-const PAGE_SIZE = 24;
+const LABELS = 60; // more can't be chosen from, but searched for
 const motion = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const source = document.getElementById("gallery-data");
@@ -9,12 +9,13 @@ if (source) gallery(JSON.parse(source.textContent));
 function gallery({ metrics, items }) {
   const root = document.getElementById("gallery");
   const form = root.querySelector("form");
-  const { search, show, metric, order } = form.elements;
+  const { search, show, label, metric, order } = form.elements;
   const cards = document.getElementById("cards");
   const shown = document.getElementById("shown");
   const pages = document.getElementById("page");
   const previous = document.getElementById("previous");
   const next = document.getElementById("next");
+  const size = document.getElementById("size");
   let found = [];
   let page = 0;
 
@@ -23,6 +24,11 @@ function gallery({ metrics, items }) {
     item.scores = item.scores.map((value) => (value === null ? null : Number(value)));
     item.text = [item.prompt, item.error || "", ...(item.labels || [])].join("\n").toLowerCase();
   });
+  const labels = [...new Set(items.flatMap((item) => item.labels || []))].sort((a, b) => a.localeCompare(b));
+  if (labels.length > 1 && labels.length <= LABELS) {
+    for (const text of labels) label.append(new Option(text, text));
+    label.parentElement.hidden = false;
+  }
   metrics.forEach((entry, index) => metric.append(new Option(entry.title, index)));
   if (!metrics.length) {
     for (const control of [metric, order, show.querySelector("[value=worst]")]) control.disabled = true;
@@ -45,7 +51,8 @@ function gallery({ metrics, items }) {
 
   function select() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    found = items.filter((item) => words.every((word) => item.text.includes(word)));
+    found = items.filter((item) => words.every((word) => item.text.includes(word))
+      && (!label.value || (item.labels || []).includes(label.value)));
     const index = Number(metric.value);
     if (show.value === "worst") {
       found = found.filter((item) => item.scores[index] !== null).sort(byMetric(true)).slice(0, 24);
@@ -69,12 +76,13 @@ function gallery({ metrics, items }) {
   }
 
   function paint() {
-    const count = Math.max(1, Math.ceil(found.length / PAGE_SIZE));
-    const part = found.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+    const each = Number(size.value);
+    const count = Math.max(1, Math.ceil(found.length / each));
+    const part = found.slice(page * each, (page + 1) * each);
     lazy.disconnect();
     for (const player of cards.querySelectorAll("video")) player.removeAttribute("src");
     cards.replaceChildren(...part.map(card));
-    const first = page * PAGE_SIZE + 1;
+    const first = page * each + 1;
     const range = found.length ? `${first} to ${first + part.length - 1} of ${found.length.toLocaleString("en")}` : "No";
     const without = metrics.length ? found.filter((item) => item.scores[Number(metric.value)] === null).length : 0;
     const ranked = order.value === "worst" || order.value === "best";
@@ -84,7 +92,7 @@ function gallery({ metrics, items }) {
     pages.value = page;
     previous.disabled = page === 0;
     next.disabled = page >= count - 1;
-    root.querySelector(".pages").hidden = count === 1;
+    root.querySelector(".pages").hidden = found.length <= Number(size.options[0].value);
   }
 
   function turn(to) {
@@ -95,6 +103,7 @@ function gallery({ metrics, items }) {
 
   function card(item) {
     const element = make("li", `card ${item.status}${item.reference ? " pair" : ""}`);
+    if (item.key) element.id = `sample-${item.key}`;
     element.append(mediaBox(item));
     for (const file of [item.media, item.reference]) if (file && file.kind === "file") element.append(opener(file));
     const body = make("div", "body");
@@ -105,11 +114,14 @@ function gallery({ metrics, items }) {
     const tags = make("ul", "tags");
     const status = { ok: "✓ ok", failed: "✕ failed", skipped: "– skipped" }[item.status];
     tags.append(make("li", `status ${item.status}`, status), make("li", "", `sample ${item.index}`));
-    for (const label of item.labels || []) tags.append(make("li", "", label));
+    for (const text of item.labels || []) tags.append(make("li", "", text));
+    if (item.key) tags.append(permalink(item));
     body.append(tags);
     if (metrics.length && item.status === "ok") {
       const chosen = Number(metric.value);
-      body.append(scores(item, [chosen]));
+      const ranked = order.value === "worst" || order.value === "best";
+      const [first] = known(item);
+      body.append(scores(item, [item.scores[chosen] === null && !ranked ? first : chosen]));
       if (metrics.length > 1) {
         const more = make("details");
         more.append(make("summary", "", "All scores"), scores(item, known(item), true));
@@ -118,6 +130,29 @@ function gallery({ metrics, items }) {
     }
     element.append(body);
     return element;
+  }
+
+  function permalink(item) {
+    const entry = make("li", "link");
+    const link = make("a", "", "link");
+    link.href = `#sample-${item.key}`;
+    link.setAttribute("aria-label", `Link to sample ${item.index} of ${item.prompt.slice(0, 80)}`);
+    entry.append(link);
+    return entry;
+  }
+
+  // The sample that the page's address names, whatever is chosen above.
+  function showLinked() {
+    const key = decodeURIComponent(location.hash).replace(/^#sample-/, "");
+    const linked = items.findIndex((item) => item.key && item.key === key);
+    if (linked < 0) return;
+    if (!document.getElementById(`sample-${key}`)) {
+      form.reset();
+      select();
+      page = Math.floor(found.indexOf(items[linked]) / Number(size.value));
+      paint();
+    }
+    document.getElementById(`sample-${key}`).scrollIntoView({ block: "center" });
   }
 
   function unfold(prompt) {
@@ -157,7 +192,7 @@ function gallery({ metrics, items }) {
 
   function frame(file, poster, label) {
     const box = make("div");
-    const picture = poster === undefined ? null : blob(poster);
+    const picture = poster === undefined ? null : posterSource(poster);
     if (file && file.kind === "video") {
       const badge = make("span", "play", "▶");
       badge.setAttribute("aria-hidden", "true");
@@ -168,9 +203,9 @@ function gallery({ metrics, items }) {
       image.loading = "lazy";
       image.decoding = "async";
       image.alt = label;
-      image.src = file && file.kind === "image" ? address(file) : picture;
+      image.src = file && file.kind === "image" ? mediaSource(file) : picture;
       box.append(image);
-    } else box.append(make("div", "blank", file && file.kind === "missing" ? `File not found: ${file.name}` : "No preview"));
+    } else box.append(make("div", "blank", file && file.kind === "missing" ? `File not found: ${fileName(file)}` : "No preview"));
     return box;
   }
 
@@ -183,7 +218,7 @@ function gallery({ metrics, items }) {
     video.preload = picture ? "none" : "metadata";
     video.setAttribute("aria-label", label);
     if (picture) video.poster = picture;
-    video.wake = () => { if (!video.src) video.src = address(file); };
+    video.wake = () => { if (!video.src) video.src = mediaSource(file); };
     video.addEventListener("error", () => {
       const blank = make("div", "blank", "This browser can't play the file.");
       if (picture) {
@@ -209,25 +244,19 @@ function gallery({ metrics, items }) {
   function together(first, second) {
     if (!first || !second) return;
     for (const [lead, follow] of [[first, second], [second, first]]) {
-      lead.addEventListener("play", () => { follow.wake(); if (follow.paused) follow.play().catch(() => {}); });
-      lead.addEventListener("pause", () => { if (!follow.paused) follow.pause(); });
+      const align = () => { if (Math.abs(follow.currentTime - lead.currentTime) > 0.05) follow.currentTime = lead.currentTime; };
+      lead.addEventListener("play", () => { follow.wake(); align(); if (follow.paused) follow.play().catch(() => {}); });
+      lead.addEventListener("pause", () => { if (!follow.paused) follow.pause(); align(); });
+      lead.addEventListener("seeked", () => { if (lead.paused && follow.src) align(); });
     }
   }
 
   function opener(file) {
     const line = make("div", "open");
-    const link = make("a", "", `Open ${file.name}`);
+    const link = make("a", "", `Open ${fileName(file)}`);
     link.href = file.href;
     line.append(link);
     return line;
-  }
-
-  function address(file) {
-    return file.blob === undefined ? file.href : blob(file.blob);
-  }
-
-  function blob(index) {
-    return document.getElementById(`blob-${index}`).textContent;
   }
 
   // The metrics with a score for this sample; all metrics if it has none.
@@ -302,11 +331,13 @@ function gallery({ metrics, items }) {
 
   let waiting = 0;
   search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(select, 120); });
-  for (const control of [show, metric, order]) control.addEventListener("change", select);
+  for (const control of [show, label, metric, order, size]) control.addEventListener("change", select);
   form.addEventListener("submit", (event) => event.preventDefault());
   pages.addEventListener("change", () => turn(Number(pages.value)));
   previous.addEventListener("click", () => turn(page - 1));
   next.addEventListener("click", () => turn(page + 1));
+  addEventListener("hashchange", showLinked);
   root.hidden = false;
   select();
+  showLinked();
 }

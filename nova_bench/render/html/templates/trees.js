@@ -58,7 +58,7 @@ function questionTrees(trees) {
   function picture(image, index) {
     const file = image.media;
     const linked = file && file.kind === "image" ? file.href : null;
-    const source = image.poster === undefined ? linked : blobText(image.poster);
+    const source = image.poster === undefined ? linked : posterSource(image.poster);
     if (!source) return make("div", "blank", file ? file.name : "No picture");
     const img = make("img");
     img.src = source;
@@ -128,10 +128,6 @@ function questionTrees(trees) {
     mark.setAttribute("aria-hidden", "true");
     element.append(mark, make("span", "", text));
     return element;
-  }
-
-  function blobText(index) {
-    return document.getElementById(`blob-${index}`).textContent;
   }
 
   search.addEventListener("input", select);
