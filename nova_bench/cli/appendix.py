@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_bench.cli import options
-from nova_bench.cli.run import show_report
+from nova_bench.cli.run import ask_before_long, show_report
 from nova_bench.core.errors import ExitCode
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
@@ -18,6 +18,7 @@ def appendix(
     set_: options.Assignments = None,
     device: options.Device = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
+    yes: options.Yes = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     open_: options.Open = False,
@@ -32,4 +33,6 @@ def appendix(
     execution = {} if device is None else {"device": device}
     progress = Progress(quiet)
     request = Request(suite, store, model, set_ or (), execution, limit)
+    if not yes:
+        ask_before_long(request)
     return show_report(run_request(request, progress), progress, verbose, open_)

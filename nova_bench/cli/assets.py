@@ -33,6 +33,9 @@ from nova_bench.pipeline.needs import suite_assets
 
 app = typer.Typer(help="Weights, prompt lists and question files: list, fetch, verify.", no_args_is_help=True)
 
+GROUPS = {"lpips": ("alexnet", "lpips-alex")}
+"""What belongs together and isn't a suite's, by name."""
+
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Assets; all of them if none is given.")]
 
 
@@ -70,7 +73,7 @@ def fetch_assets(
         typer.Argument(
             metavar="NAME...",
             help="Assets, checkpoints, hub ids (owner/name), models of suites/models, judges' models (hub:owner/name), "
-            "or suites: all that their scorers need.",
+            "lpips, or suites (vbench, dpg): all that their scorers need.",
         ),
     ],
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a checkpoint.")] = None,
@@ -91,6 +94,8 @@ def _members(name: str) -> tuple[str, ...]:
     """The assets that a suite's prompts and scorers need, or a model's checkpoints; otherwise ``name`` itself."""
     if (name not in known_suites() and name in known_suites(MODELS)) or Path(name).parent == Path("suites", MODELS):
         return tuple(model_checkpoints(model_section(name)))
+    if name in GROUPS:
+        return GROUPS[name]
     if name in ASSETS or name in CHECKPOINTS or not (name in known_suites() or name.endswith(".yaml")):
         return (name,)
     if (kind := kind_of(name)) != BENCHMARK:

@@ -75,6 +75,7 @@ RetryFailed = Annotated[
 Rehash = Annotated[bool, typer.Option("--rehash", help="Read every file again instead of trusting remembered digests.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All tables, not only the main one.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before a run that may take more than an hour.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results, warnings and errors only.")]
 
 

@@ -7,19 +7,24 @@ import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import typer
+
 from nova_bench.cli import options
-from nova_bench.core.errors import ExitCode
-from nova_bench.core.progress import Progress
+from nova_bench.core.errors import ExitCode, UserError
+from nova_bench.core.progress import Progress, Silence
 from nova_bench.core.remembered_digests import distrusting
 from nova_bench.core.standard_streams import print_line, styled
 from nova_bench.experiments.base import Request
-from nova_bench.experiments.registry import run_request
+from nova_bench.experiments.registry import preview_request, run_request
 from nova_bench.render.terminal import TerminalTable, plain_text
 from nova_bench.report.notices import terminal_lines
 
 if TYPE_CHECKING:
     from nova_bench.render.table import Table
     from nova_bench.report.reported import Reported
+
+ASKED_ABOVE = 3600.0
+"""Seconds that a run may take without being asked about."""
 
 
 def run(
@@ -37,6 +42,7 @@ def run(
     rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
     allow_truncated: options.AllowTruncated = False,
+    yes: options.Yes = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     open_: options.Open = False,
@@ -57,7 +63,29 @@ def run(
     )
     progress = Progress(quiet)
     with distrusting(rehash):
+        if not yes:
+            ask_before_long(request)
         return show_report(run_request(request, progress), progress, verbose, open_)
+
+
+def ask_before_long(request: Request) -> None:
+    """Ask before a run that may take more than an hour. UserError if the answer is no, or if nobody can answer."""
+    from nova_bench.pipeline.run_time import estimated_device
+
+    device = estimated_device(str(request.execution.get("device", "auto")))
+    try:
+        seconds = preview_request(request, Silence()).seconds_left(device)
+    except UserError:
+        return  # the run says it
+    if seconds < ASKED_ABOVE:
+        return
+    hours = seconds / 3600
+    length = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    estimate = f"{request.suite}: estimated at {length} or more on a {device.name}"
+    if not sys.stdin.isatty():
+        raise UserError(estimate, "--yes runs it; --limit N runs a part; `plan` shows what is left")
+    if not typer.confirm(f"{estimate}; what finishes is kept if you interrupt it. Run?"):
+        raise UserError("not run", "--limit N runs a part")
 
 
 def show_report(reported: Reported, progress: Progress, verbose: bool = False, open_page: bool = False) -> ExitCode:

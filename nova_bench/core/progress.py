@@ -111,6 +111,19 @@ class Progress:
         LOGGER.info(message)
 
 
+class Silence(Progress):
+    """Says nothing, for work that is only looked ahead at."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def warn(self, message: str) -> None:
+        """Leave it to the work itself."""
+
+    def log(self, message: str) -> None:
+        """Leave it to the work itself."""
+
+
 @contextmanager
 def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     from rich import progress

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from nova_bench.pipeline.run_time import Device
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class Preview(Protocol):
     @property
     def summary(self) -> str:
         """How much there is to do, in a few words."""
+
+    def seconds_left(self, device: Device) -> float:
+        """How long that takes at least, as far as it is known."""
 
     def text(self) -> str:
         """The whole preview, for the terminal."""

@@ -22,6 +22,12 @@ def counted(scorer: str) -> bool:
     return scorer in _table()["scorers"]
 
 
+def peak_tflops(text: str) -> float | None:
+    """TFLOP/s with TF32 of the GPU that a text names, from its data sheet; None for another one."""
+    models = {device["name"].split()[1]: device["tf32"] for device in _table()["devices"]}
+    return next((peak for model, peak in models.items() if model in text), None)
+
+
 def gflop(scorer: str, frames: int, height: int, width: int, fps: float) -> float:
     """Billions of operations for one video of this size; a multiplication and its addition are two."""
     row = _table()["scorers"][scorer]

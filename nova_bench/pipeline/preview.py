@@ -22,6 +22,7 @@ from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.operations import estimate
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan, with_own_rows
 from nova_bench.pipeline.run import build_adapter, notice_prompts
+from nova_bench.pipeline.run_time import Device, seconds_left
 from nova_bench.pipeline.sample_filter import required_plan, required_units
 from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
 
@@ -73,6 +74,10 @@ class Preview:
         parts = (self.generate_seconds, self.decode_seconds, *(scorer.seconds for scorer in self.scorers))
         known = [part for part in parts if part is not None]
         return sum(known) if len(known) == len(parts) else None
+
+    def seconds_left(self, device: Device) -> float:
+        """At least so long, see :func:`~nova_bench.pipeline.run_time.seconds_left`."""
+        return seconds_left(self, device)
 
     @property
     def summary(self) -> str:

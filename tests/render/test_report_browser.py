@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -13,20 +12,8 @@ from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.html.report import Report, write_report
 from nova_bench.render.html.trees import GivenAnswer, QuestionTree, TreeImage, TreeQuestion
 from nova_bench.render.table import Cell, Row, Table, metric_columns
+from tests.browser import CHROMIUM, FLAGS
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=3000",
-    "--dump-dom",
-]
 PROMPT = "<img src=x onerror=\"document.title='owned'\"> </script><script>document.title='owned'</script>"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")

@@ -10,6 +10,7 @@ from nova_bench.core.visible_text import visible_line
 from nova_bench.experiments.base import Preview, Request
 from nova_bench.experiments.collection.load import load_collection
 from nova_bench.experiments.registry import preview_request
+from nova_bench.pipeline.run_time import Device
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Nothing:
 
     needs: str
     missing_assets: tuple[str, ...] = ()
+
+    def seconds_left(self, device: Device) -> float:
+        """Nothing is done."""
+        return 0.0
 
     def text(self) -> str:
         """For people."""
@@ -43,6 +48,10 @@ class CollectionPreview:
     def summary(self) -> str:
         """How much there is to do, in a few words."""
         return f"{len(self.parts)} parts"
+
+    def seconds_left(self, device: Device) -> float:
+        """Of all parts."""
+        return sum(part.seconds_left(device) for _, part in self.parts if not isinstance(part, UserError))
 
     def text(self) -> str:
         """For display: what each part would do, one after the other."""

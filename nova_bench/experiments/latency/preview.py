@@ -15,6 +15,7 @@ from nova_bench.experiments.latency.spec import LatencySuite, changed
 from nova_bench.experiments.latency.store import measured_points
 from nova_bench.models.checkpoints import missing_checkpoint
 from nova_bench.models.random_weights import PARAMETERS, weight_bytes
+from nova_bench.pipeline.run_time import Device
 from nova_bench.store import Store
 
 
@@ -30,6 +31,10 @@ class LatencyPreview:
     def summary(self) -> str:
         """How much there is to do, in a few words."""
         return f"{len(self.plan.points)} measurements"
+
+    def seconds_left(self, device: Device) -> float:
+        """Not estimated: each measurement is tried with one short call first."""
+        return 0.0
 
     def text(self) -> str:
         """For people."""

@@ -11,6 +11,7 @@ from nova_bench.core.visible_text import visible_line
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.study.load import load_study
 from nova_bench.pipeline.preview import Preview, duration, preview_suite
+from nova_bench.pipeline.run_time import Device
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class StudyPreview:
             return f"{self.trainings} trainings to show, nothing to measure"
         samples = sum(len(preview.plan.units) for preview in self._planned)
         return f"{len(self.arms)} arms, {samples} samples"
+
+    def seconds_left(self, device: Device) -> float:
+        """Of all arms."""
+        return sum(preview.seconds_left(device) for preview in self._planned)
 
     def text(self) -> str:
         """For display: one line per arm, then totals."""
