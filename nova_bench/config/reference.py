@@ -82,8 +82,13 @@ class FieldHelp:
     text: str
 
 
-def field_sections() -> list[tuple[str, list[FieldHelp]]]:
-    """(heading, keys) for a suite, for each adapter's model section, and for each scorer's settings and metadata."""
+def field_sections(plugins: bool = True) -> list[tuple[str, list[FieldHelp]]]:
+    """(heading, keys) for a suite, for each adapter's model section, and for each scorer's settings and metadata.
+
+    Without ``plugins`` only of what is built in.
+    """
+    adapters = ADAPTERS.all() if plugins else ADAPTERS.own()
+    scorers = SCORERS.all() if plugins else SCORERS.own()
     extends = FieldHelp(
         "extends", "text", "none", "Another suite file, relative to this one; its keys apply unless set here."
     )
@@ -91,16 +96,16 @@ def field_sections() -> list[tuple[str, list[FieldHelp]]]:
     sections += [(f"A suite with `kind: {kind}`", _fields(_spec_of(kind), "")) for kind in OTHER_KINDS]
     sections += [
         (f"Model section of the adapter {info.name}: {info.summary}", _fields(info.options, "model."))
-        for info in ADAPTERS.all().values()
+        for info in adapters.values()
     ]
     sections += [
         (f"Settings of the scorer {info.name}", _fields(info.settings, "scorers.N.settings."))
-        for info in SCORERS.all().values()
+        for info in scorers.values()
         if info.settings.model_fields
     ]
     sections += [
         (f"Metadata that the scorer {info.name} reads", _fields(info.reads, "prompts.entries.N.metadata."))
-        for info in SCORERS.all().values()
+        for info in scorers.values()
         if info.reads.model_fields
     ]
     return sections

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from textwrap import fill, shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nova_bench.render.figure_spec import (
     BarStack,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Ranged = TypeVar("Ranged", Panel, Interval)
 LABEL_LENGTH = 34
 TICK_LENGTH = 26
 
@@ -47,11 +48,13 @@ def _figure(spec: FigureSpec, height: float, rows: int = 1, **grid: Any) -> tupl
 
 def _legend(figure: Figure, axes: Iterable[Axes], *, alone: bool = False) -> None:
     """One legend above all axes, with shared labels once, in as many columns as fit; none for a single series."""
-    handles, labels = [], []
+    handles: list[Any] = []
+    labels: list[str] = []
     for ax in axes:
-        entries = [pair for pair in zip(*ax.get_legend_handles_labels(), strict=True) if pair[1] not in labels]
-        handles += [handle for handle, _ in entries]
-        labels += [label for _, label in entries]
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
     if len(labels) > 1 or (labels and alone):
         room = int(figure.get_figwidth() * 15.5)  # characters of legend text in a line
         columns = max(1, min(len(labels), room // (max(map(len, labels)) + 7)))
@@ -94,31 +97,62 @@ def _tick(text: str, unit: str = "") -> str:
     return fill(short_label(text, unit), TICK_LENGTH, max_lines=2, placeholder="…")
 
 
+def _by_range(items: Sequence[Ranged]) -> list[list[Ranged]]:
+    """Neighbours of one known range together, the others alone."""
+    parts: list[list[Ranged]] = []
+    for item in items:
+        if parts and item.range is not None and parts[-1][0].range == item.range:
+            parts[-1].append(item)
+        else:
+            parts.append([item])
+    return parts
+
+
+def _shown_range(ax: Axes, limits: tuple[float, float] | None) -> None:
+    """The whole range, with room for marks at its ends."""
+    if limits is not None:
+        room = 0.02 * (limits[1] - limits[0])
+        ax.set_xlim(limits[0] - room, limits[1] + room)
+
+
 @drawing.register(MetricDistribution)
 def _distribution(spec: MetricDistribution) -> Figure:
-    lanes = max((len(panel.groups) for panel in spec.panels), default=1)
-    height = 0.55 + 0.3 * lanes if spec.style == "strip" else 1.7
-    figure, axes = _figure(spec, height * max(1, len(spec.panels)) + 0.3, max(1, len(spec.panels)))
-    for panel, ax in zip(spec.panels, axes, strict=False):
-        _strip(panel, ax) if spec.style == "strip" else _ecdf(panel, ax)
-        ax.set_xlabel(short_label(panel.label, panel.unit))
+    if spec.style == "ecdf":
+        figure, axes = _figure(spec, 1.7 * max(1, len(spec.panels)) + 0.3, max(1, len(spec.panels)))
+        for panel, ax in zip(spec.panels, axes, strict=False):
+            _ecdf(panel, ax)
+            ax.set_xlabel(short_label(panel.label, panel.unit))
+    else:
+        parts = _by_range(spec.panels)
+        heights = [0.24 * sum(len(panel.groups) for panel in part) + 0.5 for part in parts]
+        figure, axes = _figure(spec, sum(heights) or 1.0, max(1, len(parts)), height_ratios=heights or [1])
+        for part, ax in zip(parts, axes, strict=False):
+            _strips(part, ax)
     _legend(figure, axes)
     return figure
 
 
-def _strip(panel: Panel, ax: Axes) -> None:
-    """Points with a deterministic spread (golden-ratio sequence) across the lane, and a bar at the mean."""
+def _strips(panels: Sequence[Panel], ax: Axes) -> None:
+    """A lane for each group: points with a deterministic spread (golden-ratio sequence), and a bar at the mean."""
     from matplotlib.ticker import MaxNLocator
 
-    for lane, group in enumerate(panel.groups):
-        values, style = [value for value in group.values if is_number(value)], look(lane)
-        spread = [lane + 0.5 * ((index * 0.618034) % 1 - 0.5) for index in range(len(values))]
-        ax.scatter(values, spread, s=9, marker=style.marker, color=style.color, alpha=0.6, linewidths=0)
-        if values:
-            ax.vlines(sum(values) / len(values), lane - 0.38, lane + 0.38, color=INK, linewidth=1.2)
-    names = [f"{_tick(group.label)}\n{_size(group.values)}".strip() for group in panel.groups]
+    names: list[str] = []
+    for panel in panels:
+        for number, group in enumerate(panel.groups):
+            lane, values, style = len(names), [value for value in group.values if is_number(value)], look(number)
+            spread = [lane + 0.5 * ((index * 0.618034) % 1 - 0.5) for index in range(len(values))]
+            ax.scatter(
+                values, spread, s=9, marker=style.marker, color=style.color, alpha=0.6, linewidths=0, clip_on=False
+            )
+            if values:
+                ax.vlines(sum(values) / len(values), lane - 0.38, lane + 0.38, color=INK, linewidth=1.2)
+            named = [panel.label] if len(panel.groups) == 1 else [panel.label, group.label]
+            names.append(f"{', '.join(map(short_label, named))}, {_size(group.values)}")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
+    _shown_range(ax, panels[0].range)
+    if panels[0].unit:
+        ax.set_xlabel(clean_text(panels[0].unit))
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.grid(axis="y", visible=False)
 
@@ -147,45 +181,53 @@ def _size(values: Numbers) -> str:
 
 @drawing.register(MetricIntervals)
 def _intervals(spec: MetricIntervals) -> Figure:
-    count = max(1, len(spec.intervals))
-    figure, axes = _figure(spec, 0.42 * count + 0.45, count)
-    for item, ax in zip(spec.intervals, axes, strict=False):
-        _interval(item, ax, spec)
-    if spec.one_scale:
-        shown = [ax for item, ax in zip(spec.intervals, axes, strict=False) if is_number(item.value)]
-        reach = [ax.get_xlim() for ax in shown]
-        for ax in shown:
-            ax.set_xlim(min(low for low, _ in reach), max(high for _, high in reach))
+    parts = [list(spec.intervals)] if spec.one_scale else _by_range(spec.intervals)
+    heights = [0.2 * max(1, len(part)) + 0.26 for part in parts]
+    figure, axes = _figure(spec, (sum(heights) or 1.0) + 0.25, max(1, len(parts)), height_ratios=heights or [1])
+    for part, ax in zip(parts, axes, strict=False):
+        _interval_rows(part, ax, spec)
     _legend(figure, axes, alone=True)
     return figure
 
 
-def _interval(item: Interval, ax: Axes, spec: MetricIntervals) -> None:
+def _interval_rows(items: Sequence[Interval], ax: Axes, spec: MetricIntervals) -> None:
+    """One row for each metric, with its number at the right."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.set_yticks([0], [_tick(item.label, item.unit)])
+    ax.set_yticks(range(len(items)), [short_label(item.label, item.unit) for item in items])
     ax.tick_params(axis="y", length=0)
-    ax.tick_params(axis="x", labelsize=6.5, pad=1)
-    ax.set_ylim(-1, 1)
+    ax.tick_params(axis="x", labelsize=7, pad=1)
+    ax.set_ylim(len(items) - 0.4, -0.6)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="y", visible=False)
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    for row, item in enumerate(items):
+        right = _interval_marks(item, row, ax, spec)
+        ax.text(1.02, row, right, transform=ax.get_yaxis_transform(), ha="left", va="center", size=7.5)
+    if not spec.one_scale and items[0].range is not None:
+        _shown_range(ax, items[0].range)
+    else:
+        # An interval that fills its axis looks as wide as any other: it gets a third of it.
+        ax.margins(x=0.12 if len(items) > 1 else 1.0)
+
+
+def _interval_marks(item: Interval, row: int, ax: Axes, spec: MetricIntervals) -> str:
+    """Mark a metric's mean, interval and published number; what stands at the right of its row."""
     if is_number(item.value):
         low, high = item.ci or (item.value, item.value)
         reach = [[max(0.0, item.value - low)], [max(0.0, high - item.value)]] if item.ci else None
-        ax.errorbar([item.value], [0], xerr=reach, fmt="o", color=look(0).color, capsize=3, label=spec.ci_label)
-        right = format_number(item.value, item.digits)
-    else:
-        note = shorten(clean_text(item.note), 42 if spec.width == "column" else 110, placeholder=" …")
-        height = 0.98 if is_number(item.published) else 0.5
-        ax.text(0.5, height, note, transform=ax.transAxes, ha="center", va="center", color=MUTED, size=6.5)
-        right = "–"
-        if not is_number(item.published):
-            ax.set_xticks([])
+        ax.errorbar(
+            [item.value], [row], xerr=reach, fmt="o", color=look(0).color, capsize=3, label=spec.ci_label, clip_on=False
+        )
     if is_number(item.published):
-        ax.plot([item.published], [0], "D", mfc=PAPER, mec=look(1).color, mew=1.2, label=spec.published_label)
-    ax.text(1.02, 0.5, right, transform=ax.transAxes, ha="left", va="center", size=7.5)
+        face: dict[str, Any] = {"mfc": PAPER, "mec": look(1).color, "mew": 1.2}
+        ax.plot([item.published], [row], "D", **face, label=spec.published_label, clip_on=False)
+    if is_number(item.value):
+        return format_number(item.value, item.digits)
+    note = shorten(clean_text(item.note), 42 if spec.width == "column" else 110, placeholder=" …")
+    height = row - 0.3 if is_number(item.published) else row
+    ax.text(0.5, height, note, transform=ax.get_yaxis_transform(), ha="center", va="center", color=MUTED, size=6.5)
+    return "–"
 
 
 @drawing.register(CurveWithBand)

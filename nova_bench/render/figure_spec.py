@@ -49,11 +49,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Panel:
-    """One metric with its per-sample scores, one group per run."""
+    """One metric with its per-sample scores, one group per run. ``range``: between which values it lies, if known."""
 
     label: str
     groups: tuple[Group, ...]
     unit: str = ""
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,8 @@ class MetricDistribution(FigureSpec):
 class Interval:
     """A metric's mean with its confidence interval and, if available, the published number.
 
-    Without ``value``, the ``note`` is shown instead ("not computed: needs FILE").
+    ``range``: between which values the metric lies, if known; metrics with the same range share an axis. Without
+    ``value``, the ``note`` is shown instead ("not computed: needs FILE").
     """
 
     label: str
@@ -85,13 +87,15 @@ class Interval:
     unit: str = ""
     digits: int = 4
     note: str = "not computed"
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricIntervals(FigureSpec):
-    """Mean and confidence interval per metric, each on its own scale, beside the published number.
+    """Mean and confidence interval per metric, beside the published number.
 
-    With ``one_scale`` they share one scale: they are values of one metric, to be compared by eye.
+    Metrics of one range share an axis over that range, the others have their own. With ``one_scale`` all share one:
+    they are values of one metric, to be compared by eye.
     """
 
     intervals: tuple[Interval, ...]

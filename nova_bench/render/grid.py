@@ -6,7 +6,7 @@ Exporters only escape and align what they find in a :class:`Grid`; none of them 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nova_bench.core.visible_text import visible
@@ -127,6 +127,25 @@ def layout(table: Table) -> Grid:
         for row in table.rows
     )
     return Grid(headings, rows, tuple((mark, clean_text(text)) for text, mark in footnotes.marks.items()))
+
+
+def as_sure(table: Table) -> Table:
+    """The table with as many places after the point as its intervals bear: two digits of half their width."""
+    columns = {column.key: column for column in table.columns}
+    rows = [
+        replace(row, cells={key: _as_sure(cell, columns[key]) for key, cell in row.cells.items()}) for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _as_sure(cell: Cell, column: Column) -> Cell:
+    if cell.ci is None:
+        return cell
+    half = (shown(cell.ci[1], cell, column) - shown(cell.ci[0], cell, column)) / 2
+    if not (math.isfinite(half) and half > 0):
+        return cell
+    digits = column.digits if cell.digits is None else cell.digits
+    return replace(cell, digits=max(0, min(digits, 1 - math.floor(math.log10(half)))))
 
 
 def _heading(column: Column, footnotes: _Footnotes) -> GridColumn:

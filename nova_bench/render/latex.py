@@ -1,13 +1,13 @@
-"""Tables as LaTeX (booktabs) for pdflatex with the packages booktabs and graphicx."""
+"""Tables as LaTeX (booktabs) for pdflatex with the packages booktabs, graphicx and longtable."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from nova_bench.render.files import safe_name
-from nova_bench.render.grid import Grid, GridCell, GridColumn, clean_text, layout
+from nova_bench.render.grid import Grid, GridCell, GridColumn, as_sure, clean_text, layout
 from nova_bench.render.table import Table
 
 _ASCII = {
@@ -88,41 +88,53 @@ _GREEK = {
     if name != "-"
 }
 LONG_LABEL = 36
+LONG = 45
+"""More rows don't fit on a page."""
 
 
 def latex_table(table: Table) -> str:
-    r"""A ``table`` float to ``\input``; the preamble needs ``\usepackage{booktabs,graphicx}``.
+    r"""A table to ``\input``; the preamble needs ``\usepackage{booktabs,graphicx,longtable}``.
 
-    A table wider than the line is scaled down; a narrower one keeps its size.
+    It is a float that is scaled down if it is wider than the line, or a ``longtable`` if it is taller than a page.
+    Numbers have as many places as their intervals bear.
     """
-    grid = layout(table)
-    lines = [
-        r"% needs \usepackage{booktabs,graphicx}",
-        r"\begin{table}[htbp]",
-        r"\centering\small",
-        rf"\caption{{{_caption(table)}}}",
-        rf"\label{{tab:{safe_name(table.id)}}}",
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{@{{}}{_column_types(grid)}@{{}}}}",
-        r"\toprule",
-        _line(_heading(column) for column in grid.columns),
-        r"\midrule",
-    ]
-    group = None
-    for index, (heading, cells) in enumerate(grid.rows):
-        if heading != group:
-            group = heading
-            lines += [r"\addlinespace"] if index else []
-            if heading:
-                lines.append(rf"\multicolumn{{{len(cells)}}}{{@{{}}l}}{{\emph{{{escape_latex(heading)}}}}} \\")
-        lines.append(_line(_text(cell) for cell in cells))
-    lines += [r"\bottomrule", r"\end{tabular}}"]
+    grid = layout(as_sure(table))
+    tall = len(grid.rows) > LONG
+    caption = [rf"\caption{{{_caption(table)}}}", rf"\label{{tab:{_label(table)}}}"]
+    heading = [r"\toprule", _line(_heading(column) for column in grid.columns), r"\midrule"]
+    if tall:
+        lines = [r"{\small", rf"\begin{{longtable}}{{@{{}}{_column_types(grid)}@{{}}}}", *caption, r"\\"]
+        lines += [*heading, r"\endfirsthead", *heading, r"\endhead"]
+    else:
+        lines = [r"\begin{table}[htbp]", r"\centering\small", *caption]
+        lines += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
+        lines += [rf"\begin{{tabular}}{{@{{}}{_column_types(grid)}@{{}}}}", *heading]
+    lines += [*_rows(grid), r"\bottomrule", r"\end{longtable}" if tall else r"\end{tabular}}"]
     notes = [rf"\textsuperscript{{{mark}}}~{escape_latex(text)}" for mark, text in grid.footnotes]
     notes += [escape_latex(clean_text(note)) for note in table.notes]
     if notes:
         lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [note + r"\par" for note in notes] + [r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return (
+        "\n".join([r"% needs \usepackage{booktabs,graphicx,longtable}", *lines, "}" if tall else r"\end{table}"]) + "\n"
+    )
+
+
+def _rows(grid: Grid) -> Iterator[str]:
+    group = None
+    for index, (heading, cells) in enumerate(grid.rows):
+        if heading != group:
+            group = heading
+            if index:
+                yield r"\addlinespace"
+            if heading:
+                yield rf"\multicolumn{{{len(cells)}}}{{@{{}}l}}{{\emph{{{escape_latex(heading)}}}}} \\"
+        yield _line(_text(cell) for cell in cells)
+
+
+def _label(table: Table) -> str:
+    """The label, of which LaTeX takes letters, digits, and a few signs."""
+    return ":".join(map(safe_name, (table.label or table.id).split(":")))
 
 
 def escape_latex(text: str) -> str:

@@ -114,7 +114,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table. ``id`` is a stable slug (file name, HTML anchor, LaTeX label); ``notes`` appear below it."""
+    """A titled table. ``id`` is a stable slug (file name, HTML anchor); ``notes`` appear below it.
+
+    ``label`` is its name in LaTeX, where tables of several runs meet; if empty, the id.
+    """
 
     id: str
     title: str
@@ -122,6 +125,7 @@ class Table:
     rows: tuple[Row, ...] = ()
     caption: str = ""
     notes: tuple[str, ...] = field(default=())
+    label: str = ""
 
     def __post_init__(self) -> None:
         for name in ("columns", "rows", "notes"):

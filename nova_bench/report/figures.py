@@ -34,6 +34,7 @@ def run_figures(
             unit=summary.scorer.info.unit,
             digits=summary.scorer.info.digits,
             note="not computed" if summary.n_not_measurable < summary.n_requested else "not measurable",
+            range=_range(summary),
         )
         for summary in summaries
     ]
@@ -53,6 +54,7 @@ def run_figures(
             summary.scorer.info.name,
             (Group(model_name(plan), tuple(s.value for s in summary.samples if s.status == Status.OK)),),
             summary.scorer.info.unit,
+            _range(summary),
         )
         for summary in summaries
         if summary.n_ok
@@ -60,8 +62,9 @@ def run_figures(
     figures: list[FigureSpec] = [
         MetricIntervals(
             id="metric_intervals",
-            title="Means and confidence intervals",
-            caption=interval_note(plan.suite.statistics, methods_of(summaries, final)),
+            title="How good is each metric, and how sure is that?",
+            caption="The line is where the mean over prompts may lie. "
+            + interval_note(plan.suite.statistics, methods_of(summaries, final)),
             intervals=tuple(intervals),
             published_label=f"published: {first.label}" if first else "published",
             ci_label=f"mean, {interval_name(plan)}",
@@ -71,10 +74,15 @@ def run_figures(
         figures.append(
             MetricDistribution(
                 id="metric_distribution",
-                title="Scores of single samples",
-                caption="Each mark is one sample.",
+                title="Do all samples score alike, or do a few decide the mean?",
+                caption="A dot is a sample, the bar their mean.",
                 panels=tuple(panels),
                 width="page",
             )
         )
     return figures
+
+
+def _range(summary: MetricSummary) -> tuple[float, float] | None:
+    low, high = summary.scorer.info.range
+    return None if low is None or high is None else (low, high)

@@ -34,6 +34,8 @@ class Reported:
     """The tables that a run prints, if not all of them."""
     reading: tuple[str, ...] = ()
     """How to read these, a line each."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """(label, value) of its headline numbers."""
     gallery: tuple[GalleryItem, ...] = ()
     metrics: tuple[GalleryMetric, ...] = ()
     """The samples of its page, and what they are sorted by."""

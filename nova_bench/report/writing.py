@@ -66,6 +66,7 @@ def write_content(content: Content, folder: Path) -> Reported:
         values=page.values,
         headline=None if content.headline is None else tuple(content.headline),
         reading=tuple(content.reading),
+        facts=page.facts,
         gallery=page.gallery,
         metrics=page.metrics,
     )
@@ -73,7 +74,8 @@ def write_content(content: Content, folder: Path) -> Reported:
         return reported.with_kept(kept)
     parts: list[tuple[Path, Report | Section]] = [(Path(), page), *((Path(part.slug), part) for part in sections)]
     for place, part in parts:
-        write_tables(part.tables, out / "tables" / place)
+        label = ":".join([content.name, *place.parts])
+        write_tables([replace(table, label=f"{label}:{table.id}") for table in part.tables], out / "tables" / place)
         for figure in part.figures:
             write_figure(figure, out / "figures" / place, content.figure_formats)
     for name, text in content.files.items():

@@ -6,7 +6,9 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -161,18 +163,49 @@ def test_latex_escape_leaves_no_active_character(text):
     assert braces.count("{") == braces.count("}")
 
 
+def compiled(folder: Path, *tables: Table) -> str:
+    """What pdflatex says about a document with these tables, which it accepts."""
+    body = "".join(render_table(table, "latex").decode() for table in tables)
+    packages = "booktabs,graphicx,longtable"
+    source = f"\\documentclass{{article}}\\usepackage{{{packages}}}\\begin{{document}}{body}\\end{{document}}"
+    (folder / "t.tex").write_text(source, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert (folder / "t.pdf").read_bytes().startswith(b"%PDF")
+    return run.stdout
+
+
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path):
     extremes = Table(
         "x", "".join(map(chr, range(32, 0x250))), (Column("a", "A", "label"),), [Row({"a": Cell("é" * 50)})]
     )
-    body = "".join(render_table(table, "latex").decode() for table in (sample_table(), extremes))
-    source = f"\\documentclass{{article}}\\usepackage{{booktabs,graphicx}}\\begin{{document}}{body}\\end{{document}}"
-    (tmp_path / "t.tex").write_text(source, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
-    assert run.returncode == 0, run.stdout[-2000:]
-    assert (tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+    tall = replace(sample_table(), rows=sample_table().rows * 40, label="vbench-1a2b3c:e. vbench:metrics")
+    assert "multiply defined" not in compiled(tmp_path, sample_table(), extremes, tall)
+    assert "(3 pages" not in compiled(tmp_path, sample_table())
+    assert "longtable" in render_table(tall, "latex").decode().split("\n", 1)[1]
+
+
+def test_latex_labels_tell_runs_apart():
+    text = render_table(replace(sample_table(), label="run-1:part a:metrics"), "latex").decode()
+    assert r"\label{tab:run-1:part-a:metrics}" in text
+    assert r"\label{tab:vbench_main}" in render_table(sample_table(), "latex").decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "ci", "shown"),
+    [
+        (11.97, (11.4, 12.6), "11.97"),
+        (11.97, (5.0, 19.0), "12.0"),
+        (1234.5, (1000.0, 1500.0), "1234"),
+        (2.5, None, "2.5000"),
+    ],
+)
+def test_latex_shows_as_many_places_as_the_interval_bears(value, ci, shown):
+    table = Table("t", "T", metric_columns(), [Row({"metric": Cell("m"), "value": Cell(value, ci)})])
+    assert f" {shown} &" in render_table(table, "latex").decode()
+    assert f"{value:.4f}" in render_table(table, "text").decode()
 
 
 def test_write_tables_names_files_by_id_and_leaves_nothing_else(tmp_path):

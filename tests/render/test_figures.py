@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -106,7 +107,7 @@ def test_the_same_data_gives_the_same_bytes(name, format):
 @pytest.mark.parametrize(
     ("name", "texts"),
     [
-        ("strip", [f"{ODD} (dB)", "n = 2 of 4", "n = 0"]),
+        ("strip", [f"{ODD}, a, n = 2 of 4", f"{ODD}, b, n = 0", "dB"]),
         ("ecdf", ["a, n = 2", "b, n = 0 of 1"]),
         ("intervals", ["published: NOVA", "28.25", "not computed: needs raft-things.pth", "not computed", "–"]),
         ("curve", [ODD, "ceiling", "3x training length", "step"]),
@@ -139,16 +140,21 @@ def test_a_missing_mean_draws_no_marker():
     assert not axes.containers
 
 
-def test_intervals_of_one_metric_share_a_scale():
+def test_intervals_share_an_axis_if_they_share_a_range():
     pair = Interval("a", 19.9, (18.8, 21.1)), Interval("b", 33.4, (32.6, 34.3)), Interval("c", None)
-    apart, together = (
+    apart, (together,) = (
         draw(MetricIntervals(id="i", title="T", intervals=pair, one_scale=one)).axes for one in (False, True)
     )
     assert apart[0].get_xlim() != apart[1].get_xlim()
-    assert together[0].get_xlim() == together[1].get_xlim()
-    low, high = together[0].get_xlim()
+    low, high = together.get_xlim()
     assert low < 18.8
     assert high > 34.3
+    shares = [replace(item, value=0.5, ci=(0.4, 0.6), range=(0.0, 1.0)) for item in pair]
+    first, second = draw(MetricIntervals(id="i", title="T", intervals=(*shares, pair[0]))).axes
+    assert len(first.get_yticks()) == 3
+    assert first.get_xlim() == (-0.02, 1.02)
+    low, high = second.get_xlim()
+    assert (21.1 - 18.8) / (high - low) < 0.5  # an interval that fills its axis would look as wide as any other
 
 
 @pytest.mark.parametrize(("near", "where"), [((1.0, 1.2, 9.0), "top"), ((9.0, 8.8, 1.0), "bottom")])

@@ -71,14 +71,11 @@ def write_collection_report(
     computed = [part for part in record.parts if part.run in reports]
     measured = {section.title: section.measured[:1] for section in sections if section.measured}
     headline = measured.get(record.headline) or next(iter(measured.values()), ())
+    facts = next((reports[part.run].facts for part in computed if part.title == record.headline), ())
     gallery, metrics = _gallery([(part.title, reports[part.run]) for part in computed], record.headline)
     page = Report(
         title=record.title,
-        facts=(
-            ("parts", f"{len(computed)} of {len(record.parts)}"),
-            ("tables", str(sum(len(section.measured) for section in sections))),
-            ("figures", str(sum(len(section.figures) for section in sections))),
-        ),
+        facts=(*facts, ("parts", f"{len(computed)} of {len(record.parts)}")),
         summary=(record.description,) if record.description else (),
         gallery=gallery,
         samples=sum(len(reports[part.run].gallery) for part in computed),

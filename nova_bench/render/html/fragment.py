@@ -23,7 +23,7 @@ def html_table(table: Table, suffix: str = "") -> str:
         f'<figure class="table" id="{escape(anchor)}" aria-labelledby="{escape(anchor)}-title">',
         f'<figcaption><strong id="{escape(anchor)}-title">{escape(clean_text(table.title))}</strong>',
         f"<span>{escape(clean_text(table.caption))}</span>" if table.caption else "",
-        f'</figcaption><div class="scroll" tabindex="0" role="region" aria-labelledby="{escape(anchor)}-title">',
+        f'</figcaption><div class="scroll" tabindex="0" role="region" {_named(table, anchor, suffix)}>',
         "<table><thead><tr>",
         *(_heading(column) for column in grid.columns),
         "</tr></thead>",
@@ -45,6 +45,13 @@ def html_table(table: Table, suffix: str = "") -> str:
         parts.append(f'<ul class="footnotes">{"".join(notes)}</ul>')
     parts.append("</figure>")
     return "".join(parts) + "\n"
+
+
+def _named(table: Table, anchor: str, suffix: str) -> str:
+    """The name of a table's region: its title, with a number if it is not the first of that title."""
+    if not suffix:
+        return f'aria-labelledby="{escape(anchor)}-title"'
+    return f'aria-label="{escape(clean_text(table.title))}, {suffix.lstrip("-")}"'
 
 
 def _heading(column: GridColumn) -> str:

@@ -134,7 +134,7 @@ def render_report(report: Report, path: Path, shelf: MediaShelf) -> str:
 
 
 class _Fragments:
-    """Tables as markup; the second of an id on the page gets a number after it, and so on.
+    """Tables as markup; the second of an id or title on the page gets a number after it, and so on.
 
     A caption that only repeats what the page ``said`` before is left out.
     """
@@ -148,8 +148,8 @@ class _Fragments:
     def _one(self, table: Table) -> Any:
         from markupsafe import Markup
 
-        self._seen[table.id] += 1
-        count = self._seen[table.id]
+        self._seen.update({table.id: 1, f" {table.title}": 1})
+        count = max(self._seen[table.id], self._seen[f" {table.title}"])
         shown = replace(table, caption="") if table.caption in self._said else table
         return Markup(html_table(shown, f"-{count}" if count > 1 else ""))
 
