@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,21 @@ def only_run(root: Path, name: str = "smoke") -> Path:
 def cells(folder: Path) -> dict[str, dict]:
     table = json.loads((folder / "report/tables/metrics.json").read_text())
     return {row["cells"]["metric"]["value"]: row["cells"] for row in table["rows"]}
+
+
+def test_a_figure_is_redrawn_in_another_width(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
+    assert cli("run", write_suite()).returncode == 0
+    result = cli("report", "--figure", "metric_intervals", "--width", "double", "--quiet")
+    assert result.returncode == 0, result.stderr
+    paths = [tmp_path / line for line in result.stdout.splitlines()]
+    assert {path.name for path in paths} >= {"metric_intervals.pdf", "metric_intervals.svg", "metric_intervals.csv"}
+    svg = next(path for path in paths if path.suffix == ".svg").read_text()
+    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])
+    assert width == pytest.approx(6.8 * 72)
+    wrong = cli("report", "--figure", "metric_interval")
+    assert wrong.returncode == 2
+    assert "did you mean 'metric_intervals'?" in wrong.stderr
+    assert cli("report", "--width", "single").returncode == 2
 
 
 def test_a_run_ends_in_table_figures_page_and_raw_rows(cli, write_suite, tmp_path):
