@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import singledispatch
 from textwrap import fill, shorten
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nova_bench.render.figure_spec import (
     BarStack,
+    Curve,
     CurveWithBand,
     FigureSpec,
     Interval,
@@ -21,13 +23,15 @@ from nova_bench.render.figure_spec import (
     is_number,
 )
 from nova_bench.render.grid import clean_text, format_number
-from nova_bench.render.style import ALARM, INK, MUTED, PAPER, WIDTHS, look
+from nova_bench.render.style import ALARM, INK, MUTED, PAPER, WIDTHS, Look, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Ranged = TypeVar("Ranged", Panel, Interval)
+TOGETHER = 3
+"""So many curves with bands can be told apart on one axis."""
 LABEL_LENGTH = 34
 TICK_LENGTH = 26
 
@@ -232,24 +236,64 @@ def _interval_marks(item: Interval, row: int, ax: Axes, spec: MetricIntervals) -
 
 @drawing.register(CurveWithBand)
 def _curves(spec: CurveWithBand) -> Figure:
-    from matplotlib.ticker import MaxNLocator
-
+    if spec.apart and len(spec.curves) > TOGETHER:
+        return _curves_apart(spec)
     figure, (ax,) = _figure(spec, 2.3 if spec.width == "column" else 2.9)
     for index, curve in enumerate(spec.curves):
-        style, x = look(index), _gaps(curve.x)
-        every = max(1, len(x) // 12)
-        ax.plot(
-            x,
-            _gaps(curve.y),
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markevery=every,
-            label=short_label(curve.label),
-            zorder=3,
-        )
-        if curve.low is not None and curve.high is not None:
-            ax.fill_between(x, _gaps(curve.low), _gaps(curve.high), color=style.color, alpha=0.18, linewidth=0)
+        _curve(curve, look(index), ax)
+    _lines(spec, ax)
+    ax.set_xlabel(short_label(spec.x_label))
+    ax.set_ylabel(short_label(spec.y_label))
+    _legend(figure, [ax])
+    return figure
+
+
+def _curves_apart(spec: CurveWithBand) -> Figure:
+    """A panel for each curve but the first, which is in all of them."""
+    from matplotlib.figure import Figure
+
+    reference, *others = spec.curves
+    columns = 2 if spec.width == "column" else 3
+    rows = -(-len(others) // columns)
+    figure = Figure(figsize=(WIDTHS[spec.width], 1.35 * rows + 0.45), layout="constrained")
+    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    grey = replace(look(0), color=MUTED, dashes="-", marker="")
+    for index, (curve, ax) in enumerate(zip(others, panels, strict=False)):
+        _curve(reference, grey, ax)
+        _curve(curve, replace(look(index), dashes="-", marker=""), ax)
+        _lines(spec, ax)
+        ax.set_title(short_label(curve.label), size=8, color=INK)
+    for ax in panels[len(others) :]:
+        ax.set_visible(False)
+    for ax in panels[max(0, len(others) - columns) : len(others)]:
+        ax.tick_params(labelbottom=True)
+    panels[0].legend([panels[0].lines[0]], [short_label(reference.label)], loc="best", fontsize=7)
+    figure.supxlabel(short_label(spec.x_label), size=8, color=INK)
+    figure.supylabel(short_label(spec.y_label), size=8, color=INK)
+    return figure
+
+
+def _curve(curve: Curve, style: Look, ax: Axes) -> None:
+    """A line with its band."""
+    x = _gaps(curve.x)
+    ax.plot(
+        x,
+        _gaps(curve.y),
+        color=style.color,
+        linestyle=style.dashes,
+        marker=style.marker,
+        markevery=max(1, len(x) // 12),
+        label=short_label(curve.label),
+        zorder=3,
+    )
+    if curve.low is not None and curve.high is not None:
+        ax.fill_between(x, _gaps(curve.low), _gaps(curve.high), color=style.color, alpha=0.18, linewidth=0)
+
+
+def _lines(spec: CurveWithBand, ax: Axes) -> None:
+    """Levels, marks, and the ticks below."""
+    from matplotlib.ticker import MaxNLocator
+
     for level in spec.levels:
         ax.axhline(level.at, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
         _beside(ax, level.label, (1, level.at), ("axes fraction", "data"), (0, 2), color=MUTED, ha="right")
@@ -271,10 +315,6 @@ def _curves(spec: CurveWithBand) -> Figure:
         )
     if all(float(x).is_integer() for curve in spec.curves for x in curve.x):  # steps, blocks, frames: whole numbers
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
-    ax.set_xlabel(short_label(spec.x_label))
-    ax.set_ylabel(short_label(spec.y_label))
-    _legend(figure, [ax])
-    return figure
 
 
 def _free_above(spec: CurveWithBand, at: float) -> bool:

@@ -141,13 +141,18 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveWithBand(FigureSpec):
-    """Values over steps with confidence bands, horizontal ``levels`` and vertical ``marks``."""
+    """Values over steps with confidence bands, horizontal ``levels`` and vertical ``marks``.
+
+    With ``apart``, more than three curves get a panel each, with the first one, the reference, in grey: bands that lie
+    on each other can't be told apart.
+    """
 
     x_label: str
     y_label: str
     curves: tuple[Curve, ...]
     levels: tuple[Line, ...] = ()
     marks: tuple[Line, ...] = ()
+    apart: bool = False
 
     def records(self) -> Iterator[dict[str, Any]]:
         for curve in self.curves:

@@ -157,6 +157,17 @@ def test_intervals_share_an_axis_if_they_share_a_range():
     assert (21.1 - 18.8) / (high - low) < 0.5  # an interval that fills its axis would look as wide as any other
 
 
+def test_many_curves_with_bands_have_a_panel_each():
+    curves = tuple(Curve(name, (0, 1), (0.0, n), (0.0, n - 1), (0.0, n + 1)) for n, name in enumerate("abcde"))
+    spec = CurveWithBand(id="m", title="T", x_label="x", y_label="y", curves=curves, width="page")
+    assert len(draw(spec).axes) == 1
+    panels = [axes for axes in draw(replace(spec, apart=True)).axes if axes.get_visible()]
+    assert [axes.get_title() for axes in panels] == ["b", "c", "d", "e"]
+    assert all(len(axes.lines) == 2 for axes in panels)
+    assert len(draw(replace(spec, apart=True, curves=curves[:3])).axes) == 1
+    assert list(replace(spec, apart=True).records()) == list(spec.records())
+
+
 @pytest.mark.parametrize(("near", "where"), [((1.0, 1.2, 9.0), "top"), ((9.0, 8.8, 1.0), "bottom")])
 def test_the_name_of_a_mark_stands_where_no_curve_is(near, where):
     curves = (Curve("a", (0, 1, 9), near), Curve("b", (0, 1, 9), near))

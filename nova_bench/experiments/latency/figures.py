@@ -26,7 +26,7 @@ def latency_figures(plan: LatencyPlan, measured: dict[str, Measured]) -> list[Fi
         figures.append(
             BarStack(
                 id="parts",
-                title="What a video's time is made of",
+                title="What is a video's time made of?",
                 caption="The call with the median total.",
                 bars=tuple(label for label, _ in rows),
                 parts=parts,
@@ -42,12 +42,17 @@ def _curve_figure(plan: LatencyPlan, curve: CurveSpec, measured: dict[str, Measu
     curves = tuple(_curve(plan, curve, line, part, measured) for line in curve.lines for part in curve.parts)
     return CurveWithBand(
         id=f"scaling_{curve.id}",
-        title=f"Time against {AXES[curve.vary].split(' (')[0]}",
+        title=f"How does time grow with {AXES[curve.vary].split(' (')[0]}?{_of_part(curve)}",
         caption="Medians; bands from the lowest to the highest call.",
         x_label=AXES[curve.vary],
         y_label=Y_LABEL,
         curves=curves,
     )
+
+
+def _of_part(curve: CurveSpec) -> str:
+    """Which part of the time is shown, if it is only one and not the total."""
+    return "" if len(curve.parts) > 1 or curve.parts[0] == "total" else f" {PART_TITLES[curve.parts[0]]} alone"
 
 
 def _curve(plan: LatencyPlan, curve: CurveSpec, line: Change, part: str, measured: dict[str, Measured]) -> Curve:

@@ -44,6 +44,7 @@ def block_outputs_part(results: StudyResults, asked: BlockOutputsSpec) -> tuple[
         x_label="autoregressive step",
         y_label="log2 of the largest magnitude",
         curves=curves,
+        apart=True,
     )
     last = max(len(band.value) - 1 for band in known.values())
     percent = f"{results.record.statistics.confidence * 100:g} % CI"

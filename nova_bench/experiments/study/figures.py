@@ -36,7 +36,8 @@ def study_figures(results: StudyResults) -> list[FigureSpec]:
         figures.append(
             MetricIntervals(
                 id=f"settings_{name.replace('/', '_')}",
-                title=f"{name}, by setting",
+                title=f"Which setting has the best {name}?",
+                caption="An interval is where the mean over prompts may lie; a pair is compared in the table.",
                 intervals=tuple(intervals),
                 ci_label=f"mean, {percent}",
                 one_scale=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,13 @@ def training_figures(trainings: Sequence[Trainings], points: int, confidence: fl
     def binned(values: Callable[[TrainingRecord], np.ndarray | None], middle: Callable = np.mean) -> Callable:
         return lambda record: None if (found := values(record)) is None else in_bins(found, points, middle)
 
+    first, later = (binned(partial(_loss, name=name)) for name in ("loss_t2i", "loss_i2i"))
     asked = [
-        ("loss_t2i", "Training loss of first frames", "loss", binned(lambda record: _loss(record, "loss_t2i"))),
-        ("loss_i2i", "Training loss of later frames", "loss", binned(lambda record: _loss(record, "loss_i2i"))),
-        ("drift", "Loss of later minus loss of first frames", "difference of losses", binned(_drift)),
-        ("grad_norm", "Gradient norm", "log2 of the norm", binned(_norms, np.median)),
-        ("largest_output", "Largest block output during training", "log2 of the largest magnitude", _largest),
+        ("loss_t2i", "Does an arrangement learn first frames faster?", "loss", first),
+        ("loss_i2i", "Does an arrangement learn later frames faster?", "loss", later),
+        ("drift", "Do later frames stay behind first ones?", "difference of losses", binned(_drift)),
+        ("grad_norm", "Does training stay stable?", "log2 of the norm", binned(_norms, np.median)),
+        ("largest_output", "How large do block outputs grow?", "log2 of the largest magnitude", _largest),
     ]
     figures: list[FigureSpec] = []
     for name, title, y_label, series in asked:
@@ -52,6 +54,7 @@ def training_figures(trainings: Sequence[Trainings], points: int, confidence: fl
                     x_label="step",
                     y_label=y_label,
                     curves=curves,
+                    apart=True,
                 )
             )
     if depth := _depth(trainings, confidence):
@@ -119,7 +122,7 @@ def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand |
     marks = tuple(Line("spatial encoder", border + 0.5) for border in sorted(borders))
     return CurveWithBand(
         id="training_depth",
-        title="Largest output of each block at the end of training",
+        title="Which block gives out the largest values?",
         caption=(
             "Temporal blocks, then spatial ones. Mean of log2 over the last tenth of the recorded steps. "
             f"{_caption(confidence)}"
@@ -129,11 +132,12 @@ def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand |
         y_label="log2 of the largest magnitude",
         curves=curves,
         marks=marks,
+        apart=True,
     )
 
 
 def _caption(confidence: float) -> str:
     return (
         f"Mean over trainings; bands: Student's {confidence * 100:g} % interval of the mean over trainings, none for a "
-        "single one."
+        "single one. With several arrangements, each is beside the first one, in grey."
     )
