@@ -18,7 +18,8 @@ addEventListener("load", () => {
   const search = document.querySelector("input[name=search]"), order = document.querySelector("select[name=order]");
   const label = document.querySelector("select[name=label]");
   const real = setTimeout; let longest = 0; const found = [];
-  const timed = (act) => { const start = performance.now(); act(); longest = Math.max(longest, performance.now() - start);
+  const timed = (act) => { const start = performance.now(); act();
+    longest = Math.max(longest, performance.now() - start);
     found.push(document.getElementById("shown").textContent); };
   window.setTimeout = (act) => { timed(act); return 0; };
   for (const text of ["beach", "rain dog", "nothing at all"]) {
