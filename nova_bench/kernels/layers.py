@@ -1,7 +1,7 @@
 """The fastest layers that this CPU has, in place of plain ones.
 
 Linear ones are sliced (AMX), else on packed weights (oneDNN); convolutions are sliced, else by Winograd's method
-(AVX-512); what none of these takes remains PyTorch's own.
+(AVX-512 or AVX2); what none of these takes remains PyTorch's own.
 
 Float32 in and out, equal to the plain layers up to rounding. A network keeps its structure, but the layers replaced no
 longer have parameters: it can compute, not be trained, saved or moved to another device.
@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from nova_bench.kernels.amx.layers import HEADS, LANES, MOST_TOKENS, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
-from nova_bench.kernels.avx512.winograd import WinogradConv2d, winograd
 from nova_bench.kernels.packed import PackedLinear, packed, usable
+from nova_bench.kernels.simd.winograd import WinogradConv2d, winograd
 
 _WIDE = 128  # channels from which on a sliced convolution is faster than one by Winograd's method
 Network = TypeVar("Network", bound=nn.Module)

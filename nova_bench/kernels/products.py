@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from nova_bench.kernels.amx.library import library
-from nova_bench.kernels.avx512.library import library as avx512
+from nova_bench.kernels.simd.library import library as simd
 
 
 def describe_products(device: str) -> str:
     """For a manifest: what :func:`speed_up` uses for a network on ``device`` in this environment."""
     if device != "cpu":
         return "PyTorch"
-    convolutions = "; convolutions: Winograd (compiled here)" if avx512() is not None else ""
+    convolutions = "; convolutions: Winograd (compiled here)" if simd() is not None else ""
     if library() is not None:
         return f"AMX (compiled here){convolutions}"
     from nova_bench.kernels.packed import usable  # needs torch, which many who import this don't

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nova_bench.core.device import free_cuda_bytes
-from nova_bench.kernels.avx512.library import library, required_library
+from nova_bench.kernels.simd.library import library, required_library
 
 LEVELS = 4
 _TILE = 16  # positions per side of a tile in :class:`Windowed`

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.avx512.norm import group_norm
 from nova_bench.kernels.layers import attention
+from nova_bench.kernels.simd.norm import group_norm
 
 _PATCH = 32
 _GRID = 10  # positions per side in the weights

@@ -11,7 +11,7 @@ import pytest
 from nova_bench.kernels import compiled
 from nova_bench.kernels.compiled import Sources
 
-SOURCES = Sources("test", "test", Path(compiled.__file__).parent / "avx512", (), "NOVA_BENCH_TEST")
+SOURCES = Sources("test", "test", Path(compiled.__file__).parent / "simd", (), "NOVA_BENCH_TEST")
 
 
 def test_nobody_else_s_library_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_who_computed_the_products_of_vbench_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(products_module, "library", lambda: object() if compiled else None)
-    monkeypatch.setattr(products_module, "avx512", lambda: None)
+    monkeypatch.setattr(products_module, "simd", lambda: None)
     monkeypatch.setattr(packed, "usable", lambda: False)
     content = {"run": "1", "assets": {"weights": {"state": state}}, "scorers": [{"name": "a", "source": source}]}
     write_manifest(tmp_path, content, "cpu", datetime.now(UTC), {})

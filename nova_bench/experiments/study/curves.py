@@ -11,6 +11,7 @@ from nova_bench.experiments.study.spec import CurvesSpec
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
 from nova_bench.render.figure_spec import Curve, CurveWithBand, Line
 from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.report.naming import needed_assets, why_missing
 from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
 
@@ -25,6 +26,7 @@ TABLE_STEPS = 8
 def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], list[FigureSpec]]:
     """A figure and a table for each metric that has a number per frame."""
     width = frames_per_step(results, asked)
+    missing = "".join(f" No curve of {name}: {reason}." for name, reason in _missing(results, asked).items())
     tables: list[Table] = []
     figures: list[FigureSpec] = []
     for name, info in results.metrics.items():
@@ -40,7 +42,7 @@ def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], 
             CurveWithBand(
                 id=f"steps_{name.replace('/', '_')}",
                 title=f"{name} per autoregressive step",
-                caption=_caption(results, width),
+                caption=f"{_caption(results, width)}{missing}",
                 width="page",
                 x_label="autoregressive step",
                 y_label=f"{name} ({info.unit})" if info.unit else name,
@@ -50,6 +52,16 @@ def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], 
         )
         tables.append(_table(results, name, info, bands, width))
     return tables, figures
+
+
+def _missing(results: StudyResults, asked: CurvesSpec) -> dict[str, str]:
+    """Metrics that would have a curve if their weights were here -> what they need."""
+    missing = {}
+    for name in asked.metrics or results.metrics:
+        summaries = [summary for arm in results.arms if (summary := arm.summary(name)) is not None]
+        if summaries and all(summary.value is None and needed_assets(summary) for summary in summaries):
+            missing[name] = why_missing(summaries[0])
+    return missing
 
 
 def frames_per_step(results: StudyResults, asked: CurvesSpec) -> int:

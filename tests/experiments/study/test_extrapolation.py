@@ -57,6 +57,12 @@ def curve_points(folder: Path, metric: str) -> dict[str, list[float]]:
         return points
 
 
+def test_a_figure_says_which_curve_is_missing(finished):
+    _, folder, _ = finished
+    figure = json.loads((report_of(folder) / "figures" / "steps_psnr.json").read_text())
+    assert "No curve of lpips: not computed: needs alexnet" in figure["caption"]
+
+
 def test_every_rule_and_both_bounds_have_a_curve_of_every_step(finished):
     _, folder, _ = finished
     for metric in ("psnr", "ssim"):

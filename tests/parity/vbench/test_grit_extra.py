@@ -107,7 +107,8 @@ def test_an_image_from_pixels_to_words(name: str, tmp_path: Path) -> None:
         (OBJECT, "object", case["names"]),
     ):
         assert written[begin].tokens.tolist() == expected[f"{key}.tokens"].tolist()
-        assert_close("GRiT probability of texts", written[begin].log_probability, expected[f"{key}.log_probability"])
+        probability = written[begin].log_probability
+        assert_close("GRiT probability of texts, from pixels", probability, expected[f"{key}.log_probability"])
         assert [tokenizer.text(tokens[1:]) for tokens in written[begin].tokens.tolist()] == official
 
 

@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's minimal filtering (Lavin and Gray, CVPR 2016, arXiv 1509.09308), for CPUs with AVX-512.
+"""Convolutions by Winograd's minimal filtering (Lavin and Gray, CVPR 2016, arXiv 1509.09308), for AVX-512 and AVX2.
 
 A 3 x 3 convolution of 4 x 4 results takes 36 products per pair of channels instead of 144, one along rows or columns
 with 5 taps takes 8 instead of 20 for 4 results. The points (0, 1, -1, 1/2, -2; 0, 1, -1, 2, -2, 1/2, -1/2) were chosen
@@ -16,7 +16,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.avx512.library import library, required_library
+from nova_bench.kernels.simd.library import library, required_library
 
 POINTS = {
     3: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2)),

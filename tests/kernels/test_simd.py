@@ -1,6 +1,10 @@
-"""Convolutions, norms and lookups for CPUs with AVX-512 equal PyTorch's own up to rounding."""
+"""Convolutions, norms and lookups for CPUs with AVX-512 or AVX2 equal PyTorch's own up to rounding."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nova_bench.kernels.amx.library import library as amx
-from nova_bench.kernels.avx512.library import OFF, library
-from nova_bench.kernels.avx512.norm import group_norm
-from nova_bench.kernels.avx512.winograd import POINTS, WinogradConv2d, filters, winograd
 from nova_bench.kernels.layers import speed_up
+from nova_bench.kernels.simd.library import OFF, library
+from nova_bench.kernels.simd.norm import group_norm
+from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
 
-needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX-512 and a C compiler")
+needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
 KERNELS = [(3, 3), (1, 5), (5, 1)]
 
 
@@ -159,3 +163,14 @@ def test_group_norm(relu: bool, add: bool) -> None:
     maps = [maps.contiguous(memory_format=torch.channels_last) for maps in (x, added)]
     result = group_norm(norm.float(), maps[0], maps[1] if add else None, relu=relu)
     torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=3e-6)
+
+
+@pytest.mark.skipif(
+    library() is None or OFF in os.environ, reason="needs a CPU with AVX2, a C compiler and no choice made"
+)
+def test_all_of_this_without_avx512() -> None:
+    """On CPUs with AVX-512, whose library the tests above used."""
+    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", __file__]
+    again = subprocess.run(command, env={**os.environ, OFF: "avx2"}, capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout
+    assert " passed" in again.stdout or "[100%]" in again.stdout

@@ -1,12 +1,13 @@
 /* Convolutions with stride 1 by Winograd's minimal filtering: see winograd.py. float32, channels last. */
-#include <immintrin.h>
 #include <stdint.h>
 #include <sys/mman.h>
+
+#include "vectors.h"
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
-enum { SIDE = 16, ROWS = 12, TILE = 4, MOST = 8 };
+enum { TILE = 4, MOST = 8 };
 
 /* Results are 4 to a side. A 3-wide filter takes 6 points (0, 1, -1, 1/2, -2 and infinity), a 5-wide one 8 (0, 1, -1,
  * 2, -2, 1/2, -1/2 and infinity). Rows of BEFORE are scaled by powers of two, and the filters by the inverse. */
@@ -32,32 +33,30 @@ static const float AFTER5[TILE][MOST] = {{1, 1, 1, 1, 1, 1, 1},
                                          {0, 1, -1, 8, -8, 0.125f, -0.125f, 1}};
 
 /* to[i] = sum of matrix[i][j] * from[j], every `step`-th of both. All loops are unrolled and zeros left out. */
-static inline __attribute__((always_inline)) void combine(const float matrix[][MOST], int rows, int columns,
-                                                          const __m512 *from, __m512 *to, int from_step, int to_step) {
+INLINE void combine(const float matrix[][MOST], int rows, int columns,
+                                                          const vector *from, vector *to, int from_step, int to_step) {
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
-        __m512 sum = _mm512_setzero_ps();
+        vector sum = v_zero();
         int first = 1;
 #pragma GCC unroll 8
         for (int j = 0; j < columns; j++) {
             const float factor = matrix[i][j];
             if (factor == 0) continue;
-            const __m512 v = from[j * from_step];
+            const vector v = from[j * from_step];
             if (first)
-                sum = factor == 1 ? v : _mm512_mul_ps(v, _mm512_set1_ps(factor));
+                sum = factor == 1 ? v : v_mul(v, v_all(factor));
             else if (factor == 1)
-                sum = _mm512_add_ps(sum, v);
+                sum = v_add(sum, v);
             else if (factor == -1)
-                sum = _mm512_sub_ps(sum, v);
+                sum = v_sub(sum, v);
             else
-                sum = _mm512_fmadd_ps(v, _mm512_set1_ps(factor), sum);
+                sum = v_fma(v, v_all(factor), sum);
             first = 0;
         }
         to[i * to_step] = sum;
     }
 }
-
-static inline __mmask16 lanes(int64_t left) { return left >= SIDE ? 0xffff : (__mmask16)((1u << left) - 1); }
 
 struct map {
     const float *values;
@@ -65,12 +64,12 @@ struct map {
 };
 
 /* The points of one tile of 4 x 4 results, 1 x 4 or 4 x 1, whose first read pixel is (top, left), in planes. */
-static inline __attribute__((always_inline)) void before(const struct map *map, int64_t top, int64_t left, int down,
+INLINE void before(const struct map *map, int64_t top, int64_t left, int down,
                                                          int across, const float matrix[][MOST], int points, float *to,
                                                          int64_t plane) {
     for (int64_t c = 0; c < map->channels; c += SIDE) {
-        const __mmask16 mask = lanes(map->channels - c);
-        __m512 read[MOST * MOST], half[MOST * MOST];
+        const int64_t left_over = map->channels - c;
+        vector read[MOST * MOST], half[MOST * MOST];
 #pragma GCC unroll 8
         for (int i = 0; i < down; i++) {
             const int64_t y = top + i;
@@ -78,8 +77,8 @@ static inline __attribute__((always_inline)) void before(const struct map *map, 
             for (int j = 0; j < across; j++) {
                 const int64_t x = left + j;
                 const int inside = y >= 0 && y < map->height && x >= 0 && x < map->width;
-                read[i * across + j] = _mm512_maskz_loadu_ps(
-                    inside ? mask : 0, inside ? map->values + (y * map->width + x) * map->step + c : map->values);
+                read[i * across + j] =
+                    inside ? v_load_first(map->values + (y * map->width + x) * map->step + c, left_over) : v_zero();
             }
         }
         if (down > 1 && across > 1) {
@@ -89,24 +88,24 @@ static inline __attribute__((always_inline)) void before(const struct map *map, 
             for (int j = 0; j < across; j++) combine(matrix, points, down, half + j, read + j, across, across);
         } else
             combine(matrix, points, points, read, read + MOST, 1, 1);
-        const __m512 *made = down > 1 && across > 1 ? read : read + MOST;
+        const vector *made = down > 1 && across > 1 ? read : read + MOST;
 #pragma GCC unroll 64
-        for (int p = 0; p < down * across; p++) _mm512_mask_storeu_ps(to + p * plane + c, mask, made[p]);
+        for (int p = 0; p < down * across; p++) v_store_first(to + p * plane + c, made[p], left_over);
     }
 }
 
 /* The results of a tile of planes, plus bias, times `slopes` where they are negative, in pixels from (top, left) on. */
-static inline __attribute__((always_inline)) void after(const float *from, int64_t plane, const float *bias,
+INLINE void after(const float *from, int64_t plane, const float *bias,
                                                         const float *slopes, float *values, int64_t height,
                                                         int64_t width, int64_t outputs, int64_t step, int64_t top,
                                                         int64_t left, int down, int across,
                                                         const float matrix[][MOST], int points) {
     const int high = down > 1 ? TILE : 1, wide = across > 1 ? TILE : 1;
     for (int64_t c = 0; c < outputs; c += SIDE) {
-        const __mmask16 mask = lanes(outputs - c);
-        __m512 read[MOST * MOST], half[MOST * MOST];
+        const int64_t left_over = outputs - c;
+        vector read[MOST * MOST], half[MOST * MOST];
 #pragma GCC unroll 64
-        for (int p = 0; p < down * across; p++) read[p] = _mm512_loadu_ps(from + p * plane + c);
+        for (int p = 0; p < down * across; p++) read[p] = v_load(from + p * plane + c);
         if (down > 1 && across > 1) {
 #pragma GCC unroll 8
             for (int i = 0; i < down; i++) combine(matrix, TILE, points, read + i * across, half + i * TILE, 1, 1);
@@ -117,62 +116,67 @@ static inline __attribute__((always_inline)) void after(const float *from, int64
 #pragma GCC unroll 8
             for (int i = 0; i < TILE; i++) read[i] = half[i];
         }
-        const __m512 zero = _mm512_setzero_ps(), slope = slopes ? _mm512_maskz_loadu_ps(mask, slopes + c) : zero;
-        const __m512 offset = bias ? _mm512_maskz_loadu_ps(mask, bias + c) : zero;
+        const vector slope = slopes ? v_load_first(slopes + c, left_over) : v_zero();
+        const vector offset = bias ? v_load_first(bias + c, left_over) : v_zero();
 #pragma GCC unroll 4
         for (int i = 0; i < high; i++)
 #pragma GCC unroll 4
             for (int j = 0; j < wide; j++) {
                 const int64_t y = top + i, x = left + j;
                 if (y >= height || x >= width) continue;
-                __m512 v = _mm512_add_ps(read[i * wide + j], offset);
-                if (slopes) v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, zero, _CMP_LT_OQ), v, slope);
-                _mm512_mask_storeu_ps(values + (y * width + x) * step + c, mask, v);
+                vector v = v_add(read[i * wide + j], offset);
+                if (slopes) v = v_scale_negative(v, slope);
+                v_store_first(values + (y * width + x) * step + c, v, left_over);
             }
     }
 }
 
-/* out [rows, 16 * vectors] = x [rows, depth] times a panel of weights [depth, 16 * vectors]. */
-static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const float *x, int64_t x_step,
-                                                           const float *panel, int64_t depth, float *out,
-                                                           int64_t out_step) {
-    __m512 sums[ROWS][2];
+/* out [rows, 16 * vectors] = x [rows, depth] times a panel of weights [depth, 16 * vectors], `panel_step` floats from
+ * one line of it to the next. */
+INLINE void multiply(int rows, int vectors, const float *x, int64_t x_step, const float *panel, int64_t panel_step,
+                     int64_t depth, float *out, int64_t out_step) {
+    vector sums[ROWS][2];
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
-    for (int64_t k = 0; k < depth; k++, panel += vectors * SIDE) {
-        const __m512 first = _mm512_loadu_ps(panel), second = vectors > 1 ? _mm512_loadu_ps(panel + SIDE) : first;
+    for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = v_zero();
+    for (int64_t k = 0; k < depth; k++, panel += panel_step) {
+        const vector first = v_load(panel), second = vectors > 1 ? v_load(panel + SIDE) : first;
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            const __m512 v = _mm512_set1_ps(x[i * x_step + k]);
-            sums[i][0] = _mm512_fmadd_ps(v, first, sums[i][0]);
-            if (vectors > 1) sums[i][1] = _mm512_fmadd_ps(v, second, sums[i][1]);
+            const vector v = v_all(x[i * x_step + k]);
+            sums[i][0] = v_fma(v, first, sums[i][0]);
+            if (vectors > 1) sums[i][1] = v_fma(v, second, sums[i][1]);
         }
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
-        _mm512_storeu_ps(out + i * out_step, sums[i][0]);
-        if (vectors > 1) _mm512_storeu_ps(out + i * out_step + SIDE, sums[i][1]);
+        v_store(out + i * out_step, sums[i][0]);
+        if (vectors > 1) v_store(out + i * out_step + SIDE, sums[i][1]);
     }
 }
 
-static inline __attribute__((always_inline)) void strip(int vectors, int64_t rows, const float *x, int64_t x_step,
-                                                        const float *panel, int64_t depth, float *out,
-                                                        int64_t out_step) {
+INLINE void strip(int vectors, int64_t rows, const float *x, int64_t x_step, const float *panel, int64_t panel_step,
+                  int64_t depth, float *out, int64_t out_step) {
     int64_t i = 0;
     for (; i + ROWS <= rows; i += ROWS)
-        multiply(ROWS, vectors, x + i * x_step, x_step, panel, depth, out + i * out_step, out_step);
-    for (; i + 4 <= rows; i += 4)
-        multiply(4, vectors, x + i * x_step, x_step, panel, depth, out + i * out_step, out_step);
-    for (; i < rows; i++) multiply(1, vectors, x + i * x_step, x_step, panel, depth, out + i * out_step, out_step);
+        multiply(ROWS, vectors, x + i * x_step, x_step, panel, panel_step, depth, out + i * out_step, out_step);
+    for (; i + ROWS / 3 <= rows; i += ROWS / 3)
+        multiply(ROWS / 3, vectors, x + i * x_step, x_step, panel, panel_step, depth, out + i * out_step, out_step);
+    for (; i < rows; i++)
+        multiply(1, vectors, x + i * x_step, x_step, panel, panel_step, depth, out + i * out_step, out_step);
 }
 
 /* out [rows, outputs] = x [rows, depth] times weights in panels of 32 outputs, the last one perhaps of 16. */
 static void product(int64_t rows, const float *x, int64_t x_step, const float *weights, int64_t depth, int64_t outputs,
                     float *out) {
-    int64_t n = 0;
-    for (; n + 2 * SIDE <= outputs; n += 2 * SIDE)
-        strip(2, rows, x, x_step, weights + n * depth, depth, out + n, outputs);
-    if (n < outputs) strip(1, rows, x, x_step, weights + n * depth, depth, out + n, outputs);
+    for (int64_t n = 0; n < outputs; n += 2 * SIDE) {
+        const int64_t vectors = outputs - n >= 2 * SIDE ? 2 : 1;
+        const float *panel = weights + n * depth;
+        if (vectors == 2 && WIDE == 2)
+            strip(2, rows, x, x_step, panel, 2 * SIDE, depth, out + n, outputs);
+        else
+            for (int64_t half = 0; half < vectors; half++)
+                strip(1, rows, x, x_step, panel + half * SIDE, vectors * SIDE, depth, out + n + half * SIDE, outputs);
+    }
 }
 
 /* Memory in large pages, if the system has some to give: far fewer faults when it is first written. */

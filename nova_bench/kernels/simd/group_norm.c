@@ -1,10 +1,11 @@
 /* Group norm, a sum and ReLU of channels-last maps in one go. */
-#include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { SIDE = 16, MOST = 1024 /* channels */, BLOCK = 64 /* pixels summed in float32, and in the cache */ };
+#include "vectors.h"
+
+enum { MOST = 1024 /* channels */, BLOCK = 64 /* pixels summed in float32, and in the cache */ };
 
 /* Per channel, the sum over pixels of (x - of)^power; `of` and sums [channels]. */
 static void moments(const float *x, int64_t pixels, int64_t channels, const float *of, int square, double *sums) {
@@ -12,16 +13,13 @@ static void moments(const float *x, int64_t pixels, int64_t channels, const floa
     for (int64_t start = 0; start < pixels; start += BLOCK) {
         const int64_t end = start + BLOCK < pixels ? start + BLOCK : pixels;
         for (int64_t c = 0; c < channels; c += SIDE) {
-            const __m512 centre = _mm512_loadu_ps(of + c);
-            __m512 sum = _mm512_setzero_ps();
+            const vector centre = v_load(of + c);
+            vector sum = v_zero();
             for (int64_t i = start; i < end; i++) {
-                const __m512 v = _mm512_sub_ps(_mm512_loadu_ps(x + i * channels + c), centre);
-                sum = square ? _mm512_fmadd_ps(v, v, sum) : _mm512_add_ps(sum, v);
+                const vector v = v_sub(v_load(x + i * channels + c), centre);
+                sum = square ? v_fma(v, v, sum) : v_add(sum, v);
             }
-            const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(sum));
-            const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(sum, 1));
-            _mm512_storeu_pd(sums + c, _mm512_add_pd(_mm512_loadu_pd(sums + c), low));
-            _mm512_storeu_pd(sums + c + 8, _mm512_add_pd(_mm512_loadu_pd(sums + c + 8), high));
+            v_add_to(sums + c, sum);
         }
     }
 }
@@ -55,11 +53,9 @@ void group_norm(const float *x, int64_t images, int64_t pixels, int64_t channels
         }
         for (int64_t i = from; i < from + pixels * channels; i += channels)
             for (int64_t c = 0; c < channels; c += SIDE) {
-                __m512 v = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + c), _mm512_loadu_ps(factor + c),
-                                           _mm512_loadu_ps(shift + c));
-                if (added) v = _mm512_add_ps(v, _mm512_loadu_ps(added + i + c));
-                /* The second operand is what comes out if one is NaN. */
-                _mm512_storeu_ps(out + i + c, relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v);
+                vector v = v_fma(v_load(x + i + c), v_load(factor + c), v_load(shift + c));
+                if (added) v = v_add(v, v_load(added + i + c));
+                v_store(out + i + c, relu ? v_max(v_zero(), v) : v);
             }
     }
 }

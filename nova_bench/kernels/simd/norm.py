@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.avx512.library import library, required_library
+from nova_bench.kernels.simd.library import library, required_library
 
 _LANES = 16
 _WIDEST = 1024  # channels

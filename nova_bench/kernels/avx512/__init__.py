@@ -1,1 +1,0 @@
-"""Convolutions, norms and lookups for CPUs with AVX-512, compiled where they run."""
