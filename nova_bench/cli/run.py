@@ -16,6 +16,7 @@ from nova_bench.core.remembered_digests import distrusting
 from nova_bench.core.standard_streams import print_line, styled
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.registry import preview_request, run_request
+from nova_bench.pipeline.run_time import estimated_device
 from nova_bench.render.terminal import TerminalTable, plain_text
 from nova_bench.report.notices import terminal_lines
 
@@ -70,8 +71,6 @@ def run(
 
 def ask_before_long(request: Request) -> None:
     """Ask before a run that may take more than an hour. UserError if the answer is no, or if nobody can answer."""
-    from nova_bench.pipeline.run_time import estimated_device
-
     device = estimated_device(str(request.execution.get("device", "auto")))
     try:
         seconds = preview_request(request, Silence()).seconds_left(device)
