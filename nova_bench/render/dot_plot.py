@@ -99,7 +99,7 @@ def _panel(spec: DotPlot, index: int, ax: Axes) -> None:
         face = PAPER if model.published else style.color
         ax.plot([value], [row], "D" if model.published else "o", mfc=face, mec=style.color, mew=1.1, ms=4.2)
     ax.tick_params(axis="y", length=0)
-    ax.tick_params(axis="x", labelsize=6.5, pad=1)
+    ax.tick_params(axis="x", labelsize=7, pad=1)
     ax.spines["left"].set_visible(False)
     ax.margins(x=0.12)
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
@@ -139,10 +139,10 @@ def _radar(spec: Radar) -> Figure:
     ax.set_theta_direction(-1)
     known = [value for model in spec.models for value in model.values if is_number(value)]
     ax.set_ylim(math.floor(min(known, default=0.0) / 10) * 10, 100 if spec.unit == "%" else None)
-    ax.tick_params(axis="y", labelsize=6.5, labelcolor=MUTED)
+    ax.tick_params(axis="y", labelsize=7, labelcolor=MUTED)
     ax.grid(color=GRID)
     if spec.models:
-        figure.legend(loc="outside right upper", fontsize=6.5)
+        figure.legend(loc="outside right upper", fontsize=7)
     return figure
 
 

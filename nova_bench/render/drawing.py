@@ -230,7 +230,7 @@ def _interval_marks(item: Interval, row: int, ax: Axes, spec: MetricIntervals) -
         return format_number(item.value, item.digits)
     note = shorten(clean_text(item.note), 42 if spec.width == "column" else 110, placeholder=" …")
     height = row - 0.3 if is_number(item.published) else row
-    ax.text(0.5, height, note, transform=ax.get_yaxis_transform(), ha="center", va="center", color=MUTED, size=6.5)
+    ax.text(0.5, height, note, transform=ax.get_yaxis_transform(), ha="center", va="center", color=MUTED, size=7)
     return "–"
 
 

@@ -70,7 +70,7 @@ def _strips(spec: FrameStrips) -> Figure:
         if picture is not None:
             ax.imshow(picture, interpolation="nearest")
         else:
-            ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED, size=6.5)
+            ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED, size=7)
     for ax, column in zip(axes[0], spec.columns, strict=False):
         ax.set_title(short_label(column), size=7, pad=3)
     for ax, row in zip(axes[:, 0], spec.rows, strict=False):
