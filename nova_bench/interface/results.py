@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,22 @@ class Results:
             if kind != BENCHMARK:
                 raise UserError(f"run {self.name}: a {kind}", f"its figures are in {self.page.parent / 'figures'}")
             results = read_results(plan_of(run), opened)
-            return draw(run_figures(results.plan, results.summaries, results.final)[0])
+            return _shown_in_notebooks(draw(run_figures(results.plan, results.summaries, results.final)[0]))
 
     def _repr_html_(self) -> str:
         return self.summary().to_html(index=False, na_rep="–", float_format="{:.4g}".format)
+
+
+def _shown_in_notebooks(figure: Figure) -> Figure:
+    """A figure that a notebook shows if a cell ends with it; Matplotlib does that only for pyplot's."""
+
+    def png() -> bytes:
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=150)
+        return stream.getvalue()
+
+    vars(figure)["_repr_png_"] = png
+    return figure
 
 
 def _record(row: dict[str, Any], columns: list[dict[str, Any]]) -> dict[str, Any]:
