@@ -1,6 +1,6 @@
 """Photograph pages for the documentation: python docs/scripts/pictures.py NAME=PAGE.html[:HEIGHT] ...
 
-Needs Chromium. Writes docs/images/NAME.png, 960 pixels wide, in 128 colours.
+Needs Chromium. Writes docs/images/NAME.png, 960 pixels wide, in 256 colours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "images"
-WIDTH, SHOWN, HEIGHT, COLOURS = 1280, 960, 1000, 128
+WIDTH, SHOWN, HEIGHT, COLOURS = 1280, 960, 1000, 256
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"]
 
 

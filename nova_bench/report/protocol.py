@@ -45,7 +45,7 @@ def protocol(plan: Plan, invocation: dict[str, Any]) -> Iterator[tuple[str, str]
     if plan.scorers:
         yield "scorers", f"{len(plan.scorers)}, versions and weights under Provenance"
     if device := invocation.get("device"):
-        yield "device", device
+        yield "device", device.partition(", products")[0]
 
 
 def _by_prompt(plan: Plan) -> Iterator[list[int]]:
