@@ -96,9 +96,9 @@ def short_label(text: str, unit: str = "") -> str:
     return f"{cut} ({clean_text(unit)})" if unit else cut
 
 
-def _tick(text: str, unit: str = "") -> str:
+def _tick(text: str) -> str:
     """Text beside an axis, on at most two lines."""
-    return fill(short_label(text, unit), TICK_LENGTH, max_lines=2, placeholder="…")
+    return fill(short_label(text), TICK_LENGTH, max_lines=2, placeholder="…")
 
 
 def _by_range(items: Sequence[Ranged]) -> list[list[Ranged]]:

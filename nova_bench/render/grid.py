@@ -88,6 +88,11 @@ def format_number(value: float, digits: int) -> str:
     return f"{0.0:.{digits}f}" if float(text) == 0 else text
 
 
+def format_count(number: int, noun: str) -> str:
+    """``1 sample``, ``2 samples``, ``4,730 samples``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def arrow(higher_is_better: bool | None) -> str:
     """↑, ↓ or nothing."""
     return "" if higher_is_better is None else "↑" if higher_is_better else "↓"

@@ -40,30 +40,29 @@ class PlayableCopies:
         return self._chosen[sha256]
 
     def _copied(self, path: Path, sha256: str) -> Path:
+        plain, encoded = (self._folder / f"{sha256[:16]}{suffix}" for suffix in (path.suffix.lower(), ".mp4"))
+        for copy in (plain, encoded):
+            if copy.is_file():
+                return copy
+        if self._left <= 0:
+            return path
         try:
-            made = self._as_it_is(path, sha256) if self._shown_by_browsers(path) else self._encoded(path, sha256)
+            made = self._as_it_is(path, plain) if self._shown_by_browsers(path) else self._encoded(path, encoded)
         except (MediaError, FileNotFoundError):
             return path
+        self._left -= made is not None
         return made or path
 
-    def _as_it_is(self, path: Path, sha256: str) -> Path | None:
-        copy = self._folder / f"{sha256[:16]}{path.suffix.lower()}"
-        if copy.is_file():
-            return copy
-        if self._left <= 0 or not path.is_file() or path.stat().st_size > _BYTES:
+    def _as_it_is(self, path: Path, copy: Path) -> Path | None:
+        if not path.is_file() or path.stat().st_size > _BYTES:
             return None
-        self._left -= 1
         return write_with(copy, lambda unfinished: shutil.copyfile(path, unfinished))
 
-    def _encoded(self, path: Path, sha256: str) -> Path | None:
-        copy = self._folder / f"{sha256[:16]}.mp4"
-        if copy.is_file():
-            return copy
+    def _encoded(self, path: Path, copy: Path) -> Path | None:
         info = probe(path, self._limits)
-        if info.fps is None or self._left <= 0 or not 0 < info.width * info.height * (info.frames or 0) <= _PIXELS:
+        if info.fps is None or not 0 < info.width * info.height * (info.frames or 0) <= _PIXELS:
             return None
         clip = read_clip(path, allow_truncated=True, limits=self._limits)
-        self._left -= 1
         self._folder.mkdir(parents=True, exist_ok=True)
         write_mp4(copy, clip.frames.numpy(), clip.fps or info.fps, crf=20, faststart=True)
         return copy

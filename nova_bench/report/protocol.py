@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,10 +26,9 @@ def protocol(plan: Plan, invocation: dict[str, Any]) -> Iterator[tuple[str, str]
     """
     suite = plan.suite
     yield "model", model_name(plan)
-    prompts = len({unit.prompt_id for unit in plan.units})
-    each = {sum(1 for _ in group) for group in _by_prompt(plan)}
-    samples = f" x {min(each)} samples" if each and each != {1} and len(each) == 1 else ""
-    yield "prompts", f"{prompts:,}{samples}"
+    samples = Counter(unit.prompt_id for unit in plan.units)
+    each = {*samples.values()}
+    yield "prompts", f"{len(samples):,}{f' x {max(each)} samples' if len(each) == 1 and each != {1} else ''}"
     if any(unit.source for unit in plan.units):
         yield "samples", "files from elsewhere"
     else:
@@ -46,10 +46,3 @@ def protocol(plan: Plan, invocation: dict[str, Any]) -> Iterator[tuple[str, str]
         yield "scorers", f"{len(plan.scorers)}, versions and weights under Provenance"
     if device := invocation.get("device"):
         yield "device", device.partition(", products")[0]
-
-
-def _by_prompt(plan: Plan) -> Iterator[list[int]]:
-    groups: dict[str, list[int]] = {}
-    for unit in plan.units:
-        groups.setdefault(unit.prompt_id, []).append(unit.sample_index)
-    yield from groups.values()

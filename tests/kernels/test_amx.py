@@ -10,33 +10,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from nova_bench.kernels.amx.layers import SlicedConv2d, SlicedLinear, SlicedStem
 from nova_bench.kernels.amx.library import OFF, library
 from nova_bench.kernels.amx.video import sliced_video
 from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.networks import correlation
+from tests.kernels.float64 import drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
 SIZES = st.integers(48, 200)
-
-
-def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def with_weights(layer: nn.Module, seed: int) -> nn.Module:
     for index, parameter in enumerate(layer.parameters()):
         parameter.data = drawn(seed + index, *parameter.shape) / parameter[0].numel() ** 0.5
     return layer.requires_grad_(False)
-
-
-def error(result: Tensor, layer: nn.Module, x: Tensor) -> float:
-    """Relative to float64."""
-    exact = layer.double()(x.double())
-    layer.float()
-    return ((result.double() - exact).norm() / exact.norm()).item()
 
 
 @needs_kernel

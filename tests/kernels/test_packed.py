@@ -13,13 +13,10 @@ from torch import Tensor, nn
 from nova_bench.kernels import layers, packed, products
 from nova_bench.kernels.layers import attention, speed_up
 from nova_bench.kernels.packed import OFF, PackedLinear, usable
+from tests.kernels.float64 import drawn
 
 needs_operator = pytest.mark.skipif(not usable(), reason="this CPU or torch has no fast packed products")
 SIZES = st.integers(1, 300)
-
-
-def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def with_weights(layer: nn.Linear) -> nn.Linear:

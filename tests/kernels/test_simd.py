@@ -10,33 +10,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from nova_bench.kernels.amx.library import library as amx
 from nova_bench.kernels.layers import speed_up
 from nova_bench.kernels.simd.library import OFF, library
 from nova_bench.kernels.simd.norm import group_norm
 from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
+from tests.kernels.float64 import drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
 KERNELS = [(3, 3), (1, 5), (5, 1)]
-
-
-def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def convolution(inputs: int, outputs: int, kernel: tuple[int, int], bias: bool = True) -> nn.Conv2d:
     layer = nn.Conv2d(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2), bias=bias)
     layer.weight.data = drawn(1, *layer.weight.shape) / layer.weight[0].numel() ** 0.5
     return layer.requires_grad_(False)
-
-
-def error(result: Tensor, layer: nn.Module, x: Tensor) -> float:
-    """Relative to float64."""
-    exact = layer.double()(x.double())
-    layer.float()
-    return ((result.double() - exact).norm() / exact.norm()).item()
 
 
 @needs_kernel

@@ -13,6 +13,7 @@ from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
 from nova_bench.experiments.registry import report_run
+from nova_bench.render.grid import format_count
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.html.report import Link, Report, Section
 from nova_bench.render.table import Cell, Column, Row, Table
@@ -55,8 +56,8 @@ def write_collection_report(
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
-        shown = f"{_counted(len(reported.tables), 'table')}, {_counted(len(reported.figures), 'figure')}"
-        gaps_here = f"; {_counted(len(reported.gaps), 'gap')}" if reported.gaps else ""
+        shown = f"{format_count(len(reported.tables), 'table')}, {format_count(len(reported.figures), 'figure')}"
+        gaps_here = f"; {format_count(len(reported.gaps), 'gap')}" if reported.gaps else ""
         sections.append(
             Section(
                 part.title,
@@ -90,10 +91,6 @@ def write_collection_report(
         *(record.run_id, record.run_name, page, gaps, notices, files), headline=headline, reading=record.reading
     )
     return write_content(content, folder)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _gallery(

@@ -6,6 +6,7 @@ import re
 
 from nova_bench.gate.outputs.words import SIGNS, ranked, shortened, side_text
 from nova_bench.gate.verdict_file import CardDifference, Drift, MetricVerdict, Rule, VerdictFile
+from nova_bench.render.grid import format_count
 from nova_bench.render.table import Cell, Column, Row, Table
 
 EFFECTS = {
@@ -24,7 +25,7 @@ def verdict_table(file: VerdictFile) -> Table:
 
 def drift_table(drift: Drift, rule: Rule) -> Table:
     """The same for the comparison with the first baseline."""
-    times = f"{drift.blessings:,} time{'' if drift.blessings == 1 else 's'}"
+    times = format_count(drift.blessings, "time")
     caption = f"A: the first baseline, of {drift.since}, blessed again {times} since. B: as above."
     return _metrics_table("drift", f"Drift since the first baseline: {drift.verdict}", drift.metrics, rule, caption)
 

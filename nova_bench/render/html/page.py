@@ -77,6 +77,7 @@ def _environment(package: str) -> Any:
         lstrip_blocks=True,
     )
     environment.filters["line"] = lambda value: clean_text(str(value))
+    environment.filters["breakable"] = lambda name: name.replace("_", "_\u200b").replace("/", "/\u200b")
     environment.filters["visible"] = lambda value: visible(str(value))
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.6g}"
     return environment

@@ -11,6 +11,7 @@ from typing import Any
 
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.grid import format_count
 from nova_bench.render.html.fragment import html_table
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric, gallery_data
 from nova_bench.render.html.media import DEFAULT_BUDGET, MediaShelf, relative_url
@@ -188,17 +189,13 @@ def _figure(spec: FigureSpec, number: int) -> dict[str, Any]:
 def _gallery_notes(report: Report, shelf: MediaShelf) -> list[str]:
     """What a reader must know about the samples: how many failed, and which files the page doesn't contain."""
     failed = sum(item.status == "failed" for item in report.gallery)
-    shown = _count(len(report.gallery), "sample")
+    shown = format_count(len(report.gallery), "sample")
     if report.samples > len(report.gallery):
-        shown = f"{len(report.gallery):,} of {_count(report.samples, 'sample')}"
+        shown = f"{len(report.gallery):,} of {format_count(report.samples, 'sample')}"
     notes = [f"{shown}, {failed:,} failed."]
     if shelf.embedded:
-        notes.append(f"{_count(shelf.embedded, 'media file')} embedded in this page.")
+        notes.append(f"{format_count(shelf.embedded, 'media file')} embedded in this page.")
     if shelf.linked:
-        linked = _count(shelf.linked, "media file")
+        linked = format_count(shelf.linked, "media file")
         notes.append(f"{linked} linked by relative path: keep this page beside its files to see them.")
     return notes
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
