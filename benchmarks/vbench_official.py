@@ -71,7 +71,9 @@ def load(
         from vbench.scene import scene
 
         model = make_tag2text(weights / "vocab.txt", str(weights / "tag2text.pth")).to(device)
-        return lambda: _results(_graded(scene, model, dimension, videos, device))
+        # Left to itself it keeps every activation for gradients: more than 22 GB for sixteen frames.
+        graded = torch.no_grad()(_graded)
+        return lambda: _results(graded(scene, model, dimension, videos, device))
     if dimension == "human_action":
         return _human_action(videos, weights, device)
     if dimension == "appearance_style":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -150,16 +151,27 @@ class SamplingSpec(SpecModel):
     """Write FFV1 instead of h264: for scorers that compare pixels (the h264 round trip caps PSNR near 42 dB)."""
 
 
+def label_of(section: Mapping[str, Any]) -> str:
+    """The name of the model that a model section describes: its label, its checkpoint's name, or its adapter."""
+    checkpoint = str(section.get("checkpoint") or "")
+    return str(section.get("label") or PurePath(checkpoint).name or section.get("adapter") or "")
+
+
 class ModelSpec(SpecModel):
     """Which model makes the videos. Each adapter adds its own fields (``nova_bench list --fields``)."""
 
     adapter: str
     """Name of the model adapter: see `nova_bench list`."""
     label: str = ""
-    """The model's name in tables; if empty, the adapter's own description."""
+    """The model's name in tables; if empty, the checkpoint's name, or else the adapter's."""
     sampling: SamplingSpec | None = None
     """The model's own sampling settings, in place of the suite's `sampling`. Of that, `num_frames`, `fps` and
     `lossless` are kept unless they are given here."""
+
+    @property
+    def name(self) -> str:
+        """The model's name in tables, pages and messages."""
+        return label_of(vars(self))
 
     @property
     def refusal(self) -> str:
@@ -413,7 +425,7 @@ class Suite(SuiteModel):
     def _model_may_be_scored(self) -> Suite:
         if self.model.refusal:
             raise UserError(
-                f"suite {self.name}: model {self.model.label or self.model.adapter!r}: {self.model.refusal}",
+                f"suite {self.name}: model {self.model.name!r}: {self.model.refusal}",
                 "name a trained checkpoint; time this one with: python -m nova_bench run suites/latency.yaml",
             )
         return self

@@ -52,27 +52,28 @@ Keep = Callable[[str, str, str], None]
 """Remembers (absolute path, the stamp's text, SHA-256)."""
 
 
-class _Distrust:
-    """The state of `--rehash`: digests remembered by earlier commands no longer count."""
+class _Command:
+    """What this command has read, and the state of `--rehash`: digests remembered by earlier ones don't count."""
 
     def __init__(self) -> None:
-        self.on = False
-        self.read_again: set[str] = set()
+        self.distrusts = False
+        self.read: dict[str, tuple[str, str]] = {}
+        """Absolute path -> the stamp's text and SHA-256."""
 
 
-_distrust = _Distrust()
+_command = _Command()
 
 
 @contextmanager
 def distrusting(rehash: bool) -> Iterator[None]:
     """Inside, if ``rehash``, every file is read again before its digest is remembered again."""
-    before = _distrust.on
-    _distrust.on = before or rehash
-    _distrust.read_again.clear()
+    before = _command.distrusts
+    _command.distrusts = before or rehash
+    _command.read.clear()
     try:
         yield
     finally:
-        _distrust.on = before
+        _command.distrusts = before
 
 
 def remembered_digest(path: Path, recall: Recall, keep: Keep) -> str:
@@ -82,14 +83,26 @@ def remembered_digest(path: Path, recall: Recall, keep: Keep) -> str:
     """
     place = os.path.abspath(path)
     stamp = str(Stamp.of(regular_status(path)))
-    if not _distrust.on or place in _distrust.read_again:
-        known = recall(place)
-        if known is not None and known[0] == stamp:
-            return known[1]
-    sha256, read = stamped_digest(path)
-    if read is not None:
-        keep(place, str(read), sha256)
-        _distrust.read_again.add(place)
+    recalled = recall(place)
+    if recalled is not None and recalled[0] == stamp and not _command.distrusts:
+        return recalled[1]
+    sha256 = digest_once(path)
+    read = _command.read.get(place)
+    if read is not None and read != recalled:
+        keep(place, *read)
+    return sha256
+
+
+def digest_once(path: Path) -> str:
+    """SHA-256 of a regular file, read at most once in a command while the file's stamp is unchanged. Raises OSError."""
+    place = os.path.abspath(path)
+    read = _command.read.pop(place, None)
+    if read is not None and read[0] == str(Stamp.of(regular_status(path))):
+        _command.read[place] = read
+        return read[1]
+    sha256, stamp = stamped_digest(path)
+    if stamp is not None:
+        _command.read[place] = (str(stamp), sha256)
     return sha256
 
 

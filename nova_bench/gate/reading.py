@@ -51,7 +51,7 @@ def side_of_run(run: StoredRun, store: Store) -> Side:
     # A metric that can't be computed here is one gap; the samples that lack it are not missing one by one.
     wanted = [counted[name] for name in computed] + [counted[name] for name, why in waiting.items() if not why]
     return Side(
-        label=plan.suite.model.label or plan.suite.model.adapter,
+        label=plan.suite.model.name,
         what="folder" if files else "run",
         name=run.name,
         suite=plan.suite.name,

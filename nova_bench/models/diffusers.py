@@ -78,7 +78,7 @@ class DiffusersAdapter:
         self._options, self._context = options, context
         self._pipeline: Any = None
         if options.settings_from:
-            context.warn(f"{options.label or options.checkpoint}: {options.settings_from}", asked=True)
+            context.warn(f"{options.name}: {options.settings_from}", asked=True)
 
     def digest(self) -> str:
         """Digest of the checkpoint's content and of all else that changes a sample; reads no weights into memory.

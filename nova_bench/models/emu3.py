@@ -57,7 +57,7 @@ class Emu3Adapter:
         self._model: Any = None
         self._processor: Any = None
         if options.settings_from:
-            context.warn(f"{options.label or options.checkpoint}: {options.settings_from}", asked=True)
+            context.warn(f"{options.name}: {options.settings_from}", asked=True)
 
     def digest(self) -> str:
         """Digest of the checkpoint's content and of all else that changes an image; reads no weights into memory.

@@ -13,8 +13,8 @@ from nova_bench.assets.cache import megabytes
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
 from nova_bench.config.units import Unit
-from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
+from nova_bench.core.remembered_digests import digest_once
 from nova_bench.core.visible_text import visible_line
 from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
@@ -142,7 +142,7 @@ def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progres
     """
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
-        digest: Callable[[Path], str] = store.file_digest if store else file_digest
+        digest: Callable[[Path], str] = store.file_digest if store else digest_once
         adapter = build_adapter(suite, digest, progress.notice)
         plan = make_plan(suite, adapter, digest, asset_digest, limit, progress.notice)
         notice_prompts(plan, progress.notice)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from nova_bench.config.catalog import SCORERS
 from nova_bench.config.fields import ScorerSettings
 from nova_bench.config.metadata import Metadata
-from nova_bench.config.suite import KeepSpec, ModelSpec, Suite
+from nova_bench.config.suite import KeepSpec, ModelSpec, Suite, label_of
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import UserError
 from nova_bench.pipeline.plan import Plan, PlannedScorer, Stated
@@ -41,7 +41,7 @@ def plan_of(run: StoredRun) -> Plan:
 
     UserError if a scorer's settings are of a version that had others.
     """
-    model = ModelSpec(adapter=run.suite["model"]["adapter"], label=run.suite["model"].get("label", ""))
+    model = ModelSpec(adapter=run.suite["model"]["adapter"], label=label_of(run.suite["model"]))
     suite = Suite.model_validate({**run.suite, "model": model, "scorers": [{"name": s["name"]} for s in run.scorers]})
     scorers = []
     for stored in run.scorers:

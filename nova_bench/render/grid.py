@@ -38,7 +38,10 @@ class GridCell:
 
 @dataclass(frozen=True)
 class GridColumn:
-    """Heading of one column; ``arrow`` is ↑ (higher is better), ↓ or nothing; a ``label`` column names its rows."""
+    """Heading of one column; ``arrow`` is ↑ (higher is better), ↓ or nothing; a ``label`` column names its rows.
+
+    A ``total`` sums up the columns after it.
+    """
 
     title: str
     arrow: str = ""
@@ -46,6 +49,7 @@ class GridColumn:
     marks: tuple[str, ...] = ()
     published: bool = False
     label: bool = False
+    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,14 +128,21 @@ def interval_text(cell: Cell, column: Column) -> str:
 
 
 def layout(table: Table) -> Grid:
-    """Lay a table out as text. The order of footnotes is the reading order."""
+    """Lay a table out as text. Footnotes are in reading order; a column of units without any unit is left out."""
     footnotes = _Footnotes()
-    headings = tuple(_heading(column, footnotes) for column in table.columns)
+    columns = tuple(column for column in table.columns if column.kind != "unit" or _has_units(table, column))
+    headings = tuple(_heading(column, footnotes) for column in columns)
     rows = tuple(
-        (clean_text(row.group) if row.group else None, tuple(_cell(table, row, c, footnotes) for c in table.columns))
+        (clean_text(row.group) if row.group else None, tuple(_cell(table, row, c, footnotes) for c in columns))
         for row in table.rows
     )
     return Grid(headings, rows, tuple((mark, clean_text(text)) for text, mark in footnotes.marks.items()))
+
+
+def _has_units(table: Table, column: Column) -> bool:
+    """Whether a row has something to show in a column of units."""
+    owner = next(each for each in table.columns if each.key == column.of)
+    return any(_derived(row.cells.get(column.of, Cell()), column, owner).text for row in table.rows)
 
 
 def as_sure(table: Table) -> Table:
@@ -163,7 +174,7 @@ def _heading(column: Column, footnotes: _Footnotes) -> GridColumn:
     marks = (footnotes.mark(f"Published, not measured here: {column.source}"),) if published else ()
     pointer = arrow(column.higher_is_better) if column.kind == "measured" else ""
     align: Literal["left", "right"] = "right" if column.kind in NUMERIC_KINDS else "left"
-    return GridColumn(title, pointer, align, marks, published, column.kind == "label")
+    return GridColumn(title, pointer, align, marks, published, column.kind == "label", column.total)
 
 
 def _cell(table: Table, row: Row, column: Column, footnotes: _Footnotes) -> GridCell:

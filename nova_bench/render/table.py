@@ -32,7 +32,8 @@ class Column:
     ``kind`` is ``label`` (text that names the row), ``measured`` (measured here), ``published`` (somebody else's
     number; ``source`` is then required), or derived: ``interval``, ``count``, ``unit`` and ``direction`` show that
     aspect of the cell in column ``of`` and have no cells. ``unit``, ``digits`` (after the point), ``scale`` (shown
-    value = value * scale) and ``higher_is_better`` are defaults that a cell may override.
+    value = value * scale) and ``higher_is_better`` are defaults that a cell may override. The second column may be the
+    ``total`` of those after it: a page keeps it in view when the table is scrolled.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Column:
     scale: float = 1.0
     source: str = ""
     of: str = ""
+    total: bool = False
 
     def __post_init__(self) -> None:
         if self.kind == "published" and not self.source:

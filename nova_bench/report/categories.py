@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nova_bench.config.suite import StatisticsSpec
 from nova_bench.pipeline.categories import CategoryScore
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.report.naming import interval_fields, interval_note
+from nova_bench.report.naming import category_name, interval_fields, interval_note
 
 _NONE = "not computed: no answer counts"
 
@@ -25,7 +25,7 @@ def categories_table(categories: Mapping[str, Sequence[CategoryScore]], statisti
         columns.append(Column(f"q{index}", "Questions", "label"))
     rows = []
     for part in sorted(parts.values(), key=lambda part: (order.index(part.group), part.name)):
-        cells = {"category": Cell(part.name)}
+        cells = {"category": Cell(category_name(part.name))}
         for index, by_name in enumerate(found.values()):
             if one := by_name.get(part.name):
                 cells |= {f"m{index}": _cell(one), f"q{index}": Cell(_questions(one))}

@@ -12,7 +12,7 @@ from nova_bench.core.intervals import cluster_means
 from nova_bench.pipeline.aggregate import MetricSummary
 from nova_bench.render.table import Cell, Column, Row, Table
 from nova_bench.report.answers import judges_of
-from nova_bench.report.naming import interval_fields
+from nova_bench.report.naming import category_name, interval_fields
 
 if TYPE_CHECKING:
     from nova_bench.judges.base import KnownAnswers
@@ -41,7 +41,7 @@ def _table(judge: str, version: str, known: Sequence[KnownAnswers], statistics: 
             counts[kind] = np.concatenate([counts[kind].sum(axis=1, keepdims=True), counts[kind]], axis=1)
     names = [_ALL, *(one.category for one in known)]
     columns = [Column("kind", "Questions", "label")]
-    rows: list[dict[str, Cell]] = [{"kind": Cell(name)} for name in names]
+    rows: list[dict[str, Cell]] = [{"kind": Cell(category_name(name))} for name in names]
     for kind, title in (("true", "Of true statements"), ("false", "Of false statements")):
         columns.append(Column(kind, f"{title}, right", unit="%", scale=100.0, digits=1))
         columns.append(Column(f"n_{kind}", "Answers", "label"))

@@ -48,7 +48,13 @@ def _table(
     columns = [
         Column("model", "Model", "label"),
         *(
-            Column(f"c{index}", title, digits=DIGITS, higher_is_better=info.higher_is_better if info else None)
+            Column(
+                f"c{index}",
+                title,
+                digits=DIGITS,
+                higher_is_better=info.higher_is_better if info else None,
+                total=index == 0,
+            )
             for index, (title, info) in enumerate(zip(spec.columns, infos, strict=True))
         ),
         *([Column("samples", "Samples", "count", of="c0")] if measured else []),

@@ -32,12 +32,17 @@ NOT_YET = "not computed yet: run the suite again to continue"
 
 def model_name(plan: Plan) -> str:
     """The model's label, or its adapter's name, and whether the model was given rewritten prompts."""
-    name = plan.suite.model.label or plan.suite.model.adapter
+    name = plan.suite.model.name
     prompts = {unit.prompt_id for unit in plan.units}
     rewritten = {unit.prompt_id for unit in plan.units if unit.is_rewritten}
     if not rewritten:
         return name
     return f"{name}, {'' if rewritten == prompts else f'{len(rewritten)} of {len(prompts)} '}rewritten prompts"
+
+
+def category_name(category: str) -> str:
+    """``entity - whole``; DPG-Bench's ``global - `` is ``global``."""
+    return category.rstrip("- ")
 
 
 def sample_name(unit: Unit) -> str:

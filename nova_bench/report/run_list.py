@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_bench.config.suite import label_of
 from nova_bench.core.atomic_files import write_atomic
 from nova_bench.render.grid import format_number
 from nova_bench.render.html.page import HOME, render_page
@@ -85,12 +86,11 @@ def write_index(store: Store) -> Path:
 
 def _listed(root: Path, name: str, suite: dict[str, Any], created: str, samples: int) -> ListedRun:
     model = suite.get("model") or {}
-    shown = model.get("label") or model.get("checkpoint") or model.get("adapter") or ""
     page = root / name / FOLDER / PAGE
     return ListedRun(
         name=name,
         title=str(suite.get("title") or suite.get("name") or ""),
-        model=str(shown),
+        model=label_of(model),
         created=created,
         samples=samples,
         headline=_headline(page.parent / "tables"),

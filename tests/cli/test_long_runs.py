@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nova_bench.cli.run import run
 from nova_bench.config.suite import SamplingSpec
+from nova_bench.core import remembered_digests
+from nova_bench.core.errors import ExitCode
 from nova_bench.core.progress import Silence
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.flops import _head, _spatial, temporal_flops
@@ -41,6 +45,21 @@ def test_yes_runs_it(cli: Callable, write_suite: Callable, tmp_path: Path) -> No
     prompts = {"entries": ["a red circle"]}
     path = write_suite(model=model, sampling=sampling, prompts=prompts, scorers=["brightness"])
     assert cli("run", path, "--yes").returncode == 0
+
+
+def test_videos_are_read_once_for_the_estimate_and_the_run(
+    write_suite: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = tmp_path / "videos/clip.mp4"
+    clip.parent.mkdir()
+    shutil.copy(next((ROOT / "tests/data/vbench_clips").glob("r8_*.mp4")), clip)
+    read = []
+    original = remembered_digests.stamped_digest
+    monkeypatch.setattr(remembered_digests, "stamped_digest", lambda path: read.append(path) or original(path))
+    monkeypatch.setattr(remembered_digests, "GRAIN_NS", -(10**12))
+    path = write_suite(model={"adapter": "files", "folder": str(clip.parent)}, prompts=None, scorers=["brightness"])
+    assert run(str(path), store=tmp_path / "runs", quiet=True) == ExitCode.PASS
+    assert [path.name for path in read].count(clip.name) == 1
 
 
 def test_speeds_of_earlier_runs_replace_the_estimate(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core import remembered_digests as remembered
-from nova_bench.core.remembered_digests import Stamp, distrusting, remembered_digest, stamped_digest
+from nova_bench.core.remembered_digests import Stamp, digest_once, distrusting, remembered_digest, stamped_digest
 
 SIZE = 8
 contents = st.binary(min_size=SIZE, max_size=SIZE)
@@ -119,6 +119,26 @@ def test_rehashing_reads_everything_once(tmp_path: Path, monkeypatch: pytest.Mon
         assert memory.digest(path) == digest
         assert memory.kept == kept
     assert memory.digest(path) == digest
+
+
+def test_what_one_command_read_isn_t_read_again_for_another_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preview without a store, then the run that makes the store."""
+    path, memory = tmp_path / "file", Memory()
+    path.write_bytes(b"original")
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(remembered, "GRAIN_NS", -(10**12))
+    read = []
+    monkeypatch.setattr(remembered, "stamped_digest", lambda path: read.append(path) or stamped_digest(path))
+    with distrusting(False):
+        assert memory.digest(path) == digest_once(path) == memory.digest(path)
+        assert Memory().digest(path) == memory.digest(path)
+    assert len(read) == memory.kept == 1
+    with distrusting(True):
+        digest_once(path)
+        memory.digest(path)
+    assert len(read) == 2
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

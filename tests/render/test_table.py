@@ -167,6 +167,13 @@ def test_metric_layout_reads_every_aspect_from_one_cell():
     assert grid.rows[0][1][2].extra == ""  # said once, in its own columns
 
 
+@pytest.mark.parametrize(("unit", "heading"), [("", False), ("dB", True)])
+def test_units_have_a_column_if_there_are_any(unit, heading):
+    table = Table("t", "T", metric_columns(), [Row({"metric": Cell("a"), "value": Cell(1.0, unit=unit)})])
+    assert ("Unit" in [column.title for column in layout(table).columns]) == heading
+    assert csv_table(table)
+
+
 def test_cell_overrides_unit_and_digits_of_its_column():
     assert shown_cell(Cell(0.5, digits=1, unit="dB"), unit="s", digits=3).text == "0.5 dB"
     assert shown_cell(Cell(0.5), digits=3).text == "0.500"

@@ -143,7 +143,7 @@ def test_categories_as_each_mode_counts_them() -> None:
     table = categories_table(run.categories, run.plan.suite.statistics)
     assert table is not None
     cells = {r.cells["category"].value: r.cells for r in table.rows}
-    assert list(cells) == ["attribute - color", "entity - whole", "global -"]
+    assert list(cells) == ["attribute - color", "entity - whole", "global"]
     # The official script doesn't know the first prompt's first question, and counts last images before zeroing.
     assert [cells["entity - whole"][key].value for key in ("m0", "q0")] == [1.0, "1 of 2"]
     assert [cells["entity - whole"][key].value for key in ("m1", "q1")] == [0.75, "2"]

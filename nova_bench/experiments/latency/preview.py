@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from nova_bench.assets.cache import megabytes
-from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
+from nova_bench.core.remembered_digests import digest_once
 from nova_bench.experiments.base import Request
 from nova_bench.experiments.latency.load import load_latency
 from nova_bench.experiments.latency.plan import LatencyPlan, make_latency_plan
@@ -74,6 +74,6 @@ def preview_latency(request: Request, progress: Progress) -> LatencyPreview:
     suite = load_latency(request)
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(request.store)) if Store.exists(request.store) else None
-        plan = make_latency_plan(suite, store.file_digest if store else file_digest, limit=request.limit)
+        plan = make_latency_plan(suite, store.file_digest if store else digest_once, limit=request.limit)
         done = sum(found.ok for found in measured_points(plan, store).values()) if store else 0
         return LatencyPreview(plan, done, tuple(missing_checkpoint(suite.nova)))

@@ -69,7 +69,7 @@ def write_latency_report(plan: LatencyPlan, store: Store, folder: Path) -> Repor
         doubts.append(f"what measuring costs: {comparison.verdict}")
     page = Report(
         title=plan.suite.title,
-        subtitle=plan.suite.model.label or plan.suite.model.adapter,
+        subtitle=plan.suite.model.name,
         facts=(("measurements", f"{len(times)} of {len(plan.points)}" if gaps else str(len(times))),),
         summary=_summary(plan),
         warnings=(*gaps, *doubts),

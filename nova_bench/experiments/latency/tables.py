@@ -64,7 +64,7 @@ def times_table(plan: LatencyPlan, measured: dict[str, Measured]) -> Table:
         rows.append(Row({"label": Cell(published.label), **values}))
     return Table(
         id="inference_time",
-        title=f"{plan.suite.title}: {plan.suite.model.label or plan.suite.model.adapter}",
+        title=f"{plan.suite.title}: {plan.suite.model.name}",
         columns=tuple(columns),
         rows=tuple(rows),
         caption=plan.suite.description,

@@ -55,7 +55,8 @@ def _named(table: Table, anchor: str, suffix: str) -> str:
 
 
 def _heading(column: GridColumn) -> str:
-    classes = " ".join(filter(None, ("num" if column.align == "right" else "", "published" * column.published)))
+    flags = {"num": column.align == "right", "published": column.published, "total": column.total}
+    classes = " ".join(name for name, on in flags.items() if on)
     arrow = f' <abbr title="{_DIRECTION[column.arrow]}">{column.arrow}</abbr>' if column.arrow else ""
     return f'<th scope="col"{_class(classes)}>{escape(column.title)}{arrow}{_marks(column.marks)}</th>'
 
@@ -67,6 +68,7 @@ def _cell(cell: GridCell, column: GridColumn, first: bool) -> str:
         "second": cell.underlined,
         "missing": cell.missing,
         "published": cell.published,
+        "total": column.total,
     }
     classes = " ".join(name for name, on in flags.items() if on)
     sort = f' data-sort="{cell.sort!r}"' if cell.sort is not None else ""

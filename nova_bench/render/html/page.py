@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -77,7 +78,7 @@ def _environment(package: str) -> Any:
         lstrip_blocks=True,
     )
     environment.filters["line"] = lambda value: clean_text(str(value))
-    environment.filters["breakable"] = lambda name: name.replace("_", "_\u200b").replace("/", "/\u200b")
+    environment.filters["breakable"] = lambda name: re.sub("(?<=[_/])|(?=@)", "\u200b", name)
     environment.filters["visible"] = lambda value: visible(str(value))
     environment.filters["number"] = lambda value: "" if value is None else f"{value:.6g}"
     return environment
