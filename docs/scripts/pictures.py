@@ -27,7 +27,8 @@ def photograph(page: Path, height: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         window = [f"--window-size={WIDTH},{height}", "--virtual-time-budget=4000", f"--user-data-dir={folder}/profile"]
-        subprocess.run([browser, *FLAGS, *window, f"--screenshot={shot}", page.resolve().as_uri()], check=True)
+        command = [browser, *FLAGS, *window, f"--screenshot={shot}", page.resolve().as_uri()]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         with Image.open(shot) as image:
             small = image.convert("RGB").resize((SHOWN, image.height * SHOWN // image.width), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
