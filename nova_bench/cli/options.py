@@ -57,9 +57,10 @@ BatchSize = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, max=ranges.BATCH, help="Samples per batch. Changes numbers by rounding only."),
 ]
-Executor = Annotated[str | None, typer.Option("--executor", help="inline, processes or ray.")]
+Executor = Annotated[str | None, typer.Option("--executor", help="inline, local or ray.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
+    int | None,
+    typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors."),
 ]
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Score truncated or damaged videos on their intact frames.")

@@ -319,15 +319,15 @@ class ExecutionSpec(SpecModel):
     """torch device of models and networks: auto, cpu, cuda, cuda:1, ..."""
     batch_size: BatchSize = 8
     """Units per batch, for generating and for scoring. Lowered automatically if memory runs out."""
-    executor: Literal["inline", "processes", "ray"] = "inline"
-    """Where scoring runs: in this process, in worker processes, or on a Ray cluster."""
-    workers: int = Field(default=1, ge=1, le=ranges.WORKERS)
-    """Worker processes or Ray actors."""
+    executor: Literal["inline", "local", "ray"] = "inline"
+    """Where models and scorers run: in this process, in worker processes on this machine, or on a Ray cluster."""
+    workers: int | None = Field(default=None, ge=1, le=ranges.WORKERS)
+    """Worker processes or Ray actors. Absent: one per GPU, or one."""
     batch_megabytes: int = Field(default=512, ge=1, le=ranges.MEGABYTES)
     """A batch of decoded videos is closed early once it holds this much."""
     stall_seconds: float = Field(default=120, gt=0)
-    """A worker hangs if it finishes nothing for this long and for ten times as long as its slowest step so far. It is
-    replaced, and its items are tried once more."""
+    """A worker hangs if it finishes nothing for this long (ten times as long while it generates) and for ten times as
+    long as its slowest step so far. It is replaced, and its items are tried once more."""
     max_failures: int | None = Field(default=None, ge=0)
     """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
     retry_failed: bool = False

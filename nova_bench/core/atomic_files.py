@@ -48,6 +48,15 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
+def kept_file(folder: Path, suffix: str, write: Callable[[Path], object]) -> Path:
+    """A temporary file with what ``write(path)`` writes, for another process to move away; none if it fails."""
+    with temporary_file(folder, suffix) as path:
+        write(path)
+        ready = path.with_name(f"{path.stem}-ready{suffix}")
+        os.replace(path, ready)
+    return ready
+
+
 def publish(temporary: Path, path: Path) -> None:
     """Sync a finished temporary file and rename it to ``path``; the result survives a power cut. Raises OSError."""
     _sync(temporary)

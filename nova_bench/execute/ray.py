@@ -26,12 +26,12 @@ class RayExecutor:
     is finished, so a chunk of n items may take n times as long as one.
     """
 
-    def __init__(self, workers: int, chunk_size: int, device: str, stall_seconds: float):
+    def __init__(self, workers: int | None, chunk_size: int, device: str, stall_seconds: float):
         try:
             import ray
         except ImportError as error:
             raise UserError("the executor `ray` needs the package ray", "pip install 'nova_bench[ray]'") from error
-        self._ray, self._workers, self._chunk_size = ray, workers, chunk_size
+        self._ray, self._asked, self._chunk_size = ray, workers, chunk_size
         self._needs_gpu, self._stall_seconds = device.startswith("cuda"), stall_seconds
 
     def map(
@@ -51,13 +51,14 @@ class RayExecutor:
                 self._ray.shutdown()
 
     def _run(self, work: Work, chunks: ChunkQueue) -> Iterator[Result]:
-        actor = self._ray.remote(num_gpus=self._gpus_each())(_Actor)
+        workers, gpus = self._workers_and_gpus()
+        actor = self._ray.remote(num_gpus=gpus)(_Actor)
         shared = self._ray.put(work)
         running: dict[Any, _Running] = {}
         failed_starts, slowest = 0, 0.0
         try:
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
-                while len(running) < min(self._workers, unfinished):
+                while len(running) < min(workers, unfinished):
                     new = actor.remote(shared)
                     running[new.ready.remote()] = _Running(new, None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
@@ -103,13 +104,17 @@ class RayExecutor:
             "if it was only slow: --set execution.stall_seconds=SECONDS",
         )
 
-    def _gpus_each(self) -> float:
-        """GPUs per actor: Ray hides every GPU that an actor doesn't ask for; more actors than GPUs share them."""
+    def _workers_and_gpus(self) -> tuple[int, float]:
+        """Actors, one per GPU unless the suite says how many, and GPUs for each.
+
+        Ray hides every GPU that an actor doesn't ask for; more actors than GPUs share them.
+        """
         if not self._needs_gpu:
-            return 0
+            return self._asked or 1, 0
         if not (gpus := self._ray.cluster_resources().get("GPU", 0)):
             raise UserError("this Ray cluster has no GPU", "use --device cpu, or start Ray on machines with GPUs")
-        return min(1.0, gpus / self._workers)
+        workers = self._asked or int(gpus)
+        return workers, min(1.0, gpus / workers)
 
 
 @dataclass(frozen=True)

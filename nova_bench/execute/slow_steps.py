@@ -56,5 +56,5 @@ class _Watch:
                 self._warned = True
                 self._warn(
                     f"{self._what}: nothing finished for {self._seconds:.0f} s; if it hangs, press Ctrl-C and continue "
-                    "with --executor processes, which replaces a worker that hangs and names its sample"
+                    "with --executor local, which replaces a worker that hangs and names its sample"
                 )

@@ -1,4 +1,4 @@
-"""The worker side of :mod:`nova_bench.execute.processes`: the code that runs in a worker process."""
+"""The worker side of :mod:`nova_bench.execute.local`: the code that runs in a worker process."""
 
 from __future__ import annotations
 

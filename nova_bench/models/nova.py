@@ -16,6 +16,7 @@ from nova_bench.config.suite import SamplingSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
+from nova_bench.core.messages import shorten
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
 from nova_bench.models.checkpoints import SourceSpec, files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
@@ -109,6 +110,9 @@ class NovaAdapter:
         how = [GENERATOR_VERSION, self._dtype_name(), options.vae_tiling, options.extrapolation]
         # Changes no pixel, but a video made without it lacks the recorded outputs.
         how += ["block_outputs"] if options.block_outputs else []
+        # Random numbers are drawn on the device, and its kernels round in their own way. CPUs came first: their digests
+        # stay as they were.
+        how += ["cuda"] if self._context.device.startswith("cuda") else []
         return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
     def existing(self) -> None:
@@ -136,8 +140,10 @@ class NovaAdapter:
     ) -> Iterator[Output]:
         import torch
 
+        from nova_bench.models.nova_steps import ReportedSteps
         from nova_bench.nova import NotFiniteError
 
+        what = shorten(units[0].prompt) + (f" and {len(units) - 1} more" if len(units) > 1 else "")
         started = time.perf_counter()
         faults: dict[int, str] = {}
         with explained(), self._watch(pipeline, len(units)) as outputs:
@@ -151,7 +157,7 @@ class NovaAdapter:
                     disable_progress_bar=True,
                     vae_batch_size=self._options.vae_batch_size,
                     extrapolation=self._options.extrapolation,
-                    observer=outputs,
+                    observer=ReportedSteps(what, outputs),
                     **self._arguments(),
                 )
                 arrays = dict(enumerate(output.images if output.frames is None else output.frames))

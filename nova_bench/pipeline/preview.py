@@ -16,12 +16,14 @@ from nova_bench.config.units import Unit
 from nova_bench.core.progress import Progress
 from nova_bench.core.remembered_digests import digest_once
 from nova_bench.core.visible_text import visible_line
+from nova_bench.execute.cards import probable_device
 from nova_bench.pipeline.aggregate import SampleScore, collect, needs_details
 from nova_bench.pipeline.filter_cost import FilterCost, filter_costs
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.operations import estimate
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan, with_own_rows
-from nova_bench.pipeline.run import build_adapter, notice_prompts
+from nova_bench.pipeline.run import notice_prompts
 from nova_bench.pipeline.run_time import Device, seconds_left
 from nova_bench.pipeline.sample_filter import required_plan, required_units
 from nova_bench.store import Artifact, FailedUnit, Row, Status, Store
@@ -143,6 +145,8 @@ def preview_suite(suite: Suite, root: Path, limit: int | None, progress: Progres
     with ExitStack() as stack:
         store = stack.enter_context(Store.reader(root)) if Store.exists(root) else None
         digest: Callable[[Path], str] = store.file_digest if store else digest_once
+        execution = suite.execution.model_copy(update={"device": probable_device(suite.execution.device)})
+        suite = suite.model_copy(update={"execution": execution})
         adapter = build_adapter(suite, digest, progress.notice)
         plan = make_plan(suite, adapter, digest, asset_digest, limit, progress.notice)
         notice_prompts(plan, progress.notice)
@@ -212,12 +216,12 @@ def _state(unit: Unit, scorer: PlannedScorer, here: dict[str, Artifact], rows: d
 
 
 class _Speeds:
-    """Seconds per item as the store measured them, on the suite's device or, if that is `auto`, on the slowest."""
+    """Seconds per item as the store measured them on the suite's device."""
 
     def __init__(self, store: Store | None, device: str):
         self._known: dict[tuple[str, str], float] = {}
         for (stage, what, where), value in (store.seconds_per_item() if store else {}).items():
-            if device in ("auto", where):
+            if device == where:
                 self._known[stage, what] = max(value, self._known.get((stage, what), 0.0))
 
     def seconds(self, stage: str, what: str, count: int) -> float | None:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nova_bench.assets import asset_digest, asset_path
+from nova_bench.assets import asset_digest
 from nova_bench.config.catalog import ADAPTERS
 from nova_bench.config.suite import Suite
 from nova_bench.config.units import Unit
 from nova_bench.core.device import resolve_device
 from nova_bench.core.progress import Progress, log_to
-from nova_bench.models.base import AdapterContext, ModelAdapter
+from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import needs_details
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.long_videos import notice_long_videos
 from nova_bench.pipeline.manifest import plan_content, write_manifest
 from nova_bench.pipeline.needs import absent_assets, fetch_line
@@ -27,12 +28,6 @@ from nova_bench.pipeline.sample_filter import required_plan
 from nova_bench.pipeline.score import score
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.store import Store
-
-
-def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callable[..., None]) -> ModelAdapter:
-    """The suite's model adapter. Nothing heavy is imported or loaded before it generates."""
-    context = AdapterContext(suite, suite.execution.device, asset_path, file_digest, warn)
-    return ADAPTERS.get(suite.model.adapter).build(suite.model, context)
 
 
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:

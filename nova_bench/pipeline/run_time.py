@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nova_bench.execute.cards import DRIVER, probable_device
 from nova_bench.models.generation_cost import generation_gflop
 from nova_bench.models.nova import NovaSpec
 from nova_bench.pipeline.operations import counted, gflop, peak_tflops
@@ -33,9 +33,8 @@ class Device:
 
 def estimated_device(wanted: str) -> Device:
     """The device that ``auto``, ``cpu`` or ``cuda:N`` stands for, found without torch."""
-    graphics = Path("/proc/driver/nvidia/gpus")
-    if wanted.startswith("cuda") or (wanted == "auto" and graphics.is_dir()):
-        facts = "".join(path.read_text(errors="replace") for path in graphics.glob("*/information"))
+    if probable_device(wanted).startswith("cuda"):
+        facts = "".join(path.read_text(errors="replace") for path in DRIVER.glob("*/information"))
         known = peak_tflops(facts)
         return Device("GPU", known * 1e12 * GPU_SHARE if known else UNKNOWN_GPU)
     cores = len(os.sched_getaffinity(0))

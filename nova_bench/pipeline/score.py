@@ -17,7 +17,7 @@ from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.interrupts import end_requested
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import LostWorker, report_step
-from nova_bench.execute.choice import make_executor
+from nova_bench.execute.choice import scoring_executor
 from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
@@ -119,7 +119,7 @@ def _run_jobs(
 
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    batches = make_executor(execution).map(worker, jobs, worker.lose, warn)
+    batches = scoring_executor(execution).map(worker, jobs, worker.lose, warn)
     with progress.stage("score", len(jobs)) as advance, closing(batches):
         for batch in batches:
             store.add_rows(

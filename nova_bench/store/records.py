@@ -19,6 +19,11 @@ class Status(StrEnum):
     """The metric has no value for this sample (such as motion of an image); the row says why. It isn't retried."""
 
 
+def _nothing_more(error: Exception) -> dict[str, Any]:
+    """A named function, so that a draft can be sent to another process."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Draft:
     """The output for a unit that isn't on disk yet: ``write(path)`` makes its file."""
@@ -28,7 +33,7 @@ class Draft:
     write: Callable[[Path], object]
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
-    failure: Callable[[Exception], dict[str, Any]] = lambda error: {}
+    failure: Callable[[Exception], dict[str, Any]] = _nothing_more
     """What is stored about an error that prevents writing, besides its message."""
 
 

@@ -117,6 +117,11 @@ class Store:
             self._lock.release()
 
     @property
+    def waiting(self) -> Path:
+        """Where worker processes put files that the store will take; what a killed one leaves there is removed."""
+        return self._artifacts
+
+    @property
     def _artifacts(self) -> Path:
         return self.root / ARTIFACTS
 

@@ -13,7 +13,7 @@ from nova_bench.core.atomic_files import write_with
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import Executor, LostWorker
 from nova_bench.execute.inline import InlineExecutor
-from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.execute.local import LocalExecutor
 from nova_bench.train.record import RECORD
 from nova_bench.train.run import Trained, encode_shared_clips, train
 from nova_bench.train.spec import TrainSpec
@@ -41,7 +41,7 @@ def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int,
     """
     progress = Progress(quiet)
     encode_shared_clips(specs, runs, device, progress)
-    executor: Executor = ProcessExecutor(min(workers, len(specs)), 1, None) if workers > 1 else InlineExecutor()
+    executor: Executor = LocalExecutor(min(workers, len(specs)), 1, None) if workers > 1 else InlineExecutor()
     trained: dict[str, Trained] = {}
     if len(specs) > 1:
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")

@@ -129,10 +129,9 @@ def test_a_missing_key_is_named(write: Write) -> None:
 
 
 def test_a_literal_gets_the_nearest_choice(write: Write) -> None:
-    path = write(dedent(WHOLE) + "execution:\n  executor: proceses\n")
+    path = write(dedent(WHOLE) + "execution:\n  executor: lokal\n")
     assert failure(path) == (
-        f"{path}:15: execution.executor: expected 'inline', 'processes' or 'ray' (got 'proceses'); "
-        "did you mean 'processes'?"
+        f"{path}:15: execution.executor: expected 'inline', 'local' or 'ray' (got 'lokal'); did you mean 'local'?"
     )
 
 

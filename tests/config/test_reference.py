@@ -110,7 +110,7 @@ def test_fields_into_a_pipe_are_one_line_each(cli: Callable) -> None:
     result = cli("list", "--fields")
     assert result.stdout.strip() == fields_text()
     assert "  sampling.num_frames (integer, none): Frames of a video; 1 is an image.\n" in result.stdout
-    assert '  execution.executor (inline | processes | ray, "inline"): ' in result.stdout
+    assert '  execution.executor (inline | local | ray, "inline"): ' in result.stdout
     assert "\x1b" not in result.stdout
 
 

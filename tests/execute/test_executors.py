@@ -11,9 +11,9 @@ from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
 from nova_bench.execute import slow_steps
 from nova_bench.execute.base import report_step
-from nova_bench.execute.choice import make_executor
+from nova_bench.execute.choice import scoring_executor
 from nova_bench.execute.inline import InlineExecutor
-from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Status
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
@@ -32,7 +32,7 @@ def expected(run_library):
 )
 def test_worker_processes_give_the_same_rows(run_library, expected, workers, batch):
     assignments = (f"execution.workers={workers}", f"execution.batch_size={batch}")
-    assert run_library("processes", "execution.executor=processes", *assignments) == expected
+    assert run_library("local", "execution.executor=local", *assignments) == expected
 
 
 @needs_ray
@@ -48,7 +48,7 @@ def test_ray_actors_give_the_same_rows(run_library, expected, workers, monkeypat
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
 def test_without_ray_the_remedy_is_named():
     with pytest.raises(UserError, match="needs the package ray") as caught:
-        make_executor(ExecutionSpec(executor="ray"))
+        scoring_executor(ExecutionSpec(executor="ray"))
     assert "nova_bench[ray]" in caught.value.remedy
 
 
@@ -89,7 +89,7 @@ def _never_lost(item, problem):
     raise AssertionError(problem)
 
 
-@pytest.mark.parametrize("executor", [InlineExecutor(), ProcessExecutor(2, 3, 60)], ids=["inline", "processes"])
+@pytest.mark.parametrize("executor", [InlineExecutor(), LocalExecutor(2, 3, 60)], ids=["inline", "local"])
 def test_every_item_comes_back_once(executor):
     assert sorted(executor.map(_double, range(10), _never_lost, pytest.fail)) == list(range(0, 20, 2))
     assert list(executor.map(_double, [], _never_lost, pytest.fail)) == []
@@ -111,4 +111,4 @@ def test_a_slow_step_is_told_once_with_what_it_works_at(monkeypatch):
     assert list(InlineExecutor(0.2).map(work, range(4), _never_lost, told.append)) == [0, 1, 2, 3]
     (line,) = told
     assert line.startswith("brightness on 2.mp4: nothing finished for ")
-    assert "--executor processes" in line
+    assert "--executor local" in line

@@ -15,7 +15,7 @@ import pytest
 
 from tests import warm
 
-WORKERS = ("--executor", "processes", "--workers", "2")
+WORKERS = ("--executor", "local", "--workers", "2")
 
 
 @pytest.fixture

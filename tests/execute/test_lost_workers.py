@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute import processes
+from nova_bench.execute import choice, local
 from nova_bench.execute.base import report_step
-from nova_bench.execute.processes import ProcessExecutor
+from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Status
 
 FAULTS = {
@@ -27,14 +27,15 @@ FAULTS = {
     "exit_on": "a worker process ended with exit code 7 at brightness",
 }
 HANGING = pytest.param("hang_on", marks=pytest.mark.slow)  # who hangs is waited for
-WORKERS = ("execution.executor=processes", "execution.workers=2", "execution.stall_seconds=25")
+WORKERS = ("execution.executor=local", "execution.workers=2", "execution.stall_seconds=25")
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     """Nobody waits long for what these tests break."""
-    monkeypatch.setattr(processes, "STOPPED_SECONDS", 1.0)
-    monkeypatch.setattr(processes, "TIMES_SLOWEST", 1)
+    monkeypatch.setattr(local, "STOPPED_SECONDS", 1.0)
+    monkeypatch.setattr(local, "TIMES_SLOWEST", 1)
+    monkeypatch.setattr(choice, "GENERATING_TIMES", 1)
 
 
 @pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
@@ -46,7 +47,7 @@ def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault
 
     (tmp_path / "already").touch()
     undisturbed = run("inline", tmp_path / "already")
-    assert run("processes", tmp_path / "once", *WORKERS) == undisturbed
+    assert run("local", tmp_path / "once", *WORKERS) == undisturbed
     assert f"{FAULTS[fault]}" in capsys.readouterr().err
     assert multiprocessing.active_children() == []
 
@@ -59,6 +60,25 @@ def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
     assert len(failed) == 4, "both samples of the prompt, by both scorers"
     assert all(message.startswith(FAULTS[fault]) for message in failed)
     assert sum(status == Status.OK for status, *_ in rows.values()) == 8
+
+
+@pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
+def test_what_a_lost_worker_generated_is_made_by_another(run_library, tmp_path, fault, capsys):
+    undisturbed = run_library("inline")
+    model = f"model={{adapter: drift, {fault}: house, once: '{tmp_path / 'once'}'}}"
+    assert run_library("local", model, "execution.batch_size=4", *WORKERS) == undisturbed
+    said = FAULTS[fault].replace("brightness", "generating 'a house'")
+    assert said.removesuffix(" and 1 more") in capsys.readouterr().err
+    assert not list((tmp_path / "local/artifacts").glob(".*")), "nothing half-written is left"
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("fault", ["die_on", HANGING])
+def test_a_unit_that_no_worker_survives_fails_alone(run_library, fault, capsys):
+    model = f"model={{adapter: drift, {fault}: house}}"
+    rows = run_library("store", model, "execution.batch_size=6", *WORKERS)
+    assert len(rows) == 8, "two samples of two prompts, by two scorers"
+    assert capsys.readouterr().err.count("its item is given up, since it lost a worker before") == 2
 
 
 class _Nap:
@@ -101,7 +121,7 @@ def test_workers_disturbed_at_any_time_change_no_result(workers, size, waits, se
     disturber = _Disturber(waits, seed)
     disturber.start()
     lost = []
-    executor = ProcessExecutor(workers, size, 30)
+    executor = LocalExecutor(workers, size, 30)
     found = list(
         executor.map(_Nap(), range(20), lambda item, problem: lost.append(item) or 2 * item, lambda text: None)
     )
@@ -122,7 +142,7 @@ class _Unloadable:
 
 
 def test_workers_that_cannot_start_end_the_run_with_one_line():
-    executor = ProcessExecutor(2, 1, 60)
+    executor = LocalExecutor(2, 1, 60)
     with pytest.raises(
         UserError, match="worker processes can't start: a worker process ended with exit code 5"
     ) as caught:
@@ -147,11 +167,11 @@ class _Odd(Exception):
 
 def test_what_the_work_raises_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match="_Odd: odd"):
-        list(ProcessExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, pytest.fail))
+        list(LocalExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, pytest.fail))
 
 
 def test_workers_share_the_cores():
-    (threads,) = ProcessExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, pytest.fail)
+    (threads,) = LocalExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, pytest.fail)
     assert threads == ("1", 1)
 
 

@@ -8,8 +8,8 @@ from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.gate.baseline import read_baseline
 from nova_bench.models.shorthand import model_section
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
-from nova_bench.pipeline.run import build_adapter
 from tests.conftest import ROOT
 
 BASELINE = ROOT / "results" / "baselines" / "nova-tiny.json"

@@ -72,7 +72,7 @@ def test_what_a_judge_can_not_answer_is_counted_and_named(suite: Callable, cli: 
 
 @pytest.mark.slow  # starts two workers
 def test_a_judge_whose_process_dies_answers_about_the_rest(suite: Callable, cli: Callable, tmp_path: Path) -> None:
-    result = cli("run", suite("moody:die"), "--executor", "processes", "--workers", "1")
+    result = cli("run", suite("moody:die"), "--executor", "local", "--workers", "1")
     assert result.returncode == 3
     assert_first_prompt_failed(tmp_path, "moody:die", "SIGKILL")
 

@@ -23,8 +23,8 @@ from nova_bench.config.units import Unit
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.models.base import Output
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
-from nova_bench.pipeline.run import build_adapter
 
 CLIPS = Path(__file__).parent.parent / "data" / "vbench_clips"
 CLIP, OTHER_CLIP = CLIPS / "r8_small_120x112_8fps_4f.mp4", CLIPS / "r5_short_160x136_10fps_2f.mp4"

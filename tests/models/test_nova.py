@@ -279,8 +279,8 @@ def test_text_and_image_prompts_share_a_batch(cli, write_suite, tmp_path):
 def test_another_checkpoint_or_setting_makes_other_units_and_the_same_files_elsewhere_the_same(write_suite, tmp_path):
     from nova_bench.config.loading import load_suite
     from nova_bench.core.identity import file_digest
+    from nova_bench.pipeline.generate_worker import build_adapter
     from nova_bench.pipeline.plan import make_plan
-    from nova_bench.pipeline.run import build_adapter
 
     def units(folder: Path, *assignments: str) -> list[str]:
         suite = load_suite(

@@ -14,8 +14,8 @@ from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import AdapterContext, Output
 from nova_bench.pipeline.generate import generate
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
-from nova_bench.pipeline.run import build_adapter
 from nova_bench.store import Artifact, FailedUnit, Store
 from nova_bench.video import write_image
 

@@ -87,7 +87,7 @@ def test_order_and_batches_change_nothing(reference, order, batch_size, megabyte
 def test_worker_count_changes_nothing(reference, tmp_path, workers, monkeypatch):
     path, expected = reference
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "plugin"))
-    run(path, tmp_path, "execution.executor=processes", f"execution.workers={workers}", "execution.batch_size=2")
+    run(path, tmp_path, "execution.executor=local", f"execution.workers={workers}", "execution.batch_size=2")
     assert rows_of(tmp_path) == expected
 
 

@@ -20,8 +20,8 @@ from nova_bench.config.loading import load_suite
 from nova_bench.config.suite import Suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import digest, file_digest, prompt_id, seed_for
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import Plan, make_plan
-from nova_bench.pipeline.run import build_adapter
 
 PROMPTS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12), min_size=1, max_size=6, unique=True

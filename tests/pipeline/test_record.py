@@ -10,9 +10,9 @@ from nova_bench.assets import asset_digest
 from nova_bench.config.loading import load_suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.pipeline.record import plan_of, record_of
-from nova_bench.pipeline.run import build_adapter
 
 
 def test_settings_of_another_version_are_a_users_error(write_suite, tmp_path: Path) -> None:

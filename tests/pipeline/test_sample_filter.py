@@ -227,7 +227,7 @@ def test_samples_and_scores_do_not_depend_on_batches_and_interruptions(reference
 @pytest.mark.slow
 def test_nor_on_the_executor_or_on_what_the_store_has(reference, tmp_path: Path) -> None:
     path, (made, chosen, exported) = reference
-    parallel = measured(path, tmp_path / "many", "execution.executor=processes", "execution.workers=2")
+    parallel = measured(path, tmp_path / "many", "execution.executor=local", "execution.workers=2")
     assert parallel == (made, chosen, exported)
     # A store that knows every sample and verdict already, since another suite wanted them.
     assert len(measured(path, tmp_path / "full", "scorers=[even]")[0]) == 24

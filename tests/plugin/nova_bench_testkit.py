@@ -40,6 +40,38 @@ class DriftSpec(ModelSpec):
     """Run out of memory for batches larger than this, where above 0."""
     darker: int = 0
     """Levels, of 255, by which all videos are darker."""
+    die_on: str = ""
+    """SIGKILL the own process at prompts that contain this, as the system does when memory runs out."""
+    stop_on: str = ""
+    """SIGSTOP the own process at prompts that contain this."""
+    hang_on: str = ""
+    """Never come back from prompts that contain this."""
+    exit_on: str = ""
+    """End the own process at prompts that contain this."""
+    no_memory_on: str = ""
+    """Run out of memory at prompts that contain this."""
+    once: str = ""
+    """A file that is made at the first such fault, after which there are no more."""
+
+
+def _fault(settings: DriftSpec | BrightnessSettings, prompt: str) -> None:
+    """Break in the way that is set for this prompt."""
+    faults: dict[str, Callable[[], object]] = {
+        settings.die_on: lambda: os.kill(os.getpid(), signal.SIGKILL),
+        settings.stop_on: lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        settings.hang_on: lambda: time.sleep(3600),
+        settings.exit_on: lambda: os._exit(7),
+        settings.no_memory_on: _run_out_of_memory,
+    }
+    for text, fault in faults.items():
+        if text and text in prompt and not (settings.once and Path(settings.once).exists()):
+            if settings.once:
+                Path(settings.once).touch()
+            fault()
+
+
+def _run_out_of_memory() -> None:
+    raise MemoryError("out of memory")
 
 
 class Drift:
@@ -60,6 +92,7 @@ class Drift:
         for unit in units:
             if self._options.fail_on and self._options.fail_on in unit.model_text:
                 raise ValueError(f"drift can't draw {self._options.fail_on!r}")
+            _fault(self._options, unit.model_text)
             time.sleep(self._options.seconds)
             generator = torch.Generator().manual_seed(unit.seed)
             size = (self._sampling.height or 16, self._sampling.width or 16, 3)
@@ -105,7 +138,7 @@ class Brightness:
             raise MemoryError("brightness: out of memory")
         scores = []
         for sample in batch:
-            self._fault(sample.prompt)
+            _fault(self._settings, sample.prompt)
             time.sleep(self._settings.seconds)
             means = [float(frame.double().mean()) / 255 for frame in sample.clip.frames]
             value = sum(means) / len(means)
@@ -113,25 +146,6 @@ class Brightness:
                 raise ValueError(f"too dark: {value:.3f}")
             scores.append(Score(value, weight=len(means), details={"frames": means}))
         return scores
-
-    def _fault(self, prompt: str) -> None:
-        settings = self._settings
-        faults: dict[str, Callable[[], object]] = {
-            settings.die_on: lambda: os.kill(os.getpid(), signal.SIGKILL),
-            settings.stop_on: lambda: os.kill(os.getpid(), signal.SIGSTOP),
-            settings.hang_on: lambda: time.sleep(3600),
-            settings.exit_on: lambda: os._exit(7),
-            settings.no_memory_on: _run_out_of_memory,
-        }
-        for text, fault in faults.items():
-            if text and text in prompt and not (settings.once and Path(settings.once).exists()):
-                if settings.once:
-                    Path(settings.once).touch()
-                fault()
-
-
-def _run_out_of_memory() -> None:
-    raise MemoryError("brightness: out of memory")
 
 
 class Roughness:

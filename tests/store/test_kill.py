@@ -69,7 +69,7 @@ def test_killed_at_many_random_times(suite, tmp_path, contents, seed):
 
 @pytest.mark.slow
 def test_killed_at_random_times_with_worker_processes(suite, tmp_path, contents):
-    _check_killed_at_random(9, 10, tmp_path, contents, more=("--executor", "processes", "--workers", 2))
+    _check_killed_at_random(9, 10, tmp_path, contents, more=("--executor", "local", "--workers", 2))
 
 
 def _crash_at_steps(steps, suite, tmp_path, contents):

@@ -20,8 +20,9 @@ from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.experiments.study.report import write_study_report
 from nova_bench.experiments.study.spec import Arm, DiagramSpec
 from nova_bench.models.nova import CheckpointSpec, video_lengths
+from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
-from nova_bench.pipeline.run import build_adapter, measure_suite
+from nova_bench.pipeline.run import measure_suite
 from nova_bench.report.reported import Reported
 from nova_bench.store import Store
 from nova_bench.train.record import read_record

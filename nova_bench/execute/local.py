@@ -21,6 +21,7 @@ from typing import Any
 from nova_bench.core.errors import UserError
 from nova_bench.core.interrupts import held_back
 from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.cards import started_with
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.worker import News, serve
 
@@ -36,14 +37,17 @@ _TICK = 0.5
 MEMORY_REMEDY = "if memory ran out, use fewer --workers or a smaller --batch-size"
 
 
-class ProcessExecutor:
+class LocalExecutor:
     """A pool of newly started processes (spawn), in which CUDA and threads are safe.
 
-    If ``stall_seconds`` is None, a step may take any time.
+    Each worker sees one of ``cards`` (see :func:`~nova_bench.execute.cards.visible_cards`), shared out evenly; without
+    any, it sees what this process sees. ``workers`` None is one for each card, or one. If ``stall_seconds`` is None, a
+    step may take any time.
     """
 
-    def __init__(self, workers: int, chunk_size: int, stall_seconds: float | None):
-        self._workers, self._chunk_size, self._stall_seconds = workers, chunk_size, stall_seconds
+    def __init__(self, workers: int | None, chunk_size: int, stall_seconds: float | None, cards: Sequence[str] = ()):
+        self._workers, self._chunk_size, self._stall_seconds = workers or len(cards) or 1, chunk_size, stall_seconds
+        self._cards = cards
 
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
@@ -54,7 +58,8 @@ class ProcessExecutor:
         """
         if not items:
             return
-        pool = _Pool(self._workers, pickle.dumps(work), ChunkQueue(items, self._chunk_size, lost, warn))
+        chunks = ChunkQueue(items, self._chunk_size, lost, warn)
+        pool = _Pool(self._workers, self._cards, pickle.dumps(work), chunks)
         try:
             yield from pool.run(self._stall_seconds)
         finally:
@@ -64,8 +69,8 @@ class ProcessExecutor:
 class _Pool:
     """The workers of one call, and what each of them is doing."""
 
-    def __init__(self, size: int, work: bytes, chunks: ChunkQueue):
-        self._size, self._work, self._chunks = size, work, chunks
+    def __init__(self, size: int, cards: Sequence[str], work: bytes, chunks: ChunkQueue):
+        self._size, self._cards, self._work, self._chunks = size, cards, work, chunks
         self._news: queue.SimpleQueue[tuple[_Worker, News, Any]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._failed_starts = 0
@@ -108,7 +113,12 @@ class _Pool:
             while len(self._workers) < wanted:
                 threads = max(1, (os.cpu_count() or 1) // self._size)
                 with held_back():
-                    self._workers.append(_Worker(self._work, threads, self._news))
+                    self._workers.append(_Worker(self._work, threads, self._free_card(), self._news))
+
+    def _free_card(self) -> str | None:
+        """The card that the fewest workers have."""
+        taken = [worker.card for worker in self._workers]
+        return min(self._cards, key=taken.count, default=None)
 
     def _allowed(self, stall_seconds: float | None) -> float:
         """Seconds that a step may take."""
@@ -148,12 +158,14 @@ class _Pool:
 class _Worker:
     """One worker process as seen by the caller. A thread of its own receives its messages and sends it work."""
 
-    def __init__(self, work: bytes, threads: int, news: queue.SimpleQueue[tuple[_Worker, News, Any]]):
+    def __init__(self, work: bytes, threads: int, card: str | None, news: queue.SimpleQueue[tuple[_Worker, News, Any]]):
+        self.card = card
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         # Not a daemon in multiprocessing's sense: daemons may have no children, and decoding has some.
         self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
-        self.process.start()
+        with started_with(card):
+            self.process.start()
         assert self.process.pid is not None, "it was started"
         self._pid = self.process.pid
         theirs.close()
