@@ -65,6 +65,9 @@ Workers = Annotated[
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Score truncated or damaged videos on their intact frames.")
 ]
+Shard = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Only part I of N, for array jobs; see `store merge`.")
+]
 MaxFailures = Annotated[
     int | None,
     typer.Option("--max-failures", metavar="N", min=0, help="Stop when more than N samples fail."),

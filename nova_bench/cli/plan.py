@@ -23,6 +23,7 @@ def plan(
     limit: options.Limit = None,
     dims: options.Dimensions = None,
     set_: options.Assignments = None,
+    shard: options.Shard = None,
     allow_truncated: options.AllowTruncated = False,
     rehash: options.Rehash = False,
     store: options.StoreFolder = options.DEFAULT_STORE,
@@ -34,7 +35,8 @@ def plan(
 ) -> ExitCode:
     """Show what a run would do: samples and scores done or missing, required assets, disk and time."""
     dimensions, media = options.names(dims), options.media(allow_truncated)
-    request = Request(suite, store, model, set_ or (), limit=limit, dimensions=dimensions, media=media)
+    execution = options.given(shard=shard)
+    request = Request(suite, store, model, set_ or (), execution, limit, dimensions, media)
     progress = Progress()
     with distrusting(rehash):
         preview = preview_request(request, progress)

@@ -38,6 +38,7 @@ def run(
     batch_size: options.BatchSize = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
+    shard: options.Shard = None,
     max_failures: options.MaxFailures = None,
     retry_failed: options.RetryFailed = False,
     rehash: options.Rehash = False,
@@ -55,6 +56,7 @@ def run(
         "batch_size": batch_size,
         "executor": executor,
         "workers": workers,
+        "shard": shard,
         "max_failures": max_failures,
         "retry_failed": retry_failed or None,
     }

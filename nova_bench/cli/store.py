@@ -25,11 +25,12 @@ from nova_bench.pipeline.results import read_results
 from nova_bench.report.run_list import listed_runs, runs_table
 from nova_bench.store import Store
 from nova_bench.store.export import Exported, export_grids, export_units
+from nova_bench.store.merge import merge
 from nova_bench.store.repair import restore
 from nova_bench.store.store import StoredRun
 
 app = typer.Typer(
-    help="Maintain a store: list runs, export videos, verify files, restore a damaged database.",
+    help="Maintain a store: list runs, export videos, verify files, merge stores, restore a damaged database.",
     no_args_is_help=True,
 )
 
@@ -122,6 +123,37 @@ def _benchmark(run: StoredRun) -> StoredRun:
     if any(unit.get("imported") for unit in run.units):
         raise UserError(f"run {run.name} has imported scores and no videos", "use the videos where they are")
     return run
+
+
+@app.command("merge")
+@ends_with_code
+def merge_stores(
+    sources: Annotated[list[Path], typer.Argument(metavar="STORE...", help="Stores to take from; they stay as is.")],
+    folder: options.StoreFolder = options.DEFAULT_STORE,
+) -> ExitCode:
+    """Copy what other stores have into --store, such as the parts of an array job: afterwards one run finds everything.
+
+    Files and scores are taken, not runs: run the suite on the merged store, without --shard, for its report.
+    """
+    complete = True
+    for source in sources:
+        if source.resolve() == folder.resolve():
+            raise UserError(f"{source}: is --store itself", "name the stores to take from")
+        if not Store.exists(source):
+            raise UserError(f"{source}: no store here", "name folders that `run` wrote as --store")
+    with Store.writer(folder) as target:
+        for source in sources:
+            with Store.reader(source) as store:
+                merged = merge(target, store)
+            print_line(f"{source}: {merged.units} samples and {merged.rows} scores taken")
+            if merged.other:
+                what = f"{len(merged.other)} samples differ from those in {folder}, which keeps its own"
+                print_line(f"{source}: {what}, such as unit {merged.other[0]}", sys.stderr)
+            if merged.gone:
+                print_line(f"{source}: {len(merged.gone)} files are gone, such as {merged.gone[0]}", sys.stderr)
+            complete &= not (merged.other or merged.gone)
+        target.back_up()
+    return ExitCode.PASS if complete else ExitCode.INCOMPLETE
 
 
 @app.command("restore")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -328,10 +328,19 @@ class ExecutionSpec(SpecModel):
     stall_seconds: float = Field(default=120, gt=0)
     """A worker hangs if it finishes nothing for this long (ten times as long while it generates) and for ten times as
     long as its slowest step so far. It is replaced, and its items are tried once more."""
+    shard: str = Field(default="", pattern=r"^([1-9]\d*/[1-9]\d*)?$")
+    """Do only the i-th of n parts, `i/n`; all samples of a prompt are in one part. `store merge` joins the parts."""
     max_failures: int | None = Field(default=None, ge=0)
     """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
     retry_failed: bool = False
     """Retry samples that failed before, even if neither they nor the limits nor the code changed."""
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        number, _, count = self.shard.partition("/")
+        if self.shard and int(number) > int(count):
+            raise ValueError(f"shard {self.shard}: there is no part {number} of {count}")
+        return self
 
 
 class ReferenceSpec(SpecModel):

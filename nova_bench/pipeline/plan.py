@@ -136,6 +136,8 @@ def make_plan(
     _refuse_twice(scorers, suite)
     _check_keepers(scorers, suite)
     check_metadata(units, scorers, suite.name)
+    if suite.execution.shard:
+        units = _shard(units, suite, notice)
     return Plan(suite, tuple(units), scorers, identify_run(suite, units, scorers), model)
 
 
@@ -304,6 +306,21 @@ def _generated_units(
                 )
             )
     return units
+
+
+def _shard(units: Sequence[Unit], suite: Suite, notice: Callable[..., None]) -> list[Unit]:
+    """The units of every n-th prompt: a prompt's samples stay together, since a filter may choose among them."""
+    number, count = map(int, suite.execution.shard.split("/"))
+    prompts = list(dict.fromkeys(unit.prompt_id for unit in units))
+    if count > len(prompts):
+        raise UserError(
+            f"suite {suite.name}: {len(prompts)} prompts can't be shared among {count} parts",
+            f"--shard I/{len(prompts)} at most",
+        )
+    kept = set(prompts[number - 1 :: count])
+    part = [unit for unit in units if unit.prompt_id in kept]
+    notice(f"part {number} of {count}: {len(part)} of {len(units)} samples (--shard)", asked=True)
+    return part
 
 
 def _notice_limit(count: int, limit: int | None, notice: Callable[..., None]) -> None:

@@ -176,6 +176,10 @@ class Store:
             found[unit] = Artifact(unit, sha256, path, size, bool(external), seconds, json.loads(details))
         return found
 
+    def all_units(self) -> list[str]:
+        """Every unit that was made or failed."""
+        return [unit for (unit,) in self._all("SELECT unit FROM artifacts ORDER BY unit")]
+
     def add_units(self, batch: Sequence[Draft | Artifact | FailedUnit]) -> list[Artifact | FailedUnit]:
         """Write the files of drafts, then record the whole batch at once; results are in order.
 
@@ -270,6 +274,10 @@ class Store:
             )
             rows[row.key] = row
         return rows
+
+    def all_identities(self) -> list[str]:
+        """The identity of every scorer that has rows."""
+        return [identity for (identity,) in self._all("SELECT DISTINCT identity FROM rows ORDER BY identity")]
 
     def failure_details(self, identities: Iterable[str]) -> dict[tuple[str, str, str], dict[str, Any]]:
         """The details of failed rows of these scorer identities, by key."""

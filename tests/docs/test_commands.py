@@ -30,7 +30,7 @@ NOT_RUN = {
     r"^nova_bench train |^python benchmarks/": "takes minutes; tests/train and tests/benchmarks run it in miniature",
     r"--executor ": "tests/execute runs it",
     r"(run|plan) my-suite|--import RESULTS|RUN|dpg-1a2b3c|vbench-\w{6}|vbench_imported": "needs files of the user's",
-    r"store restore$|--open$|assets verify": "tests/store, tests/cli and tests/assets run it",
+    r"store restore$|store merge|--open$|assets verify": "tests/store, tests/cli and tests/assets run it",
     r"(bless|check) shapes": "tests/gate runs it",
 }
 """Pattern of a command -> why it is only parsed."""
