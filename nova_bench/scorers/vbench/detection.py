@@ -49,8 +49,17 @@ class Detector:
     def detect(self, clip: Clip) -> list[list[Detection]]:
         """The objects in each of the middle frames of sixteen equal parts, the surest first.
 
-        A short video's last frame stands for the missing ones; it is looked at once.
+        A short video's last frame stands for the missing ones; it is looked at once. Scorers that look in the same way
+        share what is seen.
         """
+        from nova_bench.networks.sharing import computed_of
+
+        computed, key = computed_of(clip), (self._network, self._captions, self._settings.precision)
+        if key not in computed:
+            computed[key] = self._detect(clip)
+        return computed[key]
+
+    def _detect(self, clip: Clip) -> list[list[Detection]]:
         wanted = middle_frames(clip.frame_count, FRAMES)
         distinct = sorted(set(wanted))
         with numerics(self._settings.precision):

@@ -43,11 +43,17 @@ class VideoText:
         self._texts: dict[str, tuple[Tensor, tuple[str, ...]]] = {}
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:
+        from nova_bench.networks.sharing import computed_of
+
+        key = (self._network, self._settings.precision)
         with numerics(self._settings.precision):
-            clips = [sample.clip for sample in batch]
-            largest = max(self._network.vision_encoder.bytes_per_video(*clip.frames.shape[1:3]) for clip in clips)
-            videos = in_batches(clips, batch_size(self._device, largest), self._video_features)
-            return [self._compare(video, sample) for video, sample in zip(videos, batch, strict=True)]
+            # The other of the two dimensions may have encoded a video already.
+            if new := [sample.clip for sample in batch if key not in computed_of(sample.clip)]:
+                largest = max(self._network.vision_encoder.bytes_per_video(*clip.frames.shape[1:3]) for clip in new)
+                videos = in_batches(new, batch_size(self._device, largest), self._video_features)
+                for clip, video in zip(new, videos, strict=True):
+                    computed_of(clip)[key] = video
+            return [self._compare(computed_of(sample.clip)[key], sample) for sample in batch]
 
     def _compare(self, video: Tensor, sample: Sample) -> Score:
         text, notes = self._text_features(sample.prompt)
