@@ -11,6 +11,9 @@ from nova_bench.core.interrupts import end_requested
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "_ALLOC_FAILED")
+"""What torch says of a device or the host; the last is the end of cuBLAS's, cuDNN's and cuFFT's status."""
+
 
 def work_in_batches(
     items: Sequence[Item],
@@ -45,12 +48,13 @@ def batches_of_work(
                 raise KeyboardInterrupt from error
             if isinstance(error, UserError) and not isinstance(error, MediaError):
                 raise
+            if is_out_of_memory(error):
+                free_memory(error)
             if len(batch) == 1:
                 yield [(batch[0], _as_exception(error))]
                 start += 1
             elif is_out_of_memory(error):
                 size = max(1, len(batch) // 2)
-                free_memory()
                 warn(f"out of memory with a batch of {len(batch)}; continuing with {size}")
             else:
                 for item in batch:
@@ -82,15 +86,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     # torch.OutOfMemoryError is a RuntimeError; checking the name avoids importing torch.
     name = type(error).__name__
     return name == "OutOfMemoryError" or (
-        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
     )
 
 
-def free_memory() -> None:
-    """Release cached device memory if torch is in use."""
+def free_memory(error: BaseException | None = None) -> None:
+    """Release device memory: what the frames that ``error`` came through still hold, and what torch caches.
+
+    An exception keeps those frames, and with them their tensors, as long as it is kept itself.
+    """
     import gc
     import sys
+    import traceback
 
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)  # passes over the frames that still run
+        error = error.__cause__ or error.__context__
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -61,12 +61,12 @@ class Denoiser:
         if self.graphs is None or not self.graphs.usable(z):
             return self._loop(z, inner, None, scale)
 
-        def loop(z: Tensor, inner: Tensor) -> Tensor:
+        def loop(z: Tensor, inner: Tensor, scale: Tensor) -> Tensor:
             return self._loop(z, inner, None, scale)
 
-        return self.graphs.run(loop, (*self.constants, scale), self.decoder, z, inner)
+        return self.graphs.run(loop, self.constants, self.decoder, z, inner, scale)
 
-    def _loop(self, z: Tensor, draws: Tensor, outer: Tensor | None, scale: float) -> Tensor:
+    def _loop(self, z: Tensor, draws: Tensor, outer: Tensor | None, scale: float | Tensor) -> Tensor:
         """Run the chain on the predicted tokens, with their initial and fresh draws [1 + fresh, B, n, P].
 
         ``outer`` are the draws of all other tokens; they are tracked only because renormalization uses their norms.

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Loop = Callable[[Tensor, Tensor], Tensor]
+Loop = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of z, draws and the text scale []."""
 _TOKENS = 8  # token counts are padded to a multiple of this, so that few graphs serve all spatial steps
 
 
@@ -16,19 +17,20 @@ class _Graph:
     """One captured loop with its input and output buffers."""
 
     def __init__(self, loop: Loop, z: Tensor, draws: Tensor, pool: Any):
-        self.z, self.draws = z.clone(), draws.clone()
+        self.z, self.draws, self.scale = z.clone(), draws.clone(), torch.ones((), device=z.device)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # kernels choose their algorithms and workspaces before they are captured
-            loop(self.z, self.draws)
+            loop(self.z, self.draws, self.scale)
         torch.cuda.current_stream().wait_stream(stream)
         self.graph, self.loop = torch.cuda.CUDAGraph(), loop  # the loop keeps the tensors it reads alive
         with torch.cuda.graph(self.graph, pool=pool):
-            self.out = loop(self.z, self.draws)
+            self.out = loop(self.z, self.draws, self.scale)
 
-    def __call__(self, z: Tensor, draws: Tensor) -> Tensor:
+    def __call__(self, z: Tensor, draws: Tensor, scale: float) -> Tensor:
         self.z.copy_(z)
         self.draws.copy_(draws)
+        self.scale.fill_(scale)
         self.graph.replay()
         return self.out.clone()
 
@@ -50,8 +52,13 @@ class GraphCache:
         """Whether graphs can be captured (only on CUDA)."""
         return z.is_cuda
 
-    def run(self, loop: Loop, constants: Hashable, network: nn.Module, z: Tensor, draws: Tensor) -> Tensor:
-        """``loop(z, draws)`` for z [R, n, D] and draws [K, B, n, P], whose tokens do not influence one another."""
+    def run(
+        self, loop: Loop, constants: Hashable, network: nn.Module, z: Tensor, draws: Tensor, scale: float
+    ) -> Tensor:
+        """``loop(z, draws, scale)`` for z [R, n, D] and draws [K, B, n, P], whose tokens don't influence one another.
+
+        The scale is an input, so that one which rises from step to step needs no graph of its own each time.
+        """
         count = z.shape[1]
         z, draws = _pad(z), _pad(draws)
         weights = tuple((parameter.data_ptr(), parameter._version) for parameter in network.parameters())
@@ -61,7 +68,7 @@ class GraphCache:
                 self._graphs.clear()
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             self._graphs[key] = _Graph(loop, z, draws, self._pool)
-        return self._graphs[key](z, draws)[:, :count]
+        return self._graphs[key](z, draws, scale)[:, :count]
 
 
 def _pad(x: Tensor) -> Tensor:

@@ -80,16 +80,20 @@ class Guidance:
             return self.scale
         return self.min_scale + (self.scale - self.min_scale) * (step + 1) / steps
 
-    def combine(self, out: Tensor, scale: float, rest: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def combine(self, out: Tensor, scale: float | Tensor, rest: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Combine the predictions of all copies [G, B, n, P] into the guided one [B, n, P].
 
+        ``scale`` is the text scale of this spatial step; a float32 tensor [] gives the same numbers.
         ``rest`` [B, N - n, P] are the values of the tokens not predicted in this step. They are the same in every copy,
         so guidance does not change them, but renormalization includes them in its norms and scales them; the second
         returned value holds them.
         """
         conditional, null = out[0], out[1]
         against = out[2] if self.image_scale else null
-        guided = null + (conditional - against) * scale
+        if isinstance(scale, Tensor):  # in float32, as a product with a Python number is computed
+            guided = null + ((conditional - against).float() * scale).to(out.dtype)
+        else:
+            guided = null + (conditional - against) * scale
         if self.renorm < 1:
             common = 0 if rest is None else rest.float().square().sum((1, 2), keepdim=True)
             before = (conditional.float().square().sum((1, 2), keepdim=True) + common).sqrt()

@@ -140,10 +140,11 @@ class NOVAPipeline:
     def compile(self, **options: Any) -> None:
         """Compile spatial blocks and diffusion MLP with ``torch.compile`` (``options`` are its own).
 
-        The first calls compile, which takes minutes for large models; token counts are dynamic.
+        The first calls compile, which takes minutes for large models; token counts are dynamic. The last block stays as
+        it is: it is given a slice, which would compile all of them again.
         """
         self._refuse_if_fixed("compiled")
-        for block in self.transformer.image_encoder.blocks:
+        for block in self.transformer.image_encoder.blocks[:-1]:
             block.compile(**{"dynamic": True, **options})
         decoder = self.transformer.image_decoder
         predict = torch.compile(decoder.predict, **{"dynamic": True, **options})

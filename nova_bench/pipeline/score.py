@@ -325,7 +325,7 @@ class ScoreWorker:
     def _give_up(self, index: int, error: BaseException) -> UserError:
         """Stop using a scorer in this process; returns its samples' error. The other scorers continue."""
         if is_out_of_memory(error):
-            free_memory()
+            free_memory(error)
         message, remedy = (error.message, error.remedy) if isinstance(error, UserError) else (one_line(error), None)
         problem = UserError(f"the scorer can't be used: {message}", remedy)
         problem.__cause__ = error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,12 +90,61 @@ def test_a_wrong_number_of_results_is_an_error_of_those_items():
         (OutOfMemoryError("anything"), True),
         (RuntimeError("CUDA out of memory. Tried to allocate"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
         (RuntimeError("shapes differ"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_which_errors_mean_memory(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+class _Tensor:
+    """Stands for memory on a device."""
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["one error", "an error with a cause"])
+def test_memory_of_a_failed_batch_is_given_back_before_the_next_try(kept):
+    alive = []
+
+    def fail(batch, held):
+        raise MemoryError
+
+    def work(batch):
+        assert not [reference for reference in alive if reference() is not None], "nothing of the last try is held"
+        held = _Tensor()
+        alive.append(weakref.ref(held))
+        try:
+            if len(batch) > 1:
+                fail(batch, held)
+        except MemoryError as error:
+            if kept:
+                raise OutOfMemoryError("wrapped") from error
+            raise
+        del held
+        return batch
+
+    told = []
+    assert [result for _, result in work_in_batches([1, 2, 3, 4], 4, work, told.append)] == [1, 2, 3, 4]
+    assert told == [
+        "out of memory with a batch of 4; continuing with 2",
+        "out of memory with a batch of 2; continuing with 1",
+    ]
+
+
+def test_an_error_that_is_kept_holds_no_memory():
+    def work(batch):
+        held = _Tensor()
+        alive.append(weakref.ref(held))
+        raise MemoryError
+
+    alive: list = []
+    ((_, error),) = work_in_batches([1], 1, work, pytest.fail)
+    assert isinstance(error, MemoryError)
+    assert alive[0]() is None
 
 
 def test_errors_in_one_line():

@@ -11,6 +11,7 @@ from nova_bench.kernels.packed import PackedLinear
 from nova_bench.nova import NOVAPipeline
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.graphs import GraphCache
+from nova_bench.nova.guidance import Guidance
 from tests.nova.small import CONFIG, FLOW, QUICK, pipeline, spread
 
 
@@ -102,12 +103,45 @@ def test_graph_cache_pads_tokens_and_captures_once_per_setting(monkeypatch):
     cache, network = GraphCache(limit=3), torch.nn.Linear(2, 2)
     for count in (1, 3, 8, 9):
         z, draws = torch.randn(4, count, 5), torch.randn(2, 2, count, 3)
-        out = cache.run(lambda z, d: d[0] + z[:2, :, :3], "settings", network, z, draws)
-        assert torch.equal(out, draws[0] + z[:2, :, :3])
+        out = cache.run(lambda z, d, s: d[0] + s * z[:2, :, :3], "settings", network, z, draws, count)
+        assert torch.equal(out, draws[0] + count * z[:2, :, :3])
     assert captured == [((4, 8, 5), (2, 2, 8, 3)), ((4, 16, 5), (2, 2, 16, 3))]
-    cache.run(lambda z, d: d[0], "other settings", network, z, draws)
-    cache.run(lambda z, d: d[0], "other settings", torch.nn.Linear(2, 2), z, draws)
+    cache.run(lambda z, d, s: d[0], "other settings", network, z, draws, 1.0)
+    cache.run(lambda z, d, s: d[0], "other settings", torch.nn.Linear(2, 2), z, draws, 1.0)
     assert len(captured) == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_rising_guidance_scale_needs_no_more_graphs(dtype, monkeypatch):
+    """Run with the scale as a tensor, as a graph is, and with as many captures as a constant scale needs."""
+    captured = []
+
+    def capture(loop, z, draws, pool):
+        captured.append(z.shape)
+        return lambda z, draws, scale: loop(z, draws, torch.tensor(scale))
+
+    pipe = fresh().to(dtype)
+    options = {"guidance_scale": 6.1, "num_inference_steps": 6}
+    rising = {**options, "min_guidance_scale": 2.3}
+    expected = latents(pipe, **rising)
+    monkeypatch.setattr("nova_bench.nova.graphs._Graph", capture)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(GraphCache, "usable", lambda self, z: True)
+    pipe.enable_cuda_graphs()
+    latents(pipe, **options)
+    constant = len(captured)
+    pipe.enable_cuda_graphs()
+    captured.clear()
+    torch.testing.assert_close(latents(pipe, **rising), expected, rtol=1e-5, atol=1e-5)
+    assert len(captured) == constant == len(set(captured))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_scale_that_is_a_tensor_gives_the_same_numbers(dtype):
+    out = torch.randn(2, 2, 50, 4).to(dtype)
+    guidance = Guidance(4.9)
+    for scale in (1.3, 4.97, 5.0):
+        assert torch.equal(guidance.combine(out, torch.tensor(scale))[0], guidance.combine(out, scale)[0])
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

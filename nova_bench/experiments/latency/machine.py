@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nova_bench.core.device import describe_device
+from nova_bench.core.device import describe_device, free_cuda_bytes
 from nova_bench.core.stopwatch import synchronize
 
 _CLOCKS = ("clocks.sm", "clocks.max.sm", "clocks.mem", "temperature.gpu", "power.draw")
@@ -30,9 +30,7 @@ def describe_machine(device: str) -> dict[str, str]:
 def free_memory(device: str) -> int | None:
     """Bytes that can still be allocated on a device; None if unknown."""
     if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.mem_get_info(device)[0]
+        return free_cuda_bytes(device)
     try:
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
     except OSError:
