@@ -38,6 +38,7 @@ _WAITS = {
     _aten.unique_consecutive.default,
 }
 """Operations whose result, or its size, the CPU waits for."""
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _BETWEEN_DEVICES = {_aten._to_copy.default, _aten.copy_.default, _aten.set_.source_Storage}
 
 
@@ -162,8 +163,9 @@ class Card:
         here = [tensor for tensor in tensors if isinstance(tensor, CardTensor)]
         asked = kwargs.get("device")
         to_card = torch.device(asked).type == "cuda" if asked is not None else bool(here)
-        if here or any(_is_card(leaf) for leaf in tree_leaves((args, kwargs))):
-            with _Operations(self):  # operations that consist of others; without inference mode, autograd does this
+        concerned = here or any(_is_card(leaf) for leaf in tree_leaves((args, kwargs)))
+        if concerned and _COMPOSITE not in func.py_kernels:  # those in Python ask for the driver
+            with _Operations(self):  # operations that consist of others; outside inference mode, autograd does this
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
