@@ -31,10 +31,12 @@ def batches_of_work(
     size: int,
     work: Callable[[Sequence[Item]], Sequence[Result]],
     warn: Callable[[str], None],
+    shrunk: Callable[[int], None] = lambda size: None,
 ) -> Iterator[list[tuple[Item, Result | Exception]]]:
     """Yield a list of (item, result) for each batch that ``work`` has done, in order, of at most ``size`` items.
 
-    If memory runs out, the batch size is halved with a warning and the work continues. After any other error, including
+    If memory runs out, the batch size is halved with a warning and the work continues; ``shrunk`` is told the new size,
+    for a caller that comes again. After any other error, including
     an attempt to exit the program, the batch is repeated item by item, so that only the faulty item gets the error.
     A UserError other than a MediaError concerns everything and is raised.
     """
@@ -56,6 +58,7 @@ def batches_of_work(
             elif is_out_of_memory(error):
                 size = max(1, len(batch) // 2)
                 warn(f"out of memory with a batch of {len(batch)}; continuing with {size}")
+                shrunk(size)
             else:
                 for item in batch:
                     yield from batches_of_work([item], 1, work, warn)

@@ -56,6 +56,7 @@ class GenerateWorker:
     def __init__(self, suite: Suite, adapter: ModelAdapter, model: str, cause: str, folder: Path):
         self._suite, self._model, self._cause, self._folder = suite, model, cause, folder
         self._adapter: ModelAdapter | None = adapter
+        self._batch_size = suite.execution.batch_size
         self._is_sent = self._is_checked = False
         self._notices: list[tuple[Any, ...]] = []
 
@@ -65,7 +66,7 @@ class GenerateWorker:
     def __call__(self, units: Sequence[Unit]) -> Iterator[MadeBatch]:
         """Yield one batch after another. UserError if the loaded model is no longer the planned one."""
         warnings: list[str] = []
-        for batch in batches_of_work(units, self._suite.execution.batch_size, self._make, warnings.append):
+        for batch in batches_of_work(units, self._batch_size, self._make, warnings.append, self._shrink):
             if not self._is_checked:
                 self._refuse_changed()
             entries = [(unit, self._entry(unit, output)) for unit, output in batch]
@@ -80,6 +81,10 @@ class GenerateWorker:
     def failure(self, error: Exception) -> dict[str, Any]:
         """What is stored about an error besides its message; a failure includes what it depends on."""
         return with_cause(failure_details(error), self._cause)
+
+    def _shrink(self, size: int) -> None:
+        """What didn't fit once won't fit among the next units either."""
+        self._batch_size = size
 
     def _make(self, units: Sequence[Unit]) -> Sequence[Output]:
         if self._adapter is None:

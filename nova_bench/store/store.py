@@ -119,7 +119,7 @@ class Store:
     @property
     def waiting(self) -> Path:
         """Where worker processes put files that the store will take; what a killed one leaves there is removed."""
-        return self._artifacts
+        return self._artifacts.absolute()
 
     @property
     def _artifacts(self) -> Path:

@@ -81,6 +81,14 @@ def test_a_unit_that_no_worker_survives_fails_alone(run_library, fault, capsys):
     assert capsys.readouterr().err.count("its item is given up, since it lost a worker before") == 2
 
 
+def test_a_worker_runs_out_of_memory_once_and_keeps_to_smaller_batches(run_library, capsys):
+    expected = run_library("inline")
+    capsys.readouterr()
+    one = ("execution.executor=local", "execution.workers=1", "execution.batch_size=2")
+    assert run_library("local", "model={adapter: drift, memory: 1}", *one) == expected
+    assert capsys.readouterr().err.count("out of memory with a batch of 2; continuing with 1") == 1
+
+
 class _Nap:
     """Doubles numbers and takes its time, so that it can be disturbed."""
 

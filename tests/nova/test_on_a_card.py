@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -86,7 +88,7 @@ def test_nothing_waits_inside_the_sampling_loop(options: dict, monkeypatch: pyte
 
 
 def test_videos_are_decoded_on_the_card() -> None:
-    pipe = pipeline()
+    pipe = copy.deepcopy(pipeline())  # which other tests share
     call = {"max_latent_length": 2, "num_inference_steps": 2, "num_diffusion_steps": 2, "disable_progress_bar": True}
     expected = pipe("a", generator=torch.Generator().manual_seed(1), output_type="np", **call).frames
     with fake_card():
