@@ -1,4 +1,4 @@
-"""What an executor is, and what its work may report to it."""
+"""What an executor is."""
 
 from __future__ import annotations
 
@@ -30,20 +30,3 @@ class Executor(Protocol):
 
 TIMES_SLOWEST = 10
 """A step hangs if it takes this many times as long as the slowest step before, and longer than the setting."""
-_listener: Callable[[str], None] | None = None
-
-
-def report_step(what: str) -> None:
-    """Report what this process does next; called by ``work``.
-
-    For an executor that watches the process, this ends the previous step: as long as steps follow one another, the
-    process doesn't hang.
-    """
-    if _listener is not None:
-        _listener(what)
-
-
-def listen_to_steps(listener: Callable[[str], None] | None) -> None:
-    """From now on, call ``listener`` with each step of this process; None removes the listener."""
-    global _listener
-    _listener = listener

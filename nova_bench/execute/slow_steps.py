@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nova_bench.execute.base import TIMES_SLOWEST, listen_to_steps
+from nova_bench.core.steps import listen_to_steps
+from nova_bench.execute.base import TIMES_SLOWEST
 
 TICK = 0.5
 

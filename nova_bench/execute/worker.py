@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import UserError
-from nova_bench.execute.base import Work, listen_to_steps
+from nova_bench.core.steps import listen_to_steps
+from nova_bench.execute.base import Work
 
 
 class News(Enum):

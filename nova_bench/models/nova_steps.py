@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from torch import Tensor
 
-from nova_bench.execute.base import report_step
+from nova_bench.core.steps import report_step
 from nova_bench.nova.observe import Observer, Watcher
 
 

@@ -17,7 +17,7 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.errors import FileChanged, MediaError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.messages import shorten
-from nova_bench.execute.base import report_step
+from nova_bench.core.steps import report_step
 from nova_bench.pipeline.plan import content_digest
 from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.video import Clip, MediaLimits

@@ -17,7 +17,8 @@ from nova_bench.core.atomic_files import kept_file
 from nova_bench.core.batches import batches_of_work, one_line
 from nova_bench.core.errors import UserError
 from nova_bench.core.remembered_digests import digest_once
-from nova_bench.execute.base import LostWorker, report_step
+from nova_bench.core.steps import report_step
+from nova_bench.execute.base import LostWorker
 from nova_bench.models.base import AdapterContext, ModelAdapter, Output
 from nova_bench.pipeline.failures import failure_details, with_cause
 from nova_bench.store import Artifact, Draft, FailedUnit

@@ -16,7 +16,8 @@ from nova_bench.core.batches import free_memory, is_out_of_memory, one_line, wor
 from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.interrupts import end_requested
 from nova_bench.core.progress import Progress
-from nova_bench.execute.base import LostWorker, report_step
+from nova_bench.core.steps import report_step
+from nova_bench.execute.base import LostWorker
 from nova_bench.execute.choice import scoring_executor
 from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.completion import complete

@@ -9,8 +9,8 @@ import pytest
 
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
+from nova_bench.core.steps import report_step
 from nova_bench.execute import slow_steps
-from nova_bench.execute.base import report_step
 from nova_bench.execute.choice import scoring_executor
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor

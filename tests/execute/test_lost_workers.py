@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
+from nova_bench.core.steps import report_step
 from nova_bench.execute import choice, local
-from nova_bench.execute.base import report_step
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Status
 
