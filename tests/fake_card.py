@@ -128,7 +128,6 @@ class Card:
         """Operations for whose result the CPU waited."""
         self._forbidden = ""
         self._graph: Graph | None = None
-        self._held: dict[int, int] = {}
 
     @contextmanager
     def no_waiting(self, where: str) -> Iterator[None]:
@@ -182,10 +181,7 @@ class Card:
         before = {_place(tensor) for tensor in _tensors((plain_args, plain_kwargs))}
         out = func(*plain_args, **plain_kwargs)
         if not to_card:
-            return out.clone() if here and isinstance(out, torch.Tensor) and _place(out) in before else out
-        made = _tensors(out)
-        if func in _BETWEEN_DEVICES and not here and made and _place(made[0]) in before:
-            out = made[0].clone()
+            return out
         for tensor in _tensors(out):
             if _place(tensor) not in before:
                 self._allocate(tensor)

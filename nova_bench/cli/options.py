@@ -59,8 +59,7 @@ BatchSize = Annotated[
 ]
 Executor = Annotated[str | None, typer.Option("--executor", help="inline, local or ray.")]
 Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors."),
+    int | None, typer.Option("--workers", min=1, max=ranges.WORKERS, help="Worker processes or Ray actors.")
 ]
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Score truncated or damaged videos on their intact frames.")

@@ -36,9 +36,9 @@ def batches_of_work(
     """Yield a list of (item, result) for each batch that ``work`` has done, in order, of at most ``size`` items.
 
     If memory runs out, the batch size is halved with a warning and the work continues; ``shrunk`` is told the new size,
-    for a caller that comes again. After any other error, including
-    an attempt to exit the program, the batch is repeated item by item, so that only the faulty item gets the error.
-    A UserError other than a MediaError concerns everything and is raised.
+    for a caller that comes again. After any other error, including an attempt to exit the program, the batch is
+    repeated item by item, so that only the faulty item gets the error. A UserError other than a MediaError concerns
+    everything and is raised.
     """
     start = 0
     while start < len(items):
@@ -50,12 +50,12 @@ def batches_of_work(
                 raise KeyboardInterrupt from error
             if isinstance(error, UserError) and not isinstance(error, MediaError):
                 raise
-            if is_out_of_memory(error):
+            if no_memory := is_out_of_memory(error):
                 free_memory(error)
             if len(batch) == 1:
                 yield [(batch[0], _as_exception(error))]
                 start += 1
-            elif is_out_of_memory(error):
+            elif no_memory:
                 size = max(1, len(batch) // 2)
                 warn(f"out of memory with a batch of {len(batch)}; continuing with {size}")
                 shrunk(size)

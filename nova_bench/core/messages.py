@@ -52,6 +52,11 @@ def expectation(problem: ErrorDetails) -> str:
     return f"{words}{shown}{hint}"
 
 
+def and_more(first: str, count: int) -> str:
+    """``first``, or for several ``first and 2 more``."""
+    return first if count == 1 else f"{first} and {count - 1} more"
+
+
 def shorten(value: Any) -> str:
     """A value as it is shown in an error: quoted, and shortened if it is long."""
     try:

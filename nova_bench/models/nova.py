@@ -16,7 +16,7 @@ from nova_bench.config.suite import SamplingSpec
 from nova_bench.config.units import Unit
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
 from nova_bench.core.identity import digest
-from nova_bench.core.messages import shorten
+from nova_bench.core.messages import and_more, shorten
 from nova_bench.models.base import AdapterContext, AdapterInfo, Output
 from nova_bench.models.checkpoints import SourceSpec, files_digest, locate_checkpoint, missing_checkpoint
 from nova_bench.models.not_finite import networks, not_finite
@@ -143,7 +143,7 @@ class NovaAdapter:
         from nova_bench.models.nova_steps import ReportedSteps
         from nova_bench.nova import NotFiniteError
 
-        what = shorten(units[0].prompt) + (f" and {len(units) - 1} more" if len(units) > 1 else "")
+        what = and_more(shorten(units[0].prompt), len(units))
         started = time.perf_counter()
         faults: dict[int, str] = {}
         with explained(), self._watch(pipeline, len(units)) as outputs:

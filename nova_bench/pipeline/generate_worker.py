@@ -16,6 +16,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.atomic_files import kept_file
 from nova_bench.core.batches import batches_of_work, one_line
 from nova_bench.core.errors import UserError
+from nova_bench.core.messages import and_more
 from nova_bench.core.remembered_digests import digest_once
 from nova_bench.core.steps import report_step
 from nova_bench.execute.base import LostWorker
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Entry = Draft | Artifact | FailedUnit
+Noticed = tuple[str, Sequence[str], bool]
 
 
 @dataclass
@@ -37,7 +39,7 @@ class MadeBatch:
 
     entries: list[tuple[Unit, Entry]]
     warnings: list[str] = field(default_factory=list)
-    notices: list[tuple[Any, ...]] = field(default_factory=list)
+    notices: list[Noticed] = field(default_factory=list)
     """Arguments of :meth:`~nova_bench.core.progress.Progress.notice`."""
 
 
@@ -59,7 +61,7 @@ class GenerateWorker:
         self._adapter: ModelAdapter | None = adapter
         self._batch_size = suite.execution.batch_size
         self._is_sent = self._is_checked = False
-        self._notices: list[tuple[Any, ...]] = []
+        self._notices: list[Noticed] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_adapter": None, "_is_sent": True, "_is_checked": False, "_notices": []}
@@ -71,9 +73,10 @@ class GenerateWorker:
             if not self._is_checked:
                 self._refuse_changed()
             entries = [(unit, self._entry(unit, output)) for unit, output in batch]
-            yield MadeBatch(entries, [*warnings], [*self._notices])
+            made = MadeBatch(entries, warnings.copy(), self._notices)
             warnings.clear()
-            self._notices.clear()
+            self._notices = []
+            yield made
 
     def lose(self, unit: Unit, problem: LostWorker) -> MadeBatch:
         """The failure of a unit on which every worker is lost."""
@@ -83,6 +86,10 @@ class GenerateWorker:
         """What is stored about an error besides its message; a failure includes what it depends on."""
         return with_cause(failure_details(error), self._cause)
 
+    def _note(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
+        """Keep a model's notice for the process that reports it."""
+        self._notices.append((text, names, asked))
+
     def _shrink(self, size: int) -> None:
         """What didn't fit once won't fit among the next units either."""
         self._batch_size = size
@@ -90,8 +97,8 @@ class GenerateWorker:
     def _make(self, units: Sequence[Unit]) -> Sequence[Output]:
         if self._adapter is None:
             report_step("the start of the model")
-            self._adapter = build_adapter(self._suite, digest_once, lambda *notice: self._notices.append(notice))
-        report_step(f"generating {units[0].prompt!r}" + (f" and {len(units) - 1} more" if len(units) > 1 else ""))
+            self._adapter = build_adapter(self._suite, digest_once, self._note)
+        report_step(f"generating {and_more(repr(units[0].prompt), len(units))}")
         started = time.perf_counter()
         outputs = {output.unit.digest: output for output in self._adapter.generate(units)}
         seconds = (time.perf_counter() - started) / len(units)

@@ -15,6 +15,7 @@ from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.batches import free_memory, is_out_of_memory, one_line, work_in_batches
 from nova_bench.core.errors import MediaError, UserError
 from nova_bench.core.interrupts import end_requested
+from nova_bench.core.messages import and_more
 from nova_bench.core.progress import Progress
 from nova_bench.core.steps import report_step
 from nova_bench.execute.base import LostWorker
@@ -341,5 +342,4 @@ def _is_of_all(outcome: object) -> TypeGuard[UserError]:
 
 def _step(scorer: str, entries: Sequence[Decoded]) -> str:
     """What a scorer is working on, as shown while waiting."""
-    others = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
-    return f"{scorer} on {entries[0].job.title}{others}"
+    return f"{scorer} on {and_more(entries[0].job.title, len(entries))}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from nova_bench.core.atomic_files import explained_os_errors
@@ -39,7 +37,9 @@ def merge(target: Store, source: Store) -> Merged:
     made = rows = 0
     other: list[str] = []
     gone: list[Path] = []
-    for units in _batches(source.all_units(), BATCH):
+    every = source.all_units()
+    for start in range(0, len(every), BATCH):
+        units = every[start : start + BATCH]
         theirs, ours = source.recorded_artifacts(units), target.recorded_artifacts(units)
         wanted = []
         for unit, found in theirs.items():
@@ -75,9 +75,3 @@ def _copied(unit: Artifact | FailedUnit) -> Draft | Artifact | FailedUnit:
 
 def _adds(row: Row, known: Row | None) -> bool:
     return known is None or (known.status == Status.FAILED and row.status != Status.FAILED)
-
-
-def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    waiting = iter(items)
-    while batch := list(islice(waiting, size)):
-        yield batch

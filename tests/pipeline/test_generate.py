@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,11 @@ from nova_bench.core.errors import StoreError, UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import AdapterContext, Output
+from nova_bench.pipeline import generate_worker
 from nova_bench.pipeline.generate import generate
-from nova_bench.pipeline.generate_worker import build_adapter
+from nova_bench.pipeline.generate_worker import GenerateWorker, build_adapter
 from nova_bench.pipeline.plan import make_plan
-from nova_bench.store import Artifact, FailedUnit, Store
+from nova_bench.store import Artifact, Draft, FailedUnit, Store
 from nova_bench.video import write_image
 
 
@@ -169,3 +171,19 @@ def test_a_first_frame_that_changed_after_planning_fails_alone(write_suite, tmp_
     assert isinstance(first, Artifact)
     assert "b.png: changed since it was planned" in second.error
     assert second.details.get("passing")
+
+
+def test_a_model_in_another_process_may_say_all_that_it_may_say_here(planned, tmp_path, monkeypatch):
+    plan, adapter = planned()
+    worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model, "cause", tmp_path)))
+
+    def told(suite, file_digest, warn):
+        warn("one")
+        warn("two", ["a name"], asked=True)
+        return adapter
+
+    monkeypatch.setattr(generate_worker, "build_adapter", told)
+    first, second = (next(iter(worker(plan.units[start : start + 2]))) for start in (0, 2))
+    assert first.notices == [("one", (), False), ("two", ["a name"], True)]
+    assert second.notices == []
+    assert all(isinstance(entry, Draft) for _, entry in first.entries + second.entries)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from zlib import crc32
 
-from nova_bench.config.fields import ScorerSettings
+from nova_bench.config.fields import ScorerSettings, SpecModel
 from nova_bench.config.metadata import Metadata, MetadataSchema
 from nova_bench.config.suite import ModelSpec, PromptEntry
 from nova_bench.config.units import Unit
@@ -25,21 +25,9 @@ from nova_bench.protocols.base import Composite, Part, PromptSource, Threshold
 from nova_bench.scorers.base import Aggregate, Sample, Score, ScorerContext, ScorerInfo
 
 
-class DriftSpec(ModelSpec):
-    """Drifting noise."""
+class Faults(SpecModel):
+    """How a model or scorer breaks, and at which prompts."""
 
-    adapter: Literal["drift"] = "drift"
-    """`drift`"""
-    checkpoint: str = "a"
-    """Stands for a checkpoint: another one makes other videos."""
-    seconds: float = 0.0
-    """How long each video takes."""
-    fail_on: str = ""
-    """Raise for prompts that contain this."""
-    memory: int = 0
-    """Run out of memory for batches larger than this, where above 0."""
-    darker: int = 0
-    """Levels, of 255, by which all videos are darker."""
     die_on: str = ""
     """SIGKILL the own process at prompts that contain this, as the system does when memory runs out."""
     stop_on: str = ""
@@ -54,7 +42,24 @@ class DriftSpec(ModelSpec):
     """A file that is made at the first such fault, after which there are no more."""
 
 
-def _fault(settings: DriftSpec | BrightnessSettings, prompt: str) -> None:
+class DriftSpec(Faults, ModelSpec):
+    """Drifting noise."""
+
+    adapter: Literal["drift"] = "drift"
+    """`drift`"""
+    checkpoint: str = "a"
+    """Stands for a checkpoint: another one makes other videos."""
+    seconds: float = 0.0
+    """How long each video takes."""
+    fail_on: str = ""
+    """Raise for prompts that contain this."""
+    memory: int = 0
+    """Run out of memory for batches larger than this, where above 0."""
+    darker: int = 0
+    """Levels, of 255, by which all videos are darker."""
+
+
+def _fault(settings: Faults, prompt: str) -> None:
     """Break in the way that is set for this prompt."""
     faults: dict[str, Callable[[], object]] = {
         settings.die_on: lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -102,7 +107,7 @@ class Drift:
             yield Output(unit, frames=torch.stack(frames))
 
 
-class BrightnessSettings(ScorerSettings):
+class BrightnessSettings(Faults, ScorerSettings):
     """Settings of `brightness`."""
 
     fail_below: float = 0.0
@@ -111,20 +116,8 @@ class BrightnessSettings(ScorerSettings):
     """How long each video takes."""
     memory: int = 0
     """Run out of memory for batches larger than this, where above 0."""
-    die_on: str = ""
-    """SIGKILL the own process at prompts that contain this, as the system does when memory runs out."""
-    stop_on: str = ""
-    """SIGSTOP the own process at prompts that contain this."""
-    hang_on: str = ""
-    """Never come back from prompts that contain this."""
-    exit_on: str = ""
-    """End the own process at prompts that contain this."""
-    no_memory_on: str = ""
-    """Run out of memory at prompts that contain this."""
     broken: bool = False
     """Refuse to be built."""
-    once: str = ""
-    """A file that is made at the first such fault, after which there are no more."""
 
 
 class Brightness:
