@@ -42,7 +42,7 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     os.close(handle)
     try:
         # mkstemp makes files private; a published file should have the permissions of any other new file.
-        os.chmod(name, 0o666 & ~_UMASK)
+        os.chmod(name, 0o666 & ~UMASK)
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def _read_umask() -> int:
 
 
 # Read once: reading the umask means changing it for a moment, which threads that write files would notice.
-_UMASK = _read_umask()
+UMASK = _read_umask()
 
 
 def _sync(path: Path) -> None:

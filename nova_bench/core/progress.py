@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,15 +31,19 @@ class Progress:
         self._bars = not quiet and sys.stderr.isatty() and "CI" not in os.environ
         self.seconds: dict[str, float] = {}
         """Wall time of each stage so far."""
+        self.held: dict[str, dict[str, float]] = {}
+        """Stage -> name of a device -> seconds for which this command's work held devices of that name."""
         self.notices: list[Notice] = []
         """The notices of the current run so far."""
         self._told: set[str] = set()
 
     @contextmanager
-    def stage(self, name: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+    def stage(
+        self, name: str, total: int, unit: str = "", each: Callable[[], str] = lambda: ""
+    ) -> Iterator[Callable[[int], None]]:
         """A stage of ``total`` items; call the yielded function with the number of items just done.
 
-        ``unit`` is ``"bytes"`` for downloads, empty for items.
+        ``unit`` is ``"bytes"`` for downloads, empty for items; ``each`` gives the rates of several workers, as a text.
         """
         started = time.perf_counter()
         if total:
@@ -48,19 +52,20 @@ class Progress:
             if total == 0:
                 yield lambda count: None
             elif self._bars:
-                with _bar(name, total, unit) as advance:
+                with _bar(name, total, unit, each) as advance:
                     yield advance
             else:
-                yield self._lines(name, total, unit)
+                yield self._lines(name, total, unit, each)
         finally:
             seconds = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
             self.log(f"{name}: ended after {seconds:.2f} s")
 
-    def _lines(self, name: str, total: int, unit: str) -> Callable[[int], None]:
+    def _lines(self, name: str, total: int, unit: str, each: Callable[[], str]) -> Callable[[int], None]:
         """``stage=score done=40 total=40 seconds=12.3 rate=3.250``: at the end, and once a minute until then.
 
-        ``rate`` is per second; ``unit=bytes`` is appended if the items are bytes.
+        ``rate`` is per second. ``unit=bytes`` is appended if the items are bytes, ``each=0.81,0.79`` if several workers
+        do them.
         """
         started = spoken = time.perf_counter()
         done = 0
@@ -74,9 +79,16 @@ class Progress:
                 seconds = now - started
                 rate = done / seconds if seconds else 0.0
                 line = f"stage={name} done={done} total={total} seconds={seconds:.1f} rate={rate:.3f}"
-                print(f"{line} unit={unit}" if unit else line, file=sys.stderr, flush=True)
+                more = (f" unit={unit}" if unit else "") + (f" each={rates}" if (rates := each()) else "")
+                print(line + more, file=sys.stderr, flush=True)
 
         return advance
+
+    def hold(self, stage: str, seconds: Mapping[str, float]) -> None:
+        """Account for the seconds for which devices were held, by name."""
+        for device, more in seconds.items():
+            held = self.held.setdefault(stage, {})
+            held[device] = held.get(device, 0.0) + more
 
     def say(self, message: str) -> None:
         """Tell the user, unless quiet; always log."""
@@ -125,7 +137,7 @@ class Silence(Progress):
 
 
 @contextmanager
-def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(name: str, total: int, unit: str, each: Callable[[], str]) -> Iterator[Callable[[int], None]]:
     from rich import progress
     from rich.console import Console
 
@@ -148,7 +160,8 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         def advance(count: int) -> None:
             bars.advance(task, count)
             speed = bars.tasks[0].speed
-            bars.update(task, rate=f"{speed:.2f}/s" if speed else "")
+            rates = f" ({found})" if (found := each()) else ""
+            bars.update(task, rate=f"{speed:.2f}/s{rates}" if speed else "")
 
         yield advance
 

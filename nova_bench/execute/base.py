@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from nova_bench.core.errors import UserError
+from nova_bench.execute.crew import Crew
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,9 +23,9 @@ class Executor(Protocol):
     """The interface: apply ``work`` to chunks of items and yield results as they come, in any order."""
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
     ) -> Generator[Result, None, None]:
-        """Yield every result of ``work``, and of ``lost`` for items without one; ``warn`` of lost workers."""
+        """Yield every result of ``work``, and of ``lost`` for items without one; ``crew`` is told of the workers."""
         ...
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
 from nova_bench.execute.base import Item, Lost, Result, Work
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.slow_steps import warn_of_slow_steps
 
 
@@ -18,10 +19,10 @@ class InlineExecutor:
         self._stall_seconds = stall_seconds
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
     ) -> Generator[Result, None, None]:
-        """Yield what ``work`` yields for all items. No worker can be lost, but ``warn`` is called for a slow step."""
+        """Yield what ``work`` yields for all items. No worker can be lost, but the crew is warned of a slow step."""
         if not items:
             return
-        with warn_of_slow_steps(self._stall_seconds, warn):
+        with warn_of_slow_steps(self._stall_seconds, crew.warn):
             yield from work(items)

@@ -13,7 +13,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from typing import Any
@@ -23,11 +23,12 @@ from nova_bench.core.interrupts import held_back
 from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.cards import started_with
 from nova_bench.execute.chunks import Chunk, ChunkQueue
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.worker import News, serve
 
 STOPPED_SECONDS = 5.0
 """A worker that was stopped (SIGSTOP) for this long is replaced."""
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 """A worker must be ready for work within this time."""
 FAILED_STARTS = 3
 """No further worker is started after this many in a row ended before they could work."""
@@ -50,7 +51,7 @@ class LocalExecutor:
         self._cards = cards
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
     ) -> Generator[Result, None, None]:
         """Yield results as chunks finish. Raises UserError if no worker can start, and whatever ``work`` raises.
 
@@ -58,8 +59,8 @@ class LocalExecutor:
         """
         if not items:
             return
-        chunks = ChunkQueue(items, self._chunk_size, lost, warn)
-        pool = _Pool(self._workers, self._cards, pickle.dumps(work), chunks)
+        chunks = ChunkQueue(items, self._chunk_size, lost, crew.warn)
+        pool = _Pool(self._workers, self._cards, pickle.dumps(work), chunks, crew)
         try:
             yield from pool.run(self._stall_seconds)
         finally:
@@ -69,8 +70,9 @@ class LocalExecutor:
 class _Pool:
     """The workers of one call, and what each of them is doing."""
 
-    def __init__(self, size: int, cards: Sequence[str], work: bytes, chunks: ChunkQueue):
-        self._size, self._cards, self._work, self._chunks = size, cards, work, chunks
+    def __init__(self, size: int, cards: Sequence[str], work: bytes, chunks: ChunkQueue, crew: Crew):
+        self._size, self._cards, self._work, self._chunks, self._crew = size, cards, work, chunks, crew
+        self._share = min(1.0, len(cards) / size) if cards else 1.0
         self._news: queue.SimpleQueue[tuple[_Worker, News, Any]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._failed_starts = 0
@@ -97,6 +99,7 @@ class _Pool:
         until = time.monotonic() + END_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, until - time.monotonic()))
+            self._crew.leave(worker)
 
     def kill(self) -> None:
         """End every remaining worker now."""
@@ -136,16 +139,19 @@ class _Pool:
             self._slowest = max(self._slowest, worker.quiet)
         worker.quiet = 0.0
         if news == News.READY:
+            self._crew.arrive(worker, content, worker.started, self._share)
             worker.ready, self._failed_starts = True, 0
         elif news == News.STEP:
             worker.step = content
         elif news == News.DONE:
+            self._crew.finish(worker, len(worker.chunk.items) if worker.chunk else 0)
             worker.chunk, worker.step = None, ""
             yield from content
 
     def _lose(self, worker: _Worker, problem: LostWorker) -> Iterator[Result]:
         self._workers.remove(worker)
         worker.kill()
+        self._crew.leave(worker)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= FAILED_STARTS and not self._workers:
@@ -164,6 +170,7 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         # Not a daemon in multiprocessing's sense: daemons may have no children, and decoding has some.
         self.process = context.Process(target=serve, args=(theirs, threads), name="nova_bench worker")
+        self.started = time.monotonic()
         with started_with(card):
             self.process.start()
         assert self.process.pid is not None, "it was started"

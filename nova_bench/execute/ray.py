@@ -5,17 +5,20 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 from nova_bench.core.errors import UserError
 from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
+from nova_bench.execute.crew import Arrival, Crew, Reporting
 
 FAILED_STARTS = 3
 """The run ends after this many actors in a row died before they could work."""
+WAITING_SECONDS = 60.0
+"""The user is told that the cluster has no room for an actor after this long."""
 _TICK = 1.0
 
 
@@ -31,11 +34,12 @@ class RayExecutor:
             import ray
         except ImportError as error:
             raise UserError("the executor `ray` needs the package ray", "pip install 'nova_bench[ray]'") from error
-        self._ray, self._asked, self._chunk_size = ray, workers, chunk_size
+        self._ray: Any = ray
+        self._asked, self._chunk_size = workers, chunk_size
         self._needs_gpu, self._stall_seconds = device.startswith("cuda"), stall_seconds
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], warn: Callable[[str], None]
+        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
     ) -> Generator[Result, None, None]:
         """Yield results as chunks finish. Raises UserError if actors can't start, and whatever ``work`` raises."""
         if not items:
@@ -45,17 +49,17 @@ class RayExecutor:
             with _own_signals():
                 self._ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
         try:
-            yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, warn))
+            yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew)
         finally:
             if started_here:
                 self._ray.shutdown()
 
-    def _run(self, work: Work, chunks: ChunkQueue) -> Iterator[Result]:
+    def _run(self, work: Work, chunks: ChunkQueue, crew: Crew) -> Iterator[Result]:
         workers, gpus = self._workers_and_gpus()
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
         shared = self._ray.put(work)
         running: dict[Any, _Running] = {}
-        failed_starts, slowest = 0, 0.0
+        failed_starts, slowest, waiting = 0, 0.0, False
         try:
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
                 while len(running) < min(workers, unfinished):
@@ -63,29 +67,47 @@ class RayExecutor:
                     running[new.ready.remote()] = _Running(new, None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
                 now = time.monotonic()
+                waiting = self._tell_of_waiting(list(running.values()), now, waiting, crew)
                 allowed = max(self._stall_seconds, TIMES_SLOWEST * slowest)
                 for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
                     held = running.pop(answer)
                     try:
-                        results: list[Any] = self._answer(answer) if done else self._give_up(held, now)
+                        content = self._answer(answer) if done else self._give_up(held, now)
                     except LostWorker as problem:
+                        crew.leave(held.actor)
                         failed_starts += held.chunk is None
                         if failed_starts >= FAILED_STARTS:
                             raise UserError(f"Ray actors can't start: {problem.message}", problem.remedy) from problem
                         yield from chunks.lose(held.chunk, problem)
                         continue
                     failed_starts = 0
-                    if held.chunk is not None:
+                    if held.chunk is None:
+                        crew.arrive(held.actor, content, now, gpus or 1.0)  # waiting for the cluster held no device
+                    else:
                         slowest = max(slowest, (now - held.since) / len(held.chunk.items))
-                        yield from results
+                        crew.finish(held.actor, len(held.chunk.items))
+                        yield from content
                     if chunks:
                         chunk = chunks.take()
                         running[held.actor.run.remote(chunk.items)] = _Running(held.actor, chunk, time.monotonic())
+                    else:
+                        crew.leave(held.actor)
         finally:
             for held in running.values():
                 self._ray.kill(held.actor)
 
-    def _answer(self, answer: Any) -> list[Result]:
+    def _tell_of_waiting(self, running: Sequence[_Running], now: float, told: bool, crew: Crew) -> bool:
+        """Warn once that nothing happens because the cluster has no room for an actor; returns whether that is so."""
+        if not all(held.chunk is None and now - held.since > WAITING_SECONDS for held in running):
+            return False
+        if not told:
+            crew.warn(
+                f"waiting for the Ray cluster: it had no room for a worker for {WAITING_SECONDS:.0f} s; `ray status` "
+                "says what it has and what it is asked for"
+            )
+        return True
+
+    def _answer(self, answer: Any) -> Any:
         """An actor's answer. Raises LostWorker if the actor died."""
         try:
             return self._ray.get(answer)
@@ -97,7 +119,7 @@ class RayExecutor:
                 "`ray logs` may say why; if memory ran out, use fewer --workers",
             ) from error
 
-    def _give_up(self, held: _Running, now: float) -> list[Result]:
+    def _give_up(self, held: _Running, now: float) -> Never:
         self._ray.kill(held.actor)
         raise LostWorker(
             f"a Ray actor hung: it finished nothing for {now - held.since:.0f} s",
@@ -145,8 +167,9 @@ class _Actor:
     def __init__(self, work: Work):
         self._work = work
 
-    def ready(self) -> None:
-        """Return once the actor can work."""
+    def ready(self) -> Arrival | None:
+        """Once the actor can work: what it says of itself, if its work knows that."""
+        return self._work.arrival() if isinstance(self._work, Reporting) else None
 
     def run(self, chunk: Sequence[Item]) -> list[Result]:
         return list(self._work(chunk))

@@ -17,12 +17,14 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.errors import UserError
 from nova_bench.core.steps import listen_to_steps
 from nova_bench.execute.base import Work
+from nova_bench.execute.crew import Reporting
 
 
 class News(Enum):
     """The messages of a worker to its parent, each with a content."""
 
     READY = auto()
+    """It can work; the content is what it says of itself, if its work knows that."""
     STEP = auto()
     """What it does next."""
     DONE = auto()
@@ -56,7 +58,7 @@ def serve(pipe: Connection, threads: int) -> None:
         if (torch := sys.modules.get("torch")) is not None:
             torch.set_num_threads(threads)
         listen_to_steps(lambda step: send(News.STEP, step))
-        send(News.READY)
+        send(News.READY, work.arrival() if isinstance(work, Reporting) else None)
         while order := orders.get():
             send(News.DONE, list(work(pickle.loads(order))))
     except Exception as error:

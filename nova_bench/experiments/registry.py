@@ -73,7 +73,7 @@ def _complete(folder: Path, store: Store, request: Request, started: datetime, p
         "parts": {part.get("label") or part["title"]: store.run(part["run"]).name for part in parts},
     }
     device = resolve_device(str(request.execution.get("device", "auto")))
-    write_manifest(folder, content, device, started, progress.seconds)
+    write_manifest(folder, content, device, started, progress.seconds, progress.held)
     with (folder / LOG).open("a", encoding="utf-8") as stream:
         stream.write(log)
 

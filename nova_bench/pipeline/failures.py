@@ -8,7 +8,6 @@ the same. A failure due to the machine, such as too little memory, has no cause 
 from __future__ import annotations
 
 import errno
-import hashlib
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ from nova_bench.core.batches import is_out_of_memory
 from nova_bench.core.errors import FileChanged, UserError
 from nova_bench.core.identity import digest, file_digest
 from nova_bench.execute.base import LostWorker
+from nova_bench.pipeline.arrival import sources_digest
 from nova_bench.pipeline.manifest import package_versions
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _MACHINE = frozenset(
     ]
 )
 """Errors of the disk, of memory and handles, and of the network."""
-_SOURCES = (".py", ".c", ".h")
 _SHORTEST_NAME = 4
 """A shorter prompt is too common a text to be removed from a message."""
 
@@ -133,11 +132,7 @@ def _lies_in_the_machine(error: BaseException | None) -> bool:
 @cache
 def _code() -> str:
     """Digest of this package's sources and of its dependencies' versions."""
-    folder = Path(__file__).parents[1]
-    sources = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):
-        sources.update(f"{path.relative_to(folder)}\0{file_digest(path)}\n".encode())
-    return digest("code", [sources.hexdigest(), package_versions(), platform.python_version()])
+    return digest("code", [sources_digest(), package_versions(), platform.python_version()])
 
 
 def _module(factory: str) -> str:

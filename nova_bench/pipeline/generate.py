@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause
 from nova_bench.pipeline.generate_worker import Entry, GenerateWorker
 from nova_bench.pipeline.plan import Plan, content_digest
+from nova_bench.pipeline.staffing import working
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
 
 
@@ -45,7 +46,7 @@ def generate(
     """
     failures = failures or Failures(progress)
     cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)
-    worker = GenerateWorker(plan.suite, adapter, plan.model, cause, store.waiting)
+    worker = GenerateWorker(plan.suite, adapter, plan.model, cause)
     there = store.artifacts(unit.digest for unit in plan.units)
     hopeless = frozenset(
         unit
@@ -61,8 +62,7 @@ def generate(
     # A model whose samples exist already has nothing to load, so workers would only cost their start.
     execution = plan.suite.execution
     executor = InlineExecutor() if all(unit.source for unit in missing) else generating_executor(execution)
-    batches = executor.map(worker, missing, worker.lose, progress.warn)
-    with progress.stage("generate", len(missing)) as advance, closing(batches):
+    with working("generate", executor, worker, missing, store, progress, progress.warn) as (batches, advance):
         for found in batches:
             for warning in found.warnings:
                 progress.warn(warning)

@@ -20,7 +20,9 @@ from nova_bench.core.messages import and_more
 from nova_bench.core.remembered_digests import digest_once
 from nova_bench.core.steps import report_step
 from nova_bench.execute.base import LostWorker
+from nova_bench.execute.crew import Arrival
 from nova_bench.models.base import AdapterContext, ModelAdapter, Output
+from nova_bench.pipeline.arrival import arrival_at, code_facts, model_fact
 from nova_bench.pipeline.failures import failure_details, with_cause
 from nova_bench.store import Artifact, Draft, FailedUnit
 from nova_bench.video import write_image, write_lossless, write_mp4
@@ -52,16 +54,17 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 class GenerateWorker:
     """Makes the units it is given; can be sent to another process, which then builds the model for itself.
 
-    There, finished files wait in ``folder``, which both processes see, until the store takes them. ``model`` is the
-    digest of the planned model, ``cause`` is stored with failures.
+    There, finished files wait beside ``mark``, in a folder that both processes see, until the store takes them.
+    ``model`` is the digest of the planned model, ``cause`` is stored with failures.
     """
 
-    def __init__(self, suite: Suite, adapter: ModelAdapter, model: str, cause: str, folder: Path):
-        self._suite, self._model, self._cause, self._folder = suite, model, cause, folder
+    def __init__(self, suite: Suite, adapter: ModelAdapter, model: str, cause: str):
+        self._suite, self._model, self._cause = suite, model, cause
         self._adapter: ModelAdapter | None = adapter
-        self._batch_size = suite.execution.batch_size
+        self._batch_size, self.device = suite.execution.batch_size, suite.execution.device
         self._is_sent = self._is_checked = False
         self._notices: list[Noticed] = []
+        self.mark: Path | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_adapter": None, "_is_sent": True, "_is_checked": False, "_notices": []}
@@ -77,6 +80,14 @@ class GenerateWorker:
             warnings.clear()
             self._notices = []
             yield made
+
+    def facts(self) -> dict[str, str]:
+        """What has to be the same in every worker."""
+        return {**code_facts(), **model_fact(self._model)}
+
+    def arrival(self) -> Arrival:
+        """What this worker says of itself; builds the model, which isn't loaded yet."""
+        return arrival_at(self.mark, self.device, {**code_facts(), **model_fact(self._built().digest())})
 
     def lose(self, unit: Unit, problem: LostWorker) -> MadeBatch:
         """The failure of a unit on which every worker is lost."""
@@ -95,20 +106,23 @@ class GenerateWorker:
         self._batch_size = size
 
     def _make(self, units: Sequence[Unit]) -> Sequence[Output]:
-        if self._adapter is None:
-            report_step("the start of the model")
-            self._adapter = build_adapter(self._suite, digest_once, self._note)
+        adapter = self._built()
         report_step(f"generating {and_more(repr(units[0].prompt), len(units))}")
         started = time.perf_counter()
-        outputs = {output.unit.digest: output for output in self._adapter.generate(units)}
+        outputs = {output.unit.digest: output for output in adapter.generate(units)}
         seconds = (time.perf_counter() - started) / len(units)
         made = (outputs.get(unit.digest) or Output(unit) for unit in units)
         return [replace(output, details={"seconds": seconds, **output.details}) for output in made]
 
+    def _built(self) -> ModelAdapter:
+        if self._adapter is None:
+            report_step("the start of the model")
+            self._adapter = build_adapter(self._suite, digest_once, self._note)
+        return self._adapter
+
     def _refuse_changed(self) -> None:
         """Raise UserError if the loaded model is no longer the planned one."""
-        assert self._adapter is not None, "it made a batch"
-        if self._model and self._adapter.digest() != self._model:
+        if self._model and self._built().digest() != self._model:
             raise UserError(
                 f"model {self._suite.model.adapter}: its files changed after the run was planned",
                 "run the command again when they are complete; on several machines, give all of them the same files",
@@ -149,9 +163,9 @@ class GenerateWorker:
 
     def _waiting(self, draft: Draft) -> Draft:
         """The same draft with a file that is encoded already, or with the error of encoding it."""
+        assert self.mark is not None, "workers are told where files wait"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return replace(draft, write=_Move(kept_file(self._folder, draft.suffix, draft.write)))
+            return replace(draft, write=_Move(kept_file(self.mark.parent, draft.suffix, draft.write)))
         except Exception as error:
             return replace(draft, write=_Raise(error))
 

@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -28,15 +28,21 @@ MANIFEST = "manifest.json"
 
 
 def write_manifest(
-    folder: Path, content: dict[str, Any], device: str, started: datetime, seconds: dict[str, float]
+    folder: Path,
+    content: dict[str, Any],
+    device: str,
+    started: datetime,
+    seconds: Mapping[str, float],
+    held: Mapping[str, Mapping[str, float]],
 ) -> Path:
     """Add this invocation to `manifest.json` of a run; the earlier ones stay.
 
+    ``seconds`` are the wall times of its stages, ``held`` their seconds of devices by the devices' names.
     ``content`` is what the run consists of; its key ``run`` says which run it is. Its paths are relative,
     since the store may be moved or shared.
     """
     path = folder / MANIFEST
-    invocation = _invocation(device, started, seconds)
+    invocation = _invocation(device, started, seconds, held)
     store = folder.absolute().parent  # the store may be moved
     invocation["command"] = [shortened(part.replace(str(store), store.name)) for part in invocation["command"]]
     if _computes_products(content):
@@ -89,11 +95,16 @@ def _computes_products(content: dict[str, Any]) -> bool:
     return here and any(scorer["source"].startswith("VBench") for scorer in content["scorers"])
 
 
-def _invocation(device: str, started: datetime, seconds: dict[str, float]) -> dict[str, Any]:
+def _invocation(
+    device: str, started: datetime, seconds: Mapping[str, float], held: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
     return {
         "started": started.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "device_hours": {
+            stage: {name: round(value / 3600, 6) for name, value in devices.items()} for stage, devices in held.items()
+        },
         "command": ["python", "-m", "nova_bench", *sys.argv[1:]],
         "nova_bench": __version__,
         "git": git_state(Path(__file__).parents[2]),

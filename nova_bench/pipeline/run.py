@@ -19,13 +19,14 @@ from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.long_videos import notice_long_videos
-from nova_bench.pipeline.manifest import plan_content, write_manifest
+from nova_bench.pipeline.manifest import plan_content, read_manifest, write_manifest
 from nova_bench.pipeline.needs import absent_assets, fetch_line
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.record import record_of
 from nova_bench.pipeline.sample_filter import required_plan
 from nova_bench.pipeline.score import score
+from nova_bench.pipeline.staffing import kinds_of_devices
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.store import Store
 
@@ -65,11 +66,22 @@ def measure_plan(plan: Plan, adapter: ModelAdapter, store: Store, progress: Prog
             except TooManyFailures as stop:
                 progress.warn(str(stop))
             finally:
+                _notice_kinds_of_devices(folder, progress)
                 store.add_notices(plan.run_id, progress.notices)
             store.back_up()
         finally:
-            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds)
+            write_manifest(folder, plan_content(plan), execution.device, started, progress.seconds, progress.held)
     return plan, folder
+
+
+def _notice_kinds_of_devices(folder: Path, progress: Progress) -> None:
+    """Say so if cards of several kinds made the samples, or the scores."""
+    earlier = read_manifest(folder).get("invocations", [])
+    for stage, names in kinds_of_devices(progress.held, earlier).items():
+        progress.notice(
+            f"several kinds of device worked at this run ({stage}: {', '.join(names)}): their numbers can differ in "
+            "the last digits"
+        )
 
 
 def notice_prompts(plan: Plan, notice: Callable[..., None]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeGuard
 
 from nova_bench.assets import asset_path
@@ -20,12 +21,15 @@ from nova_bench.core.progress import Progress
 from nova_bench.core.steps import report_step
 from nova_bench.execute.base import LostWorker
 from nova_bench.execute.choice import scoring_executor
+from nova_bench.execute.crew import Arrival
 from nova_bench.pipeline.aggregate import collect, needs_details
+from nova_bench.pipeline.arrival import arrival_at, code_facts, weight_facts
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
 from nova_bench.pipeline.plan import Plan, PlannedScorer, with_own_rows
 from nova_bench.pipeline.sample_filter import required_units
+from nova_bench.pipeline.staffing import working
 from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.scorers.streaming import Part, StreamingScorer, measure
 from nova_bench.store import Artifact, Row, Status, Store
@@ -121,8 +125,8 @@ def _run_jobs(
 
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    batches = scoring_executor(execution).map(worker, jobs, worker.lose, warn)
-    with progress.stage("score", len(jobs)) as advance, closing(batches):
+    executor = scoring_executor(execution)
+    with working("score", executor, worker, jobs, store, progress, warn) as (batches, advance):
         for batch in batches:
             store.add_rows(
                 replace(row, details=with_cause(row.details, causes[row.identity]))
@@ -206,10 +210,11 @@ class ScoreWorker:
     """Scores jobs batch by batch; picklable, so it can be sent to another process. Scorers are built on first use."""
 
     def __init__(self, scorers: tuple[PlannedScorer, ...], execution: ExecutionSpec, align: Align, limits: MediaLimits):
-        self._planned, self._device, self._align = scorers, execution.device, align
+        self._planned, self.device, self._align = scorers, execution.device, align
         self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
         self._limits, self._decoding = limits, Decoding(limits)
         self._built: dict[int, Scorer | UserError] = {}
+        self.mark: Path | None = None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits)}
@@ -232,6 +237,14 @@ class ScoreWorker:
                 result.rows += self._score(index, batch, streamed, result.warnings)
             batch.clear()  # no decoded video is kept while waiting for the next ones
             yield result
+
+    def facts(self) -> dict[str, str]:
+        """What has to be the same in every worker."""
+        return {**code_facts(), **weight_facts(sorted({name for s in self._planned for name in s.info.assets}))}
+
+    def arrival(self) -> Arrival:
+        """What this worker says of itself."""
+        return arrival_at(self.mark, self.device, self.facts())
 
     def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
         """The failed rows of a job that every worker crashes on."""
@@ -317,7 +330,7 @@ class ScoreWorker:
             planned = self._planned[index]
             report_step(f"the start of {planned.info.name}")
             try:
-                self._built[index] = planned.info.build(planned.settings, ScorerContext(self._device, asset_path))
+                self._built[index] = planned.info.build(planned.settings, ScorerContext(self.device, asset_path))
             except (Exception, SystemExit) as error:
                 if end_requested():
                     raise KeyboardInterrupt from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,8 @@ from nova_bench.store.records import Artifact, Draft, FailedUnit
 # Files of a batch are encoded and synced in parallel: most of the time is spent waiting for the disk, and a file system
 # commits syncs that wait together at once.
 WRITERS = 8
+WAITING_PREFIX = ".waiting-"
+"""Of the folders in which worker processes leave files for the writer."""
 
 
 def write_drafts(root: Path, drafts: Sequence[Draft]) -> list[Artifact | FailedUnit]:
@@ -66,8 +69,11 @@ def content_path(root: Path, sha256: str, suffix: str) -> Path:
 def remove_leftovers(root: Path, artifacts: Path) -> None:
     """Delete temporary files of killed processes in the store, among the artifacts and in the folders of runs.
 
-    Files that a living process is writing, for example a `report`, are left alone.
+    Files that a living process is writing, for example a `report`, are left alone. What workers of an earlier writer
+    left for it goes, even if one of them still writes: only the writer, which is the caller now, could take it.
     """
+    for room in artifacts.glob(f"{WAITING_PREFIX}*"):
+        shutil.rmtree(room, ignore_errors=True)
     runs = [run for run in root.iterdir() if run.is_dir() and run != artifacts]
     patterns = [(root, ""), (artifacts, ""), *((run, "**/") for run in runs)]
     for folder, depth in patterns:

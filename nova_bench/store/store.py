@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nova_bench.core.atomic_files import write_atomic, write_with
+from nova_bench.core.atomic_files import UMASK, explained_os_errors, write_atomic, write_with
 from nova_bench.core.errors import StoreError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.notices import Notice
@@ -116,10 +118,20 @@ class Store:
         if self._lock:
             self._lock.release()
 
-    @property
-    def waiting(self) -> Path:
-        """Where worker processes put files that the store will take; what a killed one leaves there is removed."""
-        return self._artifacts.absolute()
+    @contextmanager
+    def waiting_room(self) -> Iterator[Path]:
+        """A new folder in which worker processes put files that the store will take; removed afterwards.
+
+        Its path is absolute. A writer that is killed leaves it to the next one. StoreError if it can't be made.
+        """
+        with explained_os_errors(self._artifacts):
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            room = Path(tempfile.mkdtemp(prefix=files.WAITING_PREFIX, dir=self._artifacts.absolute()))
+            room.chmod(0o777 & ~UMASK)  # workers on other machines may be other users
+        try:
+            yield room
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
 
     @property
     def _artifacts(self) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import Executor, LostWorker
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.train.record import RECORD
@@ -47,7 +48,7 @@ def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int,
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
     losses: list[LostWorker] = []
     work = Training(runs, device, quiet or workers > 1)
-    with closing(executor.map(work, specs, _lost, progress.warn)) as results:
+    with closing(executor.map(work, specs, _lost, Crew(progress.warn))) as results:
         for done in results:
             if isinstance(done, LostWorker):
                 losses.append(done)

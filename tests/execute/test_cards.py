@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nova_bench.execute.cards import VISIBLE, probable_device, started_with, visible_cards
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.local import LocalExecutor
 
 
@@ -80,5 +81,5 @@ def test_workers_share_the_cards_evenly(workers: int | None, each: dict[str, int
     executor = LocalExecutor(workers, 1, 60, ("GPU-a", "5"))
     found = {}
     while len(found) != sum(each.values()):  # a quick worker may take all items
-        found = {process: card for card, process in executor.map(_Card(), range(40), pytest.fail, pytest.fail)}
+        found = {process: card for card, process in executor.map(_Card(), range(40), pytest.fail, Crew(pytest.fail))}
     assert Counter(found.values()) == each

@@ -12,11 +12,10 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.steps import report_step
 from nova_bench.execute import slow_steps
 from nova_bench.execute.choice import scoring_executor
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Status
-
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 
 
 @pytest.fixture
@@ -33,16 +32,6 @@ def expected(run_library):
 def test_worker_processes_give_the_same_rows(run_library, expected, workers, batch):
     assignments = (f"execution.workers={workers}", f"execution.batch_size={batch}")
     assert run_library("local", "execution.executor=local", *assignments) == expected
-
-
-@needs_ray
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_ray_actors_give_the_same_rows(run_library, expected, workers, monkeypatch, environment):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    # A local cluster's processes find the test kit as those of an installed package would.
-    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
-    rows = run_library("ray", "execution.executor=ray", f"execution.workers={workers}", "execution.batch_size=2")
-    assert rows == expected
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
@@ -91,8 +80,25 @@ def _never_lost(item, problem):
 
 @pytest.mark.parametrize("executor", [InlineExecutor(), LocalExecutor(2, 3, 60)], ids=["inline", "local"])
 def test_every_item_comes_back_once(executor):
-    assert sorted(executor.map(_double, range(10), _never_lost, pytest.fail)) == list(range(0, 20, 2))
-    assert list(executor.map(_double, [], _never_lost, pytest.fail)) == []
+    assert sorted(executor.map(_double, range(10), _never_lost, Crew(pytest.fail))) == list(range(0, 20, 2))
+    assert list(executor.map(_double, [], _never_lost, Crew(pytest.fail))) == []
+
+
+class _Twice:
+    """An executor whose results all come twice, the second time late: as if a lost worker had only been slow."""
+
+    def map(self, work, items, lost, crew):
+        results = list(work(items))
+        yield from results
+        yield from results
+
+
+def test_results_that_come_twice_count_once(run_library, expected, monkeypatch):
+    from nova_bench.pipeline import generate, score
+
+    monkeypatch.setattr(generate, "generating_executor", lambda spec: _Twice())
+    monkeypatch.setattr(score, "scoring_executor", lambda spec: _Twice())
+    assert run_library("twice") == expected
 
 
 def test_a_slow_step_is_told_once_with_what_it_works_at(monkeypatch):
@@ -108,7 +114,7 @@ def test_a_slow_step_is_told_once_with_what_it_works_at(monkeypatch):
             time.sleep(0.03 if item == 2 else 0)
             yield item
 
-    assert list(InlineExecutor(0.2).map(work, range(4), _never_lost, told.append)) == [0, 1, 2, 3]
+    assert list(InlineExecutor(0.2).map(work, range(4), _never_lost, Crew(told.append))) == [0, 1, 2, 3]
     (line,) = told
     assert line.startswith("brightness on 2.mp4: nothing finished for ")
     assert "--executor local" in line

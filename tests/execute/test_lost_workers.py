@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import os
 import random
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from nova_bench.core.errors import UserError
 from nova_bench.core.steps import report_step
 from nova_bench.execute import choice, local
+from nova_bench.execute.crew import Crew
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Status
 
@@ -131,7 +131,7 @@ def test_workers_disturbed_at_any_time_change_no_result(workers, size, waits, se
     lost = []
     executor = LocalExecutor(workers, size, 30)
     found = list(
-        executor.map(_Nap(), range(20), lambda item, problem: lost.append(item) or 2 * item, lambda text: None)
+        executor.map(_Nap(), range(20), lambda item, problem: lost.append(item) or 2 * item, Crew(lambda text: None))
     )
     assert sorted(found) == list(range(0, 40, 2))
     assert len(lost) <= disturber.hits // 2, "an item is given up only when it lost two workers"
@@ -154,10 +154,10 @@ def test_workers_that_cannot_start_end_the_run_with_one_line():
     with pytest.raises(
         UserError, match="worker processes can't start: a worker process ended with exit code 5"
     ) as caught:
-        list(executor.map(_Unloadable((os._exit, (5,))), range(9), pytest.fail, lambda text: None))
+        list(executor.map(_Unloadable((os._exit, (5,))), range(9), pytest.fail, Crew(lambda text: None)))
     assert "--executor inline" in caught.value.remedy
     with pytest.raises(UserError, match="can't begin: ModuleNotFoundError: No module named 'nosuch'"):
-        list(executor.map(_Unloadable((__import__, ("nosuch",))), range(9), pytest.fail, pytest.fail))
+        list(executor.map(_Unloadable((__import__, ("nosuch",))), range(9), pytest.fail, Crew(pytest.fail)))
     assert multiprocessing.active_children() == []
 
 
@@ -175,11 +175,11 @@ class _Odd(Exception):
 
 def test_what_the_work_raises_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match="_Odd: odd"):
-        list(LocalExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, pytest.fail))
+        list(LocalExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, Crew(pytest.fail)))
 
 
 def test_workers_share_the_cores():
-    (threads,) = LocalExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, pytest.fail)
+    (threads,) = LocalExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, Crew(pytest.fail))
     assert threads == ("1", 1)
 
 
@@ -187,17 +187,3 @@ def _threads(items):
     import torch
 
     yield os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
-
-
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
-def test_a_ray_actor_that_is_lost_costs_its_sample_alone(run_library, tmp_path, fault, monkeypatch, environment):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
-    actors = ("execution.executor=ray", *WORKERS[1:], "execution.batch_size=3")
-    scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
-    rows = run_library("store", scorers, *actors)
-    failed = [message for status, _, _, message, _ in rows.values() if status == Status.FAILED]
-    assert len(failed) == 4
-    assert all("a Ray actor " in message for message in failed)
-    assert sum(status == Status.OK for status, *_ in rows.values()) == 8

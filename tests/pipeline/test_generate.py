@@ -175,7 +175,8 @@ def test_a_first_frame_that_changed_after_planning_fails_alone(write_suite, tmp_
 
 def test_a_model_in_another_process_may_say_all_that_it_may_say_here(planned, tmp_path, monkeypatch):
     plan, adapter = planned()
-    worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model, "cause", tmp_path)))
+    worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model, "cause")))
+    worker.mark = tmp_path / "mark"
 
     def told(suite, file_digest, warn):
         warn("one")

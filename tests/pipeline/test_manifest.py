@@ -86,7 +86,7 @@ def test_who_computed_the_products_of_vbench_networks(
     monkeypatch.setattr(products_module, "simd", lambda: None)
     monkeypatch.setattr(packed, "usable", lambda: False)
     content = {"run": "1", "assets": {"weights": {"state": state}}, "scorers": [{"name": "a", "source": source}]}
-    write_manifest(tmp_path, content, "cpu", datetime.now(UTC), {})
+    write_manifest(tmp_path, content, "cpu", datetime.now(UTC), {}, {})
     (invocation,) = read_manifest(tmp_path)["invocations"]
     assert invocation["device"].get("products") == products
 

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from nova_bench.core.errors import StoreError
+from nova_bench.config.loading import load_suite
+from nova_bench.core.errors import StoreError, UserError
+from nova_bench.core.progress import Progress
+from nova_bench.experiments.benchmark.run import run_suite
 from nova_bench.store import Draft, FailedUnit, Row, Status, Store
 from tests import warm
 
@@ -48,6 +51,38 @@ def test_full_while_videos_are_written(suite, tmp_path, small_disk, contents):
     small_disk("size=50m")
     code, said = _run(disk / "store", tmp_path, *more)
     assert code == 0, said
+    assert contents(disk / "store") == contents(tmp_path / "whole")
+
+
+def test_full_while_workers_write(suite, tmp_path, small_disk, contents, monkeypatch):
+    """Their files are on the disk before the store has them; they go, what the store has stays."""
+    from nova_bench.execute import crew
+
+    more = (
+        "prompts.samples_per_prompt=6",
+        "execution.batch_size=1",
+        "execution.executor=local",
+        "execution.device=cpu",
+    )
+
+    def run(store, *executor):
+        loaded = load_suite(str(suite), [*more, "execution.workers=2"])
+        run_suite(loaded, store, None, Progress(quiet=True))
+
+    run(tmp_path / "whole")
+    disk = small_disk("size=250k")
+    with pytest.raises(UserError, match=r"the worker on .* has 0 MiB left in .*/artifacts/"):
+        run(disk / "store")
+    monkeypatch.setattr(crew, "LEAST_FREE_BYTES", 0)
+    with pytest.raises(StoreError, match="full; everything finished so far is kept"):
+        run(disk / "store")
+    assert not list((disk / "store/artifacts").glob(".*"))
+    with Store.reader(disk / "store") as store:
+        ((_, run_id, _),) = store.run_names()
+        assert 0 < len(store.artifacts(unit["digest"] for unit in store.run(run_id).units)) < 18
+        assert list(store.verify()) == []
+    small_disk("size=50m")
+    run(disk / "store")
     assert contents(disk / "store") == contents(tmp_path / "whole")
 
 

@@ -49,7 +49,7 @@ def run_latency(request: Request, progress: Progress) -> Reported:
         plan = make_latency_plan(suite, store.file_digest, digest("machine", machine), request.limit)
         folder = store.run_folder(plan.run_name)
         with log_to(folder / "run.log", Places(store.root, ()).text):
-            store.add_run(_record(plan))
+            store.add_run(record_of(plan))
             subject = Subject(suite.nova, device, progress.warn)
             try:
                 began = time.monotonic()
@@ -60,12 +60,12 @@ def run_latency(request: Request, progress: Progress) -> Reported:
                 store.back_up()
             finally:
                 content = _content(plan, machine, measured_points(plan, store).values())
-                write_manifest(folder, content, device, started, progress.seconds)
+                write_manifest(folder, content, device, started, progress.seconds, progress.held)
         with progress.stage("report", 0):
             return write_latency_report(plan, store, folder)
 
 
-def _record(plan: LatencyPlan) -> StoredRun:
+def record_of(plan: LatencyPlan) -> StoredRun:
     """The store's record of a plan."""
     scorer = {"name": SCORER, "identity": plan.identity, "machine": plan.machine, "build": plan.build}
     points = [dict(vars(point)) for point in plan.points]
