@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test results
+.PHONY: run test results gpu-kit
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.ready-run
@@ -31,3 +31,8 @@ $(VENV)/.ready-test: $(VENV)/.ready-run tests/oracles.txt
 results: $(VENV)/.ready-test
 	$(BIN)/python -m nova_bench run suites/tiny.yaml --store runs/blessed
 	$(BIN)/python results/collect.py runs/blessed results/tiny
+
+# What benchmarks/gpu.py needs on a machine that has a GPU and no network.
+gpu-kit: $(VENV)/.ready-test
+	$(BIN)/python -m nova_bench assets fetch tag2text-tags kinetics-400
+	$(BIN)/python benchmarks/gpu_kit.py build/gpu-kit

@@ -12,6 +12,7 @@ Limits: kernels round as on the CPU, streams are one stream, and nothing is comp
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,10 +21,15 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+import torch._dynamo  # before anything is replaced: its tables list torch's functions
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from tests.card_driver import load_driver
+
+HAS_DRIVER = load_driver()
+"""Whether operations that torch's C++ code takes apart find the device; without a compiler some of them don't."""
 CARD = torch.device("cuda", 0)
 MEMORY = 80 * 2**30
 _aten = torch.ops.aten
@@ -39,6 +45,7 @@ _WAITS = {
 }
 """Operations whose result, or its size, the CPU waits for."""
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+_INDEXING = {_aten.index.Tensor, _aten.index_put_.default, _aten.index_put.default}
 _BETWEEN_DEVICES = {_aten._to_copy.default, _aten.copy_.default, _aten.set_.source_Storage}
 
 
@@ -101,6 +108,24 @@ class Stream:
     def wait_stream(self, other: Stream) -> None: ...
 
     def synchronize(self) -> None: ...
+
+
+class Event:
+    """A moment of a stream, which here is the host's."""
+
+    def __init__(self, enable_timing: bool = False) -> None:
+        self._timing, self._at = enable_timing, 0.0
+
+    def record(self, stream: Stream | None = None) -> None:
+        self._at = time.perf_counter()
+
+    def synchronize(self) -> None: ...
+
+    def elapsed_time(self, end: Event) -> float:
+        """Milliseconds; like CUDA's, only between events that were recorded and that take the time."""
+        if not (self._timing and end._timing and self._at and end._at):
+            raise CardError("elapsed_time of an event without timing, or that wasn't recorded")
+        return 1000 * (end._at - self._at)
 
 
 class Graph:
@@ -188,7 +213,7 @@ class Card:
         if self._graph is not None:
             self._graph.operations.append((func, plain_args, plain_kwargs, _tensors(out)))
         if func._schema.name.endswith("_"):
-            return args[0]
+            return args[0] if func._schema.returns else None
         if "out" in kwargs:
             return kwargs["out"]
         # In inference mode, a view of a tensor from outside is none of that mode either.
@@ -200,18 +225,19 @@ class Card:
     def _check(self, func: Any, args: Any, tensors: list, here: list, to_card: bool) -> None:
         name = str(func).removeprefix("aten.")
         elsewhere = [tensor for tensor in tensors if not isinstance(tensor, CardTensor)]
-        if here and func not in _BETWEEN_DEVICES and any(tensor.dim() for tensor in elsewhere):
+        # Indices may be on the CPU, from where they are copied; what is indexed and what is put there may not.
+        indexes = func in _INDEXING and isinstance(args[0], CardTensor)
+        strict = [t for t in elsewhere if t.dim() and not (indexes and any(t is index for index in _tensors(args[1])))]
+        if here and func not in _BETWEEN_DEVICES and strict:
             raise CardError(f"{name}: expected all tensors on the same device, found cuda:0 and cpu")
         leaves_card = func is _aten._to_copy.default and here and not to_card
         reads_card = func is _aten.copy_.default and not isinstance(args[0], CardTensor)
-        picks = func in (_aten.index.Tensor, _aten.index_put_.default, _aten.index_put.default) and any(
-            tensor.dtype == torch.bool for tensor in _tensors(args[1])
-        )
+        picks = func in _INDEXING and any(tensor.dtype == torch.bool for tensor in _tensors(args[1]))
         if func in _WAITS or leaves_card or reads_card or picks:
             self.waits.append(name)
             if self._forbidden:
                 raise CardError(f"{name} waits for the device inside {self._forbidden}")
-        if self._graph is not None and elsewhere and func in _BETWEEN_DEVICES:
+        if self._graph is not None and elsewhere and (func in _BETWEEN_DEVICES or indexes):
             raise CardError(f"{name} copies from the CPU inside a captured graph")
 
     def _allocate(self, tensor: torch.Tensor) -> None:
@@ -248,7 +274,7 @@ class _Calls(TorchFunctionMode):
         if func is torch.Tensor.to:
             args = tuple(map(_indexed, args))
         if func in (torch.tensor, torch.as_tensor, torch.asarray) and kwargs.get("device") == CARD:
-            data = kwargs.pop("data", None) if not args else args[0]
+            data = _plain(kwargs.pop("data", None) if not args else args[0])
             made = data if isinstance(data, torch.Tensor) else func(data, **{**kwargs, "device": "cpu"})
             return made.to(CARD, kwargs.get("dtype") or made.dtype)
         if func is torch.Tensor.new_tensor and isinstance(args[0], CardTensor):
@@ -336,6 +362,13 @@ def _contiguous(tensor: torch.Tensor, memory_format: torch.memory_format = torch
     return _aten.clone.default(tensor, memory_format=memory_format)
 
 
+def _plain(data: Any) -> Any:
+    """Lists of numbers of the card as lists of numbers: each is waited for."""
+    if isinstance(data, list | tuple):
+        return [_plain(entry) for entry in data]
+    return _number(data) if isinstance(data, CardTensor) and data.dim() == 0 else data
+
+
 def _number(tensor: torch.Tensor) -> Any:
     return _aten._local_scalar_dense.default(tensor)
 
@@ -355,6 +388,8 @@ _GUARDED: dict[Any, Callable[..., Any]] = {
     torch.Tensor.__index__: lambda tensor: int(_number(tensor)),
 }
 """Methods that look for the device's driver before any operation is seen."""
+# Inside an operation that is taken apart, as to count its products, methods are called past every mode.
+CardTensor.contiguous = _contiguous  # type: ignore[method-assign]
 _card: Card | None = None
 
 
@@ -379,6 +414,9 @@ def fake_card(fail_at: int | None = None) -> Iterator[Card]:
         ("max_memory_allocated", lambda *_: card.peak),
         ("reset_peak_memory_stats", lambda *_: setattr(card, "peak", card.allocated)),
         ("get_device_properties", lambda *_: properties),
+        ("get_rng_state", lambda *_: torch.get_rng_state()),
+        ("set_rng_state", nothing),
+        ("Event", Event),
         ("Stream", Stream),
         ("current_stream", lambda *_: stream),
         ("stream", lambda *_: nullcontext()),

@@ -6,6 +6,7 @@ has a pipe and a thread for each worker, so that no worker can make the caller w
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -35,6 +36,7 @@ FAILED_STARTS = 3
 END_SECONDS = 3.0
 """How long workers may take to end by themselves when the work is done."""
 _TICK = 0.5
+_NUMBERS = itertools.count()
 MEMORY_REMEDY = "if memory ran out, use fewer --workers or a smaller --batch-size"
 
 
@@ -99,7 +101,7 @@ class _Pool:
         until = time.monotonic() + END_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, until - time.monotonic()))
-            self._crew.leave(worker)
+            self._crew.leave(worker.number)
 
     def kill(self) -> None:
         """End every remaining worker now."""
@@ -139,19 +141,19 @@ class _Pool:
             self._slowest = max(self._slowest, worker.quiet)
         worker.quiet = 0.0
         if news == News.READY:
-            self._crew.arrive(worker, content, worker.started, self._share)
+            self._crew.arrive(worker.number, content, worker.started, self._share)
             worker.ready, self._failed_starts = True, 0
         elif news == News.STEP:
             worker.step = content
         elif news == News.DONE:
-            self._crew.finish(worker, len(worker.chunk.items) if worker.chunk else 0)
+            self._crew.finish(worker.number, len(worker.chunk.items) if worker.chunk else 0)
             worker.chunk, worker.step = None, ""
             yield from content
 
     def _lose(self, worker: _Worker, problem: LostWorker) -> Iterator[Result]:
         self._workers.remove(worker)
         worker.kill()
-        self._crew.leave(worker)
+        self._crew.leave(worker.number)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= FAILED_STARTS and not self._workers:
@@ -165,7 +167,7 @@ class _Worker:
     """One worker process as seen by the caller. A thread of its own receives its messages and sends it work."""
 
     def __init__(self, work: bytes, threads: int, card: str | None, news: queue.SimpleQueue[tuple[_Worker, News, Any]]):
-        self.card = card
+        self.card, self.number = card, next(_NUMBERS)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         # Not a daemon in multiprocessing's sense: daemons may have no children, and decoding has some.
@@ -199,6 +201,7 @@ class _Worker:
         """End the worker now, even if it is stopped."""
         self.process.kill()
         self.process.join()
+        self.process.close()
 
     def overdue(self, passed: float, allowed: float) -> LostWorker | None:
         """Why to give it up after ``passed`` more seconds, if a step may take ``allowed``; None to keep it."""

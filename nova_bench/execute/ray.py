@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Never
 
 from nova_bench.core.errors import UserError
@@ -59,12 +60,13 @@ class RayExecutor:
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
         shared = self._ray.put(work)
         running: dict[Any, _Running] = {}
+        numbers = itertools.count()
         failed_starts, slowest, waiting = 0, 0.0, False
         try:
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
                 while len(running) < min(workers, unfinished):
                     new = actor.remote(shared)
-                    running[new.ready.remote()] = _Running(new, None, time.monotonic())
+                    running[new.ready.remote()] = _Running(new, next(numbers), None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
                 now = time.monotonic()
                 waiting = self._tell_of_waiting(list(running.values()), now, waiting, crew)
@@ -74,7 +76,7 @@ class RayExecutor:
                     try:
                         content = self._answer(answer) if done else self._give_up(held, now)
                     except LostWorker as problem:
-                        crew.leave(held.actor)
+                        crew.leave(held.number)
                         failed_starts += held.chunk is None
                         if failed_starts >= FAILED_STARTS:
                             raise UserError(f"Ray actors can't start: {problem.message}", problem.remedy) from problem
@@ -82,16 +84,16 @@ class RayExecutor:
                         continue
                     failed_starts = 0
                     if held.chunk is None:
-                        crew.arrive(held.actor, content, now, gpus or 1.0)  # waiting for the cluster held no device
+                        crew.arrive(held.number, content, now, gpus or 1.0)  # waiting for the cluster held no device
                     else:
                         slowest = max(slowest, (now - held.since) / len(held.chunk.items))
-                        crew.finish(held.actor, len(held.chunk.items))
+                        crew.finish(held.number, len(held.chunk.items))
                         yield from content
                     if chunks:
                         chunk = chunks.take()
-                        running[held.actor.run.remote(chunk.items)] = _Running(held.actor, chunk, time.monotonic())
+                        running[held.actor.run.remote(chunk.items)] = replace(held, chunk=chunk, since=time.monotonic())
                     else:
-                        crew.leave(held.actor)
+                        crew.leave(held.number)
         finally:
             for held in running.values():
                 self._ray.kill(held.actor)
@@ -141,9 +143,13 @@ class RayExecutor:
 
 @dataclass(frozen=True)
 class _Running:
-    """An actor, the last chunk it was given (None: it is starting), and when."""
+    """An actor, the last chunk it was given (None: it is starting), and when.
+
+    ``number`` names it to those who must not keep it: an actor without references ends.
+    """
 
     actor: Any
+    number: int
     chunk: Chunk | None
     since: float
 

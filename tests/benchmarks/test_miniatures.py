@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ PARTS = {
     "checkpoint_tables.py",
     "damaged_checkpoints.py",
     "gate_figures.py",
+    "gpu_rows.py",
     "nova_original.py",
     "null_parts.py",
     "sides.py",
@@ -42,11 +45,11 @@ class AutoencoderKLOpenSora:
 """Stands for the original's video autoencoder in a checkout: ours under its name."""
 
 
-def run(script: str, *arguments: object, code: int = 0) -> str:
-    """Standard output of a script that must end with ``code``."""
+def run(script: str, *arguments: object, code: int = 0, first: Path = ROOT) -> str:
+    """Standard output of a script that must end with ``code``; ``first`` is where Python looks for packages first."""
     result = subprocess.run(
         [sys.executable, str(FOLDER / script), *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{first}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
@@ -220,11 +223,72 @@ def test_vae_decode_against_a_stub(tmp_path: Path) -> None:
     assert "outputs within 0e+00 of the peak" in out  # the stub is ours
 
 
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the GPU's machine lacks, without its wheels."""
+    folder = tmp_path_factory.mktemp("gpu") / "kit"
+    assert "60 MiB allowed" in run("gpu_kit.py", folder, "--without-wheels", "--small")
+    return folder
+
+
+BARE = """
+import sys
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"av", "diffusers", "lpips", "open_clip", "typer"}:
+            raise ImportError(f"{name} isn't on this machine")
+sys.meta_path.insert(0, Bare())
+"""
+"""A sitecustomize that leaves out what an image for GPUs doesn't have."""
+
+
+def rehearse(kit: Path, folder: Path, *more: object) -> dict[str, dict[str, Any]]:
+    """The rows of a rehearsal on a GPU that isn't there, on a machine without some packages."""
+    (folder / "sitecustomize.py").write_text(BARE)
+    run("gpu.py", "--rehearse", "--kit", kit, "--out", folder, *more, first=folder)
+    with zipfile.ZipFile(folder / "gpu.zip") as archive:
+        rows = [json.loads(archive.read(name)) for name in archive.namelist() if name.startswith("rows/")]
+    return {row["row"]: row for row in rows}
+
+
+def test_gpu_rows_are_saved_one_by_one_and_a_failed_one_costs_nothing_else(kit: Path, tmp_path: Path) -> None:
+    rows = rehearse(kit, tmp_path, "--rows", "original", "parity-vbench", "table-2-projected")
+    assert rows["original"]["failed"].startswith("FileNotFoundError: give --original PATH")
+    scores = rows["parity-vbench/imaging_quality"]
+    assert scores["found"] == pytest.approx(scores["expected"], abs=1e-5)
+    assert rows["table-2-projected"]["seconds per video"] > 0
+    run("gpu_tables.py", tmp_path / "gpu.zip", "--out", tmp_path / "tables")
+    page = (tmp_path / "tables" / "README.md").read_text(encoding="utf-8")
+    assert "This was a rehearsal" in page
+    assert "projected from runs of 8 and 16 of 16 steps" in page
+    assert "| original | FileNotFoundError: give --original PATH" in page
+    rows = rehearse(kit, tmp_path, "--rows", "table-1", "--minutes", 0.1)
+    assert "NotEnoughTime" in rows["table-1"]["failed"] or "OutOfTime" in rows["table-1"]["failed"]
+
+
 @pytest.mark.slow
-def test_h200_rehearses_and_leaves_the_original_out_with_a_reason(tmp_path: Path) -> None:
-    folders = ("--out", tmp_path / "results", "--store", tmp_path / "runs")
-    out = run("h200.py", "--rehearse", "--minutes", 0.1, *folders, "--original", tmp_path, code=3)
-    assert "comparison skipped: FileNotFoundError" in out
-    assert "not a checkout of the original" in out
-    assert "incomplete: " in out
-    assert (tmp_path / "results" / "store.sqlite").is_file()
+def test_gpu_rehearsed_in_full(kit: Path, tmp_path: Path) -> None:
+    rows = rehearse(kit, tmp_path)
+    assert [name for name, row in rows.items() if "failed" in row] == ["original"]
+    assert max(rows["parity-nova"]["found"].values()) < 1e-5
+    assert rows["table-1"]["peak_memory"] > 2**20
+    run("gpu_tables.py", tmp_path / "gpu.zip", "--out", tmp_path / "tables")
+    table = (tmp_path / "tables" / "tables" / "inference_time.md").read_text(encoding="utf-8")
+    assert "| float16, eager, without TAM " in table
+    assert "| NOVA 0.6B, A100-40GB " in table
+    assert "nothing here is a measurement" in table
+
+
+def test_scale() -> None:
+    found = json.loads(run("scale.py", "workers", "--most", 2, "--each", 2, "--empty", 400, "--json"))
+    assert [entry["workers"] for entry in found["sleeping"]] == [1, 2]
+    assert all(0 < entry["efficiency"] <= 1 for entry in found["sleeping"])
+    assert all(entry["units a second"] > 0 for entry in found["empty"])
+
+
+def test_a_soak_of_many_units_while_workers_are_killed() -> None:
+    """It fails if a unit is missing, memory grows, or a file, thread or process is left."""
+    found = json.loads(
+        run("scale.py", "soak", "--units", 1000, "--kills", 6, "--seconds", 0.02, "--pause", 0.4, "--json")
+    )
+    assert found["kills"] >= 6

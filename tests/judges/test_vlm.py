@@ -14,10 +14,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from nova_bench.assets import asset_path
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
-from nova_bench.judges.base import Judge, Viewed, judge_called
+from nova_bench.judges.base import Judge, JudgeContext, Viewed, judge_called
 from nova_bench.judges.chat import spellings
 from nova_bench.judges.vlm import PROMPT, judged
+from tests.card_driver import NO_COMPILER
+from tests.fake_card import HAS_DRIVER, fake_card
 from tests.judges.conftest import picture
 from tests.judges.tiny_models import SPELLINGS, TEMPLATE, chat_tokenizer, make_vlm, make_vqa
 
@@ -175,3 +178,15 @@ def test_other_architectures_are_named(tmp_path: Path, judge: Callable[[str], Ju
 def test_names(name: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         judge_called(name)
+
+
+@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+def test_on_the_card_the_probabilities_are_the_same(folder: Path, judge: Callable[[str], Judge]) -> None:
+    expected = judge(f"vlm:{folder}").answer(PICTURES)
+    info, model = judge_called(f"vlm:{folder}")
+    with fake_card() as card:
+        found = info.build(JudgeContext("cuda", asset_path, model)).answer(PICTURES)
+        assert card.peak > 0
+    for here, there in zip(expected, found, strict=True):
+        assert [answer.text for answer in there] == [answer.text for answer in here]
+        assert [a.probability for a in there] == pytest.approx([a.probability for a in here], abs=5e-2)  # bfloat16

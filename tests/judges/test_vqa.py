@@ -9,8 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from nova_bench.assets import asset_path
 from nova_bench.core.errors import UserError
-from nova_bench.judges.base import Judge, Viewed
+from nova_bench.judges.base import Judge, JudgeContext, Viewed, judge_called
+from tests.card_driver import NO_COMPILER
+from tests.fake_card import HAS_DRIVER, fake_card
 from tests.judges.conftest import picture
 from tests.judges.tiny_models import make_vlm, make_vqa
 
@@ -59,3 +62,16 @@ def test_a_question_that_is_cut_is_told(folder: Path, judge: Callable[[str], Jud
 def test_other_architectures_are_named(tmp_path: Path, judge: Callable[[str], Judge]) -> None:
     with pytest.raises(UserError, match=r"qwen3_vl is not an architecture that this judge knows .*the judge is vlm"):
         judge(f"vqa:{make_vlm(tmp_path, 'qwen3_vl')}")
+
+
+@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+def test_on_the_card_it_answers(folder: Path, judge: Callable[[str], Judge]) -> None:
+    expected = judge(f"vqa:{folder}").answer(PICTURES)
+    info, model = judge_called(f"vqa:{folder}")
+    with fake_card() as card:
+        found = info.build(JudgeContext("cuda", asset_path, model)).answer(PICTURES)
+        assert card.peak > 0
+    if "vilt" in folder.name:
+        assert found == expected
+    else:  # in bfloat16 random weights write other texts
+        assert [[bool(answer.text) for answer in answers] for answers in found] == [[True] * 4] * 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.train.state import read_log
+from tests.card_driver import NO_COMPILER
+from tests.fake_card import HAS_DRIVER
 
 STAGES = ("autoencoder", "transformer")
 
@@ -120,3 +125,17 @@ def test_latents_of_another_autoencoder_are_not_reused(micro, finish, trained: P
     before = set((trained.parent / "latents").iterdir())
     finish(micro("name=other", "seed=2", "transformer.optimization.steps=1"), trained.parent)
     assert len(set((trained.parent / "latents").iterdir()) - before) == 1
+
+
+@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.train.on_a_card", str(micro_file), str(tmp_path)]
+    found = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-3000:]
+    said = json.loads(found.stdout.splitlines()[-1])
+    assert said["peak"] > 0
+    here, there = (losses(tmp_path / device / said["name"]) for device in ("cpu", "cuda"))
+    assert len(here) == 16
+    np.testing.assert_allclose(
+        [record["loss"] for record in there], [record["loss"] for record in here], rtol=2e-2, atol=1e-3
+    )

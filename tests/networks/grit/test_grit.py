@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from nova_bench.networks.grit.config import GRiTConfig
 from nova_bench.networks.grit.grit import Found, GRiT
 from nova_bench.networks.grit.text_decoder import CAPTION, OBJECT
 from nova_bench.networks.weights import settle
+from tests.card_driver import NO_COMPILER
+from tests.fake_card import HAS_DRIVER, fake_card
 
 TINY = GRiTConfig(
     width=128,
@@ -133,3 +136,19 @@ def test_an_image_without_objects(grit: GRiT, monkeypatch: pytest.MonkeyPatch) -
     found = grit.find(images(2, 64, 64))
     assert [len(one.boxes) for one in found] == [0, 0]
     assert found[0].features.shape == (0, 196, TINY.channels)
+
+
+@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+def test_on_the_card_it_finds_and_says_the_same(grit: GRiT) -> None:
+    frames = images(2, 97, 61)
+    expected = grit.find(frames)
+    texts = [grit.describe(found.features, [OBJECT, CAPTION]) for found in expected]
+    mine = copy.deepcopy(grit)
+    with fake_card() as card:
+        mine.to("cuda")
+        for here, there, said in zip(expected, mine.find(frames.to("cuda")), texts, strict=True):
+            assert there.boxes.boxes.is_cuda
+            assert torch.allclose(there.boxes.boxes.cpu(), here.boxes.boxes, atol=1e-2)
+            for one, other in zip(mine.describe(there.features, [OBJECT, CAPTION]), said, strict=True):
+                assert one.tokens.cpu().tolist() == other.tokens.tolist()
+        assert card.peak > 0

@@ -17,12 +17,13 @@ from tests.fake_card import fake_card
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
 FILES = ("r8_small_120x112_8fps_4f.mp4", "r5_short_160x136_10fps_2f.mp4")
 FAST = ("dynamic_degree", "imaging_quality", "background_consistency", "appearance_style")
-SLOW = ("motion_smoothness", "subject_consistency", "aesthetic_quality", "temporal_style")
+SLOW = ("motion_smoothness", "subject_consistency", "aesthetic_quality", "temporal_style", "human_action")
 
 
 def scored(name: str, context: ScorerContext, precision: Precision) -> list[Score]:
     info = SCORERS.get(name)
-    stated: dict[str, Any] = {"appearance_style": "in cyberpunk style"} if name == "appearance_style" else {}
+    stated: dict[str, Any] = {"appearance_style": "in cyberpunk style", "human_action": "dancing"}
+    stated = {key.replace("human_", ""): text for key, text in stated.items() if key == name}
     metadata = Metadata.of(stated).read(info.reads)
     samples = [Sample(read_clip(CLIPS / file), prompt="a person is dancing", metadata=metadata) for file in FILES]
     return list(info.build(info.settings(precision=precision), context).score(samples))

@@ -26,6 +26,7 @@ from nova_bench.scorers.base import Sample, ScorerContext
 from nova_bench.scorers.vbench import scene
 from nova_bench.scorers.vbench.middle_frames import middle_frames
 from nova_bench.video import Clip, read_clip
+from tests.fake_card import fake_card
 
 from .description_rule import described_weights
 from .test_tag2text import PROMPT, RULES, VOCABULARY, captions_of, official_shapes
@@ -107,3 +108,16 @@ def test_its_tensors(name: str, weights: Path) -> None:
 def test_many_names_are_beyond_ascii() -> None:
     named = {tag for case in CASE["files"].values() for tags in case["tags"] for tag in tags.split(" | ")}
     assert {"café", "İstanbul", "中文 x", "e\u0301clair"} <= named
+
+
+@pytest.mark.parametrize("name", CASE["files"])
+def test_on_the_card_it_says_the_same(name: str, context: ScorerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captioner, "load_tag2text", load)
+    case = CASE["files"][name]
+    sample = Sample(read(case), metadata=scene.Place(scene=case["scene"]))
+    with fake_card() as card:
+        scorer = scene.INFO.build(scene.SceneSettings(), ScorerContext("cuda", context.asset))
+        [result] = scorer.score([sample])
+        assert card.peak > 0
+    assert captions_of(result) == case["captions"]
+    assert_close("scene", result.value, case["value"])

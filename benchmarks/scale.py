@@ -1,0 +1,235 @@
+"""Many workers and many units, without a model: what scheduling costs, and whether a long run stays healthy.
+
+    python benchmarks/scale.py workers [--most 64] [--each 20]     # sleeping units, 1, 2, 4, ... workers
+    python benchmarks/scale.py soak [--units 20000] [--kills 50]   # tiny units while workers are killed
+
+`workers`: units of one second that only sleep, in worker processes without torch. Efficiency is the work done in the
+steady state, between the moment when all workers are ready and the one when the first has nothing left, over what that
+many workers could do in it. Then units without any content show where the driver saturates, with and without a store.
+
+`soak`: units of a few milliseconds go through four workers into a store while workers are killed or stopped at random
+times. Every unit must be in the store once, and the driver's memory, open files and processes are as before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from nova_bench.core.steps import report_step
+from nova_bench.execute import local
+from nova_bench.execute.crew import LEAST_FREE_BYTES, Arrival, Crew
+from nova_bench.execute.local import LocalExecutor
+from nova_bench.store import Row, Status, Store
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Work that takes its time and computes nothing."""
+
+    seconds: float
+
+    def arrival(self) -> Arrival:
+        return Arrival("here", "no device", {}, True, LEAST_FREE_BYTES)
+
+    def __call__(self, items: Sequence[int]) -> Iterator[int]:
+        for item in items:
+            report_step(str(item))
+            time.sleep(self.seconds)
+            yield item
+
+
+class Watched(Crew):
+    """Remembers when workers were ready."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: None)
+        self.ready: list[float] = []
+
+    def arrive(self, *args: object, **more: object) -> None:
+        super().arrive(*args, **more)
+        self.ready.append(time.monotonic())
+
+
+def never_lost(item: int, problem: Exception) -> int:
+    raise AssertionError(problem)
+
+
+def efficiency(workers: int, each: int) -> dict[str, float]:
+    """Scheduling efficiency with units of one second, one unit at a time."""
+    crew, began = Watched(), time.monotonic()
+    found = LocalExecutor(workers, 1, None).map(Sleep(1.0), range(workers * each), never_lost, crew)
+    ends = [time.monotonic() for _ in found]
+    ready = max(crew.ready)
+    until = ends[-workers]  # from then on workers have nothing left to take
+    asleep = sum(max(0.0, min(end, until) - max(end - 1.0, ready)) for end in ends)
+    return {
+        "workers": workers,
+        "seconds until all are ready": ready - began,
+        "steady seconds": until - ready,
+        "efficiency": asleep / (workers * (until - ready)),
+        "seconds in all": ends[-1] - began,
+    }
+
+
+def saturation(workers: int, units: int, root: Path | None) -> float:
+    """Units without work that the driver hands out and takes back a second, and puts into a store if there is one."""
+    crew, ends, first = Watched(), [], None
+    writer = Store.writer(root) if root else None
+    store = writer.__enter__() if writer else None
+    for item in LocalExecutor(workers, 1, None).map(Sleep(0.0), range(units), never_lost, crew):
+        if store is not None:
+            store.add_rows([row(item)])
+        if len(crew.ready) == workers and first is None:
+            first = len(ends)
+        ends.append(time.monotonic())
+    if writer:
+        writer.__exit__(None, None, None)
+    assert first is not None, "all workers were ready before the units ran out"
+    return (len(ends) - first - 1) / (ends[-1] - ends[first])
+
+
+def row(item: int) -> Row:
+    """A stored score for a unit."""
+    return Row(f"{item:064x}", "scorer", "", "scale", "1", Status.OK, float(item))
+
+
+class Killer(threading.Thread):
+    """Kills or stops a worker again and again."""
+
+    def __init__(self, kills: int, pause: float):
+        super().__init__(daemon=True)
+        self.kills, self.pause, self.hits = kills, pause, 0
+        self.random, self.over = random.Random(0), threading.Event()
+
+    def run(self) -> None:
+        while self.hits < self.kills and not self.over.wait(self.random.uniform(0.5, 1.5) * self.pause):
+            if workers := multiprocessing.active_children():
+                signals = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP]
+                os.kill(self.random.choice(workers).pid, self.random.choice(signals))
+                self.hits += 1
+
+
+def soak(units: int, kills: int, seconds: float, pause: float, root: Path) -> dict[str, float]:
+    """Units through workers into a store, while workers are lost; raises AssertionError if anything is left behind."""
+    local.STOPPED_SECONDS = 1.0
+    warm_up = LocalExecutor(2, 8, 60).map(Sleep(0.0), range(32), never_lost, Crew(lambda text: None))
+    assert len(list(warm_up)) == 32
+    lines: list[str] = []
+    crew = Crew(lines.append)
+    killer = Killer(kills, pause)
+    lost: list[int] = []
+    with Store.writer(root) as store:
+        store.add_rows([row(units)])
+        before, memory = state(), [state()["MiB"]]
+        began = time.monotonic()
+        killer.start()
+        executor = LocalExecutor(4, 8, 60)
+        found = executor.map(Sleep(seconds), range(units), lambda item, problem: lost.append(item) or item, crew)
+        for count, item in enumerate(found):
+            store.add_rows([row(item)])
+            if count % max(1, units // 20) == 0:
+                memory.append(state()["MiB"])
+        took = time.monotonic() - began
+        killer.over.set()
+        killer.join()
+        for account in crew.accounts():
+            assert account
+        after = state()
+        stored = len(store.rows(["scorer"]))
+    assert stored == units + 1, f"{stored} of {units + 1} rows"
+    assert killer.hits >= kills, f"only {killer.hits} kills in {took:.0f} s: use more units or a shorter --pause"
+    assert after["open files"] <= before["open files"], (before, after)
+    assert after["threads"] <= before["threads"], (before, after)
+    assert after["zombies"] == after["children"] == 0, after
+    middle = sorted(memory)[len(memory) // 2]
+    assert after["MiB"] < middle + 16, f"memory grew to {after['MiB']:.0f} MiB from {middle:.0f}"
+    return {
+        "units": units,
+        "kills": killer.hits,
+        "workers lost": len(lines),
+        "units given up": len(lost),
+        "seconds": took,
+        "MiB at first": memory[0],
+        "MiB at most": max(memory),
+        "MiB at last": after["MiB"],
+    }
+
+
+def state() -> dict[str, float]:
+    """Memory, open files, threads and child processes of this process. The resource tracker is no child."""
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
+    children = [stat for path in Path("/proc").glob("[0-9]*/stat") if (stat := _stat(path)) and stat[1] == os.getpid()]
+    tracker = multiprocessing.resource_tracker._resource_tracker._pid
+    return {
+        "MiB": int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024,
+        "open files": len(os.listdir("/proc/self/fd")),
+        "threads": int(re.search(r"Threads:\s+(\d+)", text)[1]),
+        "children": sum(stat[0] != tracker for stat in children),
+        "zombies": sum(stat[2] == "Z" for stat in children),
+    }
+
+
+def _stat(path: Path) -> tuple[int, int, str] | None:
+    """Number, parent and state of a process; None if it just ended."""
+    try:
+        state, parent = path.read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return int(path.parent.name), int(parent), state
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    many = kinds.add_parser("workers")
+    many.add_argument("--most", type=int, default=64, help="most workers")
+    many.add_argument("--each", type=int, default=20, help="units for each worker")
+    many.add_argument("--empty", type=int, default=5000, help="units without content")
+    long = kinds.add_parser("soak")
+    long.add_argument("--units", type=int, default=20_000)
+    long.add_argument("--kills", type=int, default=50)
+    long.add_argument("--seconds", type=float, default=0.02, help="of each unit")
+    long.add_argument("--pause", type=float, default=2.0, help="seconds between kills")
+    for kind in (many, long):
+        kind.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.kind == "soak":
+            found = soak(options.units, options.kills, options.seconds, options.pause, Path(folder) / "store")
+            print(json.dumps(found) if options.json else "\n".join(f"{k}: {v:.6g}" for k, v in found.items()))
+            return
+        counts = [2**power for power in range(options.most.bit_length()) if 2**power <= options.most]
+        rows = [efficiency(workers, options.each) for workers in counts]
+        few = [count for count in counts if count in (1, 2, 8)]
+        empty = [
+            {
+                "workers": workers,
+                "units a second": saturation(workers, options.empty, None),
+                "with a store": saturation(workers, options.empty, Path(folder) / f"store-{workers}"),
+            }
+            for workers in few
+        ]
+    if options.json:
+        print(json.dumps({"sleeping": rows, "empty": empty}))
+        return
+    for entry in rows + empty:
+        print(", ".join(f"{name} {value:.4g}" for name, value in entry.items()))
+
+
+if __name__ == "__main__":
+    main()
