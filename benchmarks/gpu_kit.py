@@ -52,12 +52,16 @@ def write_clips(folder: Path) -> None:
 def copy_lists(folder: Path) -> None:
     """The word lists of two scorers, which come from VBench's package."""
     from gpu_rows import LISTS
+    from sides import set_imports
 
     from nova_bench.assets import asset_path
 
+    places = sys.path.copy()
+    set_imports(official=False)  # this folder has a `vbench` of its own
     for name in LISTS:
         source = asset_path(name)
         shutil.copy(source, folder / f"{name}{source.suffix}")
+    sys.path[:] = places
 
 
 def write_scores(folder: Path, small: bool) -> None:

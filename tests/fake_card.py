@@ -148,7 +148,7 @@ class Card:
     def __init__(self, fail_at: int | None = None):
         self.fail_at = fail_at
         """The allocation, counted from 1, that runs out of memory; None: none does."""
-        self.allocations = self.allocated = self.peak = self.graphs = 0
+        self.operations = self.allocations = self.allocated = self.peak = self.graphs = 0
         self.waits: list[str] = []
         """Operations for whose result the CPU waited."""
         self._forbidden = ""
@@ -207,6 +207,7 @@ class Card:
         out = func(*plain_args, **plain_kwargs)
         if not to_card:
             return out
+        self.operations += 1
         for tensor in _tensors(out):
             if _place(tensor) not in before:
                 self._allocate(tensor)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 GENERATOR_VERSION = "1"
 """Changes whenever the same checkpoint, settings and seed may give a different video."""
 
+CUDA_DRAWS = "cuda 2"
+"""A GPU has other random numbers than a CPU; this changes with the order in which it draws them."""
+
 PRECISION = "--set model.dtype="
 """Option that sets the precision, without its value."""
 
@@ -112,7 +115,7 @@ class NovaAdapter:
         how += ["block_outputs"] if options.block_outputs else []
         # Random numbers are drawn on the device, and its kernels round in their own way. CPUs came first: their digests
         # stay as they were.
-        how += ["cuda"] if self._context.device.startswith("cuda") else []
+        how += [CUDA_DRAWS] if self._context.device.startswith("cuda") else []
         return digest("nova", [checkpoint_content(options, self._context.file_digest), how])
 
     def existing(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -47,17 +47,26 @@ class Denoiser:
         self.graphs = graphs
         self.constants = (tuple(values), tuple(sorted(map(str, scheduler.config.items()))), guidance)
 
-    def __call__(self, z: Tensor, noise: Tensor, predicted: slice, scale: float, draw: Callable[[], Tensor]) -> Tensor:
-        """Features z [G*B, n, D] of the ``predicted`` tokens and noise [B, N, P] -> their patches [B, n, P].
+    @property
+    def count(self) -> int:
+        """Draws of a spatial step: the initial noise, and fresh noise for each diffusion step that adds some (DDPM)."""
+        return 1 + sum(self.needs_noise)
 
-        ``scale`` is the text guidance of this spatial step; ``draw`` makes the next noise [B, N, P] in the same token
-        order (DDPM).
+    @property
+    def reads_all(self) -> bool:
+        """Whether the noise of all tokens is read, not that of the predicted ones alone: renormalization does."""
+        return self.guidance.renorm < 1 and self.guided_steps > 0
+
+    def __call__(self, z: Tensor, noise: Tensor, predicted: slice, scale: float) -> Tensor:
+        """Features z [G*B, n, D] of the ``predicted`` tokens and :attr:`count` draws -> their patches [B, n, P].
+
+        ``noise`` is [count, B, n, P], or [count, B, N, P] in prediction order if it :attr:`reads_all`; ``scale`` is the
+        text guidance of this spatial step.
         """
-        draws = [noise, *(draw() for needed in self.needs_noise if needed)]
-        inner = torch.stack([item[:, predicted] for item in draws])
-        if self.guidance.renorm < 1 and self.guided_steps:
-            outer = [torch.cat((item[:, : predicted.start], item[:, predicted.stop :]), 1) for item in draws]
-            return self._loop(z, inner, torch.stack(outer), scale)
+        if self.reads_all:
+            outer = torch.cat((noise[:, :, : predicted.start], noise[:, :, predicted.stop :]), 2)
+            return self._loop(z, noise[:, :, predicted].contiguous(), outer, scale)
+        inner = noise.contiguous()
         if self.graphs is None or not self.graphs.usable(z):
             return self._loop(z, inner, None, scale)
 

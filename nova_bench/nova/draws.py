@@ -22,6 +22,7 @@ class Draws:
     def __init__(self, generator: torch.Generator | Sequence[torch.Generator] | None, batch: int, device: torch.device):
         self.batch = batch
         self.device = torch.device(device)
+        self._own = isinstance(generator, Sequence)
         if isinstance(generator, Sequence):
             if len(generator) != batch:
                 raise InputError(f"{len(generator)} generators for {batch} samples: give one, or one per sample")
@@ -44,6 +45,19 @@ class Draws:
     def normal(self, *shape: int) -> Tensor:
         """[B, *shape] standard normal."""
         return self._draw(torch.randn, shape)
+
+    def normals(self, count: int, *shape: int) -> Tensor:
+        """[count, B, *shape] standard normal: like ``count`` calls of :meth:`normal` one after the other.
+
+        Only generators on a GPU that belong to one sample each draw all at once: the official order is that of single
+        draws, but a step with fresh noise would launch a kernel for each of them and each sample.
+        """
+        if not self._own or any(generator is None or generator.device.type == "cpu" for generator in self.generators):
+            return torch.stack([self.normal(*shape) for _ in range(count)])
+        numbers = torch.empty(self.batch, count, *shape, device=self.device)
+        for of_sample, generator in zip(numbers, self.generators, strict=True):
+            of_sample.normal_(generator=generator)
+        return numbers.transpose(0, 1)
 
     def _draw(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         rows = self.batch if len(self.generators) == 1 else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -66,7 +65,6 @@ class SpatialProcess:
         patches [B * frames, N, P] in prediction order: the first ``known`` are known, the others 0.
         """
         order = self._draw_order() if self.order is None else self.order
-        noise = partial(self._noise, order)
         config, p = self.model.config, self.model.config.patch_size
         tokens = self.masked.clone()
         patches = tokens.new_zeros(*order.shape, config.patch_values)
@@ -79,7 +77,7 @@ class SpatialProcess:
                 self.observer.record("spatial", z)
             with self.observer.region("head"):
                 scale = self.guidance.at_step(step, len(self.counts))
-                patches[:, now] = self.denoise(z, noise(), now, scale, noise)
+                patches[:, now] = self.denoise(z, self._noise(order, now), now, scale)
             with self.observer.region("spatial"):
                 tokens[:, now] = self.model.image_encoder.patch_embed.embed_patches(patches[:, now])
                 if self.space is not None:
@@ -103,10 +101,16 @@ class SpatialProcess:
             self.table = table.repeat(1, self.guidance.copies, 1, 1)[:, :, None]
         return self.order
 
-    def _noise(self, order: Tensor) -> Tensor:
-        """Fresh noise [B * frames, N, P] in prediction order; drawn for whole frames, as the official code does."""
-        noise = self.draws.normal(self.frames, *self.shape).flatten(0, 1).to(self.masked.dtype)
-        return gather_tokens(patchify(noise, self.model.config.patch_size), order)
+    def _noise(self, order: Tensor, now: slice) -> Tensor:
+        """The noise of a spatial step [count, B * frames, n, P], as :class:`Denoiser` wants it.
+
+        It is drawn for whole frames, as the official code does.
+        """
+        count = self.denoise.count
+        noise = self.draws.normals(count, self.frames, *self.shape).flatten(0, 2).to(self.masked.dtype)
+        tokens = order if self.denoise.reads_all else order[:, now]
+        patches = gather_tokens(patchify(noise, self.model.config.patch_size), tokens.repeat(count, 1))
+        return patches.unflatten(0, (count, len(order)))
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 
+from nova_bench.nova.draws import Draws
 from nova_bench.nova.generation import SpatialProcess
 from nova_bench.nova.observe import Observer
 from tests.fake_card import Card, fake_card
@@ -116,3 +117,32 @@ def test_memory_that_runs_out_is_an_error_of_that_kind(at: int) -> None:
             latents(pipe, "cuda")
         card.fail_at = None
         assert latents(pipe, "cuda").is_cuda, "and the next call works"
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_sample_with_a_generator_of_the_card_depends_on_no_other(options: dict) -> None:
+    call = {"num_inference_steps": 3, "num_diffusion_steps": 3, "output_type": "latent", "disable_progress_bar": True}
+    with fake_card() as card:
+        pipe = fresh().to("cuda")
+
+        def made_with(*seeds: int) -> torch.Tensor:
+            generators = [torch.Generator("cuda").manual_seed(seed) for seed in seeds]
+            prompts = [f"prompt {seed}" for seed in seeds]
+            return pipe(prompts, generator=generators, **{"max_latent_length": 2, **call, **options}).frames.cpu()
+
+        together = made_with(1, 2, 3)
+        for row, seed in enumerate((1, 2, 3)):
+            torch.testing.assert_close(made_with(seed)[0], together[row], rtol=1e-4, atol=1e-4)
+        assert card.allocations > 0
+
+
+def test_the_noise_of_a_step_is_one_draw_for_each_sample() -> None:
+    with fake_card() as card:
+        draws = Draws([torch.Generator("cuda").manual_seed(seed) for seed in range(4)], 4, torch.device("cuda"))
+        before = card.operations
+        numbers = draws.normals(25, 1, 4, 8, 12)
+        assert numbers.shape == (25, 4, 1, 4, 8, 12)
+        assert card.operations - before < 20, "not one for each of a hundred tensors"
+    in_order = Draws(torch.Generator().manual_seed(1), 2, torch.device("cpu"))
+    one_by_one = Draws(torch.Generator().manual_seed(1), 2, torch.device("cpu"))
+    assert torch.equal(in_order.normals(3, 5), torch.stack([one_by_one.normal(5) for _ in range(3)]))
