@@ -24,7 +24,7 @@ PYTHON, PLATFORM = "3.12", "manylinux_2_17_x86_64"
 PURE = ("pydantic", "annotated-types", "typing-inspection", "diffusers", "importlib_metadata", "zipp")
 COMPILED = ("pydantic-core",)
 CLIPS = ("r8_small_120x112_8fps_4f", "r5_short_160x136_10fps_2f", "r2_bikes_320x136_24fps_24f")
-"""The last one only as the source of a large clip."""
+"""The last one is also the source of a large clip."""
 
 
 def download(folder: Path) -> None:

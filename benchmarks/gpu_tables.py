@@ -116,17 +116,32 @@ def _parity(rows: Rows) -> Iterator[str]:
         yield _table(["model, case, mode", "difference"], [*nova["found"].items()])
     if scorers := _of(rows, "parity-vbench"):
         yield "## VBench's dimensions, this GPU against a CPU"
-        yield "The same weights, made by a rule, and the same clips; largest difference of a clip's score."
-        yield _table(["dimension", "clips", "difference"], [[name, *_apart(row)] for name, row in scorers.items()])
+        yield "The same weights, made by a rule, and the same clips: scores and their details."
+        head = ["dimension", "numbers", "largest difference", "other entries that differ"]
+        yield _table(head, [[name, *_apart(row)] for name, row in scorers.items()])
 
 
-def _apart(row: dict[str, Any]) -> tuple[int, float | str]:
-    """Clips, and the largest difference of their scores; text if one side has a score and the other none."""
-    pairs = [(row["expected"][clip], row["found"][clip]) for clip in row["expected"]]
-    if any((one is None) != (other is None) for one, other in pairs):
-        return len(pairs), "scored on one side only"
-    both = [abs(one - other) for one, other in pairs if one is not None and not math.isnan(one)]
-    return len(both), max(both, default="no clip has a score")
+def _apart(row: dict[str, Any]) -> tuple[int, float, int]:
+    """Numbers compared, scores and details alike; their largest difference; and how many entries differ otherwise."""
+    numbers, different = [], 0
+    for one, other in _leaves(row["expected"], row["found"]):
+        if isinstance(one, int | float) and isinstance(other, int | float) and not math.isnan(one):
+            numbers.append(abs(one - other))
+        else:
+            different += one != other and not (one != one and other != other)
+    return len(numbers), max(numbers, default=0.0), different
+
+
+def _leaves(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
+    """Corresponding entries of two trees; where their shapes differ, the trees themselves."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from _leaves(one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for a, b in zip(one, other, strict=True):
+            yield from _leaves(a, b)
+    else:
+        yield one, other
 
 
 def _modes(rows: Rows) -> Iterator[str]:
