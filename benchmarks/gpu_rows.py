@@ -88,13 +88,14 @@ class Bench:
                 clips[name] = Clip(frames, rate, "yuv420p", len(frames), len(frames), 0, False, Path(name))
         return clips
 
-    def scorer(self, name: str) -> tuple[Any, Any]:
-        """A scorer's description, and the scorer with weights made by the rule."""
+    def scorer(self, name: str, **settings: Any) -> tuple[Any, Any]:
+        """A scorer's description, and the scorer with weights made by the rule; settings it lacks are left out."""
         from nova_bench.config.catalog import SCORERS
         from nova_bench.scorers.base import ScorerContext
 
         info = SCORERS.get(name)
-        return info, info.build(info.settings(), ScorerContext(self.device, self.asset))
+        known = {key: value for key, value in settings.items() if key in info.settings.model_fields}
+        return info, info.build(info.settings(**known), ScorerContext(self.device, self.asset))
 
     def asset(self, name: str) -> Path:
         """A file that a scorer asks for."""
@@ -224,8 +225,8 @@ def _against(name: str, expected: dict[str, Any], bench: Bench) -> Row:
 
 
 def scores(bench: Bench, name: str) -> dict[str, Any]:
-    """A dimension's score of each small clip, with its details: with random weights many scores are 0 or 1."""
-    info, scorer = bench.scorer(name)
+    """A dimension's score of each small clip in float32, with its details: with random weights many scores are 0."""
+    info, scorer = bench.scorer(name, precision="float32")
     clips = small_clips(bench)
     results = scorer.score([sample(info, clip) for clip in clips.values()])
     return {

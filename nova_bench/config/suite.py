@@ -330,6 +330,9 @@ class ExecutionSpec(SpecModel):
     long as its slowest step so far. It is replaced, and its items are tried once more."""
     shard: str = Field(default="", pattern=r"^([1-9]\d*/[1-9]\d*)?$")
     """Do only the i-th of n parts, `i/n`; all samples of a prompt are in one part. `store merge` joins the parts."""
+    exchange: str = Field(default="", pattern=r"^([a-z0-9+.-]+://.+)?$")
+    """Address through which samples travel between machines that share no folder, for example s3://bucket/folder: any
+    that fsspec knows. Empty: all workers see the store's folder."""
     max_failures: int | None = Field(default=None, ge=0)
     """Stop when more samples than this fail; 0 stops at the first. Finished work is kept."""
     retry_failed: bool = False

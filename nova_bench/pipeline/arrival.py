@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from nova_bench.assets.cache import AssetState
 from nova_bench.core.device import describe_device
 from nova_bench.core.identity import file_digest
 from nova_bench.execute.crew import Arrival
+from nova_bench.pipeline.place import Place
 
 _SOURCES = (".py", ".c", ".h")
 _COMPUTING = ("av", "diffusers", "numpy", "opencv-python-headless", "pillow", "scipy", "torch", "transformers")
@@ -51,11 +51,11 @@ def weight_facts(assets: Iterable[str]) -> dict[str, str]:
     }
 
 
-def arrival_at(mark: Path | None, device: str, facts: Mapping[str, str]) -> Arrival:
-    """Describe this process as a worker; ``mark`` is a file that the driver put into the folder of the samples."""
-    sees = mark is not None and mark.is_file()
-    free = shutil.disk_usage(mark.parent).free if mark is not None and sees else 0
-    return Arrival(platform.node() or "this machine", describe_device(device)["name"], facts, sees, free)
+def arrival_at(place: Place | None, device: str, facts: Mapping[str, str]) -> Arrival:
+    """Describe this process as a worker that shall find samples at ``place``. UserError if an exchange fails."""
+    assert place is not None, "work is sent with a place"
+    node = platform.node() or "this machine"
+    return Arrival(node, describe_device(device)["name"], facts, place.is_seen(), place.free_bytes())
 
 
 def model_fact(digest: str) -> dict[str, str]:

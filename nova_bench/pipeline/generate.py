@@ -62,7 +62,8 @@ def generate(
     # A model whose samples exist already has nothing to load, so workers would only cost their start.
     execution = plan.suite.execution
     executor = InlineExecutor() if all(unit.source for unit in missing) else generating_executor(execution)
-    with working("generate", executor, worker, missing, store, progress, progress.warn) as (batches, advance):
+    at_work = working("generate", executor, worker, missing, execution.exchange, store, progress, progress.warn)
+    with at_work as (batches, advance):
         for found in batches:
             for warning in found.warnings:
                 progress.warn(warning)

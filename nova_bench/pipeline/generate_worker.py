@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from nova_bench.execute.crew import Arrival
 from nova_bench.models.base import AdapterContext, ModelAdapter, Output
 from nova_bench.pipeline.arrival import arrival_at, code_facts, model_fact
 from nova_bench.pipeline.failures import failure_details, with_cause
+from nova_bench.pipeline.place import Place
 from nova_bench.store import Artifact, Draft, FailedUnit
 from nova_bench.video import write_image, write_lossless, write_mp4
 from nova_bench.video.frame_folder import FOLDER_FPS
@@ -54,7 +56,7 @@ def build_adapter(suite: Suite, file_digest: Callable[[Path], str], warn: Callab
 class GenerateWorker:
     """Makes the units it is given; can be sent to another process, which then builds the model for itself.
 
-    There, finished files wait beside ``mark``, in a folder that both processes see, until the store takes them.
+    There, finished files wait in ``place`` until the store takes them.
     ``model`` is the digest of the planned model, ``cause`` is stored with failures.
     """
 
@@ -64,7 +66,7 @@ class GenerateWorker:
         self._batch_size, self.device = suite.execution.batch_size, suite.execution.device
         self._is_sent = self._is_checked = False
         self._notices: list[Noticed] = []
-        self.mark: Path | None = None
+        self.place: Place | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_adapter": None, "_is_sent": True, "_is_checked": False, "_notices": []}
@@ -87,11 +89,34 @@ class GenerateWorker:
 
     def arrival(self) -> Arrival:
         """What this worker says of itself; builds the model, which isn't loaded yet."""
-        return arrival_at(self.mark, self.device, {**code_facts(), **model_fact(self._built().digest())})
+        return arrival_at(self.place, self.device, {**code_facts(), **model_fact(self._built().digest())})
 
     def lose(self, unit: Unit, problem: LostWorker) -> MadeBatch:
         """The failure of a unit on which every worker is lost."""
         return MadeBatch([(unit, self._failed(unit, problem))])
+
+    def sent(self, units: Sequence[Unit]) -> None:
+        """Raise UserError if workers would need a file that doesn't travel."""
+        assert self.place is not None, "it is sent somewhere"
+        if self.place.exchange and any(unit.image or unit.reference or unit.source for unit in units):
+            raise UserError(
+                "first frames, references and finished videos don't travel through an exchange",
+                "use a folder that all machines see, without execution.exchange; or --executor local",
+            )
+
+    def received(self, made: MadeBatch) -> MadeBatch:
+        """The same batch with files that waited at the exchange fetched. UserError if that fails."""
+        return replace(made, entries=[(unit, self._fetched(entry)) for unit, entry in made.entries])
+
+    def _fetched(self, entry: Entry) -> Entry:
+        if not (isinstance(entry, Draft) and isinstance(entry.write, _Remote)):
+            return entry
+        place = self.place
+        assert place is not None, "it was sent somewhere"
+        assert place.exchange is not None, "it was sent through an exchange"
+        path = place.room / entry.write.name
+        place.exchange.get(entry.write.name, path)
+        return replace(entry, write=_Move(path))
 
     def failure(self, error: Exception) -> dict[str, Any]:
         """What is stored about an error besides its message; a failure includes what it depends on."""
@@ -163,9 +188,16 @@ class GenerateWorker:
 
     def _waiting(self, draft: Draft) -> Draft:
         """The same draft with a file that is encoded already, or with the error of encoding it."""
-        assert self.mark is not None, "workers are told where files wait"
+        place = self.place
+        assert place is not None, "workers are told where files wait"
         try:
-            return replace(draft, write=_Move(kept_file(self.mark.parent, draft.suffix, draft.write)))
+            if place.exchange is None:
+                return replace(draft, write=_Move(kept_file(place.room, draft.suffix, draft.write)))
+            with tempfile.TemporaryDirectory() as folder:
+                made = kept_file(Path(folder), draft.suffix, draft.write)
+                return replace(draft, write=_Remote(place.exchange.put(made)))
+        except UserError:
+            raise
         except Exception as error:
             return replace(draft, write=_Raise(error))
 
@@ -178,6 +210,16 @@ class _Move:
 
     def __call__(self, path: Path) -> None:
         os.replace(self.source, path)
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """Stands for a draft whose file waits at the exchange; picklable."""
+
+    name: str
+
+    def __call__(self, path: Path) -> None:
+        raise AssertionError("it is fetched when it is received")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from nova_bench.pipeline.score import score
 from nova_bench.pipeline.staffing import kinds_of_devices
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.store import Store
+from nova_bench.store.file_system import network_file_system
 
 
 def measure_suite(suite: Suite, store: Store, limit: int | None, progress: Progress) -> tuple[Plan, Path]:
@@ -56,6 +57,11 @@ def measure_plan(plan: Plan, adapter: ModelAdapter, store: Store, progress: Prog
         progress.say(
             f"run {plan.run_name}: {len(plan.units)} samples, {len(plan.scorers)} scorers, store {store.root.name}"
         )
+        if kind := network_file_system(store.root):
+            progress.warn(
+                f"the store is on a network file system ({kind}), where it is slow and may lose its lock; a local disk "
+                "is better (--store FOLDER)"
+            )
         store.add_run(record_of(plan))
         notice_prompts(plan, progress.notice)
         store.set_notices(plan.run_id, progress.notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +27,9 @@ from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.arrival import arrival_at, code_facts, weight_facts
 from nova_bench.pipeline.completion import complete
 from nova_bench.pipeline.decoding import Decoded, Decoding, Job
+from nova_bench.pipeline.exchange import Exchange
 from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure_details, with_cause
+from nova_bench.pipeline.place import Place
 from nova_bench.pipeline.plan import Plan, PlannedScorer, with_own_rows
 from nova_bench.pipeline.sample_filter import required_units
 from nova_bench.pipeline.staffing import working
@@ -126,7 +129,7 @@ def _run_jobs(
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
     executor = scoring_executor(execution)
-    with working("score", executor, worker, jobs, store, progress, warn) as (batches, advance):
+    with working("score", executor, worker, jobs, execution.exchange, store, progress, warn) as (batches, advance):
         for batch in batches:
             store.add_rows(
                 replace(row, details=with_cause(row.details, causes[row.identity]))
@@ -181,7 +184,7 @@ def missing_jobs(
                 continue
             key = (artifact.sha256, unit.prompt, unit.reference, unit.metadata, scorer.info.decode_size)
             jobs.setdefault(key, {})[index, inputs] = None
-            paths[artifact.sha256] = str(artifact.path)
+            paths[artifact.sha256] = str(artifact.path.absolute())
             references[unit.reference] = unit.reference_digest
     return [
         Job(artifact, paths[artifact], prompt, reference, metadata, tuple(wants), size, references[reference])
@@ -214,10 +217,11 @@ class ScoreWorker:
         self._batch_size, self._batch_bytes = execution.batch_size, execution.batch_megabytes * 2**20
         self._limits, self._decoding = limits, Decoding(limits)
         self._built: dict[int, Scorer | UserError] = {}
-        self.mark: Path | None = None
+        self.place: Place | None = None
+        self._is_sent = False
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits)}
+        return {**self.__dict__, "_built": {}, "_decoding": Decoding(self._limits), "_is_sent": True}
 
     def close(self) -> None:
         """End the processes that decode."""
@@ -225,6 +229,33 @@ class ScoreWorker:
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
         """Yield one batch of rows after another; decoding runs ahead of scoring in processes of its own."""
+        exchange = self.place.exchange if self._is_sent and self.place else None
+        if exchange is None:
+            yield from self._scored(jobs)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            yield from self._scored([_fetched(job, exchange, Path(folder)) for job in jobs])
+
+    def sent(self, jobs: Sequence[Job]) -> None:
+        """Bring the videos to the exchange, if there is one. UserError if it fails, or something doesn't travel."""
+        assert self.place is not None, "it is sent somewhere"
+        if (exchange := self.place.exchange) is None:
+            return
+        there = exchange.names()
+        for job in jobs:
+            if job.reference is not None or Path(job.path).is_dir():
+                raise UserError(
+                    f"{job.title}: references and folders of frames don't travel through an exchange",
+                    "use a folder that all machines see, without execution.exchange; or --executor local",
+                )
+            if _exchanged(job) not in there:
+                there.add(exchange.put(Path(job.path)))
+
+    def received(self, batch: ScoredBatch) -> ScoredBatch:
+        """Rows need no file."""
+        return batch
+
+    def _scored(self, jobs: Sequence[Job]) -> Iterator[ScoredBatch]:
         infos = [planned.info for planned in self._planned]
         for batch in self._decoding.batches(jobs, infos, self._batch_size, self._batch_bytes):
             result = ScoredBatch(len(batch), decode_seconds=sum(entry.seconds for entry in batch))
@@ -244,7 +275,7 @@ class ScoreWorker:
 
     def arrival(self) -> Arrival:
         """What this worker says of itself."""
-        return arrival_at(self.mark, self.device, self.facts())
+        return arrival_at(self.place, self.device, self.facts())
 
     def lose(self, job: Job, problem: LostWorker) -> ScoredBatch:
         """The failed rows of a job that every worker crashes on."""
@@ -346,6 +377,17 @@ class ScoreWorker:
         problem.__cause__ = error
         self._built[index] = problem
         return problem
+
+
+def _exchanged(job: Job) -> str:
+    """Name of a job's video at the exchange."""
+    return f"{job.artifact}{Path(job.path).suffix}"
+
+
+def _fetched(job: Job, exchange: Exchange, folder: Path) -> Job:
+    path = folder / _exchanged(job)
+    exchange.get(path.name, path)
+    return replace(job, path=str(path))
 
 
 def _is_of_all(outcome: object) -> TypeGuard[UserError]:

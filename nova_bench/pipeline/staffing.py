@@ -5,27 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from nova_bench.core.atomic_files import write_atomic
 from nova_bench.core.device import describe_device
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import Executor, Item, LostWorker, Result
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
+from nova_bench.pipeline.place import Place, shared_place
 from nova_bench.store import Store
 
 Taken = TypeVar("Taken", contravariant=True)
-Made = TypeVar("Made", covariant=True)
+Made = TypeVar("Made")
 
 
 class StageWork(Protocol[Taken, Made]):
     """The work of a stage, which can be sent to workers."""
 
     device: str
-    mark: Path | None
-    """A file in the folder where finished files wait, by which workers recognize it; None if there are no workers."""
+    place: Place | None
+    """Where workers find and leave files; None if there are no workers."""
 
     def __call__(self, items: Sequence[Taken], /) -> Iterator[Made]:
         """The results of items, batch by batch."""
@@ -39,6 +38,14 @@ class StageWork(Protocol[Taken, Made]):
         """What has to be the same in every worker."""
         ...
 
+    def sent(self, items: Sequence[Taken], /) -> None:
+        """Called before workers get ``items``: what they need travels ahead."""
+        ...
+
+    def received(self, result: Made, /) -> Made:
+        """A result that a worker made, with what it left for this process."""
+        ...
+
 
 @contextmanager
 def working(
@@ -46,27 +53,29 @@ def working(
     executor: Executor,
     work: StageWork[Item, Result],
     items: Sequence[Item],
+    address: str,
     store: Store,
     progress: Progress,
     warn: Callable[[str], None],
 ) -> Iterator[tuple[Iterator[Result], Callable[[int], None]]]:
     """Inside, ``executor`` works at a stage; yields the results, and what to call with the number of items done.
 
-    Afterwards ``progress`` knows for how long devices were held. StoreError if the samples' folder can't be written.
+    ``address`` is the suite's `execution.exchange`. Afterwards ``progress`` knows for how long devices were held.
+    StoreError if the samples' folder can't be written, UserError if the exchange can't be used.
     """
     here = isinstance(executor, InlineExecutor)
     started = time.monotonic()
-    with nullcontext() if here or not items else store.waiting_room() as room:
+    with nullcontext() if here or not items else shared_place(store, address) as work.place:
         crew = Crew(warn)
-        if room is not None:
-            work.mark = write_atomic(room / "mark", b"")
-            crew = Crew(warn, work.facts(), str(room))
+        if work.place is not None:
+            crew = Crew(warn, work.facts(), work.place.name)
+            work.sent(items)
         try:
             with (
                 progress.stage(stage, len(items), each=crew.rates) as advance,
                 closing(executor.map(work, items, work.lose, crew)) as results,
             ):
-                yield results, advance
+                yield results if here else map(work.received, results), advance
         finally:
             if here and items:
                 progress.hold(stage, {describe_device(work.device)["name"]: time.monotonic() - started})

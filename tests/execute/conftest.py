@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,10 @@ def rows_of(root: Path) -> dict[str, Any]:
         key: (row.status, row.value if row.value is None else row.value.hex(), row.weight, row.message, row.details)
         for key, row in found.items()
     }
+
+
+def forget_rows(store: Path) -> None:
+    """Remove the scores from a store, so that they are computed again."""
+    with closing(sqlite3.connect(store / "store.sqlite")) as database:
+        database.execute("DELETE FROM rows")
+        database.commit()

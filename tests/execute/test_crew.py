@@ -11,7 +11,10 @@ import pytest
 from nova_bench.core.errors import UserError
 from nova_bench.execute.crew import LEAST_FREE_BYTES, Arrival, Crew
 from nova_bench.pipeline.arrival import arrival_at, code_facts, weight_facts
+from nova_bench.pipeline.place import Place
 from nova_bench.pipeline.staffing import kinds_of_devices
+
+from .conftest import forget_rows
 
 FITTING = Arrival("node3", "NVIDIA H200", {"nova_bench": "a", "torch": "2.11.0"}, True, LEAST_FREE_BYTES)
 
@@ -61,13 +64,12 @@ def test_of_many_workers_the_range_of_rates_is_told() -> None:
 
 
 def test_the_facts_of_this_process_fit_itself(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    mark.touch()
+    (tmp_path / "mark").touch()
     facts = {**code_facts(), **weight_facts(["dino-vitb16"])}
     assert facts["weights of dino-vitb16"] == "missing"
-    arrival = arrival_at(mark, "cpu", facts)
+    arrival = arrival_at(Place(tmp_path, "mark"), "cpu", facts)
     crew(**facts).arrive("worker", arrival, since=0.0)
-    assert not arrival_at(tmp_path / "absent", "cpu", facts).sees_folder
+    assert not arrival_at(Place(tmp_path, "absent"), "cpu", facts).sees_folder
 
 
 def test_cards_of_two_kinds_are_told_also_from_an_earlier_command() -> None:
@@ -88,7 +90,7 @@ def test_the_manifest_accounts_for_devices_by_stage(executor: str, run_library, 
         assert name
         assert 0 < value < 1
     assert ("generate: worker" in (path.parent / "run.log").read_text()) == (executor == "local")
-    assert not list((tmp_path / "store/artifacts").glob(".*mark")), "the mark is removed"
+    assert not list((tmp_path / "store/artifacts").glob(".*")), "the mark is removed"
 
 
 def test_a_worker_with_other_code_ends_the_run_before_anything_is_done(run_library, monkeypatch, capsys) -> None:
@@ -112,13 +114,3 @@ def test_a_notice_says_that_kinds_of_devices_are_mixed(run_library, tmp_path: Pa
     forget_rows(tmp_path / "store")
     run_library("store")
     assert "several kinds of device worked at this run (score: " in capsys.readouterr().err
-
-
-def forget_rows(store: Path) -> None:
-    """Forget the scores, so that they are computed again."""
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(store / "store.sqlite")) as database:
-        database.execute("DELETE FROM rows")
-        database.commit()

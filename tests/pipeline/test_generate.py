@@ -17,6 +17,7 @@ from nova_bench.models.base import AdapterContext, Output
 from nova_bench.pipeline import generate_worker
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.generate_worker import GenerateWorker, build_adapter
+from nova_bench.pipeline.place import Place
 from nova_bench.pipeline.plan import make_plan
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
 from nova_bench.video import write_image
@@ -176,7 +177,7 @@ def test_a_first_frame_that_changed_after_planning_fails_alone(write_suite, tmp_
 def test_a_model_in_another_process_may_say_all_that_it_may_say_here(planned, tmp_path, monkeypatch):
     plan, adapter = planned()
     worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model, "cause")))
-    worker.mark = tmp_path / "mark"
+    worker.place = Place(tmp_path, "mark")
 
     def told(suite, file_digest, warn):
         warn("one")
