@@ -160,7 +160,7 @@ def _bar(name: str, total: int, unit: str, each: Callable[[], str]) -> Iterator[
         def advance(count: int) -> None:
             bars.advance(task, count)
             speed = bars.tasks[0].speed
-            rates = f" ({found})" if (found := each()) else ""
+            rates = f" (each {found})" if (found := each()) else ""
             bars.update(task, rate=f"{speed:.2f}/s{rates}" if speed else "")
 
         yield advance

@@ -46,14 +46,19 @@ class _Member:
     device: str
     share: float
     since: float
+    """When it was started, from when on it holds its device."""
+    ready: float
+    """When it could begin."""
     until: float | None = None
     done: int = 0
 
     def seconds(self, now: float) -> float:
+        """For which it held its device."""
         return (now if self.until is None else self.until) - self.since
 
     def rate(self, now: float) -> float:
-        return self.done / max(self.seconds(now), 1e-9)
+        """Items a second of its working time."""
+        return self.done / max((now if self.until is None else self.until) - self.ready, 1e-9)
 
 
 @dataclass
@@ -78,7 +83,7 @@ class Crew:
             return
         self._check(arrival)
         number = sum(member.name.startswith(f"{arrival.node} ") for member in self._members.values()) + 1
-        self._members[worker] = _Member(f"{arrival.node} {number}", arrival.device, share, since)
+        self._members[worker] = _Member(f"{arrival.node} {number}", arrival.device, share, since, self.clock())
 
     def finish(self, worker: Hashable, items: int) -> None:
         """Count what a worker has done."""
@@ -111,8 +116,8 @@ class Crew:
         """A line for each worker, for the log."""
         now = self.clock()
         return [
-            f"worker {member.name} ({member.device}): {member.done} done in {member.seconds(now):.1f} s, "
-            f"{member.rate(now):.3f}/s"
+            f"worker {member.name} ({member.device}): {member.done} done, {member.rate(now):.3f}/s; held for "
+            f"{member.seconds(now):.1f} s"
             for member in self._members.values()
         ]
 

@@ -38,29 +38,32 @@ def test_a_worker_that_does_not_fit_is_refused_and_its_node_is_named(change: dic
     assert caught.value.remedy
 
 
-def test_seconds_of_devices_and_rates_are_each_worker_s_own() -> None:
+def at(stage: Crew, moment: float) -> Crew:
+    stage.clock = lambda: moment
+    return stage
+
+
+def test_a_device_is_held_from_the_start_and_a_rate_counts_from_when_the_worker_was_ready() -> None:
     stage = crew()
-    stage.arrive(1, FITTING, since=60.0, share=0.5)
-    assert stage.rates() == "", "one worker's rate is the stage's"
-    stage.arrive(2, replace(FITTING, device="NVIDIA H100"), since=90.0)
+    at(stage, 80.0).arrive(1, FITTING, since=60.0, share=0.5)
+    at(stage, 90.0).arrive(2, replace(FITTING, device="NVIDIA H100"), since=85.0)
     stage.finish(1, 8)
     stage.finish(1, 12)
     stage.finish(2, 1)
-    assert stage.rates() == "0.10,0.50"
-    assert stage.held() == {"NVIDIA H200": 20.0, "NVIDIA H100": 10.0}
-    assert stage.accounts()[0] == "worker node3 1 (NVIDIA H200): 20 done in 40.0 s, 0.500/s"
+    assert at(stage, 100.0).rates() == "0.10,1.00"
+    assert stage.held() == {"NVIDIA H200": 20.0, "NVIDIA H100": 15.0}
+    assert stage.accounts()[0] == "worker node3 1 (NVIDIA H200): 20 done, 1.000/s; held for 40.0 s"
     stage.leave(1)
-    stage.clock = lambda: 110.0
-    assert stage.held() == {"NVIDIA H200": 20.0, "NVIDIA H100": 20.0}
-    assert stage.rates() == ""
+    assert at(stage, 110.0).held() == {"NVIDIA H200": 20.0, "NVIDIA H100": 25.0}
+    assert stage.rates() == "", "one worker's rate is the stage's"
 
 
 def test_of_many_workers_the_range_of_rates_is_told() -> None:
     stage = crew()
     for worker in range(20):
-        stage.arrive(worker, FITTING, since=0.0)
+        at(stage, 0.0).arrive(worker, FITTING, since=0.0)
         stage.finish(worker, worker + 1)
-    assert stage.rates() == "0.01..0.20"
+    assert at(stage, 100.0).rates() == "0.01..0.20"
 
 
 def test_the_facts_of_this_process_fit_itself(tmp_path: Path) -> None:
