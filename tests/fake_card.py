@@ -270,8 +270,11 @@ class _Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = {name: _indexed(value) if name == "device" else value for name, value in (kwargs or {}).items()}
+        kwargs.pop("pin_memory", None)  # all memory here is the host's
         if func is torch.Tensor.cuda:
             return args[0].to(CARD)
+        if func is torch.Tensor.pin_memory:
+            return args[0]
         if func is torch.Tensor.to:
             args = tuple(map(_indexed, args))
         if func in (torch.tensor, torch.as_tensor, torch.asarray) and kwargs.get("device") == CARD:

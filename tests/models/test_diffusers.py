@@ -64,9 +64,11 @@ def section(name: str, folder: Path, **sampling: Any) -> dict[str, Any]:
     return {**rest, "folder": str(folder), "arguments": arguments, "sampling": small}
 
 
-def adapter(write_suite: Callable[..., Path], model: dict[str, Any], **keys: Any) -> DiffusersAdapter:
+def adapter(
+    write_suite: Callable[..., Path], model: dict[str, Any], device: str = "cpu", **keys: Any
+) -> DiffusersAdapter:
     suite = load_suite(str(write_suite(model=model, scorers=[], sampling={"num_frames": 1}, **keys)))
-    context = AdapterContext(suite, "cpu", Path, file_digest, lambda *_, **__: None)
+    context = AdapterContext(suite, device, Path, file_digest, lambda *_, **__: None)
     return DiffusersAdapter(suite.model, context)  # type: ignore[arg-type]
 
 

@@ -34,9 +34,9 @@ def section(folder: Path, **sampling: Any) -> dict[str, Any]:
     return {**own, "folder": str(folder), "sampling": {**own["sampling"], "height": HEIGHT, "width": WIDTH, **sampling}}
 
 
-def adapter(write_suite: Callable[..., Path], model: dict[str, Any]) -> Emu3Adapter:
+def adapter(write_suite: Callable[..., Path], model: dict[str, Any], device: str = "cpu") -> Emu3Adapter:
     suite = load_suite(str(write_suite(model=model, scorers=[], sampling={"num_frames": 1})))
-    context = AdapterContext(suite, "cpu", Path, file_digest, lambda *_, **__: None)
+    context = AdapterContext(suite, device, Path, file_digest, lambda *_, **__: None)
     return Emu3Adapter(suite.model, context)  # type: ignore[arg-type]
 
 

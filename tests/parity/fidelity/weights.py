@@ -88,7 +88,7 @@ def official_files(name: str, folder: Path) -> dict[str, Path]:
     return {asset: folder / asset for asset in files}
 
 
-def scorer(name: str, files: dict[str, Path]) -> Scorer:
+def scorer(name: str, files: dict[str, Path], device: str = "cpu") -> Scorer:
     info = SCORERS.get(name)
     assert set(info.assets) == set(files)
-    return info.build(info.settings(), ScorerContext("cpu", lambda asset: files[asset]))
+    return info.build(info.settings(), ScorerContext(device, lambda asset: files[asset]))

@@ -15,6 +15,7 @@ from nova_bench.core.identity import file_digest
 from nova_bench.networks import batching
 from nova_bench.scorers.base import Sample, Scorer
 from nova_bench.scorers.fidelity.lpips import LPIPS_INFO, ST_LPIPS_INFO
+from tests.fake_card import fake_card
 
 from ...parity.fidelity.weights import official_files, scorer
 from ..conftest import clip_of, shifting_texture
@@ -133,3 +134,14 @@ def test_an_installed_package_of_the_very_weights_is_used(tmp_path: Path, monkey
     monkeypatch.setitem(ASSETS, asset.name, same)
     assert asset_state(asset.name) == "here"
     assert asset_path(asset.name) == inner / file.path
+
+
+@pytest.mark.parametrize("name", INFOS)
+def test_on_the_card_distances_are_the_same(name: str, tmp_path: Path) -> None:
+    files = official_files(name, tmp_path)
+    expected = scorer(name, files).score(samples())
+    with fake_card() as card:
+        found = scorer(name, files, "cuda").score(samples())
+        assert card.peak > 0
+    for here, there in zip(expected, found, strict=True):
+        assert there.details["per_frame"] == pytest.approx(here.details["per_frame"], rel=1e-3, abs=1e-6)
