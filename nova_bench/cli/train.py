@@ -20,8 +20,13 @@ TrainingName = Annotated[
 ]
 RunsFolder = Annotated[Path, typer.Option("--out", help="Folder of training runs; each has a folder of its own there.")]
 Threads = Annotated[
-    int | None,
-    typer.Option("--threads", min=1, max=ranges.WORKERS, help="CPU threads. Default: torch's choice."),
+    int,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=ranges.WORKERS,
+        help="CPU threads of each training. More are little faster, and far slower once another program uses a core.",
+    ),
 ]
 
 Card = Annotated[
@@ -35,9 +40,7 @@ Card = Annotated[
 ]
 Workers = Annotated[
     int,
-    typer.Option(
-        "--workers", min=1, max=ranges.WORKERS, help="Trainings of a sweep that run at once, sharing the cores."
-    ),
+    typer.Option("--workers", min=1, max=ranges.WORKERS, help="Trainings of a sweep that run at once."),
 ]
 Records = Annotated[
     Path | None, typer.Option("--records", help="Copy each training's record (losses, norms) to this folder.")
@@ -48,9 +51,9 @@ def train(
     training: TrainingName,
     set_: options.Assignments = None,
     device: options.Device = "auto",
-    threads: Threads = None,
+    threads: Threads = 1,
     out: RunsFolder = Path("runs/train"),
-    workers: Workers = 1,
+    workers: Workers = 2,
     records: Records = None,
     card: Card = None,
     quiet: options.Quiet = False,
@@ -58,13 +61,9 @@ def train(
 ) -> ExitCode:
     """Train a model, or all of a sweep, from a YAML file. Repeat the command to continue an interrupted training."""
     specs = load_trainings(training, set_ or ())
-    import torch
-
     from nova_bench.train.sweep import copy_records, train_all
 
-    if threads:
-        torch.set_num_threads(threads)
-    trained = train_all(specs, out, resolve_device(device or "auto"), workers, quiet)
+    trained = train_all(specs, out, resolve_device(device or "auto"), workers, threads, quiet)
     if records:
         copy_records(trained, records)
     for spec, done in zip(specs, trained, strict=True):

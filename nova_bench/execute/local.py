@@ -44,13 +44,21 @@ class LocalExecutor:
     """A pool of newly started processes (spawn), in which CUDA and threads are safe.
 
     Each worker sees one of ``cards`` (see :func:`~nova_bench.execute.cards.visible_cards`), shared out evenly; without
-    any, it sees what this process sees. ``workers`` None is one for each card, or one. If ``stall_seconds`` is None, a
-    step may take any time.
+    any, it sees what this process sees. ``workers`` None is one for each card, or one; ``threads`` None is each one's
+    share of the cores. If ``stall_seconds`` is None, a step may take any time.
     """
 
-    def __init__(self, workers: int | None, chunk_size: int, stall_seconds: float | None, cards: Sequence[str] = ()):
+    def __init__(
+        self,
+        workers: int | None,
+        chunk_size: int,
+        stall_seconds: float | None,
+        cards: Sequence[str] = (),
+        threads: int | None = None,
+    ):
         self._workers, self._chunk_size, self._stall_seconds = workers or len(cards) or 1, chunk_size, stall_seconds
         self._cards = cards
+        self._threads = threads or max(1, (os.cpu_count() or 1) // self._workers)
 
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
@@ -62,7 +70,7 @@ class LocalExecutor:
         if not items:
             return
         chunks = ChunkQueue(items, self._chunk_size, lost, crew.warn)
-        pool = _Pool(self._workers, self._cards, pickle.dumps(work), chunks, crew)
+        pool = _Pool(self._workers, self._threads, self._cards, pickle.dumps(work), chunks, crew)
         try:
             yield from pool.run(self._stall_seconds)
         finally:
@@ -72,8 +80,9 @@ class LocalExecutor:
 class _Pool:
     """The workers of one call, and what each of them is doing."""
 
-    def __init__(self, size: int, cards: Sequence[str], work: bytes, chunks: ChunkQueue, crew: Crew):
-        self._size, self._cards, self._work, self._chunks, self._crew = size, cards, work, chunks, crew
+    def __init__(self, size: int, threads: int, cards: Sequence[str], work: bytes, chunks: ChunkQueue, crew: Crew):
+        self._size, self._threads, self._cards, self._work = size, threads, cards, work
+        self._chunks, self._crew = chunks, crew
         self._share = min(1.0, len(cards) / size) if cards else 1.0
         self._news: queue.SimpleQueue[tuple[_Worker, News, Any]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
@@ -116,9 +125,8 @@ class _Pool:
             # Starting it with the first worker would undo what delays Ctrl-C.
             resource_tracker.ensure_running()
             while len(self._workers) < wanted:
-                threads = max(1, (os.cpu_count() or 1) // self._size)
                 with held_back():
-                    self._workers.append(_Worker(self._work, threads, self._free_card(), self._news))
+                    self._workers.append(_Worker(self._work, self._threads, self._free_card(), self._news))
 
     def _free_card(self) -> str | None:
         """The card that the fewest workers have."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from nova_bench.core.atomic_files import write_with
 from nova_bench.core.progress import Progress
 from nova_bench.execute.base import Executor, LostWorker
@@ -34,15 +36,19 @@ class Training:
             yield train(spec, self.runs, self.device, Progress(self.quiet))
 
 
-def train_all(specs: Sequence[TrainSpec], runs: Path, device: str, workers: int, quiet: bool) -> list[Trained]:
-    """Train all specifications, ``workers`` at a time, and report the time left after each.
+def train_all(
+    specs: Sequence[TrainSpec], runs: Path, device: str, workers: int, threads: int, quiet: bool
+) -> list[Trained]:
+    """Train all specifications, ``workers`` at a time with ``threads`` each, and report the time left after each.
 
-    Each worker gets its share of the cores. Raises the errors of :func:`nova_bench.train.run.train`; finished trainings
+    Raises the errors of :func:`nova_bench.train.run.train`; finished trainings
     are kept. If a training loses two workers, LostWorker is raised once the others are finished.
     """
+    torch.set_num_threads(threads)
     progress = Progress(quiet)
+    workers = min(workers, len(specs))
     encode_shared_clips(specs, runs, device, progress)
-    executor: Executor = LocalExecutor(min(workers, len(specs)), 1, None) if workers > 1 else InlineExecutor()
+    executor: Executor = LocalExecutor(workers, 1, None, threads=threads) if workers > 1 else InlineExecutor()
     trained: dict[str, Trained] = {}
     if len(specs) > 1:
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
