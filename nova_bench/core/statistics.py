@@ -88,6 +88,27 @@ def student_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray,
     return mean, mean - reach, mean + reach
 
 
+def smallest_visible(deviation: float, count: int, confidence: float, power: float = 0.8) -> float:
+    """The mean that Student's interval of ``count`` values with this standard deviation excludes 0 for with ``power``.
+
+    The power of the t test, averaged over the standard deviations that so few values can have (scipy's noncentral t
+    fails for two). NaN for fewer than two values.
+    """
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.stats import chi2, norm, t
+
+    if count < 2:
+        return float("nan")
+    probabilities = (np.arange(10_000) + 0.5) / 10_000
+    reach = t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(chi2.ppf(probabilities, count - 1) / (count - 1))
+
+    def excess(shift: float) -> float:
+        return float(np.mean(norm.sf(reach - shift) + norm.cdf(-reach - shift))) - power
+
+    return brentq(excess, 0.0, float(reach.max()) + 10) * deviation / count**0.5
+
+
 def student_reach(variance: np.ndarray, freedom: np.ndarray | int, confidence: float) -> np.ndarray:
     """Half-width of Student's interval around a mean whose variance has ``freedom`` degrees of freedom."""
     from scipy.stats import t

@@ -62,18 +62,19 @@ def training_loss(
         raise InputError(f"{len(prompts)} prompts for {len(latents)} latents")
     random = numpy_random if numpy_random is not None else np.random.mtrand._rand
     batch, length, count = latents.shape[0], latents.shape[2], model.config.num_image_tokens
-    condition = _condition(model, _drop(prompts, prompt_dropout, random), motion_flow)
+    condition = conditions(model, _drop(prompts, prompt_dropout, random), motion_flow)
     order, visible = _draw_mask(batch * length, count, random, generator, latents.device)
     mask = torch.ones(batch * length, count, device=latents.device).scatter_(1, order[:, :visible], 0)
     observer.record("mask", mask)
     frames = latents.transpose(1, 2).flatten(0, 1)
     if model.config.temporal_autoregressive:
-        features = _causal_features(model, latents, condition)
+        features = causal_features(model, latents, condition)
     else:
-        tokens = partial_video_tokens(model, frames, 1 - mask).unflatten(0, (batch, length))
-        features = bidirectional_features(model, tokens, condition, _times(model, length))
-    z = _spatial_features(model, frames, features.flatten(0, 1), order, visible)
-    loss = _diffusion_loss(model, scheduler, z, frames, mask, loss_repeat, generator, observer)
+        features = whole_video_features(model, frames, mask, condition, length)
+    z = spatial_features(model, frames, features.flatten(0, 1), order, visible)
+    error = frame_loss_terms(model, scheduler, z, frames, loss_repeat, generator, observer)
+    weight = mask.repeat(loss_repeat, 1)  # of masked tokens only; the weights sum to one
+    loss = error * weight / (weight.sum() + 1e-5)
     if length == 1:
         return {"loss": loss.sum()}
     per_frame = loss.view(-1, length, count).sum((0, 2))
@@ -94,7 +95,8 @@ def _drop(prompts: Sequence[Tensor], probability: float, random: np.random.Rando
     return [prompt[:0] if random.rand() < probability else prompt for prompt in prompts]
 
 
-def _condition(model: NOVATransformer3DModel, prompts: list[Tensor], flow: Sequence[float] | None) -> Tensor:
+def conditions(model: NOVATransformer3DModel, prompts: list[Tensor], flow: Sequence[float] | None) -> Tensor:
+    """Text and motion tokens [B, L, D] of text features [n_i, E] and mean flows (5 if not given)."""
     embed = model.text_conditions
     condition = embed(embed.fill(prompts))
     values = [5.0] * len(prompts) if flow is None else list(flow)
@@ -118,7 +120,7 @@ def _times(model: NOVATransformer3DModel, length: int) -> list[float]:
     return frame_times("interpolate", length, model.config.video_base_size[0])
 
 
-def _causal_features(model: NOVATransformer3DModel, latents: Tensor, condition: Tensor) -> Tensor:
+def causal_features(model: NOVATransformer3DModel, latents: Tensor, condition: Tensor) -> Tensor:
     """Temporal features [B, T, M, D] of all frames in one pass, each from the frames before it."""
     batch, _, length = latents.shape[:3]
     encoder, tokens_per_frame = model.video_encoder, model.config.num_video_tokens
@@ -141,7 +143,18 @@ def _causal_features(model: NOVATransformer3DModel, latents: Tensor, condition: 
     return features
 
 
-def _spatial_features(
+def whole_video_features(
+    model: NOVATransformer3DModel, frames: Tensor, mask: Tensor, condition: Tensor, length: int
+) -> Tensor:
+    """Temporal features [B, T, M, D] of a model without temporal autoregression, from all frames' unmasked tokens.
+
+    ``frames`` [B*T, C, h, w], ``mask`` [B*T, N] with 1 for masked tokens.
+    """
+    tokens = partial_video_tokens(model, frames, 1 - mask).unflatten(0, (-1, length))
+    return bidirectional_features(model, tokens, condition, _times(model, length))
+
+
+def spatial_features(
     model: NOVATransformer3DModel, frames: Tensor, features: Tensor, order: Tensor, visible: int
 ) -> Tensor:
     """Spatial features [B*T, N, D] in frame order, with the first ``visible`` tokens of ``order`` known."""
@@ -157,24 +170,25 @@ def _spatial_features(
     return scatter_tokens(z, order)
 
 
-def _diffusion_loss(
+def frame_loss_terms(
     model: NOVATransformer3DModel,
     scheduler: Any,
     z: Tensor,
     frames: Tensor,
-    mask: Tensor,
     repeat: int,
     generator: torch.Generator | None,
     observer: Watcher,
 ) -> Tensor:
-    """Weighted squared error of every token [repeat * B*T, N]; the weights (masked tokens only) sum to one."""
+    """Mean squared error of every token [repeat * B*T, N], for ``repeat`` noises and timesteps of each.
+
+    They are drawn on the generator's device.
+    """
     x = patchify(frames, model.config.patch_size).repeat(repeat, 1, 1)
-    noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-    index = scheduler.sample_training_index(tuple(x.shape[:2]), device=x.device, generator=generator)
+    where = x.device if generator is None else generator.device
+    noise = torch.randn(x.shape, generator=generator, device=where, dtype=x.dtype).to(x.device)
+    index = scheduler.sample_training_index(tuple(x.shape[:2]), device=where, generator=generator).to(x.device)
     observer.record("noise", noise)
     observer.record("timestep_index", index)
     noisy = scheduler.add_noise(x, noise, index)
     predicted = model.image_decoder(noisy, scheduler.training_timesteps(index), z.repeat(repeat, 1, 1))
-    error = F.mse_loss(predicted.float(), scheduler.target(x, noise, index).float(), reduction="none").mean(-1)
-    weight = mask.repeat(repeat, 1)
-    return error * weight / (weight.sum() + 1e-5)
+    return F.mse_loss(predicted.float(), scheduler.target(x, noise, index).float(), reduction="none").mean(-1)

@@ -32,6 +32,19 @@ class BlockRecord(SpecModel):
     """Largest magnitude."""
 
 
+class HeldOutRecord(SpecModel):
+    """Losses on unseen clips: for each clip, mask ratio and latent frame."""
+
+    clips: int
+    """Number of clips, the same ones for every model of a world."""
+    mask_ratios: tuple[float, ...]
+    """Shares of masked tokens."""
+    true_context: tuple[tuple[tuple[float, ...], ...], ...]
+    """Given the true earlier frames; without temporal autoregression the true unmasked tokens of all frames."""
+    own_context: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """Given the frames that the model made itself, from the first one on; empty without temporal autoregression."""
+
+
 class TrainingRecord(SpecModel):
     """The training of a transformer, step by step."""
 
@@ -59,10 +72,16 @@ class TrainingRecord(SpecModel):
     """Outputs of each block: `video_encoder.blocks.0` (temporal), `image_encoder.blocks.0` (spatial), ..."""
     notices: tuple[str, ...] = ()
     """Notices about the data: captions that were cut."""
+    held_out: HeldOutRecord | None = None
+    """Losses on unseen clips; None if they weren't asked for, or in records of earlier versions."""
 
 
 def make_record(
-    spec: TrainSpec, log: Sequence[dict[str, Any]], device: str, notices: Sequence[str] = ()
+    spec: TrainSpec,
+    log: Sequence[dict[str, Any]],
+    device: str,
+    notices: Sequence[str] = (),
+    held_out: HeldOutRecord | None = None,
 ) -> TrainingRecord:
     """Make the record of a finished training from the lines of its log."""
     losses: list[str] = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
@@ -80,6 +99,7 @@ def make_record(
         grad_norm=_short(line["grad_norm"] for line in log),
         recorded_steps=tuple(line["step"] for line in watched),
         notices=tuple(notices),
+        held_out=held_out,
         blocks={
             name: BlockRecord(
                 **{what: _short(line["activations"][name][what] for line in watched) for what in ("rms", "max")}
@@ -89,12 +109,15 @@ def make_record(
     )
 
 
-def write_record(spec: TrainSpec, run: Path, device: str, notices: Sequence[str] = ()) -> None:
+def write_record(
+    spec: TrainSpec, run: Path, device: str, notices: Sequence[str] = (), held_out: HeldOutRecord | None = None
+) -> None:
     """Write a finished run's record into its folder."""
     from nova_bench.train.state import read_log
 
-    record = make_record(spec, read_log(run / "transformer.jsonl"), device, notices)
-    write_atomic(run / RECORD, (json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n").encode())
+    record = make_record(spec, read_log(run / "transformer.jsonl"), device, notices, held_out)
+    content = record.model_dump(mode="json", exclude_none=True)
+    write_atomic(run / RECORD, (json.dumps(content, separators=(",", ":")) + "\n").encode())
 
 
 def read_record(path: Path) -> TrainingRecord:
@@ -110,6 +133,11 @@ def read_record(path: Path) -> TrainingRecord:
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not the record of a training ({reason})", "nova_bench train writes one") from error
+
+
+def shortened(values: Any) -> Any:
+    """Nested lists of numbers with five significant digits."""
+    return tuple(map(shortened, values)) if isinstance(values, list) else _short([values])[0]
 
 
 def _short(values: Iterable[float]) -> tuple[float, ...]:

@@ -20,10 +20,11 @@ from nova_bench.nova.schedulers import load_scheduler
 from nova_bench.nova.vae import Autoencoder, AutoencoderKLOpenSora, load_vae
 from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
+from nova_bench.train.held_out import measure_held_out
 from nova_bench.train.loop import train_stage
 from nova_bench.train.optimization import Precision
 from nova_bench.train.pretrained import begin_with
-from nova_bench.train.record import write_record
+from nova_bench.train.record import RECORD, HeldOutRecord, read_record, write_record
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer, notice_cut_captions
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
@@ -78,9 +79,21 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
         }
         steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
         steps += _train_decoder(spec, vae, folder, device, progress)
+        held_out = _held_out(pipeline, spec, folder, steps, progress)
         pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
-        write_record(spec, folder, device, notices)
+        write_record(spec, folder, device, notices, held_out)
     return Trained(folder / CHECKPOINT, vae_steps + steps)
+
+
+def _held_out(
+    pipeline: NOVAPipeline, spec: TrainSpec, folder: Path, steps: int, progress: Progress
+) -> HeldOutRecord | None:
+    """Measure the finished model on unseen clips; what was measured before is read if nothing was trained since."""
+    if not steps and (folder / RECORD).is_file():
+        before = read_record(folder)
+        if before.held_out is not None or spec.held_out is None:
+            return before.held_out
+    return measure_held_out(pipeline, spec, progress)
 
 
 def encode_shared_clips(specs: Sequence[TrainSpec], runs: Path, device: str, progress: Progress) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -134,6 +134,23 @@ class TransformerSpec(SpecModel):
     """How transformer and text encoder are trained."""
 
 
+class HeldOutSpec(SpecModel):
+    """The loss on clips of the test split, once training is finished."""
+
+    clips: Count = 64
+    """Moving clips."""
+    mask_ratios: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0, 0.7, 0.4)
+    """Shares of the tokens of a frame that are masked; 1 is the start of a frame's generation."""
+    repeat: Steps = 8
+    """Diffusion draws of each token."""
+    num_inference_steps: Steps = 8
+    """Autoregressive steps of each frame of the model's own context."""
+    num_diffusion_steps: Steps = 10
+    """Its diffusion steps."""
+    guidance_scale: float = Field(default=3.0, ge=0)
+    """Its classifier-free guidance."""
+
+
 class TrainSpec(SpecModel):
     """A whole training run."""
 
@@ -153,6 +170,8 @@ class TrainSpec(SpecModel):
     """The text encoder."""
     transformer: TransformerSpec
     """The transformer and its training."""
+    held_out: HeldOutSpec | None = None
+    """Measure the loss on unseen clips at the end, per latent frame; absent: not measured."""
     scheduler: dict[str, Any] = Field(default={"_class_name": "FlowMatchEulerDiscreteScheduler"})
     """Keys of `scheduler/scheduler_config.json`: defines noising and target."""
     export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_bench.core.statistics import student_interval
+from nova_bench.core.statistics import smallest_visible, student_interval
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import TrainingSpec
 from nova_bench.experiments.study.training_measures import MEASURES, NOTES, Measure
@@ -14,6 +14,12 @@ from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
+
+
+VISIBLE = (
+    "Visible: the smallest true difference for which the interval of so many trainings excludes 0 in 80 % of cases, if "
+    "they scatter as these do. A difference below it may exist without being seen."
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
         Column("trainings", "Trainings", "label"),
         Column("difference", f"Minus {results.record.reference}"),
         Column("difference_interval", percent, "interval", of="difference"),
+        Column("visible", "Visible"),
         Column("unit", "Unit", "unit", of="value"),
     )
     rows = []
@@ -79,6 +86,7 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
             *NOTES,
             f"Intervals: Student's {percent.removesuffix(' CI')} interval of the mean over trainings; none for a "
             "single one. Differences are paired: trainings of one seed saw the same clips in one order.",
+            VISIBLE,
         ),
     )
 
@@ -98,6 +106,7 @@ def _row(results: StudyResults, measure: Measure, each: Trainings, reference: Tr
         cells["difference"] = Cell("reference")
     else:
         both = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
+        cells["visible"] = _visible(results, both, measure)
         cells["difference"] = _mean(results, both, measure, "not computed: no seed was trained in both", None)
     return Row(cells, group=measure.title)
 
@@ -112,6 +121,17 @@ def _mean(results: StudyResults, values: list[float], measure: Measure, missing:
     return Cell(
         mean, ci=(low, high), ci_missing=equal, digits=measure.digits, unit=measure.unit, higher_is_better=better
     )
+
+
+def _visible(results: StudyResults, differences: list[float], measure: Measure) -> Cell:
+    """The smallest difference that so many seeds show with 80 % power, if they scatter as these do."""
+    import numpy as np
+
+    if len(differences) < 2:
+        return Cell(None, note="not known: needs two seeds in both")
+    confidence = results.record.statistics.confidence
+    found = smallest_visible(float(np.std(differences, ddof=1)), len(differences), confidence)
+    return Cell(found, digits=measure.digits, unit=measure.unit)
 
 
 def _seeds(each: Trainings) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from nova_bench.core.statistics import student_interval
 from nova_bench.experiments.study.training_measures import (
     TEMPORAL,
+    accumulated,
     blocks_by_depth,
     encoder_blocks,
     final,
@@ -57,9 +58,8 @@ def training_figures(trainings: Sequence[Trainings], points: int, confidence: fl
                     apart=True,
                 )
             )
-    if depth := _depth(trainings, confidence):
-        figures.append(depth)
-    return figures
+    more = (_by_frame(trainings, confidence), _depth(trainings, confidence))
+    return [*figures, *(figure for figure in more if figure is not None)]
 
 
 def in_bins(values: np.ndarray, points: int, middle: Callable = np.mean) -> Series:
@@ -105,6 +105,31 @@ def _curve(label: str, x: Sequence[float], values: np.ndarray, confidence: float
     mean, low, high = (part.tolist() for part in student_interval(values, confidence))
     band = (None, None) if len(values) < 2 else (tuple(low), tuple(high))
     return Curve(label, tuple(x), tuple(mean), *band)
+
+
+def _by_frame(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand | None:
+    """What App. A claims to control: error that accumulates from latent frame to latent frame."""
+
+    def series(record: TrainingRecord) -> Series | None:
+        found = accumulated(record)
+        return None if found is None else (range(1, len(found) + 1), found)
+
+    curves = _curves(trainings, series, confidence)
+    if not curves:
+        return None
+    return CurveWithBand(
+        id="training_accumulated",
+        title="Does error accumulate from frame to frame?",
+        caption=(
+            "Held-out loss on the model's own earlier frames minus that on the true ones; the first frame has none. "
+            f"{_caption(confidence)}"
+        ),
+        width="page",
+        x_label="latent frame",
+        y_label="difference of losses",
+        curves=curves,
+        apart=True,
+    )
 
 
 def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand | None:

@@ -66,6 +66,27 @@ def _drift(record: TrainingRecord) -> float | None:
     return None if first is None or later is None else later - first
 
 
+def _held_out(record: TrainingRecord) -> float | None:
+    import numpy as np
+
+    return float(np.mean(record.held_out.true_context)) if record.held_out else None
+
+
+def accumulated(record: TrainingRecord) -> np.ndarray | None:
+    """Held-out loss on the model's own earlier frames minus that on the true ones, by latent frame; None without."""
+    import numpy as np
+
+    if record.held_out is None or not record.held_out.own_context:
+        return None
+    own, true = (np.array(losses) for losses in (record.held_out.own_context, record.held_out.true_context))
+    return (own - true).mean((0, 1))
+
+
+def _accumulated(record: TrainingRecord) -> float | None:
+    found = accumulated(record)
+    return None if found is None or len(found) < 2 else float(found[1:].mean())
+
+
 def _median_norm(record: TrainingRecord) -> float:
     from statistics import median
 
@@ -88,6 +109,8 @@ MEASURES = (
     Measure("loss_t2i", "loss, first frames", _final_loss("loss_t2i"), digits=4, lower_is_better=True),
     Measure("loss_i2i", "loss, later frames", _final_loss("loss_i2i"), digits=4, lower_is_better=True),
     Measure("drift", "later minus first frames", _drift, digits=4),
+    Measure("held_out", "held-out loss", _held_out, digits=4, lower_is_better=True),
+    Measure("accumulated", "accumulated error", _accumulated, digits=4, lower_is_better=True),
     Measure("grad_norm", "gradient norm, median", _median_norm),
     Measure("largest", "largest block output", _largest, digits=1),
     Measure("growth_temporal", "growth over temporal blocks", _growth(TEMPORAL), unit="x", digits=2),
@@ -96,6 +119,11 @@ MEASURES = (
 NOTES = (
     "Losses: mean over the last tenth of the steps. First frames are text to image, later ones image to image; what "
     "separates the two is what App. A calls drift.",
+    "Held-out loss: mean over unseen moving clips, mask ratios and latent frames, given the true earlier frames, with "
+    "equal masks, noise and timesteps for all trainings. Without temporal autoregression it is given the unmasked "
+    "tokens of all frames instead, so that loss isn't like for like.",
+    "Accumulated error: how much higher that loss is, over the later frames, if the earlier ones are the model's own "
+    "continuation of the first.",
     "Gradient norm: median over all steps, before clipping. Largest block output: largest magnitude over all recorded "
     "steps and all blocks of the temporal and the spatial encoder.",
     "Growth: root mean square of the last block's output over that of the first block's, means over the last tenth of "

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from nova_bench.config.suite import ReportSpec, StatisticsSpec
-from nova_bench.core.statistics import student_interval
+from nova_bench.core.statistics import smallest_visible, student_interval
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults
 from nova_bench.experiments.study.spec import TrainingSpec
 from nova_bench.experiments.study.training import training_part
 from nova_bench.experiments.study.training_figures import in_bins
+from nova_bench.experiments.study.training_measures import MEASURES, accumulated
 from nova_bench.render.figure_spec import FigureSpec
 from nova_bench.render.table import Cell, Table
 from nova_bench.train.record import TrainingRecord
@@ -55,6 +56,13 @@ def record_of(name: str, seed: int, level: float) -> TrainingRecord:
             "loss_i2i": tuple(3.0 if step < STEPS - 4 else 2 * end for step in range(STEPS)),
         },
         grad_norm=tuple(float(step) for step in range(1, STEPS + 1)),
+        # Two clips, one ratio, three frames: error accumulates by ``level`` a frame.
+        held_out={
+            "clips": 2,
+            "mask_ratios": [1.0],
+            "true_context": [[[end] * 3]] * 2,
+            "own_context": [[[end + frame * level for frame in range(3)]]] * 2,
+        },
         recorded_steps=(1, 21),
         blocks={
             f"{encoder}.blocks.{i}": {"rms": (1.0, level * (i + 1)), "max": (4.0, 8.0 * (i + 1))}
@@ -161,7 +169,8 @@ def test_a_single_training_has_no_interval_and_none_says_why():
 def test_curves_of_trainings_are_those_of_the_records():
     _, figures = training_table([arm("low", seed, record_of("low", seed, 0.5)) for seed in (1, 2)])
     assert set(figures) == {
-        f"training_{name}" for name in ("loss_t2i", "loss_i2i", "drift", "grad_norm", "largest_output", "depth")
+        f"training_{name}"
+        for name in ("loss_t2i", "loss_i2i", "drift", "grad_norm", "largest_output", "accumulated", "depth")
     }
     (loss,) = figures["training_loss_t2i"].curves
     assert loss.x == tuple(range(4, STEPS + 1, 4))
@@ -333,3 +342,24 @@ def test_students_interval_is_that_of_scipy(values):
     expected = t.interval(0.9, len(values) - 1, loc=np.mean(values), scale=spread) if spread else (mean, mean)
     assert (low, high) == pytest.approx(expected, abs=1e-6)
     assert np.isnan(student_interval(np.array(values[:1]), 0.9)[1])
+
+
+def test_the_smallest_visible_difference_is_seen_in_80_percent_of_cases() -> None:
+    draw = np.random.default_rng(0)
+    for count in (3, 5):
+        shift = smallest_visible(1.0, count, 0.95)
+        _, low, high = student_interval(shift + draw.standard_normal((count, 20_000)), 0.95)
+        assert np.mean((low > 0) | (high < 0)) == pytest.approx(0.8, abs=0.01)
+        assert smallest_visible(2.5, count, 0.95) == pytest.approx(2.5 * shift)
+    assert np.isnan(smallest_visible(1.0, 1, 0.95))
+
+
+def test_error_that_accumulates_is_own_minus_true_context_over_the_later_frames() -> None:
+    record = record_of("low", 1, 0.5)
+    found = {measure.id: measure.of(record) for measure in MEASURES}
+    assert found["held_out"] == pytest.approx(0.51)
+    assert found["accumulated"] == pytest.approx((0.5 + 1.0) / 2)
+    assert accumulated(record) == pytest.approx([0.0, 0.5, 1.0])
+    without = record.model_copy(update={"held_out": record.held_out.model_copy(update={"own_context": ()})})
+    assert accumulated(without) is None
+    assert accumulated(record.model_copy(update={"held_out": None})) is None
