@@ -28,9 +28,22 @@ def steps_a_second(training: str, steps: int, threads: int, more: dict[str, str]
     command = [sys.executable, "-m", "nova_bench", "train", training, "--threads", str(threads), "--device", "cpu"]
     # Clips are made in advance: a training of one step ends when they are there.
     for count in (1, steps):
-        changes = ["--set", f"transformer.optimization.steps={count}", "--set", "data.clips=64"]
+        changes = [
+            "--set",
+            f"transformer.optimization.steps={count}",
+            "--set",
+            "data.clips=64",
+            "--set",
+            "held_out=null",
+        ]
         environment = {**os.environ, **more}
-        subprocess.run([*command, *changes, "--out", folder, "--quiet"], cwd=ROOT, env=environment, check=True)
+        subprocess.run(
+            [*command, *changes, "--out", folder, "--quiet"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     (log,) = folder.glob("*/transformer.jsonl")
     seconds = [json.loads(line)["seconds"] for line in log.read_text(encoding="utf-8").splitlines()]
     return (steps - WARM_UP) / (seconds[steps - 1] - seconds[WARM_UP - 1])

@@ -20,14 +20,21 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
     itself change the sweep; all other keys change each training. Raises SuiteError with a message that begins with
     ``file:line``.
     """
-    source = inherit(find_suite(name, TRAININGS), ())
+    path = find_suite(name, TRAININGS)
+    source = inherit(path, ())
     if "trainings" not in source.data:
         return (_training(source, assignments),)
     own = [text for text in assignments if parse_assignment(text)[0][0] in SweepSpec.model_fields]
     source = with_assignments(source, own)
     sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
     rest = [text for text in assignments if text not in own]
-    files = [named_file(file, source.origin(("trainings", index))) for index, file in enumerate(sweep.trainings)]
+    files = [
+        # `--set trainings=[...]` names files beside the sweep, too, from whatever folder.
+        beside_it
+        if (beside_it := path.parent / file).is_file()
+        else named_file(file, source.origin(("trainings", index)))
+        for index, file in enumerate(sweep.trainings)
+    ]
     specs = [(_training(inherit(file, ()), rest), seed) for file in files for seed in sweep.seeds]
     return tuple(spec.model_copy(update={"name": f"{spec.name}-s{seed}", "seed": seed}) for spec, seed in specs)
 

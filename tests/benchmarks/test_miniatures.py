@@ -294,3 +294,10 @@ def test_a_soak_of_many_units_while_workers_are_killed() -> None:
         run("scale.py", "soak", "--units", 1000, "--kills", 6, "--seconds", 0.02, "--pause", 0.4, "--json")
     )
     assert found["kills"] >= 6
+
+
+@pytest.mark.slow
+def test_training_speed() -> None:
+    rows = run("training_speed.py", "--steps", 6).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| 1 thread", "| 2 threads", "| 2 threads, passive waiting"]
+    assert all(float(row.split(" | ")[1]) > 0 for row in rows)

@@ -47,6 +47,17 @@ def test_every_file_with_every_seed(sweep_file) -> None:
     assert [spec.transformer.config["norm_placement"] for spec in specs] == ["pre", "post_after_residual"]
 
 
+def test_files_beside_the_sweep_are_named_from_any_folder(sweep_file, tmp_path, monkeypatch) -> None:
+    """As in the suites' `made_by`: python -m nova_bench train ablations --set 'trainings=[ablation_default.yaml]'."""
+    path = sweep_file()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert {spec.name for spec in load_trainings(str(path), ["trainings=[two.yaml]"])} == {"two-s3", "two-s4"}
+    assert {spec.name for spec in load_trainings("ablations", ["trainings=[ablation_default.yaml]", "seeds=[1]"])} == {
+        "ablation-default-s1"
+    }
+
+
 def test_ablations_are_nine_arrangements_and_three_seeds() -> None:
     specs = load_trainings("ablations")
     assert len({spec.name for spec in specs}) == 27
