@@ -107,7 +107,7 @@ def _row(results: StudyResults, measure: Measure, each: Trainings, reference: Tr
     else:
         both = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
         cells["visible"] = _visible(results, both, measure)
-        cells["difference"] = _mean(results, both, measure, "not computed: no seed was trained in both", None)
+        cells["difference"] = _mean(results, both, measure, "not computed: no seed has it in both", None)
     return Row(cells, group=measure.title)
 
 
@@ -141,5 +141,7 @@ def _seeds(each: Trainings) -> str:
 
 
 def _why_missing(each: Trainings) -> str:
+    if each.records:
+        return "not measured in these trainings"
     problem = next((arm.record.training_problem for arm in each.setting.arms if arm.record.training_problem), "")
     return f"not computed: {problem}" if problem else "not stated: the study names no record of its training"

@@ -363,3 +363,14 @@ def test_error_that_accumulates_is_own_minus_true_context_over_the_later_frames(
     without = record.model_copy(update={"held_out": record.held_out.model_copy(update={"own_context": ()})})
     assert accumulated(without) is None
     assert accumulated(record.model_copy(update={"held_out": None})) is None
+
+
+def test_trainings_that_were_not_measured_on_held_out_clips_say_so() -> None:
+    arms = [arm(name, seed, record_of(name, seed, level)) for name, level in LEVELS for seed in (1, 2)]
+    other = [record_of("other", seed, 0.9).model_copy(update={"held_out": None}) for seed in (1, 2)]
+    cells, figures = training_table([*arms, *(arm("other", record.seed, record) for record in other)])
+    assert cells["held-out loss", "high"]["difference"].value == pytest.approx(0.2)
+    assert cells["held-out loss", "other"]["value"].note == "not measured in these trainings"
+    assert cells["held-out loss", "other"]["difference"].note == "not computed: no seed has it in both"
+    assert cells["held-out loss", "other"]["visible"].note == "not known: needs two seeds in both"
+    assert [curve.label for curve in figures["training_accumulated"].curves] == ["low", "high"]
