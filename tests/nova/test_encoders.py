@@ -16,7 +16,7 @@ from nova_bench.nova.mixer import AdaLayerNorm, ScaleShift
 from nova_bench.nova.observe import Observer
 from nova_bench.nova.patches import PatchEmbed, gather_tokens, patchify, scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_angles, rotary_table, rotate
-from nova_bench.nova.training import _causal_features
+from nova_bench.nova.training import causal_features
 from tests.nova.small import CONFIG, spread, transformer
 
 
@@ -62,7 +62,7 @@ def test_frame_by_frame_equals_one_masked_pass(rotary, rank, placement):
     model = transformer(config)
     video = torch.randn(2, 4, 5, *config.latent_size)
     condition = torch.randn(2, 7, config.width)
-    whole = _causal_features(model, video, condition)
+    whole = causal_features(model, video, condition)
     context = TemporalContext(model, condition, Guidance(1.0), frame_times("interpolate", 5, 3), Observer())
     for t in range(5):
         close(context.advance(video[:, :, t - 1] if t else None), whole[:, t])
