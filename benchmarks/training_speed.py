@@ -53,9 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--training", default="ablation_default")
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--way", choices=WAYS, nargs="+", default=list(WAYS), help="only these")
     options = parser.parse_args()
     print("| threads | alone, steps/s | beside a busy process | share kept |\n|---|---|---|---|")
-    for name, (threads, more) in WAYS.items():
+    for name in options.way:
+        threads, more = WAYS[name]
         found = []
         for busy in (False, True):
             other = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None

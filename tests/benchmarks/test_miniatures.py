@@ -298,6 +298,6 @@ def test_a_soak_of_many_units_while_workers_are_killed() -> None:
 
 @pytest.mark.slow
 def test_training_speed() -> None:
-    rows = run("training_speed.py", "--steps", 6).splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| 1 thread", "| 2 threads", "| 2 threads, passive waiting"]
-    assert all(float(row.split(" | ")[1]) > 0 for row in rows)
+    (row,) = run("training_speed.py", "--steps", 6, "--way", "1 thread").splitlines()[2:]
+    assert row.startswith("| 1 thread | ")
+    assert float(row.split(" | ")[1]) > 0
