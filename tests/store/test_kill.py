@@ -62,7 +62,7 @@ def test_killed_at_random_times(suite, tmp_path, contents):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_killed_at_many_random_times(suite, tmp_path, contents, seed):
     _check_killed_at_random(seed, 25, tmp_path, contents)
 
