@@ -5,7 +5,6 @@ Those with several parts return their names, each with such a function.
 
 from __future__ import annotations
 
-import gzip
 import json
 import statistics
 import tempfile
@@ -17,7 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from vbench_inputs import MERGES, NETWORKS, PROMPT, TEXTS
+from vbench_inputs import MERGES, NETWORKS, PROMPT, TEXTS, make_network, place_words
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS = ROOT / "tests" / "parity" / "vectors"
@@ -363,23 +362,7 @@ def _seconds(work: Callable[[], object], device: str) -> float:
 
 def make_weights(folder: Path, small: bool) -> None:
     """Write each network's weights by the rule, with a mark when they are whole; those needed first come first."""
-    import torch
-    from vbench_inputs import _ENTRIES, DESCRIBED, VOCABULARY, make_described
-    from vbench_ours import ASSETS
-
-    from tests.parity.vbench import rule
-
-    (folder / "vocab.txt").write_bytes(gzip.decompress(VOCABULARY.read_bytes()))
+    place_words(folder)
     (folder / "vocab.ready").touch()
-    done = set()
-    for network in (network for name in dimensions(small) for network in NETWORKS[name]):
-        if network in done:
-            continue
-        done.add(network)
-        path = folder / (f"{network}.pth" if network != "aesthetic_linear" else ASSETS["aesthetic-linear"])
-        if network in DESCRIBED:
-            make_described(folder, network)
-        else:
-            state = rule.make_weights(network)
-            torch.save({_ENTRIES[network]: state} if network in _ENTRIES else state, path)
-        path.with_suffix(".ready").touch()
+    for network in dict.fromkeys(network for name in dimensions(small) for network in NETWORKS[name]):
+        make_network(folder, network).with_suffix(".ready").touch()

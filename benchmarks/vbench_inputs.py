@@ -65,18 +65,23 @@ def make_weights(folder: Path, dimensions: Sequence[str], heat: float = 0.0) -> 
 
     ``heat`` is added to the bias of GRiT's heat: the higher, the more objects.
     """
+    place_words(folder)
+    for network in sorted({network for dimension in dimensions for network in NETWORKS[dimension]}):
+        make_network(folder, network, heat)
+
+
+def make_network(folder: Path, network: str, heat: float = 0.0) -> Path:
+    """Write one network's file."""
     import torch
 
     from tests.parity.vbench import rule
 
-    place_words(folder)
-    for network in sorted({network for dimension in dimensions for network in NETWORKS[dimension]}):
-        if network in DESCRIBED:
-            make_described(folder, network, heat)
-            continue
-        state = rule.make_weights(network)
-        name = "sa_0_4_vit_l_14_linear" if network == "aesthetic_linear" else network
-        torch.save({_ENTRIES[network]: state} if network in _ENTRIES else state, folder / f"{name}.pth")
+    if network in DESCRIBED:
+        return make_described(folder, network, heat)
+    state = rule.make_weights(network)
+    path = folder / f"{'sa_0_4_vit_l_14_linear' if network == 'aesthetic_linear' else network}.pth"
+    torch.save({_ENTRIES[network]: state} if network in _ENTRIES else state, path)
+    return path
 
 
 def make_described(folder: Path, network: str, heat: float = 0.0, end: float = 0.0) -> Path:

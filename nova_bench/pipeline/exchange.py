@@ -30,8 +30,13 @@ class Exchange:
     def put(self, path: Path) -> str:
         """Copy a file there unless it is there already; returns its name: the SHA-256 of its content and its suffix."""
         name = f"{file_digest(path)}{path.suffix}"
-        if name not in self.names():
-            self._do(lambda system, folder: system.put_file(str(path), f"{folder}/{name}"))
+
+        def copied(system: AbstractFileSystem, folder: str) -> None:
+            system.makedirs(folder, exist_ok=True)
+            if not system.exists(f"{folder}/{name}"):
+                system.put_file(str(path), f"{folder}/{name}")
+
+        self._do(copied)
         return name
 
     def get(self, name: str, path: Path) -> None:

@@ -7,6 +7,7 @@ same clips, masks, noise and timesteps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from nova_bench.core.progress import Progress
 from nova_bench.nova.held_out import held_out_loss
 from nova_bench.nova.text import encode_prompts
 from nova_bench.train.data import open_world, to_pixels
+from nova_bench.train.measure import generators
 from nova_bench.train.record import HeldOutRecord, shortened
-from nova_bench.train.spec import TrainSpec
+from nova_bench.train.spec import HeldOutSpec, TrainSpec
 
 SPLIT = "test"
 _BATCH = 16
@@ -34,17 +36,17 @@ def measure_held_out(pipeline: Any, spec: TrainSpec, progress: Progress) -> Held
     if section is None:
         return None
     world = open_world(spec.data.model_copy(update={"split": SPLIT}))
-    clips = [clip for clip, _ in zip(_moving(world), range(section.clips), strict=False)]
+    clips = list(islice(_moving(world), section.clips))
     true: list[list[list[float]]] = []
     own: list[list[list[float]]] = []
     with progress.stage("held out", len(clips)) as advance:
         for start in range(0, len(clips), _BATCH):
             batch = clips[start : start + _BATCH]
             latents, prompts, flow = _inputs(pipeline, batch)
-            true += _losses(pipeline, spec, latents, prompts, flow, None, start)
+            true += _losses(pipeline, section, latents, prompts, flow, None, start)
             if pipeline.transformer.config.temporal_autoregressive:
-                context = _continued(pipeline, spec, latents, [clip.caption for clip in batch], flow, start)
-                own += _losses(pipeline, spec, latents, prompts, flow, context, start)
+                context = _continued(pipeline, section, latents, [clip.caption for clip in batch], flow, start)
+                own += _losses(pipeline, section, latents, prompts, flow, context, start)
             advance(len(batch))
     return HeldOutRecord(
         clips=len(clips),
@@ -71,7 +73,7 @@ def _inputs(pipeline: Any, clips: list[Any]) -> tuple[Tensor, list[Tensor], list
 
 def _losses(
     pipeline: Any,
-    spec: TrainSpec,
+    section: HeldOutSpec,
     latents: Tensor,
     prompts: list[Tensor],
     flow: list[float],
@@ -79,8 +81,6 @@ def _losses(
     seed: int,
 ) -> list[list[list[float]]]:
     """Loss of each clip, mask ratio and latent frame."""
-    section = spec.held_out
-    assert section is not None, "it is measured"
     by_ratio = [
         held_out_loss(
             pipeline.transformer,
@@ -99,11 +99,9 @@ def _losses(
 
 
 def _continued(
-    pipeline: Any, spec: TrainSpec, latents: Tensor, captions: list[str], flow: list[float], seed: int
+    pipeline: Any, section: HeldOutSpec, latents: Tensor, captions: list[str], flow: list[float], seed: int
 ) -> Tensor:
     """The model's own continuation [B, C, T, h, w] of the first latent frames."""
-    section = spec.held_out
-    assert section is not None, "it is measured"
     return pipeline(
         prompt=captions,
         latents=[latents[:, :, 0]],
@@ -112,7 +110,7 @@ def _continued(
         num_inference_steps=section.num_inference_steps,
         num_diffusion_steps=section.num_diffusion_steps,
         guidance_scale=section.guidance_scale,
-        generator=[torch.Generator().manual_seed(seed + index) for index in range(len(captions))],
+        generator=generators(range(seed, seed + len(captions))),
         output_type="latent",
         disable_progress_bar=True,
     ).frames.float()

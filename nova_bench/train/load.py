@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nova_bench.config.loading import anchor_paths, check_section, inherit, named_file, with_assignments
+from nova_bench.config.paths import beside
 from nova_bench.config.suite_files import TRAININGS, find_suite
-from nova_bench.config.yaml_source import Source, parse_assignment
+from nova_bench.config.yaml_source import Origin, Source, parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
 
@@ -28,13 +30,7 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
     source = with_assignments(source, own)
     sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
     rest = [text for text in assignments if text not in own]
-    files = [
-        # `--set trainings=[...]` names files beside the sweep, too, from whatever folder.
-        beside_it
-        if (beside_it := path.parent / file).is_file()
-        else named_file(file, source.origin(("trainings", index)))
-        for index, file in enumerate(sweep.trainings)
-    ]
+    files = [_file(name, source.origin(("trainings", index)), path) for index, name in enumerate(sweep.trainings)]
     specs = [(_training(inherit(file, ()), rest), seed) for file in files for seed in sweep.seeds]
     return tuple(spec.model_copy(update={"name": f"{spec.name}-s{seed}", "seed": seed}) for spec, seed in specs)
 
@@ -45,6 +41,12 @@ def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
     if others:
         raise SuiteError(f"{name}: holds {1 + len(others)} trainings", "name the file of one of them")
     return spec
+
+
+def _file(name: str, origin: Origin, sweep: Path) -> Path:
+    """The training file ``name``; `--set trainings=[...]` may also name files beside the sweep, from any folder."""
+    beside_it = sweep.parent / name
+    return beside_it if beside_it.is_file() and not beside(name, origin.base).is_file() else named_file(name, origin)
 
 
 def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:

@@ -84,7 +84,7 @@ def _videos(pipeline: Any, captions: Sequence[str], images: Sequence[Any] | None
                 max_latent_length=pipeline.transformer.config.video_base_size[0],
                 output_type="np",
                 disable_progress_bar=True,
-                generator=_generators(range(start, start + len(batch))),
+                generator=generators(range(start, start + len(batch))),
                 **SAMPLING,
                 **given,
             ).frames
@@ -116,7 +116,8 @@ class _untrained:
             part.load_state_dict(weights)
 
 
-def _generators(seeds: Iterable[int]) -> list[torch.Generator]:
+def generators(seeds: Iterable[int]) -> list[torch.Generator]:
+    """A generator on the CPU for each seed."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 

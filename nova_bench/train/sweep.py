@@ -41,8 +41,8 @@ def train_all(
 ) -> list[Trained]:
     """Train all specifications, ``workers`` at a time with ``threads`` each, and report the time left after each.
 
-    Raises the errors of :func:`nova_bench.train.run.train`; finished trainings
-    are kept. If a training loses two workers, LostWorker is raised once the others are finished.
+    Raises the errors of :func:`nova_bench.train.run.train`; finished trainings are kept. If a training loses two
+    workers, LostWorker is raised once the others are finished.
     """
     torch.set_num_threads(threads)
     progress = Progress(quiet)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from nova_bench.assets import asset_path
-from nova_bench.judges.base import Asked, Judge, JudgeContext, Viewed, judge_called
+from nova_bench.judges.base import Answer, Asked, Judge, JudgeContext, Viewed, judge_called
+from tests.fake_card import fake_card
 
 QUESTIONS = (
     "Is there a cat?",
@@ -27,6 +28,15 @@ def judge() -> Callable[[str], Judge]:
         return info.build(JudgeContext("cpu", asset_path, model))
 
     return build
+
+
+def answers_on_the_card(name: str, pictures: list[Viewed]) -> list[list[Answer]]:
+    """What a suite's ``judge`` answers on a card that isn't there, where its model has to be."""
+    info, model = judge_called(name)
+    with fake_card() as card:
+        found = info.build(JudgeContext("cuda", asset_path, model)).answer(pictures)
+        assert card.peak > 0
+    return found
 
 
 def picture(height: int, width: int, seed: int, questions: tuple[str, ...] = QUESTIONS) -> Viewed:

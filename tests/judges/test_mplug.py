@@ -17,8 +17,8 @@ from nova_bench.judges.base import Answer, Asked, JudgeContext, Viewed, judge_ca
 from nova_bench.judges.mplug import MPlugJudge
 from nova_bench.networks.mplug.config import read_config
 from nova_bench.networks.mplug.mplug import MPlug
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
+from tests.card_marks import needs_driver
+from tests.fake_card import fake_card
 
 VOCABULARY = Path(__file__).parents[1] / "data" / "bert_vocab.txt.gz"
 QUESTIONS = [
@@ -107,7 +107,7 @@ def test_no_questions_no_answers(judge: MPlugJudge) -> None:
     assert judge.answer([viewed(0, [])]) == empty
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 def test_on_the_card_it_answers_the_same(judge: MPlugJudge, folder: Path) -> None:
     asked = [viewed(seed, QUESTIONS[: 3 + seed]) for seed in range(3)]
     with fake_card() as card:

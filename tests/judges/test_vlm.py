@@ -14,14 +14,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from nova_bench.assets import asset_path
 from nova_bench.core.errors import MediaError, MissingAsset, UserError
-from nova_bench.judges.base import Judge, JudgeContext, Viewed, judge_called
+from nova_bench.judges.base import Judge, Viewed, judge_called
 from nova_bench.judges.chat import spellings
 from nova_bench.judges.vlm import PROMPT, judged
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
-from tests.judges.conftest import picture
+from tests.card_marks import needs_driver
+from tests.judges.conftest import answers_on_the_card, picture
 from tests.judges.tiny_models import SPELLINGS, TEMPLATE, chat_tokenizer, make_vlm, make_vqa
 
 FAMILIES = {"qwen2_5_vl": 2, "qwen3_vl": 9}
@@ -180,13 +178,10 @@ def test_names(name: str, said: str) -> None:
         judge_called(name)
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 def test_on_the_card_the_probabilities_are_the_same(folder: Path, judge: Callable[[str], Judge]) -> None:
     expected = judge(f"vlm:{folder}").answer(PICTURES)
-    info, model = judge_called(f"vlm:{folder}")
-    with fake_card() as card:
-        found = info.build(JudgeContext("cuda", asset_path, model)).answer(PICTURES)
-        assert card.peak > 0
+    found = answers_on_the_card(f"vlm:{folder}", PICTURES)
     for here, there in zip(expected, found, strict=True):
         assert [answer.text for answer in there] == [answer.text for answer in here]
         assert [a.probability for a in there] == pytest.approx([a.probability for a in here], abs=5e-2)  # bfloat16

@@ -9,12 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from nova_bench.assets import asset_path
 from nova_bench.core.errors import UserError
-from nova_bench.judges.base import Judge, JudgeContext, Viewed, judge_called
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
-from tests.judges.conftest import picture
+from nova_bench.judges.base import Judge, Viewed
+from tests.card_marks import needs_driver
+from tests.judges.conftest import answers_on_the_card, picture
 from tests.judges.tiny_models import make_vlm, make_vqa
 
 PICTURES = [picture(112, 140, 0), picture(64, 200, 1)]
@@ -64,13 +62,10 @@ def test_other_architectures_are_named(tmp_path: Path, judge: Callable[[str], Ju
         judge(f"vqa:{make_vlm(tmp_path, 'qwen3_vl')}")
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 def test_on_the_card_it_answers(folder: Path, judge: Callable[[str], Judge]) -> None:
     expected = judge(f"vqa:{folder}").answer(PICTURES)
-    info, model = judge_called(f"vqa:{folder}")
-    with fake_card() as card:
-        found = info.build(JudgeContext("cuda", asset_path, model)).answer(PICTURES)
-        assert card.peak > 0
+    found = answers_on_the_card(f"vqa:{folder}", PICTURES)
     if "vilt" in folder.name:
         assert found == expected
     else:  # in bfloat16 random weights write other texts

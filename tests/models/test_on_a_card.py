@@ -12,12 +12,10 @@ from nova_bench.config.loading import load_suite
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.benchmark.run import run_suite
 from nova_bench.store import Status, Store
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
+from tests.card_marks import needs_driver
+from tests.fake_card import fake_card
 from tests.models import test_diffusers, test_emu3, tiny_emu3
 from tests.models.tiny_pipelines import save
-
-needs_driver = pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
 
 
 def test_a_whole_run(write_suite: Callable[..., Path], tmp_path: Path) -> None:

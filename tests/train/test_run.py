@@ -16,8 +16,7 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.train.state import read_log
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER
+from tests.card_marks import needs_driver
 
 STAGES = ("autoencoder", "transformer")
 
@@ -127,7 +126,7 @@ def test_latents_of_another_autoencoder_are_not_reused(micro, finish, trained: P
     assert len(set((trained.parent / "latents").iterdir()) - before) == 1
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.train.on_a_card", str(micro_file), str(tmp_path)]
     found = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)

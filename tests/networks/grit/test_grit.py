@@ -13,8 +13,8 @@ from nova_bench.networks.grit.config import GRiTConfig
 from nova_bench.networks.grit.grit import Found, GRiT
 from nova_bench.networks.grit.text_decoder import CAPTION, OBJECT
 from nova_bench.networks.weights import settle
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
+from tests.card_marks import needs_driver
+from tests.fake_card import fake_card
 
 TINY = GRiTConfig(
     width=128,
@@ -138,7 +138,7 @@ def test_an_image_without_objects(grit: GRiT, monkeypatch: pytest.MonkeyPatch) -
     assert found[0].features.shape == (0, 196, TINY.channels)
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 def test_on_the_card_it_finds_and_says_the_same(grit: GRiT) -> None:
     frames = images(2, 97, 61)
     expected = grit.find(frames)

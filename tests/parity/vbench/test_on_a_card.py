@@ -16,8 +16,8 @@ from nova_bench.config.metadata import Metadata
 from nova_bench.networks.numerics import Precision
 from nova_bench.scorers.base import Sample, Score, ScorerContext
 from nova_bench.video import read_clip
-from tests.card_driver import NO_COMPILER
-from tests.fake_card import HAS_DRIVER, fake_card
+from tests.card_marks import needs_driver
+from tests.fake_card import fake_card
 
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
 FILES = ("r8_small_120x112_8fps_4f.mp4", "r5_short_160x136_10fps_2f.mp4")
@@ -53,7 +53,7 @@ def test_the_official_precision_stays_on_the_card(name: str, rule_context: Score
     assert [score.value for score in found] == pytest.approx([score.value for score in expected], rel=2e-2)
 
 
-@pytest.mark.skipif(not HAS_DRIVER, reason=NO_COMPILER)
+@needs_driver
 @pytest.mark.parametrize("name", ["umt_reduced", "viclip_reduced"])
 def test_the_largest_networks_in_miniature(name: str, network: Callable[[str], nn.Module]) -> None:
     """Those of human action, temporal style and overall consistency, which take minutes at full size."""
