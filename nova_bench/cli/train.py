@@ -67,6 +67,9 @@ def train(
     if records:
         copy_records(trained, records)
     for spec, done in zip(specs, trained, strict=True):
+        if done.diverged:
+            print_line(f"diverged: {done.folder} (step {done.diverged.step}: the {done.diverged.what})")
+            continue
         if card:
             from nova_bench.train.card import make_card
 

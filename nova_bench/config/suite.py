@@ -64,6 +64,8 @@ class ShapesPromptsSpec(SpecModel):
     """How much detail the prompts give."""
     moving: bool = False
     """Only clips in which something moves or changes size."""
+    scenes: Literal["single", "pair", "group"] | None = None
+    """Only scenes of one object, of two with a relation, or of two or three equal ones. Default: all kinds."""
     images: bool = True
     """Give each prompt its first frame and reference clip, in the sampling's size."""
     num_frames: Frames | None = None

@@ -116,12 +116,17 @@ def _draw_mask(
     return order, int(np.round((1 - ratio) * count))
 
 
-def _times(model: NOVATransformer3DModel, length: int) -> list[float]:
-    return frame_times("interpolate", length, model.config.video_base_size[0])
+def _times(model: NOVATransformer3DModel, length: int, rule: str = "interpolate") -> list[float]:
+    return frame_times(rule, length, model.config.video_base_size[0])
 
 
-def causal_features(model: NOVATransformer3DModel, latents: Tensor, condition: Tensor) -> Tensor:
-    """Temporal features [B, T, M, D] of all frames in one pass, each from the frames before it."""
+def causal_features(
+    model: NOVATransformer3DModel, latents: Tensor, condition: Tensor, rule: str = "interpolate"
+) -> Tensor:
+    """Temporal features [B, T, M, D] of all frames in one pass, each from the frames before it.
+
+    ``rule`` places frames in time, see :func:`nova_bench.nova.extrapolation.frame_times`.
+    """
     batch, _, length = latents.shape[:3]
     encoder, tokens_per_frame = model.video_encoder, model.config.num_video_tokens
     begin = model.mask_embed.bos_token.expand(batch, 1, tokens_per_frame, -1)
@@ -129,7 +134,7 @@ def causal_features(model: NOVATransformer3DModel, latents: Tensor, condition: T
     tokens = torch.cat((begin, previous.unflatten(0, (batch, length - 1))), 1) if length > 1 else begin
     rotary, mask = None, None
     if model.video_pos_embed is not None:
-        times = torch.tensor(_times(model, length), device=latents.device)
+        times = torch.tensor(_times(model, length, rule), device=latents.device)
         tokens = tokens + model.video_pos_embed(times) + model.video_space()
     else:
         angles = torch.cat([model.video_angles(t) for t in range(length)])

@@ -43,12 +43,14 @@ class ShapesPrompts:
     def _listed(self, notice: Callable[..., None] = unheard) -> Iterator[tuple[PromptEntry, ShapesClip]]:
         spec = self._spec
         side = max(_LEAST_SIDE, min(self._size))
+        kind = (spec.moving, spec.scenes)
         chosen = different_clips(
-            spec.split, spec.count, spec.seed, spec.captions, self._frames, side, spec.moving, notice
+            spec.split, spec.count, spec.seed, spec.captions, self._frames, side, *kind, notice=notice
         )
         for index, clip in chosen:
             text = clip.caption if spec.captions == "short" else clip.dense_caption
             recipe = ["shapes", VERSION, spec.split, spec.seed, index, *self._size]
+            recipe += [spec.scenes] if spec.scenes else []
             image, reference = None, None
             if spec.images:
                 image, reference = made_file(recipe, ".png"), made_file([*recipe, self._frames], ".mkv")

@@ -80,14 +80,16 @@ def different_clips(
     num_frames: int = CAPTION_FRAMES,
     size: int = int(SIDE),
     moving: bool = False,
+    scenes: str | None = None,
     notice: Callable[..., None] = unheard,
 ) -> Iterator[tuple[int, ShapesClip]]:
     """(index, clip) of the first ``count`` clips whose captions differ from all before.
 
-    With ``moving``, only clips in which something moves or changes size. Raises UserError if the split has fewer
-    different captions of this wording. ``notice`` is called with the number of clips that were skipped.
+    With ``moving``, only clips in which something moves or changes size; with ``scenes``, of that kind. Raises
+    UserError if the split has fewer different captions of this wording. ``notice`` is called with the number of clips
+    that were skipped.
     """
-    world = ShapesWorld(split, seed, num_frames, size, length=_SEARCHED * count)
+    world = ShapesWorld(split, seed, num_frames, size, length=_SEARCHED * count, scenes=scenes)
     found: dict[str, tuple[int, ShapesClip]] = {}
     still = seen = 0
     for index in range(len(world)):

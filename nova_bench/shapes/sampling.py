@@ -7,6 +7,7 @@ Distribution over scenes (see also README.md beside this file):
 - 27 % two objects of different shape and colour, one <relation> the other, each static (40 %) or moving; draws with
   motions that can't keep the relation are drawn again.
 - 13 % a group of two (60 %) or three small copies, static (30 %) or moving together.
+- With ``scenes`` all are of that kind.
 - Background uniform over four colours; 20 % are gradients from top to bottom. Sizes: uniform for one object, 60 % small
   in pairs; a growing object is small and a shrinking one large at first. Speeds uniform.
 """
@@ -42,6 +43,7 @@ from nova_bench.shapes.scene import (
 Item = TypeVar("Item")
 
 SPLITS = ("train", "val", "test")
+SCENES = ("single", "pair", "group")
 _HOLDOUT = len(COLORS)
 _GAP = 4.0  # minimum distance between bounding boxes
 _SLANT = 1.2  # how much farther apart two objects are along their relation's axis than across it
@@ -62,13 +64,15 @@ def _held_out_color(shape: str, motion: Motion) -> str:
     return COLORS[-(3 * SHAPES.index(shape) + 5 * _MOTION_INDEX[motion.name]) % _HOLDOUT]
 
 
-def random_scene(random: Random, split: str) -> Scene:
+def random_scene(random: Random, split: str, scenes: str | None = None) -> Scene:
     """One scene. In "test" all objects are held-out combinations; in "train" and "val" none are.
 
-    Only ``random.random()`` is used, which Python promises never to change.
+    ``scenes`` is one of ``SCENES``, or None for all of them. Only ``random.random()`` is used, which
+    Python promises never to change.
     """
     background, gradient = _pick(random, BACKGROUNDS), random.random() < 0.2
-    place = {0: _single, 1: _pair, 2: _group}[_weighted(random, (60, 27, 13))]
+    kind = scenes or SCENES[_weighted(random, (60, 27, 13))]
+    place = {"single": _single, "pair": _pair, "group": _group}[kind]
     while True:
         objects, relation = place(random, split)
         if objects:

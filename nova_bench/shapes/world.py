@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from nova_bench.shapes.captions import DENSE_TEMPLATES, SHORT_TEMPLATES, caption, vocabulary
-from nova_bench.shapes.sampling import SPLITS, random_scene
+from nova_bench.shapes.sampling import SCENES, SPLITS, random_scene
 from nova_bench.shapes.scene import CAPTION_FRAMES, Scene
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ class ShapesWorld:
     num_frames: any number; the first frames don't depend on it, so a longer video continues a shorter one. Captions
         describe the first 17. T = 1 + 4 j fits a causal VAE of stride 4.
     size: side in pixels; 64 unless there is a reason.
+    scenes: "single", "pair" or "group" for scenes of one kind alone, None for all kinds.
 
-    ``world[index]`` depends only on (split, seed, index). Raises ValueError for a bad argument, IndexError beyond
-    ``length``.
+    ``world[index]`` depends only on (split, seed, scenes, index). Raises ValueError for a bad argument, IndexError
+    beyond ``length``.
     """
 
     def __init__(
@@ -76,12 +77,16 @@ class ShapesWorld:
         num_frames: int = CAPTION_FRAMES,
         size: int = 64,
         length: int = 1_000_000,
+        scenes: str | None = None,
     ):
         if split not in SPLITS:
             raise ValueError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+        if scenes not in (None, *SCENES):
+            raise ValueError(f"scenes {scenes!r}: must be one of {', '.join(SCENES)}")
         if num_frames < 1 or size < 32 or length < 0:
             raise ValueError("num_frames must be at least 1, size at least 32, length at least 0")
         self.split, self.seed, self.num_frames, self.size, self.length = split, seed, num_frames, size, length
+        self.scenes = scenes
 
     def __len__(self) -> int:
         return self.length
@@ -90,7 +95,7 @@ class ShapesWorld:
         if not -self.length <= index < self.length:
             raise IndexError(f"index {index} of {self.length} videos")
         random = Random(f"shapes {VERSION} {self.split} {self.seed} {index % self.length}")
-        scene = random_scene(random, self.split)
+        scene = random_scene(random, self.split, self.scenes)
         template = int(random.random() * len(SHORT_TEMPLATES))
         dense = len(SHORT_TEMPLATES) + int(random.random() * len(DENSE_TEMPLATES))
         return ShapesClip(scene, template, dense, self.num_frames, self.size)

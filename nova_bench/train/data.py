@@ -26,7 +26,7 @@ def open_world(data: DataSpec) -> Any:
     """The world of clips that a specification names."""
     from nova_bench.shapes import ShapesWorld
 
-    return ShapesWorld(split=data.split, seed=data.seed, num_frames=data.num_frames, size=data.size)
+    return ShapesWorld(data.split, data.seed, data.num_frames, data.size, scenes=data.scenes)
 
 
 def to_pixels(frames: np.ndarray) -> Tensor:

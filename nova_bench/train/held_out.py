@@ -19,7 +19,7 @@ from nova_bench.nova.text import encode_prompts
 from nova_bench.train.data import open_world, to_pixels
 from nova_bench.train.measure import generators
 from nova_bench.train.record import HeldOutRecord, shortened
-from nova_bench.train.spec import HeldOutSpec, TrainSpec
+from nova_bench.train.spec import DataSpec, HeldOutSpec, TrainSpec
 
 SPLIT = "test"
 _BATCH = 16
@@ -35,7 +35,7 @@ def measure_held_out(pipeline: Any, spec: TrainSpec, progress: Progress) -> Held
     section = spec.held_out
     if section is None:
         return None
-    world = open_world(spec.data.model_copy(update={"split": SPLIT}))
+    world = open_world(_clips_of(spec, section))
     clips = list(islice(_moving(world), section.clips))
     true: list[list[list[float]]] = []
     own: list[list[list[float]]] = []
@@ -50,10 +50,23 @@ def measure_held_out(pipeline: Any, spec: TrainSpec, progress: Progress) -> Held
             advance(len(batch))
     return HeldOutRecord(
         clips=len(clips),
+        num_frames=section.num_frames,
+        extrapolation=section.extrapolation,
         mask_ratios=section.mask_ratios,
         true_context=shortened(true),
         own_context=shortened(own),
     )
+
+
+def same_measure(record: HeldOutRecord, section: HeldOutSpec) -> bool:
+    """Whether a record holds what ``section`` asks for, on as many clips of the same length."""
+    asked = (section.clips, section.num_frames, section.extrapolation, section.mask_ratios)
+    return (record.clips, record.num_frames, record.extrapolation, record.mask_ratios) == asked
+
+
+def _clips_of(spec: TrainSpec, section: HeldOutSpec) -> DataSpec:
+    changes = {"split": SPLIT, "num_frames": section.num_frames or spec.data.num_frames}
+    return spec.data.model_copy(update=changes)
 
 
 def _moving(world: Any) -> Iterator[Any]:
@@ -90,6 +103,7 @@ def _losses(
             flow,
             mask_ratio=ratio,
             context=context,
+            extrapolation=section.extrapolation,
             repeat=section.repeat,
             seed=seed,
         )
@@ -107,6 +121,7 @@ def _continued(
         latents=[latents[:, :, 0]],
         motion_flow=flow,
         max_latent_length=latents.shape[2],
+        extrapolation=section.extrapolation,
         num_inference_steps=section.num_inference_steps,
         num_diffusion_steps=section.num_diffusion_steps,
         guidance_scale=section.guidance_scale,

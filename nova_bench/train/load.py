@@ -8,7 +8,7 @@ from pathlib import Path
 from nova_bench.config.loading import anchor_paths, check_section, inherit, named_file, with_assignments
 from nova_bench.config.paths import beside
 from nova_bench.config.suite_files import TRAININGS, find_suite
-from nova_bench.config.yaml_source import Origin, Source, parse_assignment
+from nova_bench.config.yaml_source import Origin, Source, key_path, parse_assignment
 from nova_bench.core.errors import SuiteError
 from nova_bench.train.spec import AutoencoderSpec, SweepSpec, TrainSpec, TransformerSpec
 
@@ -27,12 +27,51 @@ def load_trainings(name: str, assignments: Sequence[str] = ()) -> tuple[TrainSpe
     if "trainings" not in source.data:
         return (_training(source, assignments),)
     own = [text for text in assignments if parse_assignment(text)[0][0] in SweepSpec.model_fields]
-    source = with_assignments(source, own)
-    sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
     rest = [text for text in assignments if text not in own]
-    files = [_file(name, source.origin(("trainings", index)), path) for index, name in enumerate(sweep.trainings)]
-    specs = [(_training(inherit(file, ()), rest), seed) for file in files for seed in sweep.seeds]
-    return tuple(spec.model_copy(update={"name": f"{spec.name}-s{seed}", "seed": seed}) for spec, seed in specs)
+    specs = _sweep(with_assignments(source, own), path, rest, (path,))
+    names = [spec.name for spec in specs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise SuiteError(f"{path}: two trainings are called {twice}", "give each file a `name` of its own")
+    return specs
+
+
+def _sweep(source: Source, path: Path, assignments: Sequence[str], above: tuple[Path, ...]) -> tuple[TrainSpec, ...]:
+    """All trainings of a sweep; ``above`` are the sweeps that it is part of, and itself."""
+    sweep = check_section(SweepSpec, source.data, (), source, _REMEDY)
+    specs: list[TrainSpec] = []
+    for index, name in enumerate(sweep.trainings):
+        origin = source.origin(("trainings", index))
+        file = _file(name, origin, path)
+        inner = inherit(file, ())
+        if file in above:
+            raise SuiteError(f"{origin.where}: {name} is part of itself", "name training files")
+        if "trainings" in inner.data:
+            if sweep.seeds:
+                place = source.origin(("seeds",))
+                inner = inner.with_value(("seeds",), list(sweep.seeds), place.where, place.base)
+            specs += _sweep(inner, file, assignments, (*above, file))
+            continue
+        if not sweep.seeds:
+            where = source.origin(("seeds",)).where
+            raise SuiteError(f"{where}: a sweep of training files needs seeds", "such as seeds: [1, 2, 3]")
+        for key, value in sweep.set.items():
+            place = source.origin(("set", key))
+            inner = inner.with_value(key_path(key), value, place.where, place.base)
+        spec = _training(inner, assignments)
+        specs += [
+            _variant(spec, sweep.suffix, rate, seed) for rate in sweep.learning_rates or (None,) for seed in sweep.seeds
+        ]
+    return tuple(specs)
+
+
+def _variant(spec: TrainSpec, suffix: str, rate: float | None, seed: int) -> TrainSpec:
+    name = f"{spec.name}{suffix}" if rate is None else f"{spec.name}{suffix}-lr{rate:g}"
+    changed = {"name": f"{name}-s{seed}", "seed": seed}
+    if rate is None:
+        return spec.model_copy(update=changed)
+    optimization = spec.transformer.optimization.model_copy(update={"learning_rate": rate})
+    transformer = spec.transformer.model_copy(update={"optimization": optimization})
+    return spec.model_copy(update={**changed, "transformer": transformer})
 
 
 def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:

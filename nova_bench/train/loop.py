@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,8 +22,27 @@ from nova_bench.core.errors import UserError
 from nova_bench.core.identity import digest
 from nova_bench.core.progress import Progress
 from nova_bench.train.optimization import AveragedWeights, Optimizer, Precision
+from nova_bench.train.record import DivergenceRecord
 from nova_bench.train.spec import OptimizationSpec
 from nova_bench.train.state import TrainingLog, load_state, save_state
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a stage."""
+
+    steps: int
+    """Steps done by this call."""
+    diverged: DivergenceRecord | None = None
+    """How it ended early, if it may."""
+
+
+class Diverged(Exception):
+    """A step whose loss or gradient isn't finite."""
+
+    def __init__(self, step: int, what: str):
+        super().__init__(f"the {what} at step {step}")
+        self.record = DivergenceRecord(step=step, what=what)
 
 
 @dataclass(frozen=True)
@@ -63,11 +82,12 @@ def train_stage(
     folder: Path,
     device: str,
     progress: Progress,
-) -> int:
-    """Train a stage to its last step, leave the averaged weights in its module, and return the steps done by this call.
+) -> Outcome:
+    """Train a stage to its last step and leave the averaged weights in its module.
 
     ``folder`` gets ``<stage>.pt`` (state) and ``<stage>.jsonl`` (log); an existing state is continued. Raises UserError
-    if that state has another ``identity``, or if the loss is not finite.
+    if that state has another ``identity``. If loss or gradient isn't finite, that is the outcome where ``spec`` allows
+    it, unless it is so from the first step on; otherwise UserError is raised.
     """
     path = folder / f"{stage.name}.pt"
     precision = Precision(spec.precision, device)
@@ -75,6 +95,8 @@ def train_stage(
     average = AveragedWeights(stage.module, spec.ema_decay)
     state = load_state(path, identity)
     begin = 0
+    if state is not None and state.get("diverged"):
+        return Outcome(0, DivergenceRecord.model_validate_json(state["diverged"]))
     if state is not None:
         begin = state["step"]
         stage.module.load_state_dict(state["weights"])
@@ -86,11 +108,18 @@ def train_stage(
         spent = state["seconds"] if state is not None else 0.0
         started = time.perf_counter()
         stage.module.train()
-        with progress.stage(stage.name, spec.steps - begin) as advance:
+        with closing(log), progress.stage(stage.name, spec.steps - begin) as advance:
             for step in range(begin, spec.steps):
-                record = _step(
-                    stage, spec, step, Randomness.of_step(seed, stage.name, step, device), precision, optimizer
-                )
+                random = Randomness.of_step(seed, stage.name, step, device)
+                try:
+                    record = _step(stage, spec, step, random, precision, optimizer)
+                except Diverged as problem:
+                    if not spec.may_diverge or step == 0:
+                        raise UserError(f"{stage.name}: {problem}", "lower the learning rate, or use fp32") from problem
+                    ended = {"identity": json.dumps(identity), "diverged": problem.record.model_dump_json()}
+                    save_state(path, ended)
+                    progress.say(f"{stage.name}: {problem}: diverged")
+                    return Outcome(step - begin, problem.record)
                 average.update(stage.module, step)
                 seconds = spent + time.perf_counter() - started
                 log.write(**record, seconds=round(seconds, 3))
@@ -107,26 +136,25 @@ def train_stage(
                         },
                     )
                 advance(1)
-        log.close()
     average.copy_to(stage.module)
     stage.module.eval()
-    return max(0, spec.steps - begin)
+    return Outcome(max(0, spec.steps - begin))
 
 
 def _step(
     stage: Stage, spec: OptimizationSpec, step: int, random: Randomness, precision: Precision, optimizer: Optimizer
 ) -> dict[str, Any]:
-    """One optimizer step; returns its log record."""
+    """One optimizer step; returns its log record. Raises Diverged."""
     norms: dict[str, dict[str, float]] = {}
     watched = stage.blocks if step % spec.activations_every == 0 else {}
     with _recorded(watched, norms), precision.autocast():
         losses = stage.losses(step, random)
     record = {"step": step + 1, **{name: value.item() for name, value in losses.items()}}
     if not np.isfinite(record["loss"]):
-        raise UserError(
-            f"{stage.name}: the loss of step {step + 1} is {record['loss']}", "lower the learning rate, or use fp32"
-        )
+        raise Diverged(step + 1, f"loss is {record['loss']}")
     norm, rate = optimizer.step(losses["loss"], step)
+    if not np.isfinite(norm) and not precision.scaler.is_enabled():  # a loss scale is found by trying
+        raise Diverged(step + 1, f"gradient's norm is {norm}")
     record |= {"grad_norm": norm, "learning_rate": rate}
     return {**record, "activations": norms} if norms else record
 

@@ -48,7 +48,8 @@ class Optimizer:
             matrix.grad = None if parameter.grad is None else parameter.grad.view_as(matrix)
         for part, _ in self._parts:
             scaler.unscale_(part)
-        norm = nn.utils.clip_grad_norm_(self._module.parameters(), self._spec.clip_norm)
+        limit = self._spec.clip_norm
+        norm = nn.utils.clip_grad_norm_(self._module.parameters(), math.inf if limit is None else limit)
         fraction = rate_fraction(self._spec, step)
         for part, peak in self._parts:
             for group in part.param_groups:

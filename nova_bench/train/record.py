@@ -37,12 +37,25 @@ class HeldOutRecord(SpecModel):
 
     clips: int
     """Number of clips, the same ones for every model of a world."""
+    num_frames: int | None = None
+    """Frames of each; None: as many as in training."""
+    extrapolation: str = "extend"
+    """Rule for positions beyond the training length."""
     mask_ratios: tuple[float, ...]
     """Shares of masked tokens."""
     true_context: tuple[tuple[tuple[float, ...], ...], ...]
     """Given the true earlier frames; without temporal autoregression the true unmasked tokens of all frames."""
     own_context: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """Given the frames that the model made itself, from the first one on; empty without temporal autoregression."""
+
+
+class DivergenceRecord(SpecModel):
+    """How a training ended early."""
+
+    step: int
+    """The step, from 1, whose loss or gradient wasn't finite."""
+    what: str
+    """Which of the two, and its value."""
 
 
 class TrainingRecord(SpecModel):
@@ -56,6 +69,10 @@ class TrainingRecord(SpecModel):
     """Its seed."""
     transformer: dict[str, Any]
     """The training file's section `transformer.config`: architecture and arrangement."""
+    learning_rate: float | None = None
+    """Peak learning rate; None in records of earlier versions."""
+    diverged: DivergenceRecord | None = None
+    """How training ended early; None if it went to its last step."""
     seconds: float
     """Wall time of all steps."""
     device: str
@@ -82,6 +99,7 @@ def make_record(
     device: str,
     notices: Sequence[str] = (),
     held_out: HeldOutRecord | None = None,
+    diverged: DivergenceRecord | None = None,
 ) -> TrainingRecord:
     """Make the record of a finished training from the lines of its log."""
     losses: list[str] = [name for name in ("loss_t2i", "loss_i2i") if name in log[0]] or ["loss"]
@@ -92,6 +110,8 @@ def make_record(
         title=spec.title,
         seed=spec.seed,
         transformer=spec.transformer.config,
+        learning_rate=spec.transformer.optimization.learning_rate,
+        diverged=diverged,
         seconds=round(log[-1]["seconds"], 1),
         device=device,
         nova_bench=__version__,
@@ -110,12 +130,17 @@ def make_record(
 
 
 def write_record(
-    spec: TrainSpec, run: Path, device: str, notices: Sequence[str] = (), held_out: HeldOutRecord | None = None
+    spec: TrainSpec,
+    run: Path,
+    device: str,
+    notices: Sequence[str] = (),
+    held_out: HeldOutRecord | None = None,
+    diverged: DivergenceRecord | None = None,
 ) -> None:
     """Write a finished run's record into its folder."""
     from nova_bench.train.state import read_log
 
-    record = make_record(spec, read_log(run / "transformer.jsonl"), device, notices, held_out)
+    record = make_record(spec, read_log(run / "transformer.jsonl"), device, notices, held_out, diverged)
     content = record.model_dump(mode="json", exclude_none=True)
     write_atomic(run / RECORD, (json.dumps(content, separators=(",", ":")) + "\n").encode())
 

@@ -20,11 +20,11 @@ from nova_bench.nova.schedulers import load_scheduler
 from nova_bench.nova.vae import Autoencoder, AutoencoderKLOpenSora, load_vae
 from nova_bench.train.autoencoder_stage import AutoencoderStage, DecoderStage, make_autoencoder
 from nova_bench.train.data import LatentClips, encode_clips, open_world
-from nova_bench.train.held_out import measure_held_out
+from nova_bench.train.held_out import measure_held_out, same_measure
 from nova_bench.train.loop import train_stage
 from nova_bench.train.optimization import Precision
 from nova_bench.train.pretrained import begin_with
-from nova_bench.train.record import RECORD, HeldOutRecord, read_record, write_record
+from nova_bench.train.record import RECORD, DivergenceRecord, HeldOutRecord, read_record, write_record
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.text import make_text_encoder, make_tokenizer, notice_cut_captions
 from nova_bench.train.transformer_stage import TransformerStage, make_transformer
@@ -36,17 +36,25 @@ CHECKPOINT = "checkpoint"
 class Trained:
     """What a run ends with."""
 
-    checkpoint: Path
-    """The finished checkpoint in the published layout."""
+    folder: Path
+    """The run's folder."""
     steps: int
     """Optimizer steps done by this call; 0 if training was already finished."""
+    diverged: DivergenceRecord | None = None
+    """How training ended early; then there is no checkpoint."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The finished checkpoint in the published layout."""
+        return self.folder / CHECKPOINT
 
 
 def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Trained:
     """Train everything that isn't trained yet, and write ``<runs>/<name>/checkpoint``.
 
     ``runs`` also holds ``latents/``, shared by runs with the same autoencoder and data. Raises UserError if the
-    settings can't be trained or if the folder holds a run with other settings.
+    settings can't be trained, if the folder holds a run with other settings, or if training diverges and may not
+    (``OptimizationSpec.may_diverge``); where it may, only the record is written.
     """
     folder = runs / spec.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,12 +85,16 @@ def train(spec: TrainSpec, runs: Path, device: str, progress: Progress) -> Train
             "transformer": _without_steps(section.model_dump(mode="json")),
             "scheduler": spec.scheduler,
         }
-        steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+        outcome = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+        steps = outcome.steps
+        if outcome.diverged:
+            write_record(spec, folder, device, notices, diverged=outcome.diverged)
+            return Trained(folder, vae_steps + steps, outcome.diverged)
         steps += _train_decoder(spec, vae, folder, device, progress)
         held_out = _held_out(pipeline, spec, folder, steps, progress)
         pipeline.to("cpu", getattr(torch, spec.export_dtype)).save_pretrained(folder / CHECKPOINT)
         write_record(spec, folder, device, notices, held_out)
-    return Trained(folder / CHECKPOINT, vae_steps + steps)
+    return Trained(folder, vae_steps + steps)
 
 
 def _held_out(
@@ -91,7 +103,7 @@ def _held_out(
     """Measure the finished model on unseen clips; what was measured before is read if nothing was trained since."""
     if not steps and (folder / RECORD).is_file():
         before = read_record(folder)
-        if before.held_out is not None or spec.held_out is None:
+        if spec.held_out is None or (before.held_out and same_measure(before.held_out, spec.held_out)):
             return before.held_out
     return measure_held_out(pipeline, spec, progress)
 
@@ -146,8 +158,8 @@ def _trained_autoencoder(
         ),
     }
     stage = AutoencoderStage(spec, vae, device)
-    steps = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
-    return vae.requires_grad_(False), steps
+    outcome = train_stage(stage, section.optimization, spec.seed, identity, folder, device, progress)
+    return vae.requires_grad_(False), outcome.steps
 
 
 def _train_decoder(spec: TrainSpec, vae: AutoencoderKLOpenSora, folder: Path, device: str, progress: Progress) -> int:
@@ -163,9 +175,9 @@ def _train_decoder(spec: TrainSpec, vae: AutoencoderKLOpenSora, folder: Path, de
     }
     stage = DecoderStage(spec, vae, device)
     stage.module.requires_grad_(True)
-    steps = train_stage(stage, section.decoder_optimization, spec.seed, identity, folder, device, progress)
+    outcome = train_stage(stage, section.decoder_optimization, spec.seed, identity, folder, device, progress)
     vae.requires_grad_(False)
-    return steps
+    return outcome.steps
 
 
 def _transformer_stage(
@@ -186,12 +198,12 @@ def _transformer_stage(
 
 def _data_identity(spec: TrainSpec) -> dict[str, Any]:
     """The source of the clips, without their number, which may grow while a run continues."""
-    return spec.data.model_dump(mode="json", exclude={"clips"})
+    return spec.data.model_dump(mode="json", exclude={"clips"}, exclude_none=True)
 
 
 def _without_steps(section: dict[str, Any], key: str = "optimization") -> dict[str, Any]:
     """What must not change while a run continues: everything except its length and how often it is saved."""
-    free = ("steps", "checkpoint_every")
+    free = ("steps", "checkpoint_every", "may_diverge")
     return {**section, key: {name: value for name, value in section[key].items() if name not in free}}
 
 

@@ -20,6 +20,8 @@ class DataSpec(SpecModel):
     """Split of the world; its test split is never trained on."""
     seed: Seed = 0
     """Seed of the world."""
+    scenes: Literal["single", "pair", "group"] | None = None
+    """Only scenes of one object, of two with a relation, or of two or three equal ones. Default: all kinds."""
     clips: int = Field(default=8000, ge=1, le=2**31)
     """Number of clips whose latents are stored for the transformer; may be raised while a run continues."""
     num_frames: Frames = 17
@@ -48,8 +50,8 @@ class OptimizationSpec(SpecModel):
     """Decay of AdamW's first and second moments."""
     weight_decay: float = Field(default=0.02, ge=0)
     """AdamW's decoupled weight decay, on matrices and kernels; never on biases, norms and single vectors."""
-    clip_norm: float = Field(default=1.0, gt=0)
-    """Largest norm of the whole gradient; a larger gradient is scaled down to it."""
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    """Largest norm of the whole gradient; a larger gradient is scaled down to it. null: gradients stay as they are."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which is saved as the model."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -58,6 +60,9 @@ class OptimizationSpec(SpecModel):
     """Steps between saved states. A kill loses at most the steps since the last one."""
     activations_every: int = Field(default=50, ge=1)
     """Steps between records of every block's activation norms."""
+    may_diverge: bool = False
+    """A loss that isn't finite ends this training and is its result, so that others of a sweep go on. Otherwise it is
+    an error."""
 
 
 class AutoencoderSpec(SpecModel):
@@ -94,6 +99,8 @@ class AutoencoderSpec(SpecModel):
     def _one_source(self) -> AutoencoderSpec:
         if (self.pretrained is None) == (self.optimization is None):
             raise ValueError("give either `pretrained` or `optimization`")
+        if any(part and part.may_diverge for part in (self.optimization, self.decoder_optimization)):
+            raise ValueError("`may_diverge` is for the transformer alone: without an autoencoder there is no result")
         return self
 
 
@@ -139,6 +146,11 @@ class HeldOutSpec(SpecModel):
 
     clips: Count = 64
     """Moving clips."""
+    num_frames: Frames | None = None
+    """Frames of each clip, 1 + 16 * j: more than in training show what happens beyond it. Default: those of the
+    training's clips."""
+    extrapolation: Literal["interpolate", "extend"] = "extend"
+    """Positions of longer clips: the published rule squeezes them into the trained range, `extend` counts on."""
     mask_ratios: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0, 0.7, 0.4)
     """Shares of the tokens of a frame that are masked; 1 is the start of a frame's generation."""
     repeat: Steps = 8
@@ -179,16 +191,23 @@ class TrainSpec(SpecModel):
 
 
 class SweepSpec(SpecModel):
-    """Several trainings in one command: every file with every seed."""
+    """Several trainings in one command: every file with every seed and every learning rate."""
 
     description: str = ""
     """What the trainings are for."""
     trainings: tuple[str, ...] = Field(min_length=1)
-    """Training files, relative to this one."""
-    seeds: tuple[Seed, ...] = Field(min_length=1)
-    """Seeds of each; run `NAME` of seed 1 is called `NAME-s1`."""
+    """Training files, relative to this one, or other sweeps."""
+    seeds: tuple[Seed, ...] = ()
+    """Seeds of each; run `NAME` of seed 1 is called `NAME-s1`. Needed unless all `trainings` are sweeps, whose own it
+    replaces."""
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Peak learning rates of each transformer; run `NAME` is called `NAME-lr0.001`. Default: the file's own."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Values that differ from the training files: dotted key -> value, as `--set` takes them."""
+    suffix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    """Added to the name of each run, before learning rate and seed."""
 
-    @field_validator("trainings", "seeds")
+    @field_validator("trainings", "seeds", "learning_rates")
     @classmethod
     def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         if twice := next((entry for entry in entries if entries.count(entry) > 1), None):

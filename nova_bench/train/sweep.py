@@ -17,7 +17,7 @@ from nova_bench.execute.base import Executor, LostWorker
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
-from nova_bench.train.record import RECORD
+from nova_bench.train.record import RECORD, read_record
 from nova_bench.train.run import Trained, encode_shared_clips, train
 from nova_bench.train.spec import TrainSpec
 from nova_bench.train.state import read_log
@@ -59,10 +59,11 @@ def train_all(
             if isinstance(done, LostWorker):
                 losses.append(done)
                 continue
-            trained[done.checkpoint.parent.name] = done
+            trained[done.folder.name] = done
             if len(specs) > 1:
                 left = "" if len(trained) == len(specs) else f", {time_left(specs, runs, workers)}"
-                progress.say(f"{done.checkpoint.parent.name}: trained ({len(trained)} of {len(specs)}{left})")
+                what = f"diverged at step {done.diverged.step}" if done.diverged else "trained"
+                progress.say(f"{done.folder.name}: {what} ({len(trained)} of {len(specs)}{left})")
     if losses:
         raise losses[0]
     return [trained[spec.name] for spec in specs]
@@ -80,7 +81,8 @@ def time_left(specs: Sequence[TrainSpec], runs: Path, workers: int) -> str:
         steps = log[-1]["step"] if log else 0
         done += steps
         seconds += log[-1]["seconds"] if log else 0.0
-        left += max(0, spec.transformer.optimization.steps - steps)
+        if not _diverged(runs / spec.name):
+            left += max(0, spec.transformer.optimization.steps - steps)
     if not left:
         return "all of them finished"
     if not done:
@@ -88,8 +90,12 @@ def time_left(specs: Sequence[TrainSpec], runs: Path, workers: int) -> str:
     return f"about {max(1, round(seconds / done * left / workers / 60))} min left"
 
 
+def _diverged(run: Path) -> bool:
+    return (run / RECORD).is_file() and read_record(run).diverged is not None
+
+
 def copy_records(trained: Sequence[Trained], folder: Path) -> None:
     """Copy every run's record to ``folder``/NAME.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    for run in (done.checkpoint.parent for done in trained):
-        write_with(folder / f"{run.name}.json", partial(shutil.copyfile, run / RECORD))
+    for run in trained:
+        write_with(folder / f"{run.folder.name}.json", partial(shutil.copyfile, run.folder / RECORD))

@@ -58,6 +58,21 @@ def test_it_depends_on_earlier_frames_of_the_context_alone(inputs) -> None:
     assert not torch.allclose(found[:, 2], expected[:, 2])
 
 
+def test_positions_of_more_frames_than_were_trained_follow_the_rule(inputs) -> None:
+    latents, prompts = inputs
+    longer = latents.repeat(1, 1, 2, 1, 1)
+    assert longer.shape[2] > CONFIG.video_base_size[0]
+    squeezed, extended = (loss(model_of(), longer, prompts, extrapolation=rule) for rule in ("interpolate", "extend"))
+    torch.testing.assert_close(squeezed[:, 0], extended[:, 0])
+    assert not torch.allclose(squeezed[:, 1:], extended[:, 1:])
+    torch.testing.assert_close(
+        loss(model_of(), latents[:, :, :2], prompts, extrapolation="extend"),
+        loss(model_of(), latents[:, :, :2], prompts),
+    )
+    with pytest.raises(InputError, match="knows interpolate and extend"):
+        loss(model_of(), longer, prompts, extrapolation="window")
+
+
 def test_an_all_knowing_head_has_no_loss(inputs, monkeypatch) -> None:
     """The target itself as the prediction: the measure is the error of what the head predicts."""
     latents, prompts = inputs

@@ -27,6 +27,21 @@ def test_the_record_has_a_loss_for_each_clip_ratio_and_frame(micro, finish, tmp_
     assert (folder / "record.json").read_bytes() == before, "and isn't measured again"
 
 
+def test_clips_may_be_longer_than_in_training(micro, finish, tmp_path: Path) -> None:
+    folder = finish(micro(*ASKED), tmp_path)
+    finish(micro(*ASKED, "held_out.num_frames=17"), tmp_path)  # asked for later, and measured then
+    record = read_record(folder).held_out
+    assert record is not None
+    assert record.num_frames == 17
+    assert record.extrapolation == "extend"
+    true = np.array(record.true_context)
+    assert true.shape == np.array(record.own_context).shape == (3, 2, 5)
+    finish(micro(*ASKED, "held_out.num_frames=17", "held_out.extrapolation=interpolate"), tmp_path)
+    other = read_record(folder).held_out
+    assert other is not None
+    assert other.extrapolation == "interpolate"
+
+
 def test_without_temporal_autoregression_only_the_true_context(micro, finish, tmp_path: Path) -> None:
     record = read_record(finish(micro(*ASKED, "transformer.config.temporal_autoregressive=false"), tmp_path))
     assert record.held_out is not None
