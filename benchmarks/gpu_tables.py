@@ -74,6 +74,9 @@ def fill(about: dict[str, Any], rows: Rows, store_folder: Path, out: Path) -> No
     module = module_from_spec(collect)
     collect.loader.exec_module(module)
     module.copy_report(store_folder, out, suite.name)
+    machine = ", ".join(str(value) for value in about["machine"].values())
+    measured_by = WORDS if about["rehearsal"] else "benchmarks/gpu.py"
+    module.write_about(out, {"by": measured_by, "date": about["started"][:10], "device": machine})
 
 
 def _changes(common: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:

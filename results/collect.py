@@ -20,6 +20,7 @@ def collect(store: Path, target: Path, suite: str = "tiny", rows: bool = True) -
     """Tables and figures of the newest run of ``suite`` in ``store``, with the rows behind them and the manifests."""
     shutil.rmtree(target, ignore_errors=True)
     copy_report(store, target, suite)
+    write_about(target, about(store, suite))
     if rows:
         copy_rows(store, target)
         copy_manifests(store, target)
@@ -51,6 +52,22 @@ def copy_report(store: Path, target: Path, suite: str) -> None:
                 copy = target / part / path.relative_to(store / name / "report" / part)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
+
+
+def about(store: Path, suite: str) -> dict[str, str]:
+    """Date, version and device of the last measurement for ``suite``: what a page says of results it shows again."""
+    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in store.glob(f"{suite}*/manifest.json")]
+    ran = [invocation for manifest in manifests for invocation in manifest.get("invocations", ())]
+    if not ran:
+        return {"suite": suite}
+    last = max(ran, key=lambda invocation: invocation["ended"])
+    device = ", ".join(last["device"].values())
+    return {"suite": suite, "date": last["ended"][:10], "nova_bench": last["nova_bench"], "device": device}
+
+
+def write_about(target: Path, facts: dict[str, str]) -> None:
+    """The file that `results` of a collection's part needs beside tables and figures."""
+    (target / "about.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def copy_manifests(store: Path, target: Path) -> None:

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_bench.core.atomic_files import write_atomic
+from nova_bench.core.errors import UserError
 from nova_bench.render.drawing import drawing
-from nova_bench.render.figure_spec import FigureSpec
+from nova_bench.render.figure_spec import (
+    BarStack,
+    CurveWithBand,
+    FigureSpec,
+    MetricDistribution,
+    MetricIntervals,
+    Scatter,
+)
 from nova_bench.render.files import safe_name
 from nova_bench.render.grid import clean_text
 from nova_bench.render.style import PNG_DPI, house_style
@@ -27,6 +35,11 @@ _NO_DATES = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+SCHEMA = "nova_bench.figure/1"
+DATA_ALONE: dict[str, type[FigureSpec]] = {
+    kind.__name__: kind for kind in (BarStack, CurveWithBand, MetricDistribution, MetricIntervals, Scatter)
+}
+"""Kinds of figures without pictures."""
 FILE_FORMATS = ("svg", "png", "pdf")
 
 
@@ -34,6 +47,24 @@ def draw(spec: FigureSpec) -> Figure:
     """Draw ``spec`` in the house style. The title and caption are left to the page that shows the figure."""
     with house_style(spec.id):
         return drawing(spec)
+
+
+def read_figure(text: str | bytes) -> FigureSpec | None:
+    """Read the JSON file that :func:`write_figure` leaves beside a drawing; None for a kind that needs more than data.
+
+    Raises UserError if the text isn't such a file.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        document = json.loads(text)
+        if document.pop("schema") != SCHEMA:
+            raise ValueError("another schema")
+        kind = DATA_ALONE.get(document.pop("kind"))
+        return TypeAdapter(kind).validate_python(document) if kind else None
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"not a nova_bench figure: {reason}", "write it with write_figure") from error
 
 
 def figure_bytes(spec: FigureSpec, format: str) -> bytes:
@@ -81,7 +112,7 @@ def figure_csv(spec: FigureSpec) -> str:
 
 def figure_json(spec: FigureSpec) -> str:
     """The whole spec as JSON with its ``kind``; numbers that aren't finite become null."""
-    document = {"schema": "nova_bench.figure/1", "kind": type(spec).__name__, **spec.document()}
+    document = {"schema": SCHEMA, "kind": type(spec).__name__, **spec.document()}
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from nova_bench.config.fields import SpecModel
 from nova_bench.core.identity import digest
+from nova_bench.experiments.collection.earlier import EarlierResults
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.store.store import StoredRun, stored_run
 
@@ -23,6 +24,10 @@ class PartRecord(SpecModel):
     """What this part would need, if no suite computes it."""
     published: PublishedTable | None = None
     """Published numbers to show with it."""
+    earlier: EarlierResults | None = None
+    """Tables and figures that were measured earlier."""
+    earlier_problem: str = ""
+    """Why these are missing, if the part names some."""
 
 
 class CollectionRecord(SpecModel):
@@ -46,7 +51,8 @@ class CollectionRecord(SpecModel):
     @property
     def run_id(self) -> str:
         """Equal if and only if the parts are the same runs."""
-        stated = [part.model_dump(mode="json", include={"title", "not_computed", "published"}) for part in self.parts]
+        kept = {"title", "not_computed", "published", "earlier"}
+        stated = [part.model_dump(mode="json", include=kept, exclude_none=True) for part in self.parts]
         return digest("collection", [self.name, [[part.title, part.run] for part in self.parts], stated])
 
     @property

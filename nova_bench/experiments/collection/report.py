@@ -13,6 +13,8 @@ from nova_bench.experiments.collection.record import CollectionRecord
 from nova_bench.experiments.collection.spec import PublishedTable
 from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
 from nova_bench.experiments.registry import report_run
+from nova_bench.experiments.study.conclusion import conclude
+from nova_bench.experiments.study.spec import ConclusionSpec
 from nova_bench.render.grid import format_count
 from nova_bench.render.html.gallery import GalleryItem, GalleryMetric
 from nova_bench.render.html.report import Link, Report, Section
@@ -47,12 +49,25 @@ def write_collection_report(
     sections, gaps = [], []
     for part in record.parts:
         published = (_published(part.published),) if part.published else ()
+        earlier = part.earlier.read_tables() if part.earlier else ()
+        drawn = tuple(part.earlier.read_figures()) if part.earlier else ()
+        # What was measured earlier is no part of this run, so without it nothing is incomplete.
+        lacking = [part.earlier_problem] if part.earlier_problem else []
         if part.run not in reports:
             # A collection is complete without the parts that no suite computes.
             problem = LOST if part.run else part.problem
             gaps += [f"{part.title}: not computed: {problem}"] if problem else []
             missing = f"not computed: {problem or part.not_computed}"
-            sections.append(Section(part.title, "not computed", warnings=(missing,), published=published))
+            sections.append(
+                Section(
+                    part.title,
+                    note="not computed",
+                    warnings=(missing, *lacking),
+                    measured=earlier,
+                    published=published,
+                    figures=drawn,
+                )
+            )
             continue
         reported = reports[part.run]
         gaps += [f"{part.title}: {gap}" for gap in reported.gaps]
@@ -62,15 +77,16 @@ def write_collection_report(
             Section(
                 part.title,
                 note=f"{shown}{gaps_here}",
-                warnings=reported.gaps,
-                measured=reported.tables,
+                conclusion=_conclusion(store.run(part.run), (*earlier, *reported.tables)),
+                warnings=(*reported.gaps, *lacking),
+                measured=(*earlier, *reported.tables),
                 published=published,
-                figures=reported.figures,
+                figures=(*drawn, *reported.figures),
                 link=Link("samples and details", reported.page),
             )
         )
     computed = [part for part in record.parts if part.run in reports]
-    measured = {section.title: section.measured[:1] for section in sections if section.measured}
+    measured = {part.title: found for part in computed if (found := reports[part.run].tables[:1])}
     headline = measured.get(record.headline) or next(iter(measured.values()), ())
     facts = next((reports[part.run].facts for part in computed if part.title == record.headline), ())
     gallery, metrics = _gallery([(part.title, reports[part.run]) for part in computed], record.headline)
@@ -91,6 +107,12 @@ def write_collection_report(
         *(record.run_id, record.run_name, page, gaps, notices, files), headline=headline, reading=record.reading
     )
     return write_content(content, folder)
+
+
+def _conclusion(run: StoredRun, tables: Sequence[Table]) -> str:
+    """What a part that is a study concludes; what was measured earlier, on more samples, comes first."""
+    asked = run.suite.get("conclusion")
+    return conclude(ConclusionSpec.model_validate(asked), tables) if asked else ""
 
 
 def _gallery(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from nova_bench.core.errors import StoreError, UserError
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.base import Request
+from nova_bench.experiments.collection.earlier import read_earlier
 from nova_bench.experiments.collection.load import load_collection, stated_rows
 from nova_bench.experiments.collection.record import CollectionRecord, PartRecord
 from nova_bench.experiments.collection.report import write_collection_report
+from nova_bench.experiments.collection.spec import Part
 from nova_bench.experiments.registry import run_request
 from nova_bench.report.reported import Reported
 from nova_bench.store import Store
@@ -23,11 +28,9 @@ def run_collection(request: Request, progress: Progress) -> Reported:
     reports: dict[str, Reported] = {}
     first_error: UserError | None = None
     for part, wanted in zip(collection.parts, requests, strict=True):
+        shown = {"title": part.title, "published": part.published, **_earlier(part, progress)}
         if wanted is None:
-            reason = part.not_computed
-            parts.append(
-                PartRecord(title=part.title, run="", problem="", not_computed=reason, published=part.published)
-            )
+            parts.append(PartRecord(**shown, run="", problem="", not_computed=part.not_computed))
             continue
         progress.say(f"part {part.title}")
         try:
@@ -38,11 +41,11 @@ def run_collection(request: Request, progress: Progress) -> Reported:
             first_error = first_error or error
             problem = " ".join(str(error).split())
             progress.warn(f"{part.title}: not computed: {problem}")
-            published = part.published or stated_rows(part)
-            parts.append(PartRecord(title=part.title, run="", problem=problem, published=published))
+            shown["published"] = part.published or stated_rows(part)
+            parts.append(PartRecord(**shown, run="", problem=problem))
             continue
         reports[reported.run] = reported
-        parts.append(PartRecord(title=part.title, run=reported.run, problem="", published=part.published))
+        parts.append(PartRecord(**shown, run=reported.run, problem=""))
     if first_error is not None and not reports:
         raise first_error
     record = CollectionRecord(
@@ -57,3 +60,15 @@ def run_collection(request: Request, progress: Progress) -> Reported:
         store.add_run(record.stored())
         store.back_up()
         return write_collection_report(record, reports, store, store.run_folder(record.run_name))
+
+
+def _earlier(part: Part, progress: Progress) -> dict[str, Any]:
+    """What was measured earlier, or why it is missing."""
+    if part.results is None:
+        return {}
+    try:
+        return {"earlier": read_earlier(Path(part.results))}
+    except UserError as error:
+        problem = " ".join(str(error).split())
+        progress.warn(f"{part.title}: {problem}")
+        return {"earlier_problem": problem}

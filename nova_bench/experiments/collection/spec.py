@@ -41,6 +41,8 @@ class Part(SpecModel):
     """Instead of a suite: what computing this part would need."""
     published: PublishedTable | None = None
     """Published numbers to show with it."""
+    results: SuitePath | None = None
+    """Folder of tables and figures that were measured earlier, on more samples or on a GPU; shown with this part."""
     set: dict[str, Any] = Field(default_factory=dict)
     """Values that differ from the file: dotted key -> value, as `--set` takes them."""
     model: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from nova_bench.experiments.study.pooling import Pooled, pooled
+from nova_bench.experiments.study.pooling import Pooled, difference, pooled
 from nova_bench.experiments.study.results import Setting, StudyResults
 from nova_bench.experiments.study.spec import CurvesSpec
 from nova_bench.pipeline.aggregate import MetricSummary, SampleScore
@@ -16,6 +16,8 @@ from nova_bench.scorers.base import ScorerInfo
 from nova_bench.store import Status
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nova_bench.render.figure_spec import FigureSpec
 
 SERIES = "per_frame"
@@ -51,6 +53,8 @@ def curves_part(results: StudyResults, asked: CurvesSpec) -> tuple[list[Table], 
             )
         )
         tables.append(_table(results, name, info, bands, width))
+    if asked.baseline:
+        tables += ahead_tables(results, asked, width)
     return tables, figures
 
 
@@ -79,6 +83,17 @@ def steps_of(frames: Sequence[float], width: int) -> list[float]:
 
 def _band(results: StudyResults, setting: Setting, metric: str, width: int, limit: int | None) -> Pooled | None:
     """Value and interval of each step, and finally of the mean over all steps; None if no sample has a series."""
+    arrays = step_arrays(results, setting, metric, width, limit)
+    if arrays is None:
+        return None
+    found = pooled(*arrays, results.record.statistics)
+    return found.within([results.metrics[metric].range] * arrays[0].shape[-1])
+
+
+def step_arrays(
+    results: StudyResults, setting: Setting, metric: str, width: int, limit: int | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Sums and weights [seeds, prompts, steps + 1], the last for the mean over all steps; None without any series."""
 
     def series(summary: MetricSummary) -> Iterable[tuple[SampleScore, list[float]]]:
         if summary.scorer.info.name == metric:
@@ -99,8 +114,7 @@ def _band(results: StudyResults, setting: Setting, metric: str, width: int, limi
             if len(steps) == length:
                 yield length, score, sum(steps) / length
 
-    found = pooled(*results.arrays(setting, length + 1, points), results.record.statistics)
-    return found.within([results.metrics[metric].range] * (length + 1))
+    return results.arrays(setting, length + 1, points)
 
 
 def _marks(results: StudyResults, asked: CurvesSpec, last: int) -> tuple[Line, ...]:
@@ -161,3 +175,54 @@ def _caption(results: StudyResults, width: int) -> str:
         f"Mean over videos of the mean over a step's {frames}; the given first frame belongs to no step. "
         f"Intervals: {percent}, as in the table of metrics."
     )
+
+
+def ahead_tables(results: StudyResults, asked: CurvesSpec, width: int) -> list[Table]:
+    """Until which step each setting is better than the baseline, on the same clips; no table without the baseline."""
+    baseline = next((setting for setting in results.settings if setting.label == asked.baseline), None)
+    if baseline is None or not baseline.measured:
+        return []
+    percent = f"{results.record.statistics.confidence * 100:g} % CI"
+    rows = []
+    for name, info in results.metrics.items():
+        theirs = step_arrays(results, baseline, name, width, asked.steps)
+        if theirs is None or (asked.metrics and name not in asked.metrics):
+            continue
+        for setting in results.settings:
+            mine = step_arrays(results, setting, name, width, asked.steps)
+            if setting is not baseline and mine is not None:
+                length = min(mine[0].shape[-1], theirs[0].shape[-1]) - 1
+                here, there = ([part[..., :length] for part in side] for side in (mine, theirs))
+                found, _ = difference(here[0], here[1], there[0], there[1], results.record.statistics)
+                rows.append(_ahead(name, info, setting, found, length))
+    if not rows:
+        return []
+    columns = (
+        Column("metric", "Metric", "label"),
+        Column("setting", "Setting", "label"),
+        Column("ahead", "Last step ahead", digits=0),
+        Column("of", "Of steps", digits=0),
+        Column("difference", "Minus baseline, last step"),
+        Column("interval", percent, "interval", of="difference"),
+        Column("unit", "Unit", "unit", of="difference"),
+    )
+    caption = (
+        f"The last autoregressive step until which a setting is better than {asked.baseline!r} at every step: the "
+        f"{percent.removesuffix(' CI')} interval of the paired difference over the same clips excludes 0. "
+        "0: not even at the first."
+    )
+    return [Table("steps_ahead", f"How long is it better than: {asked.baseline}?", columns, tuple(rows), caption)]
+
+
+def _ahead(name: str, info: ScorerInfo, setting: Setting, found: Pooled, length: int) -> Row:
+    better = found.low > 0 if info.higher_is_better else found.high < 0
+    last = length if better.all() else int(better.argmin())
+    value = float(found.value[length - 1])
+    cells = {
+        "metric": Cell(name),
+        "setting": Cell(setting.label),
+        "ahead": Cell(last),
+        "of": Cell(length),
+        "difference": Cell(value, **found.cell(length - 1), digits=info.digits, unit=info.unit),
+    }
+    return Row(cells)

@@ -131,11 +131,10 @@ def _has_own_model(arm: Arm) -> bool:
 
 
 def _anchored(index: int, arm: Arm, source: Source) -> Arm:
-    """The arm with its path made absolute."""
-    if arm.training is None:
-        return arm
-    base = source.origin(("arms", index, "training")).base
-    return arm.model_copy(update={"training": anchor(arm.training, base)})
+    """The arm with its paths made absolute."""
+    stated = {key: path for key in ("training", "stability") if (path := getattr(arm, key)) is not None}
+    places = {key: source.origin(("arms", index, key)).base for key in stated}
+    return arm.model_copy(update={key: anchor(path, places[key]) for key, path in stated.items()})
 
 
 def _refuse_same(study: Study, entries: Sequence[int], source: Source) -> None:

@@ -17,6 +17,7 @@ PARTS = {
     "curves": "nova_bench.experiments.study.curves:curves_part",
     "strips": "nova_bench.experiments.study.strips:strips_part",
     "training": "nova_bench.experiments.study.training:training_part",
+    "stability": "nova_bench.experiments.study.stability:stability_part",
     "block_outputs": "nova_bench.experiments.study.block_outputs:block_outputs_part",
 }
 """Key of the study -> "module:function", called as ``(StudyResults, the record's value of the key)``; imported on

@@ -7,7 +7,15 @@ from typing import Any, Literal
 from nova_bench.config.fields import SpecModel
 from nova_bench.config.suite import PublishedSpec, ReportSpec, StatisticsSpec
 from nova_bench.core.identity import digest
-from nova_bench.experiments.study.spec import BlockOutputsSpec, CurvesSpec, OverviewSpec, StripsSpec, TrainingSpec
+from nova_bench.experiments.study.spec import (
+    BlockOutputsSpec,
+    ConclusionSpec,
+    CurvesSpec,
+    OverviewSpec,
+    StabilitySpec,
+    StripsSpec,
+    TrainingSpec,
+)
 from nova_bench.store.store import StoredRun, stored_run
 from nova_bench.train.record import TrainingRecord
 
@@ -35,6 +43,10 @@ class ArmRecord(SpecModel):
     """How it was trained; None without a record."""
     training_problem: str = ""
     """Why there is no record, if the study asks for one."""
+    stability: tuple[TrainingRecord, ...] = ()
+    """Trainings at high learning rates; of the first arm of a setting alone."""
+    stability_problem: str = ""
+    """Why some of them are missing, if the study asks for them."""
 
 
 class DiagramRecord(SpecModel):
@@ -75,6 +87,10 @@ class StudyRecord(SpecModel):
     """Chosen metrics, one per column."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
+    stability: StabilitySpec | None = None
+    """At which learning rates the arms diverge."""
+    conclusion: ConclusionSpec | None = None
+    """What the study is about, in one number."""
     block_outputs: BlockOutputsSpec | None = None
     """Magnitudes of block outputs while generating."""
     diagram: DiagramRecord | None = None
@@ -86,7 +102,8 @@ class StudyRecord(SpecModel):
     def run_id(self) -> str:
         """Equal if the same arms, with the same trainings, were measured."""
         arms = [[arm.label, arm.setting, arm.seed, arm.run] for arm in self.arms]
-        trainings = [arm.training.model_dump(mode="json") for arm in self.arms if arm.training is not None]
+        known = [record for arm in self.arms for record in (arm.training, *arm.stability) if record is not None]
+        trainings = [record.model_dump(mode="json") for record in known]
         return digest("study", [self.name, arms, *([trainings] if trainings else [])])
 
     @property

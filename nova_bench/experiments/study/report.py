@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from nova_bench.config.units import Unit
 from nova_bench.core.notices import Notice, labelled
 from nova_bench.core.progress import Progress
 from nova_bench.experiments.frame_rows import SAMPLES, frame_csv
+from nova_bench.experiments.study.conclusion import conclude
 from nova_bench.experiments.study.figures import study_figures
 from nova_bench.experiments.study.frame import study_frame
 from nova_bench.experiments.study.parts import added_parts
@@ -61,7 +62,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         title=record.title,
         subtitle=", ".join(setting.label for setting in results.settings),
         facts=_facts(results),
-        summary=(record.description,) if record.description else (),
+        summary=tuple(filter(None, (_conclusion(record, tables), record.description))),
         warnings=tuple(missing),
         tables=tuple(tables),
         figures=tuple(figures),
@@ -83,6 +84,11 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
         ),
         folder,
     )
+
+
+def _conclusion(record: StudyRecord, tables: Sequence[Table]) -> str:
+    sentence = conclude(record.conclusion, tables) if record.conclusion else ""
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
 def _leaderboard(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:

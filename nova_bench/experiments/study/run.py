@@ -18,7 +18,7 @@ from nova_bench.experiments.study.diagram import diagram_record
 from nova_bench.experiments.study.load import LoadedStudy, load_study
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.experiments.study.report import write_study_report
-from nova_bench.experiments.study.spec import Arm, DiagramSpec
+from nova_bench.experiments.study.spec import Arm, DiagramSpec, StabilitySpec
 from nova_bench.models.nova import CheckpointSpec, video_lengths
 from nova_bench.pipeline.generate_worker import build_adapter
 from nova_bench.pipeline.plan import make_plan
@@ -41,7 +41,7 @@ def run_study(request: Request, progress: Progress) -> Reported:
         if not loaded.study.trainings_only:
             runs, problems = _measure_all(loaded, store, request.limit, progress)
         record = record_of(loaded, runs, problems)
-        if not any(runs) and not any(arm.training for arm in record.arms):
+        if not any(runs) and not any(arm.training or arm.stability for arm in record.arms):
             # Mistakes are reported before missing weights: fetching those would not help.
             told = sorted((p for p in problems if p is not None), key=lambda p: isinstance(p, MissingAsset))
             nothing = f"study {loaded.study.name}: no arm has a record of its training"
@@ -105,6 +105,7 @@ def _measure(suite: Suite, store: Store, limit: int | None, progress: Progress) 
 def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | None]) -> StudyRecord:
     """The store's record of a study."""
     study, first = loaded.study, loaded.suites[0]
+    first_of_settings = list({arm.group or arm.label: arm for arm in reversed(study.arms)}.values())
     return StudyRecord(
         name=study.name,
         title=study.title,
@@ -120,6 +121,7 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
                 published=arm.published,
                 **(_lengths(suite) if run else {}),
                 **(_training(arm, suite) if study.training else {}),
+                **(_stability(arm, study.stability) if study.stability and arm in first_of_settings else {}),
             )
             for arm, suite, run, problem in zip(study.arms, loaded.suites, runs, problems, strict=True)
         ),
@@ -130,6 +132,8 @@ def record_of(loaded: LoadedStudy, runs: list[str], problems: list[UserError | N
         strips=study.strips,
         overview=study.overview,
         training=study.training,
+        stability=study.stability,
+        conclusion=study.conclusion,
         block_outputs=study.block_outputs,
         **(_diagram(study.diagram) if study.diagram else {}),
     )
@@ -154,6 +158,19 @@ def _training(arm: Arm, suite: Suite) -> dict[str, Any]:
     except UserError as error:
         remedy = getattr(suite.model, "made_by", "") or error.remedy
         return {"training_problem": f"{error.message} ({remedy})"}
+
+
+def _stability(arm: Arm, asked: StabilitySpec) -> dict[str, Any]:
+    """The records of an arm's trainings at high learning rates, and why any is missing; empty if it states none."""
+    if arm.stability is None:
+        return {}
+    found, problem = [], ""
+    for rate in asked.rates:
+        try:
+            found.append(read_record(Path(arm.stability.replace("{rate}", f"{rate:g}"))))
+        except UserError as error:
+            problem = problem or f"{error.message} ({error.remedy})"
+    return {"stability": tuple(found), "stability_problem": problem}
 
 
 def _lengths(suite: Suite) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def each_seed(arms: Sequence[Arm]) -> Iterator[tuple[int, Arm]]:
         if not arm.seeds:
             yield index, arm
         for seed in arm.seeds:
-            filled = _filled(arm.model_dump(include={"model", "set", "training"}), seed)
+            filled = _filled(arm.model_dump(include={"model", "set", "training", "stability"}), seed)
             own = {"label": f"{arm.label}, seed {seed}", "group": arm.group or arm.label, "seed": seed, "seeds": ()}
             yield index, arm.model_copy(update={**filled, **own})
 

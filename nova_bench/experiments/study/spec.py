@@ -31,6 +31,8 @@ class Arm(SpecModel):
     """Published numbers for this arm (for a group: in any of its arms)."""
     training: SuitePath | None = None
     """Record of this arm's training, or the folder of the run; shown if the study asks for `training`."""
+    stability: SuitePath | None = None
+    """Record of a training at a high learning rate, `{rate}` in place of each of the study's `stability.rates`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Arm:
@@ -44,6 +46,22 @@ class TrainingSpec(SpecModel):
 
     points: int = Field(default=50, ge=2, le=ranges.STEPS)
     """Points of a curve over training; each is the mean (for gradient norms, the median) over its range of steps."""
+
+
+class StabilitySpec(SpecModel):
+    """At which learning rates short trainings diverge, arrangement by arrangement (App. B)."""
+
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    """Peak learning rates, from low to high."""
+
+
+class ConclusionSpec(SpecModel):
+    """The difference that a study is about: its sentence heads the study's page and its part of a collection."""
+
+    about: str
+    """A metric, or what the training table calls a number, such as `accumulated error`."""
+    of: str
+    """The setting that is compared with the reference."""
 
 
 class BlockOutputsSpec(SpecModel):
@@ -83,6 +101,9 @@ class CurvesSpec(SpecModel):
     """Number of steps shown. Default: all."""
     marks: tuple[float, ...] = (3.0,)
     """Vertical lines at these multiples of the checkpoint's training length."""
+    baseline: str = ""
+    """Label of the setting that the others should be better than, such as the first frame repeated: a table says until
+    which step they are. Empty: no such table."""
 
 
 class StripsSpec(SpecModel):
@@ -130,6 +151,10 @@ class Study(SpecModel):
     """Chosen metrics, one per column."""
     training: TrainingSpec | None = None
     """How the arms' trainings went."""
+    stability: StabilitySpec | None = None
+    """At which learning rates the arms diverge."""
+    conclusion: ConclusionSpec | None = None
+    """What the study is about, in one number."""
     diagram: DiagramSpec | None = None
     """A diagram of what is compared."""
     trainings_only: bool = False

@@ -173,6 +173,8 @@ def study_gaps(results: StudyResults) -> list[str]:
         problems = [*gaps(arm.summaries, arm.plan.suite.name), *unclear_answers(arm.summaries)] if arm.plan else []
         problems += [f"not computed: {arm.record.problem}"] if arm.record.problem else []
         problems += [f"training not shown: {arm.record.training_problem}"] if arm.record.training_problem else []
+        lacking = arm.record.stability_problem
+        problems += [f"learning rates not shown: {lacking}"] if lacking else []
         for each in problems:
             lines.setdefault(each, []).append(arm.record.label)
     found = [f"{', '.join(labels)}: {each}" for each, labels in lines.items()]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nova_bench.core.statistics import smallest_visible, student_interval
-from nova_bench.experiments.study.results import Setting, StudyResults
+from nova_bench.experiments.study.held_out import held_out_tables
+from nova_bench.experiments.study.results import StudyResults
 from nova_bench.experiments.study.spec import TrainingSpec
 from nova_bench.experiments.study.training_measures import MEASURES, NOTES, Measure
+from nova_bench.experiments.study.trainings import Trainings
 from nova_bench.render.table import Cell, Column, Row, Table
-from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:
     from nova_bench.render.figure_spec import FigureSpec
@@ -20,19 +20,6 @@ VISIBLE = (
     "Visible: the smallest true difference for which the interval of so many trainings excludes 0 in 80 % of cases, if "
     "they scatter as these do. A difference below it may exist without being seen."
 )
-
-
-@dataclass(frozen=True)
-class Trainings:
-    """The records of one setting by their seed."""
-
-    setting: Setting
-    records: dict[int, TrainingRecord]
-
-    @property
-    def label(self) -> str:
-        """The setting's label."""
-        return self.setting.label
 
 
 def training_part(results: StudyResults, asked: TrainingSpec) -> tuple[list[Table], list[FigureSpec]]:
@@ -49,7 +36,8 @@ def training_part(results: StudyResults, asked: TrainingSpec) -> tuple[list[Tabl
     if not known:
         return [], []
     confidence = results.record.statistics.confidence
-    return [_table(results, trainings)], training_figures(known, asked.points, confidence)
+    tables = [_table(results, trainings), *held_out_tables(results, trainings)]
+    return tables, training_figures(known, asked.points, confidence)
 
 
 def _table(results: StudyResults, trainings: list[Trainings]) -> Table:

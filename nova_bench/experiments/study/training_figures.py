@@ -17,12 +17,13 @@ from nova_bench.experiments.study.training_measures import (
     encoder_blocks,
     final,
     largest_outputs,
+    trained_frames,
 )
 from nova_bench.render.figure_spec import Curve, CurveWithBand, FigureSpec, Line
 from nova_bench.train.record import TrainingRecord
 
 if TYPE_CHECKING:
-    from nova_bench.experiments.study.training import Trainings
+    from nova_bench.experiments.study.trainings import Trainings
 
 Series = tuple[Sequence[float], np.ndarray]
 """x, and y of one training."""
@@ -128,8 +129,18 @@ def _by_frame(trainings: Sequence[Trainings], confidence: float) -> CurveWithBan
         x_label="latent frame",
         y_label="difference of losses",
         curves=curves,
+        marks=_training_length(trainings),
         apart=True,
     )
+
+
+def _training_length(trainings: Sequence[Trainings]) -> tuple[Line, ...]:
+    """A mark after the last trained frame, if clips are longer."""
+    records = [record for each in trainings for record in each.records.values()]
+    longer = {
+        trained_frames(r) for r in records if (found := accumulated(r)) is not None and len(found) > trained_frames(r)
+    }
+    return tuple(Line("training length", frames + 0.5) for frames in sorted(longer))
 
 
 def _depth(trainings: Sequence[Trainings], confidence: float) -> CurveWithBand | None:

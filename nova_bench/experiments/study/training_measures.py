@@ -6,6 +6,7 @@ In this module, the end of a training is its last tenth.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,10 +67,28 @@ def _drift(record: TrainingRecord) -> float | None:
     return None if first is None or later is None else later - first
 
 
-def _held_out(record: TrainingRecord) -> float | None:
-    import numpy as np
+def trained_frames(record: TrainingRecord) -> int:
+    """Latent frames of the videos that were trained on; without a stated number none is beyond it."""
+    base = record.transformer.get("video_base_size")
+    return int(base[0]) if base else sys.maxsize
 
-    return float(np.mean(record.held_out.true_context)) if record.held_out else None
+
+def _held_out(beyond: bool) -> Callable[[TrainingRecord], float | None]:
+    """Mean held-out loss over the frames up to the training length, or over those beyond it."""
+
+    def mean(record: TrainingRecord) -> float | None:
+        import numpy as np
+
+        if record.held_out is None:
+            return None
+        by_frame = np.mean(record.held_out.true_context, (0, 1))
+        return _mean(by_frame[trained_frames(record) :] if beyond else by_frame[: trained_frames(record)])
+
+    return mean
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def accumulated(record: TrainingRecord) -> np.ndarray | None:
@@ -82,9 +101,14 @@ def accumulated(record: TrainingRecord) -> np.ndarray | None:
     return (own - true).mean((0, 1))
 
 
-def _accumulated(record: TrainingRecord) -> float | None:
-    found = accumulated(record)
-    return None if found is None or len(found) < 2 else float(found[1:].mean())
+def _accumulated(beyond: bool) -> Callable[[TrainingRecord], float | None]:
+    def mean(record: TrainingRecord) -> float | None:
+        found = accumulated(record)
+        if found is None:
+            return None
+        return _mean(found[trained_frames(record) :] if beyond else found[1 : trained_frames(record)])
+
+    return mean
 
 
 def _median_norm(record: TrainingRecord) -> float:
@@ -109,8 +133,16 @@ MEASURES = (
     Measure("loss_t2i", "loss, first frames", _final_loss("loss_t2i"), digits=4, lower_is_better=True),
     Measure("loss_i2i", "loss, later frames", _final_loss("loss_i2i"), digits=4, lower_is_better=True),
     Measure("drift", "later minus first frames", _drift, digits=4),
-    Measure("held_out", "held-out loss", _held_out, digits=4, lower_is_better=True),
-    Measure("accumulated", "accumulated error", _accumulated, digits=4, lower_is_better=True),
+    Measure("held_out", "held-out loss", _held_out(beyond=False), digits=4, lower_is_better=True),
+    Measure("held_out_beyond", "held-out loss beyond training", _held_out(beyond=True), digits=4, lower_is_better=True),
+    Measure("accumulated", "accumulated error", _accumulated(beyond=False), digits=4, lower_is_better=True),
+    Measure(
+        "accumulated_beyond",
+        "accumulated error beyond training",
+        _accumulated(beyond=True),
+        digits=4,
+        lower_is_better=True,
+    ),
     Measure("grad_norm", "gradient norm, median", _median_norm),
     Measure("largest", "largest block output", _largest, digits=1),
     Measure("growth_temporal", "growth over temporal blocks", _growth(TEMPORAL), unit="x", digits=2),
@@ -120,7 +152,8 @@ NOTES = (
     "Losses: mean over the last tenth of the steps. First frames are text to image, later ones image to image; what "
     "separates the two is what App. A calls drift.",
     "Held-out loss: mean over unseen moving clips, mask ratios and latent frames, given the true earlier frames, with "
-    "equal masks, noise and timesteps for all trainings. Without temporal autoregression it is given the unmasked "
+    "equal masks, noise and timesteps for all trainings; up to the training length, and beyond it where clips are "
+    "longer. Without temporal autoregression it is given the unmasked "
     "tokens of all frames instead, so that loss isn't like for like.",
     "Accumulated error: how much higher that loss is, over the later frames, if the earlier ones are the model's own "
     "continuation of the first.",

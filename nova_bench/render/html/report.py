@@ -33,13 +33,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report with its own heading: measured tables, then published ones, then figures.
+    """A part of a report with its own heading: measured tables, then those of others, then figures.
 
-    ``note`` stands beside the title while the part is folded. ``link`` leads to a fuller report.
+    ``note`` stands beside the title while the part is folded, ``conclusion`` after it. ``link`` leads to a fuller
+    report.
     """
 
     title: str
     note: str = ""
+    conclusion: str = ""
     warnings: tuple[str, ...] = ()
     measured: tuple[Table, ...] = ()
     published: tuple[Table, ...] = ()
@@ -50,6 +52,11 @@ class Section:
     def tables(self) -> tuple[Table, ...]:
         """All tables, in display order."""
         return (*self.measured, *self.published)
+
+    @property
+    def heading(self) -> str:
+        """The title and the conclusion."""
+        return f"{self.title}. {self.conclusion[0].upper()}{self.conclusion[1:]}" if self.conclusion else self.title
 
     @property
     def slug(self) -> str:
@@ -165,6 +172,7 @@ def _sections(report: Report, path: Path, fragments: _Fragments) -> Iterator[dic
             "id": f"part-{index}",
             "title": section.title,
             "note": section.note,
+            "heading": section.heading,
             "warnings": section.warnings,
             "tables": fragments.of(section.tables),
             "figures": figures,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,54 @@ def test_parts_are_run_in_turn_and_shown_on_one_page(cli, collection: Path, tmp_
     rows = (run / "report" / "samples.csv").read_text().splitlines()
     assert len(rows) == 1 + 12 + 2
     assert rows[0].startswith("part,prompt,sample_index")
+
+
+def test_a_part_shows_what_was_measured_earlier(cli, collection: Path, tmp_path: Path) -> None:
+    """Tables and figures of a folder stand in its section, labelled, and outlive the folder."""
+    assert cli("run", "smoke.yaml").returncode == 0
+    (made,) = (tmp_path / "runs").glob("smoke-??????/report")
+    for part in ("tables", "figures"):
+        shutil.copytree(made / part, tmp_path / "kept" / part)
+    (tmp_path / "kept" / "about.json").write_text('{"date": "2026-01-01", "device": "<a> big one"}')
+    data = yaml.safe_load(collection.read_text())
+    data["parts"] = [data["parts"][1] | {"results": "kept"}, {"title": "N", "not_computed": "time", "results": "gone"}]
+    collection.write_text(yaml.safe_dump(data))
+    result = cli("run", collection)
+    assert result.returncode == 0, result.stderr
+    assert "N: no results in" in result.stderr
+    (report,) = (tmp_path / "runs").glob("both-*/report")
+    earlier = json.loads((report / "tables" / "b-less" / "earlier_metrics.json").read_text())
+    assert len(earlier["rows"]) == 2
+    assert len(json.loads((report / "tables" / "b-less" / "metrics.json").read_text())["rows"]) == 1
+    assert "(measured earlier)" in earlier["title"]
+    assert earlier["notes"][0] == "Measured earlier, not by this run (date 2026-01-01; device <a> big one)."
+    assert list((report / "figures" / "b-less").glob("earlier_*.svg"))
+    page = (report / "index.html").read_text()
+    assert "device &lt;a&gt; big one" in page
+    assert "no results in" in page
+    assert "earlier" not in result.stdout, "the headline is what this run measured"
+    shutil.rmtree(tmp_path / "kept")
+    (report / "index.html").unlink()
+    assert cli("report", report.parent.name).returncode == 0
+    assert (report / "index.html").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("about.json", "[]"), ("tables/t.json", "{}"), ("figures/f.json", '{"schema": "nova_bench.figure/1"}')],
+)
+def test_a_damaged_folder_of_results_is_one_line(cli, collection: Path, tmp_path: Path, name: str, text: str) -> None:
+    for part in ("tables", "figures"):
+        (tmp_path / "kept" / part).mkdir(parents=True)
+    (tmp_path / "kept" / "about.json").write_text("{}")
+    (tmp_path / "kept" / name).write_text(text)
+    data = yaml.safe_load(collection.read_text())
+    data["parts"] = [data["parts"][1] | {"results": "kept"}]
+    collection.write_text(yaml.safe_dump(data))
+    result = cli("run", collection)
+    assert result.returncode == 0, result.stderr
+    assert "kept: not a folder of results" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_part_alone_finds_what_the_collection_made(cli, collection: Path) -> None:

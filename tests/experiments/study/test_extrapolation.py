@@ -9,10 +9,15 @@ import csv
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from nova_bench.core.intervals import Intervals
+from nova_bench.experiments.study.curves import _ahead
+from nova_bench.experiments.study.pooling import Pooled
+from nova_bench.experiments.study.results import Setting
 from tests import warm
 
 PIPELINE = Path(__file__).parents[2] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
@@ -153,3 +158,41 @@ def test_without_the_checkpoint_the_baseline_is_still_computed(cli, tmp_path):
     assert list(points) == ["first frame repeated"]
     # The lengths of a step and of the training are the checkpoint's: without one, a step is a frame.
     assert len(points["first frame repeated"]) == 16
+
+
+def test_how_long_each_setting_is_better_than_the_first_frame_repeated(finished):
+    _, folder, _ = finished
+    rows = json.loads((report_of(folder) / "tables" / "steps_ahead.json").read_text())["rows"]
+    cells = {(row["cells"]["metric"]["value"], row["cells"]["setting"]["value"]): row["cells"] for row in rows}
+    others = [arm for arm in ARMS if arm != "first frame repeated"]
+    assert {key for key in cells if key[0] in ("psnr", "ssim")} == {
+        (m, arm) for m in ("psnr", "ssim") for arm in others
+    }
+    for metric in ("psnr", "ssim"):
+        points = curve_points(folder, metric)
+        for arm in others:
+            row = cells[metric, arm]
+            assert row["of"]["value"] == 4
+            assert 0 <= row["ahead"]["value"] <= 4
+            difference = points[arm][-1] - points["first frame repeated"][-1]
+            assert row["difference"]["value"] == pytest.approx(difference)
+            if row["ahead"]["value"] == 4:
+                assert row["difference"]["ci"][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("higher_is_better", "low", "last"),
+    [
+        (True, [1, 2, 0.5], 3),
+        (True, [1, -1, 3], 1),
+        (True, [0, 1, 1], 0),
+        (False, [1, 1, 1], 0),
+        (False, [-9, -9, 1], 2),
+    ],
+)
+def test_ahead_means_at_every_step_so_far(higher_is_better, low, last):
+    ends = np.array(low, float)
+    found = Pooled(ends, Intervals(ends, ends, ("bootstrap",) * 3, np.full(3, 9)))
+    info = SimpleNamespace(higher_is_better=higher_is_better, unit="", digits=3)
+    row = _ahead("m", info, Setting("A", ()), found, 3)
+    assert row.cells["ahead"].value == last

@@ -17,15 +17,17 @@ from scipy.stats import t
 
 from nova_bench.config.suite import ReportSpec, StatisticsSpec
 from nova_bench.core.statistics import smallest_visible, student_interval
+from nova_bench.experiments.study.conclusion import conclude
 from nova_bench.experiments.study.record import ArmRecord, StudyRecord
 from nova_bench.experiments.study.results import ArmResult, StudyResults
-from nova_bench.experiments.study.spec import TrainingSpec
+from nova_bench.experiments.study.spec import ConclusionSpec, StabilitySpec, TrainingSpec
+from nova_bench.experiments.study.stability import stability_part
 from nova_bench.experiments.study.training import training_part
 from nova_bench.experiments.study.training_figures import in_bins
 from nova_bench.experiments.study.training_measures import MEASURES, accumulated
 from nova_bench.render.figure_spec import FigureSpec
-from nova_bench.render.table import Cell, Table
-from nova_bench.train.record import TrainingRecord
+from nova_bench.render.table import Cell, Column, Row, Table
+from nova_bench.train.record import DivergenceRecord, TrainingRecord
 
 PIPELINE = Path(__file__).parents[2] / "parity" / "vectors" / "t2v_abs_mixer" / "pipeline"
 STEPS = 40
@@ -47,7 +49,8 @@ def record_of(name: str, seed: int, level: float) -> TrainingRecord:
         name=f"{name}-s{seed}",
         title=name,
         seed=seed,
-        transformer={},
+        transformer={"video_base_size": [2, 1, 1]},
+        learning_rate=0.001,
         seconds=1.0,
         device="cpu",
         nova_bench="0",
@@ -56,12 +59,13 @@ def record_of(name: str, seed: int, level: float) -> TrainingRecord:
             "loss_i2i": tuple(3.0 if step < STEPS - 4 else 2 * end for step in range(STEPS)),
         },
         grad_norm=tuple(float(step) for step in range(1, STEPS + 1)),
-        # Two clips, one ratio, three frames: error accumulates by ``level`` a frame.
+        # Two clips, one ratio, three frames, two of them trained: error accumulates by ``level`` a frame.
         held_out={
             "clips": 2,
+            "num_frames": 9,
             "mask_ratios": [1.0],
-            "true_context": [[[end] * 3]] * 2,
-            "own_context": [[[end + frame * level for frame in range(3)]]] * 2,
+            "true_context": [[[end + clip] * 3] for clip in range(2)],
+            "own_context": [[[end + clip + frame * level for frame in range(3)]] for clip in range(2)],
         },
         recorded_steps=(1, 21),
         blocks={
@@ -101,8 +105,8 @@ def write_study(tmp_path):
 
 
 def report_of(tmp_path: Path) -> Path:
-    (table,) = (tmp_path / "runs").glob("pair-*/report/tables/study.json")
-    return table.parents[1]
+    (report,) = (tmp_path / "runs").glob("pair-??????/report")
+    return report
 
 
 def rows_of(tmp_path: Path, table: str) -> list[dict]:
@@ -110,8 +114,8 @@ def rows_of(tmp_path: Path, table: str) -> list[dict]:
     return [row["cells"] for row in rows]
 
 
-def training_table(arms: list[ArmRecord]) -> tuple[dict[tuple[str, str], Cell], dict[str, FigureSpec]]:
-    """(measure title, setting) -> cells of the training table, and the figures by id, of arms without videos."""
+def results_of(arms: list[ArmRecord], **keys) -> StudyResults:
+    """A study of arms without videos."""
     record = StudyRecord(
         name="pair",
         title="A pair",
@@ -122,9 +126,15 @@ def training_table(arms: list[ArmRecord]) -> tuple[dict[tuple[str, str], Cell], 
         statistics=StatisticsSpec(),
         report=ReportSpec(),
         training=TrainingSpec(points=10),
+        **keys,
     )
-    results = StudyResults(record, tuple(ArmResult(arm) for arm in arms))
-    (table,), figures = training_part(results, record.training)
+    return StudyResults(record, tuple(ArmResult(arm) for arm in arms))
+
+
+def training_table(arms: list[ArmRecord]) -> tuple[dict[tuple[str, str], Cell], dict[str, FigureSpec]]:
+    """(measure title, setting) -> cells of the training table, and the figures by id, of arms without videos."""
+    results = results_of(arms)
+    (table, *_), figures = training_part(results, results.record.training)
     assert Table.from_json(table.to_json()) == table
     return {(row.group, row.cells["setting"].value): row.cells for row in table.rows}, {
         figure.id: figure for figure in figures
@@ -154,6 +164,128 @@ def test_numbers_of_trainings_are_means_over_seeds_with_paired_differences():
     assert cells["largest block output", "low"]["value"].value == 24.0
     assert cells["growth over temporal blocks", "low"]["value"].value == pytest.approx(2.0)
     assert cells["growth over spatial blocks", "high"]["value"].value == pytest.approx(3.0)
+
+
+def test_held_out_losses_within_the_training_length_and_beyond_it():
+    arms = [arm(name, seed, record_of(name, seed, level)) for name, level in LEVELS for seed in (1, 2, 3)]
+    cells, figures = training_table(arms)
+    for what in ("held-out loss", "held-out loss beyond training"):
+        assert cells[what, "low"]["value"].value == pytest.approx(0.5 + 0.02 + 0.5)
+    assert cells["accumulated error", "high"]["value"].value == pytest.approx(0.7)
+    assert cells["accumulated error beyond training", "high"]["value"].value == pytest.approx(1.4)
+    assert [(mark.label, mark.at) for mark in figures["training_accumulated"].marks] == [("training length", 2.5)]
+
+
+def test_tables_of_held_out_losses_have_intervals_over_clips_and_differences_over_the_same_ones():
+    arms = [arm(name, seed, record_of(name, seed, level)) for name, level in LEVELS for seed in (1, 2, 3)]
+    arms.append(arm("none", 1, record_of("none", 1, 0.5).model_copy(update={"held_out": None})))
+    results = results_of(arms)
+    (_, true, own), _ = training_part(results, results.record.training)
+    assert (true.id, own.id) == ("held_out", "held_out_own")
+    low, high, none = (row.cells for row in own.rows)
+    assert low["all"].value == pytest.approx(0.52 + 0.5 + 0.5)  # level, seeds, clips and one level of accumulated error
+    assert [low[f"f{frame}"].value for frame in (1, 2, 3)] == pytest.approx([1.02, 1.52, 2.02])
+    assert low["m0"].value == low["all"].value
+    assert low["difference"].value == "reference"
+    apart = high["difference"].value
+    assert apart == pytest.approx(0.4)
+    # The clips differ by 1, but in both settings alike: that cancels out, and the spread of seeds is left.
+    assert max(abs(end - apart) for end in high["difference"].ci) < 0.1
+    assert max(abs(end - low["all"].value) for end in low["all"].ci) > 0.5
+    assert (none["all"].value, none["all"].note) == (None, "not measured in these trainings")
+    assert "2 unseen moving clips" in true.caption
+    assert "after the first 2 are beyond the training length; their positions follow the rule 'extend'" in true.caption
+
+
+def rates_of(name: str, ends: dict[float, float | DivergenceRecord]) -> tuple[TrainingRecord, ...]:
+    """Records that end at these losses, or diverge."""
+    made = []
+    for rate, end in ends.items():
+        record = record_of(name, 1, 0.5).model_copy(update={"learning_rate": rate})
+        if isinstance(end, DivergenceRecord):
+            record = record.model_copy(update={"diverged": end})
+        else:
+            losses = tuple(2.0 if step < 20 else end for step in range(STEPS))
+            record = record.model_copy(update={"losses": {"loss_t2i": losses}})
+        made.append(record)
+    return tuple(made)
+
+
+def test_stability_names_the_lowest_rate_that_diverges():
+    gone = DivergenceRecord(step=7, what="loss is nan")
+    arms = [
+        arm("calm", 1, None).model_copy(update={"stability": rates_of("calm", {0.001: 0.4, 0.003: 0.3, 0.01: 1.9})}),
+        arm("wild", 1, None).model_copy(update={"stability": rates_of("wild", {0.001: 0.4, 0.003: 2.1, 0.01: gone})}),
+        arm("absent", 1, None).model_copy(update={"stability_problem": "needs the record"}),
+    ]
+    asked = StabilitySpec(rates=(0.001, 0.003, 0.01))
+    (table,), (figure,) = stability_part(results_of(arms, stability=asked), asked)
+    calm, wild, absent = (row.cells for row in table.rows)
+    assert [calm[f"r{place}"].value for place in range(3)] == pytest.approx([0.4, 0.3, 1.9])
+    assert calm["from"].value == "none of these, up to 0.01"
+    assert wild["r1"].note == "diverged: above its start, 2"
+    assert (wild["r2"].value, wild["r2"].note) == (None, "diverged at step 7: the loss is nan")
+    assert wild["from"].value == "0.003"
+    assert (absent["r0"].note, absent["from"].value) == ("not computed: needs the record", "")
+    assert {curve.label: curve.y for curve in figure.curves}["wild"] == (pytest.approx(0.4), pytest.approx(2.1), None)
+
+
+def test_a_study_reads_the_records_of_its_rates(cli, write_study, tmp_path):
+    arms = [{"label": "low", "seeds": [1, 2], "stability": "records/low-lr{rate}.json"}, {"label": "high"}]
+    path = write_study(arms=arms, stability={"rates": [0.001, 0.01]}, trainings_only=True)
+    assert "no arm has a record of its training" in cli("run", path).stderr
+    (record,) = rates_of("low", {0.01: 0.4})
+    (tmp_path / "records" / "low-lr0.01.json").write_text(record.model_dump_json())
+    (tmp_path / "records" / "high-1.json").rename(tmp_path / "records" / "high.json")
+    arms[1]["training"] = "records/high.json"
+    result = cli("run", write_study(arms=arms, stability={"rates": [0.001, 0.01]}, trainings_only=True))
+    assert result.returncode == 3, result.stderr
+    assert "low, seed 1: learning rates not shown: needs the record of a training" in result.stderr
+    low, _ = rows_of(tmp_path, "stability")
+    assert low["r1"]["value"] == pytest.approx(0.4)
+    assert "low-lr0.001.json: no such file" in low["r0"]["note"]
+
+
+def row_of(about: str, of: str, group: str = "", **cells) -> Table:
+    named = {} if group else {"metric": Cell(about)}
+    columns = [Column("setting", "Setting", "label"), Column("difference", "Minus A"), Column("visible", "Visible")]
+    columns += [Column("metric", "Metric", "label")] if named else []
+    return Table("t", "T", tuple(columns), (Row({"setting": Cell(of), **named, **cells}, group=group),))
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            {"difference": Cell(0.0123, ci=(0.01, 0.02), digits=2)},
+            "B against A: motion differs by +0.01 (0.01 to 0.02)",
+        ),
+        (
+            {"difference": Cell(-3.0, ci=(-4.0, 1.0), digits=1, unit="dB"), "visible": Cell(3.5)},
+            "B against A: no difference in motion was shown "
+            "(-3.0 dB, -4.0 to 1.0; 3.5 would have been with 80 % power)",
+        ),
+        (
+            {"difference": Cell(0.5, ci=(-0.1, 1.1), digits=1)},
+            "B against A: no difference in motion was shown (+0.5, -0.1 to 1.1)",
+        ),
+        ({"difference": Cell(0.5, digits=1)}, "B against A: motion differs by +0.5; how surely isn't known"),
+        ({"difference": Cell(None, note="not computed")}, ""),
+    ],
+)
+@pytest.mark.parametrize("group", ["", "motion"])
+def test_a_conclusion_is_a_difference_and_how_sure_it_is(cells, sentence, group):
+    asked = ConclusionSpec(about="motion", of="B")
+    others = [row_of("motion", "C", group, **cells), row_of("colour", "B", "colour", **cells)]
+    assert conclude(asked, [*others, row_of("motion", "B", group, **cells)]) == sentence
+    assert conclude(asked, others) == ""
+
+
+def test_a_study_s_page_begins_with_its_conclusion(cli, write_study, tmp_path):
+    path = write_study(trainings_only=True, conclusion={"about": "held-out loss", "of": "high"})
+    assert cli("run", path).returncode == 3
+    page = (report_of(tmp_path) / "index.html").read_text()
+    assert "High against low: held-out loss differs by +0.2000; how surely isn&#39;t known." in page
 
 
 def test_a_single_training_has_no_interval_and_none_says_why():
@@ -357,8 +489,9 @@ def test_the_smallest_visible_difference_is_seen_in_80_percent_of_cases() -> Non
 def test_error_that_accumulates_is_own_minus_true_context_over_the_later_frames() -> None:
     record = record_of("low", 1, 0.5)
     found = {measure.id: measure.of(record) for measure in MEASURES}
-    assert found["held_out"] == pytest.approx(0.51)
-    assert found["accumulated"] == pytest.approx((0.5 + 1.0) / 2)
+    assert found["held_out"] == pytest.approx(1.01)
+    assert found["accumulated"] == pytest.approx(0.5)
+    assert found["accumulated_beyond"] == pytest.approx(1.0)
     assert accumulated(record) == pytest.approx([0.0, 0.5, 1.0])
     without = record.model_copy(update={"held_out": record.held_out.model_copy(update={"own_context": ()})})
     assert accumulated(without) is None

@@ -1,0 +1,49 @@
+"""What a study concludes, in one sentence, from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nova_bench.experiments.study.spec import ConclusionSpec
+from nova_bench.render.table import Cell, Row, Table
+
+POWER = "80 % power"
+
+
+def conclude(asked: ConclusionSpec, tables: Iterable[Table]) -> str:
+    """The sentence, from the first table with a difference of what is asked for; empty if none has one.
+
+    A difference is shown if its interval excludes 0. Otherwise the sentence states the smallest one that would have
+    been, where the table knows it.
+    """
+    for table in tables:
+        for row in table.rows:
+            found = row.cells.get("difference")
+            if found is not None and isinstance(found.value, float) and _is_asked(row, asked):
+                reference = next((c.title for c in table.columns if c.key == "difference"), "").removeprefix("Minus ")
+                return _sentence(asked, row, found, reference)
+    return ""
+
+
+def _is_asked(row: Row, asked: ConclusionSpec) -> bool:
+    named = row.cells.get("metric")
+    return row.cells["setting"].value == asked.of and asked.about in (row.group, named.value if named else None)
+
+
+def _sentence(asked: ConclusionSpec, row: Row, found: Cell, reference: str) -> str:
+    digits = 3 if found.digits is None else found.digits
+    unit = found.unit if found.unit == "%" else f" {found.unit}" if found.unit else ""
+    low, high = found.ci or (float("nan"), float("nan"))
+    pair = f"{asked.of} against {reference}"
+    if low != low:
+        return f"{pair}: {asked.about} differs by {found.value:+.{digits}f}{unit}; how surely isn't known"
+    between = f"{low:.{digits}f} to {high:.{digits}f}"
+    if low > 0 or high < 0:
+        return f"{pair}: {asked.about} differs by {found.value:+.{digits}f}{unit} ({between})"
+    visible = row.cells.get("visible")
+    enough = (
+        f"; {visible.value:.{digits}f} would have been with {POWER}"
+        if visible is not None and isinstance(visible.value, float)
+        else ""
+    )
+    return f"{pair}: no difference in {asked.about} was shown ({found.value:+.{digits}f}{unit}, {between}{enough})"
