@@ -1,4 +1,4 @@
-"""NOVA models with random weights: the published architectures and a miniature, for timing and for tests of the path.
+"""NOVA models with random weights: published architectures, a slice of one and a miniature, for timing and for tests.
 
 How long a network takes does not depend on its weights' values; its output is noise. Such a model can therefore be
 timed on a machine without a checkpoint, and every suite that shows a quality score refuses it.
@@ -21,14 +21,18 @@ SUFFIX = "@random"
 """Suffix of a name on the command line: this architecture, with random weights."""
 
 MINIATURE = "miniature"
+SLICE = "nova-0.6b-slice"
+"""A sixteenth of nova-0.6b-t2v's layers at their full width, between a miniature's text encoder and autoencoder: how
+time grows with the length of a video can be measured with it on a CPU."""
 SEED = 0
-RANDOM_NAMES = (*(name for name, checkpoint in CHECKPOINTS.items() if checkpoint.repo_id), MINIATURE)
+RANDOM_NAMES = (*(name for name, checkpoint in CHECKPOINTS.items() if checkpoint.repo_id), SLICE, MINIATURE)
 PARAMETERS = {
     "nova-0.6b-t2v": {"transformer": 644_194_320, "text encoder": 2_648_560_640, "autoencoder": 239_189_991},
     "nova-0.6b-t2i-512": {"transformer": 641_493_008, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
     "nova-0.3b-t2i": {"transformer": 363_946_000, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
     "nova-0.6b-t2i": {"transformer": 645_693_456, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
     "nova-1.4b-t2i": {"transformer": 1_449_836_560, "text encoder": 2_648_560_640, "autoencoder": 83_653_863},
+    SLICE: {"transformer": 74_808_336, "text encoder": 120_320, "autoencoder": 245_991},
     MINIATURE: {"transformer": 454_672, "text encoder": 120_320, "autoencoder": 245_991},
 }
 """Parameters of each part, so that a plan can state them without torch; a test recounts them."""
@@ -46,6 +50,17 @@ _TRANSFORMER = {
     "arch": ["vit_d2w64h2", "vit_d4w64h2", "mlp_d2w64"],
     "video_mixer_rank": 8,
 }
+_SLICE = {
+    "image_size": [480, 768],
+    "image_stride": 8,
+    "text_token_dim": 64,
+    "text_token_len": 64,
+    "image_base_size": [30, 48],
+    "video_base_size": [16, 15, 24],
+    "arch": ["vit_d1w1024", "vit_d2w1024", "mlp_d3w1280"],
+    "video_mixer_rank": 24,
+}
+_SMALL = {MINIATURE: _TRANSFORMER, SLICE: _SLICE}
 _AUTOENCODER = {
     "_class_name": "AutoencoderKLOpenSora",
     "block_out_channels": [16, 16, 16, 16],
@@ -87,6 +102,6 @@ def random_pipeline(name: str, dtype: torch.dtype, device: str) -> NOVAPipeline:
     check_random_name(name)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
-        if name == MINIATURE:
-            return NOVAPipeline.from_config(_TRANSFORMER, dtype, device, vae=_AUTOENCODER)
+        if name in _SMALL:
+            return NOVAPipeline.from_config(_SMALL[name], dtype, device, vae=_AUTOENCODER)
         return NOVAPipeline.from_config(CHECKPOINTS[name].repo_id, dtype, device)
