@@ -11,10 +11,12 @@ fit in the time are named. `benchmarks/gpu_tables.py` turns the archive into the
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +102,7 @@ def measure(name: str, work: Callable[[Any], Any], bench: Any, archive: Archive)
 def unpack(kit: Path) -> None:
     """Let this process find the kit's packages, where the machine lacks them."""
     folder = Path(tempfile.mkdtemp(prefix="nova_bench-kit-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # packages are imported from it to the end
     for wheel in sorted((kit / "wheels").glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
@@ -179,7 +182,9 @@ def main() -> int:
         elif not torch.cuda.is_available():
             parser.error("no CUDA device here: --rehearse runs the same code without one")
         bench = rows.Bench("cuda", options.kit, options.rehearse, until, options.original)
+        stack.callback(shutil.rmtree, bench.weights, ignore_errors=True)
         weights = start_weights(bench)
+        stack.callback(weights.wait)
         stack.callback(weights.kill)
         archive = Archive(options.out / "gpu.zip", {**about("cuda"), "rehearsal": options.rehearse})
         for name in options.rows or table:
