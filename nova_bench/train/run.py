@@ -191,8 +191,7 @@ def _transformer_stage(
     transformer = make_transformer(spec, vae, spec.seed)
     text_encoder = make_text_encoder(spec.text, tokenizer, spec.seed + 1)
     if spec.transformer.pretrained is not None:
-        parts = {"transformer": transformer, "text_encoder": text_encoder}
-        begin_with(spec.transformer.pretrained, parts, spec.transformer.fresh or ())
+        begin_with(spec.transformer.pretrained, {"transformer": transformer, "text_encoder": text_encoder})
     stage = TransformerStage(spec, transformer, text_encoder, tokenizer, scheduler, vae, clips, device)
     return stage, NOVAPipeline(transformer, scheduler, vae, text_encoder, tokenizer)
 

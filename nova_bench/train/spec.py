@@ -122,8 +122,6 @@ class TransformerSpec(SpecModel):
 
     pretrained: SuitePath | None = None
     """Folder of a checkpoint with the initial transformer and text encoder; if absent, weights are random."""
-    fresh: tuple[str, ...] | None = None
-    """Parts of a pretrained transformer that start from random weights all the same, such as `video_encoder`."""
     config: dict[str, Any]
     """Keys of `transformer/config.json`; image size, stride and channels and the text's size follow from the rest."""
     batch_size: BatchSize = 16
