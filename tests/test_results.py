@@ -8,8 +8,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nova_bench.core.progress import Progress
+from nova_bench.experiments.collection.earlier import read_earlier
 from nova_bench.experiments.registry import report_run
 from nova_bench.render import figures
 from nova_bench.store import Store
@@ -62,6 +64,17 @@ def test_tables_and_figures_are_rebuilt_equal(store: Path, name: str, monkeypatc
     with Store.reader(store) as opened:
         report_run(opened.run(name), opened, store / name, Progress(quiet=True))
     assert_equal(store / name / "report")
+
+
+def test_earlier_results_of_the_miniature_are_here() -> None:
+    parts = yaml.safe_load((ROOT / "suites" / "tiny.yaml").read_text())["parts"]
+    folders = [ROOT / "suites" / part["results"] for part in parts if "results" in part]
+    assert len(folders) >= 4
+    for folder in folders:
+        earlier = read_earlier(folder.resolve())
+        assert earlier.about["date"]
+        assert earlier.read_tables()
+        assert list(earlier.read_figures())
 
 
 @pytest.mark.slow

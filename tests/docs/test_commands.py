@@ -26,7 +26,7 @@ NOT_RUN = {
     r"nova-0\.6b|CHECKPOINT|path/to/checkpoint|compare (--speed )?(OLD|A|nova-tiny) ": "needs the user's checkpoints",
     r"run vbench|run mlperf_vbench|run ablation_tam_vbench|aesthetic_quality": "needs VBench's weights",
     r"run dpg( |$)|sdxl|hub:|image-models|run dpg_shapes": "needs published weights, or takes minutes",
-    r"run (tiny|latency|latency_paper|latency_scaling|extrapolation)( |$)|appendix$": "takes minutes; CI runs make run",
+    r"run (tiny|latency(_\w+)?|extrapolation)( |$)|appendix$": "takes minutes; CI runs make run",
     r"^nova_bench train |^python benchmarks/": "takes minutes; tests/train and tests/benchmarks run it in miniature",
     r"--executor ": "tests/execute runs it",
     r"(run|plan) my-suite|--import RESULTS|RUN|dpg-1a2b3c|vbench-\w{6}|vbench_imported": "needs files of the user's",

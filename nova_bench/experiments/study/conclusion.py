@@ -21,13 +21,22 @@ def conclude(asked: ConclusionSpec, tables: Iterable[Table]) -> str:
             found = row.cells.get("difference")
             if found is not None and isinstance(found.value, float) and _is_asked(row, asked):
                 reference = next((c.title for c in table.columns if c.key == "difference"), "").removeprefix("Minus ")
-                return _sentence(asked, row, found, reference)
+                return (_ahead if "ahead" in row.cells else _sentence)(asked, row, found, reference)
     return ""
 
 
 def _is_asked(row: Row, asked: ConclusionSpec) -> bool:
     named = row.cells.get("metric")
     return row.cells["setting"].value == asked.of and asked.about in (row.group, named.value if named else None)
+
+
+def _ahead(asked: ConclusionSpec, row: Row, found: Cell, baseline: str) -> str:
+    """How many steps it stays better than the baseline (:func:`nova_bench.experiments.study.curves.ahead_tables`)."""
+    last, steps = row.cells["ahead"].value, row.cells["of"].value
+    if not last:
+        return f"{asked.of}: {asked.about} is not shown to be better than the {baseline}'s at the first step"
+    until = f"at all {steps} steps" if last == steps else f"until step {last} of {steps}"
+    return f"{asked.of}: {asked.about} is better than the {baseline}'s {until}"
 
 
 def _sentence(asked: ConclusionSpec, row: Row, found: Cell, reference: str) -> str:

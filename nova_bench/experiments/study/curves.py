@@ -202,14 +202,14 @@ def ahead_tables(results: StudyResults, asked: CurvesSpec, width: int) -> list[T
         Column("setting", "Setting", "label"),
         Column("ahead", "Last step ahead", digits=0),
         Column("of", "Of steps", digits=0),
-        Column("difference", "Minus baseline, last step"),
+        Column("difference", f"Minus {asked.baseline}"),
         Column("interval", percent, "interval", of="difference"),
         Column("unit", "Unit", "unit", of="difference"),
     )
     caption = (
         f"The last autoregressive step until which a setting is better than {asked.baseline!r} at every step: the "
         f"{percent.removesuffix(' CI')} interval of the paired difference over the same clips excludes 0. "
-        "0: not even at the first."
+        "0: not even at the first. Differences are those of the last step."
     )
     return [Table("steps_ahead", f"How long is it better than: {asked.baseline}?", columns, tuple(rows), caption)]
 

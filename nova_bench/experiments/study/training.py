@@ -59,6 +59,7 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
         if any(measure.of(record) is not None for each in trainings for record in each.records.values()):
             rows += [_row(results, measure, each, reference) for each in trainings]
     some = next(record for each in trainings for record in each.records.values())
+    kind = f"{some.title[:1].lower()}{some.title[1:]}" or some.name
     return Table(
         id="training",
         title="Training",
@@ -67,7 +68,7 @@ def _table(results: StudyResults, trainings: list[Trainings]) -> Table:
         caption=" ".join(
             [
                 *([results.record.description] if not results.metrics else []),
-                f"{len(some.grad_norm):,} steps each, of {some.title.lower() or some.name} and its alternatives.",
+                f"{len(some.grad_norm):,} steps each, of {kind} and its alternatives.",
             ]
         ),
         notes=(

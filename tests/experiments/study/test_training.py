@@ -281,6 +281,22 @@ def test_a_conclusion_is_a_difference_and_how_sure_it_is(cells, sentence, group)
     assert conclude(asked, others) == ""
 
 
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (0, "is not shown to be better than the still's at the first step"),
+        (7, "is better than the still's until step 7 of 9"),
+        (9, "is better than the still's at all 9 steps"),
+    ],
+)
+def test_a_conclusion_may_be_how_long_something_is_better_than_a_baseline(last, words):
+    keys = {"metric": "Metric", "setting": "Setting", "ahead": "Ahead", "of": "Of", "difference": "Minus still"}
+    columns = tuple(Column(key, title, *(["label"] if key == "metric" else [])) for key, title in keys.items())
+    cells = {"metric": Cell("psnr"), "setting": Cell("A"), "ahead": Cell(last), "of": Cell(9), "difference": Cell(0.5)}
+    table = Table("steps_ahead", "T", columns, (Row(cells),))
+    assert conclude(ConclusionSpec(about="psnr", of="A"), [table]) == f"A: psnr {words}"
+
+
 def test_a_study_s_page_begins_with_its_conclusion(cli, write_study, tmp_path):
     path = write_study(trainings_only=True, conclusion={"about": "held-out loss", "of": "high"})
     assert cli("run", path).returncode == 3
