@@ -108,7 +108,7 @@ def train_stage(
         spent = state["seconds"] if state is not None else 0.0
         started = time.perf_counter()
         stage.module.train()
-        with closing(log), progress.stage(stage.name, spec.steps - begin) as advance:
+        with closing(log), _without_subnormals(), progress.stage(stage.name, spec.steps - begin) as advance:
             for step in range(begin, spec.steps):
                 random = Randomness.of_step(seed, stage.name, step, device)
                 try:
@@ -139,6 +139,16 @@ def train_stage(
     average.copy_to(stage.module)
     stage.module.eval()
     return Outcome(max(0, spec.steps - begin))
+
+
+@contextmanager
+def _without_subnormals() -> Iterator[None]:
+    """Take numbers below 1e-38 as zero: where gradients vanish, moments become such numbers, which a CPU is slow at."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _step(
