@@ -46,6 +46,11 @@ def _sweep(source: Source, path: Path, assignments: Sequence[str], above: tuple[
         if file in above:
             raise SuiteError(f"{origin.where}: {name} is part of itself", "name training files")
         if "trainings" in inner.data:
+            if sweep.learning_rates or sweep.set or sweep.suffix:
+                raise SuiteError(
+                    f"{origin.where}: {name} is a sweep, which only `seeds` may change",
+                    "move learning_rates, set and suffix into its own file",
+                )
             if sweep.seeds:
                 place = source.origin(("seeds",))
                 inner = inner.with_value(("seeds",), list(sweep.seeds), place.where, place.base)

@@ -138,3 +138,13 @@ def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -
     np.testing.assert_allclose(
         [record["loss"] for record in there], [record["loss"] for record in here], rtol=2e-2, atol=1e-3
     )
+
+
+def test_subnormal_numbers_are_zero_while_training_and_come_back() -> None:
+    """Where gradients vanish, moments become such numbers, and a CPU is slow at them."""
+    from nova_bench.train.loop import _without_subnormals
+
+    small = torch.full((4,), 1e-39)
+    with _without_subnormals():
+        assert not (small * 1.0).any()
+    assert (small * 1.0).all()

@@ -81,6 +81,7 @@ def test_a_sweep_of_sweeps_keeps_their_seeds_unless_it_has_its_own(sweep_file, t
         ("trainings: [sweep.yaml, sweep.yaml]\n", r"all\.yaml:1: trainings: 'sweep.yaml' appears twice"),
         ("trainings: [sweep.yaml, one.yaml]\n", r"all\.yaml:1: a sweep of training files needs seeds"),
         ("seeds: [3]\ntrainings: [sweep.yaml, one.yaml]\n", "two trainings are called one-s3"),
+        ("suffix: -b\ntrainings: [sweep.yaml]\n", r"all\.yaml:2: sweep.yaml is a sweep, which only `seeds` may change"),
         ("trainings: [bad.yaml]\n", r"bad\.yaml:3: unknown key 'learning_rat' in transformer.optimization"),
     ],
 )
