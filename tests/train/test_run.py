@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
+from nova_bench.train.loop import _without_subnormals
 from nova_bench.train.state import read_log
 from tests.card_marks import needs_driver
 
@@ -142,8 +144,6 @@ def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -
 
 def test_subnormal_numbers_are_zero_while_training_and_come_back() -> None:
     """Where gradients vanish, moments become such numbers, and a CPU is slow at them."""
-    from nova_bench.train.loop import _without_subnormals
-
     small = torch.full((4,), 1e-39)
     with _without_subnormals():
         assert not (small * 1.0).any()
