@@ -54,7 +54,7 @@ def test_shorter_texts_are_padded() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no gzip", gzip.compress(b'"v"\na b\n', mtime=0), gzip.compress(b"\xff\xfe"), b""]
+    "content", [b"no gzip", gzip.compress(b'"v"\na b\n', mtime=0), gzip.compress(b"\xff\xfe", mtime=0), b""]
 )
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bpe.txt.gz"
