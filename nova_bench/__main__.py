@@ -12,6 +12,11 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         end_interrupted()
+    except RuntimeError as error:
+        # Python 3.11 raises this from an interrupt that comes while a class is being made.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        end_interrupted()
 
 
 if __name__ == "__main__":

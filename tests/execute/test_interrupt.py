@@ -196,6 +196,27 @@ def test_several_interrupts_while_libraries_are_imported_are_told_in_one_line(tm
     assert said.count("interrupted") == 1
 
 
+MAKING_A_CLASS = """
+import sys, types
+from nova_bench.__main__ import main
+
+def interrupted():
+    raise {error} from KeyboardInterrupt()
+
+sys.modules["nova_bench.cli"] = types.SimpleNamespace(main=interrupted)
+main()
+"""
+
+
+@pytest.mark.parametrize(("error", "code"), [("RuntimeError('Error calling __set_name__')", 130), ("ValueError()", 1)])
+def test_an_interrupt_while_a_class_is_made_is_one_too(tmp_path, environment, error, code):
+    command = [sys.executable, "-c", MAKING_A_CLASS.format(error=error)]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == code, ended.stderr
+    assert ("interrupted; everything finished is kept" in ended.stderr) is (code == 130)
+    assert ("Traceback" in ended.stderr) is (code == 1)
+
+
 COMPUTING = """
 import sys, torch
 from nova_bench.core.interrupts import watch_signals

@@ -55,6 +55,7 @@ def test_ablation_trains(name: str, trained: Path) -> None:
         "transformer.config.video_base_size=[2, 1, 1]",
         "transformer.config.image_base_size=[2, 2]",
         "transformer.config.arch=[vit_d1w16h2, vit_d2w16h2, mlp_d1w16]",
+        "transformer.pretrained=null",
         "transformer.optimization.precision=fp32",
         "transformer.optimization.steps=2",
         "transformer.batch_size=2",
