@@ -78,6 +78,10 @@ def copy_manifests(store: Path, target: Path) -> None:
         for invocation in manifest.get("invocations", ()):
             invocation["command"] = [Path(part).name if Path(part).is_absolute() else part
                                      for part in invocation["command"]]  # fmt: skip
+        suite = manifest.get("suite") or {}
+        for entry in (*suite.get("arms", ()), *suite.get("parts", ())):
+            for shown in ("training", "stability", "earlier"):  # megabytes, which the database has too
+                entry.pop(shown, None)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (target / "manifests" / f"{path.parent.name}.json").write_text(text, encoding="utf-8")
 
