@@ -48,7 +48,7 @@ def copy_report(store: Path, target: Path, suite: str) -> None:
         (name,) = database.execute(newest, [f"{suite}-______"]).fetchone()
     for part in ("tables", "figures"):
         for path in sorted((store / name / "report" / part).rglob("*")):
-            if path.suffix in KEPT or path.name == "contact_sheet.png":
+            if path.suffix in KEPT:
                 copy = target / part / path.relative_to(store / name / "report" / part)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
