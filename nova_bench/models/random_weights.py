@@ -6,7 +6,8 @@ timed on a machine without a checkpoint, and every suite that shows a quality sc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.registry import nearest
@@ -50,17 +51,12 @@ _TRANSFORMER = {
     "arch": ["vit_d2w64h2", "vit_d4w64h2", "mlp_d2w64"],
     "video_mixer_rank": 8,
 }
-_SLICE = {
-    "image_size": [480, 768],
-    "image_stride": 8,
+# What differs from nova-0.6b-t2v.
+_SLICE: dict[str, Any] = {
     "text_token_dim": 64,
     "text_token_len": 64,
-    "image_base_size": [30, 48],
-    "video_base_size": [16, 15, 24],
-    "arch": ["vit_d1w1024", "vit_d2w1024", "mlp_d3w1280"],
-    "video_mixer_rank": 24,
+    "arch": ("vit_d1w1024", "vit_d2w1024", "mlp_d3w1280"),
 }
-_SMALL = {MINIATURE: _TRANSFORMER, SLICE: _SLICE}
 _AUTOENCODER = {
     "_class_name": "AutoencoderKLOpenSora",
     "block_out_channels": [16, 16, 16, 16],
@@ -98,10 +94,14 @@ def random_pipeline(name: str, dtype: torch.dtype, device: str) -> NOVAPipeline:
     import torch
 
     from nova_bench.nova import NOVAPipeline
+    from nova_bench.nova.published import published
 
     check_random_name(name)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
-        if name in _SMALL:
-            return NOVAPipeline.from_config(_SMALL[name], dtype, device, vae=_AUTOENCODER)
+        if name == MINIATURE:
+            return NOVAPipeline.from_config(_TRANSFORMER, dtype, device, vae=_AUTOENCODER)
+        if name == SLICE:
+            whole = published(CHECKPOINTS["nova-0.6b-t2v"].repo_id or "").transformer
+            return NOVAPipeline.from_config(replace(whole, **_SLICE), dtype, device, vae=_AUTOENCODER)
         return NOVAPipeline.from_config(CHECKPOINTS[name].repo_id, dtype, device)

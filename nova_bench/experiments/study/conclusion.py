@@ -11,7 +11,7 @@ POWER = "80 % power"
 
 
 def conclude(asked: ConclusionSpec, tables: Iterable[Table]) -> str:
-    """The sentence, from the first table with a difference of what is asked for; empty if none has one.
+    """The sentence, without its full stop, from the first table with that difference; empty if none has it.
 
     A difference is shown if its interval excludes 0. Otherwise the sentence states the smallest one that would have
     been, where the table knows it.
@@ -21,7 +21,8 @@ def conclude(asked: ConclusionSpec, tables: Iterable[Table]) -> str:
             found = row.cells.get("difference")
             if found is not None and isinstance(found.value, float) and _is_asked(row, asked):
                 reference = next((c.title for c in table.columns if c.key == "difference"), "").removeprefix("Minus ")
-                return (_ahead if "ahead" in row.cells else _sentence)(asked, row, found, reference)
+                sentence = (_ahead if "ahead" in row.cells else _sentence)(asked, row, found, reference)
+                return f"{sentence[0].upper()}{sentence[1:]}"
     return ""
 
 

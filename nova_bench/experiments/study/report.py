@@ -88,7 +88,7 @@ def write_study_report(record: StudyRecord, store: Store, folder: Path, progress
 
 def _conclusion(record: StudyRecord, tables: Sequence[Table]) -> str:
     sentence = conclude(record.conclusion, tables) if record.conclusion else ""
-    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
+    return f"{sentence}." if sentence else ""
 
 
 def _leaderboard(results: StudyResults) -> tuple[list[Table], list[FigureSpec]]:

@@ -56,7 +56,7 @@ class Section:
     @property
     def heading(self) -> str:
         """The title and the conclusion."""
-        return f"{self.title}. {self.conclusion[0].upper()}{self.conclusion[1:]}" if self.conclusion else self.title
+        return f"{self.title}. {self.conclusion}" if self.conclusion else self.title
 
     @property
     def slug(self) -> str:
