@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def load_training(name: str, assignments: Sequence[str] = ()) -> TrainSpec:
 def _file(name: str, origin: Origin, sweep: Path) -> Path:
     """The training file ``name``; `--set trainings=[...]` may also name files beside the sweep, from any folder."""
     beside_it = sweep.parent / name
-    return beside_it if beside_it.is_file() and not beside(name, origin.base).is_file() else named_file(name, origin)
+    prefers_beside_it = os.path.isfile(beside_it) and not os.path.isfile(beside(name, origin.base))
+    return beside_it if prefers_beside_it else named_file(name, origin)
 
 
 def _training(source: Source, assignments: Sequence[str]) -> TrainSpec:

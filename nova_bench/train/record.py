@@ -7,6 +7,7 @@ kilobytes for a thousand steps. Tables and curves of the ablations need only the
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,8 @@ def read_record(path: Path) -> TrainingRecord:
 
     Raises MissingAsset if there is none and UserError if the file holds something else.
     """
-    path = path / RECORD if path.is_dir() else path
-    if not path.is_file():
+    path = path / RECORD if os.path.isdir(path) else path
+    if not os.path.isfile(path):
         raise MissingAsset(f"needs the record of a training {path}: no such file", "train it to the end")
     try:
         return TrainingRecord.model_validate_json(path.read_bytes())

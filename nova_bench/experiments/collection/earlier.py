@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +49,7 @@ class EarlierResults(SpecModel):
 
 def read_earlier(folder: Path) -> EarlierResults:
     """Read a folder of results. Raises MissingAsset if there is none and UserError if its files can't be read."""
-    if not (folder / ABOUT).is_file():
+    if not os.path.isfile(folder / ABOUT):
         raise MissingAsset(f"no results in {folder}", "measure them, or leave out `results`")
     try:
         about = {str(name): str(value) for name, value in json.loads((folder / ABOUT).read_bytes()).items()}
