@@ -1,7 +1,7 @@
 """The fastest layers that this CPU has, in place of plain ones.
 
-Linear ones are sliced (AMX), else on packed weights (oneDNN); convolutions are sliced, else by Winograd's method
-(AVX-512 or AVX2); what none of these takes remains PyTorch's own.
+Linear ones are sliced (AMX), else compiled (AVX-512 or AVX2), else on packed weights (oneDNN); convolutions are sliced,
+else by Winograd's method (AVX-512 or AVX2); what none of these takes remains PyTorch's own.
 
 Float32 in and out, equal to the plain layers up to rounding. A network keeps its structure, but the layers replaced no
 longer have parameters: it can compute, not be trained, saved or moved to another device.
@@ -19,17 +19,24 @@ from torch.nn import functional as F
 from nova_bench.kernels.amx.layers import HEADS, LANES, MOST_TOKENS, SlicedLinear, sliced, sliced_attention
 from nova_bench.kernels.amx.library import library
 from nova_bench.kernels.amx.video import SlicedVideoConvolution, sliced_video
+from nova_bench.kernels.memory import keep_freed_memory
 from nova_bench.kernels.packed import PackedLinear, packed, usable
+from nova_bench.kernels.simd.attention import takes_heads, vector_attention
+from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
+from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_video
 from nova_bench.kernels.simd.winograd import WinogradConv2d, winograd
 
+_LINEAR = (SlicedLinear, VectorLinear, PackedLinear)
 _WIDE = 128  # channels from which on a sliced convolution is faster than one by Winograd's method
 Network = TypeVar("Network", bound=nn.Module)
+VideoConvolution = SlicedVideoConvolution | WinogradVideoConvolution
 Replacement = Callable[[nn.Module], nn.Module | None]
 
 
 def speed_up(network: Network, device: str) -> Network:
     """Move a float32 network to ``device``; on a CPU its larger layers become faster ones if there are any."""
     if device == "cpu":
+        keep_freed_memory()
         _replace(network, _faster)
     return network.to(device)
 
@@ -39,9 +46,15 @@ def fastest(layer: nn.Linear) -> nn.Module:
     return _faster(layer) or layer
 
 
-def fastest_video_convolution(layer: nn.Conv3d) -> SlicedVideoConvolution | None:
-    """A faster equivalent of a convolution of videos on the CPU, if there is one."""
-    return sliced_video(layer) if library() is not None else None
+def fastest_video_convolution(layer: nn.Conv3d) -> VideoConvolution | None:
+    """A faster equivalent of a convolution of videos on the CPU, if there is one.
+
+    It takes float32 x [1, C, T + 0 or 2, H, W], padded in time, and writes to [1, C', T, H, W] or, with ``add``, adds
+    to it; both have channels last.
+    """
+    small = min(layer.weight.shape[:2]) < _WIDE
+    faster = sliced_video(layer) if library() is not None and not small else None
+    return faster or winograd_video(layer) or (sliced_video(layer) if library() is not None else None)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -57,7 +70,7 @@ def _faster(layer: nn.Module) -> nn.Module | None:
     if library() is not None:
         small = isinstance(layer, nn.Conv2d) and min(layer.weight.shape[:2]) < _WIDE
         return (winograd(layer) if small else None) or sliced(layer) or winograd(layer)
-    return winograd(layer) or (packed(layer) if usable() else None)
+    return winograd(layer) or vector_linear(layer) or (packed(layer) if usable() else None)
 
 
 def _replace(module: nn.Module, replacement: Replacement) -> None:
@@ -66,7 +79,7 @@ def _replace(module: nn.Module, replacement: Replacement) -> None:
     An activation listed after a linear layer is assumed to follow it, one after a convolution only in a sequence.
     """
     before = None
-    fusing = (SlicedLinear, PackedLinear, *((WinogradConv2d,) if isinstance(module, nn.Sequential) else ()))
+    fusing = (*_LINEAR, *((WinogradConv2d,) if isinstance(module, nn.Sequential) else ()))
     for name, child in list(module.named_children()):
         if isinstance(before, fusing) and before.fuse(child):
             setattr(module, name, nn.Identity())
@@ -78,7 +91,10 @@ def _replace(module: nn.Module, replacement: Replacement) -> None:
 
 
 def attention(
-    layers: Sequence[nn.Linear | SlicedLinear | PackedLinear], x: Tensor, heads: int, wanted: int | None = None
+    layers: Sequence[nn.Linear | SlicedLinear | VectorLinear | PackedLinear],
+    x: Tensor,
+    heads: int,
+    wanted: int | None = None,
 ) -> Tensor:
     """Multi-head self-attention up to its last projection: [N, tokens, in] -> [N, ``wanted`` or all tokens, width].
 
@@ -94,19 +110,21 @@ def attention(
         parts = [layer(x) for layer in layers]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
-    return attend(query[:, :, :wanted], key, value, fast=len(by_head) == len(layers))
+    return attend(query[:, :, :wanted], key, value, fast=all(map(is_fast, layers)))
 
 
 def is_fast(layer: nn.Module) -> bool:
-    """Whether a layer has been replaced by a sliced one, so that its network may use other sliced products too."""
-    return isinstance(layer, SlicedLinear)
+    """Whether a layer has been replaced by compiled code, so that its network may use more of it."""
+    return isinstance(layer, SlicedLinear | VectorLinear)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, fast: bool) -> Tensor:
     """Attention of heads [N, heads, tokens, d], with any strides -> [N, queries, heads * d].
 
-    ``fast``: with sliced products where there are any for heads of this size and as many tokens.
+    ``fast``: in compiled code where there is any for heads of this size and as many tokens.
     """
     if fast and query.shape[-1] in HEADS and key.shape[2] <= MOST_TOKENS and library() is not None:
         return sliced_attention(query, key, value)
+    if fast and takes_heads(query):
+        return vector_attention(query, key, value)
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

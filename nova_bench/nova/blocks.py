@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nova_bench.kernels.layers import is_fast
+from nova_bench.kernels.simd.norm import layer_norm
 from nova_bench.nova.attention import Attention, KeyValueCache
 from nova_bench.nova.patches import PatchEmbed
 
@@ -54,6 +56,9 @@ class Block(nn.Module):
         if self.norm_placement == "post_after_residual":
             x = self.norm1(residual + x)
             return self.norm2(x + self.mlp(x))
+        if is_fast(self.mlp.fc2):
+            x = layer_norm(self.norm1, x, residual)
+            return layer_norm(self.norm2, self.mlp(x), x)
         x = residual + self.norm1(x)
         return x + self.norm2(self.mlp(x))
 

@@ -124,7 +124,7 @@ class NOVAPipeline:
         self._graphs = GraphCache()
 
     def speed_up(self) -> None:
-        """Use this CPU's fastest matrix products: AMX, else oneDNN's packed weights, else nothing changes.
+        """Use this CPU's fastest layers (:mod:`nova_bench.kernels.layers`); if it has none, nothing changes.
 
         For float32 on a CPU; elsewhere nothing changes. Results are the same up to rounding. Afterwards the pipeline
         only generates: it can't be saved, moved, cast or compiled. Weights that aren't finite stay as they are, so

@@ -26,9 +26,11 @@ def with_weights(layer: nn.Linear) -> nn.Linear:
 
 
 @pytest.fixture
-def without_amx(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_compiled_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "library", lambda: None)
+    monkeypatch.setattr(layers, "vector_linear", lambda layer: None)
     monkeypatch.setattr(products, "library", lambda: None)
+    monkeypatch.setattr(products, "simd", lambda: None)
 
 
 @needs_operator
@@ -61,7 +63,7 @@ def test_memory_in_another_order() -> None:
 
 @needs_operator
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.SiLU(inplace=True)])
-def test_activations_become_part_of_the_product(activation: nn.Module, without_amx: None) -> None:
+def test_activations_become_part_of_the_product(activation: nn.Module, without_compiled_layers: None) -> None:
     layer = with_weights(nn.Linear(128, 128))
     layer.weight.data = torch.eye(128)
     x = torch.linspace(-20, 20, 128 * 50).view(50, 128)
@@ -72,7 +74,7 @@ def test_activations_become_part_of_the_product(activation: nn.Module, without_a
 
 
 @needs_operator
-def test_other_activations_stay(without_amx: None) -> None:
+def test_other_activations_stay(without_compiled_layers: None) -> None:
     network = nn.Sequential(with_weights(nn.Linear(128, 128)), nn.Tanh())
     x = drawn(0, 5, 128)
     expected = network(x)
@@ -94,7 +96,7 @@ def test_a_row_does_not_depend_on_the_others(threads: int, rows: int) -> None:
 
 
 @needs_operator
-def test_large_linear_layers_are_replaced_and_others_left(without_amx: None) -> None:
+def test_large_linear_layers_are_replaced_and_others_left(without_compiled_layers: None) -> None:
     class Own(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
             return x
@@ -107,14 +109,14 @@ def test_large_linear_layers_are_replaced_and_others_left(without_amx: None) -> 
 
 
 @needs_operator
-def test_attention(without_amx: None) -> None:
+def test_attention(without_compiled_layers: None) -> None:
     x, plain = drawn(0, 3, 37, 128), [with_weights(nn.Linear(128, 128)) for _ in range(3)]
     packed_layers = [PackedLinear(layer) for layer in plain]
     torch.testing.assert_close(attention(packed_layers, x, 2, wanted=5), attention(plain, x, 2, wanted=5))
 
 
 @needs_operator
-def test_weights_are_held_once(without_amx: None) -> None:
+def test_weights_are_held_once(without_compiled_layers: None) -> None:
     network = speed_up(nn.Sequential(nn.Linear(256, 256)), "cpu")
     assert not list(network.parameters())
     assert network[0].weight.is_mkldnn
@@ -136,7 +138,7 @@ def _wrong(x: Tensor, weight: Tensor, bias: Tensor, activation: str, algorithm: 
 
 @pytest.mark.parametrize("operator", [_absent, _wrong])
 def test_an_operator_that_is_absent_or_wrong_is_not_used(
-    operator: object, without_amx: None, monkeypatch: pytest.MonkeyPatch
+    operator: object, without_compiled_layers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packed, "product", operator)
     assert not usable.__wrapped__()
@@ -161,7 +163,7 @@ def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("works", "kind", "name"), [(True, PackedLinear, "oneDNN"), (False, nn.Linear, "PyTorch")])
 def test_the_manifest_names_what_networks_use(
-    works: bool, kind: type[nn.Module], name: str, without_amx: None, monkeypatch: pytest.MonkeyPatch
+    works: bool, kind: type[nn.Module], name: str, without_compiled_layers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if works and not usable():
         pytest.skip("no packed products here")

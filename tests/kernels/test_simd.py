@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,7 +161,8 @@ def test_group_norm(relu: bool, add: bool) -> None:
 )
 def test_all_of_this_without_avx512() -> None:
     """On CPUs with AVX-512, whose library the tests above used."""
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", __file__]
+    files = [__file__, *(str(Path(__file__).with_name(f"test_vector_{part}.py")) for part in ("layers", "video"))]
+    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *files]
     again = subprocess.run(command, env={**os.environ, OFF: "avx2"}, capture_output=True, text=True)
     assert again.returncode == 0, again.stdout
     assert " passed" in again.stdout or "[100%]" in again.stdout

@@ -8,6 +8,8 @@ import torch
 from nova_bench.kernels import layers
 from nova_bench.kernels.amx.layers import SlicedLinear
 from nova_bench.kernels.packed import PackedLinear
+from nova_bench.kernels.simd.library import library as simd
+from nova_bench.kernels.simd.linear import VectorLinear
 from nova_bench.nova import NOVAPipeline
 from nova_bench.nova.errors import InputError
 from nova_bench.nova.graphs import GraphCache
@@ -36,13 +38,17 @@ WIDE = CONFIG.with_arrangement(arch=("vit_d2w128h2", "vit_d3w128h2", "mlp_d2w128
 """Wide enough for layers to be replaced, with attention heads of the published size."""
 
 
-@pytest.mark.parametrize("kind", [SlicedLinear, PackedLinear])
+@pytest.mark.parametrize("kind", [SlicedLinear, VectorLinear, PackedLinear])
 @pytest.mark.parametrize("arrangement", [{}, {"norm_placement": "pre"}, {"rotary_pos_embed": True}])
 def test_faster_products_give_the_same_latents(kind, arrangement, monkeypatch):
-    if kind is PackedLinear:
+    if kind is not SlicedLinear:
         monkeypatch.setattr(layers, "library", lambda: None)
     elif layers.library() is None:
         pytest.skip("needs a CPU with AMX and a C compiler")
+    if kind is PackedLinear:
+        monkeypatch.setattr(layers, "vector_linear", lambda layer: None)
+    elif kind is VectorLinear and simd() is None:
+        pytest.skip("needs a CPU with AVX2 and a C compiler")
     pipe = fresh(WIDE.with_arrangement(**arrangement), scale=0.05)
     expected, weights = latents(pipe), count(pipe)
     pipe.speed_up()

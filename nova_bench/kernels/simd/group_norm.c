@@ -1,4 +1,4 @@
-/* Group norm, a sum and ReLU of channels-last maps in one go. */
+/* Group norm, a sum and ReLU of channels-last maps in one go; sums for the norm of a video. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -57,5 +57,32 @@ void group_norm(const float *x, int64_t images, int64_t pixels, int64_t channels
                 if (added) v = v_add(v, v_load(added + i + c));
                 v_store(out + i + c, relu ? v_max(v_zero(), v) : v);
             }
+    }
+}
+
+/* For each `part` of the pixels of x [pixels, channels] the sums of x - centre and of its square: sums [parts, 2,
+ * channels]. Channels are a multiple of 16. */
+void channel_sums(const float *x, int64_t pixels, int64_t channels, const float *centre, int64_t part, double *sums,
+                  int threads) {
+    const int64_t parts = (pixels + part - 1) / part;
+    memset(sums, 0, parts * 2 * channels * sizeof *sums);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t index = 0; index < parts; index++) {
+        double *own = sums + index * 2 * channels;
+        const int64_t last = (index + 1) * part < pixels ? (index + 1) * part : pixels;
+        for (int64_t start = index * part; start < last; start += BLOCK) {
+            const int64_t end = start + BLOCK < last ? start + BLOCK : last;
+            for (int64_t c = 0; c < channels; c += SIDE) {
+                const vector of = v_load(centre + c);
+                vector sum = v_zero(), square = v_zero();
+                for (int64_t i = start; i < end; i++) {
+                    const vector v = v_sub(v_load(x + i * channels + c), of);
+                    sum = v_add(sum, v);
+                    square = v_fma(v, v, square);
+                }
+                v_add_to(own + c, sum);
+                v_add_to(own + channels + c, square);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ import ctypes
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from nova_bench.kernels.compiled import FLOAT, INT, LONG, POINTER, Sources
 
@@ -17,21 +18,43 @@ _KINDS = {
     "AVX2": ("avx2", "fma"),
 }
 _SOURCES = [Sources("simd", kind, Path(__file__).parent, needs, OFF) for kind, needs in _KINDS.items()]
-_SIGNATURES = {
+_SIGNATURES: dict[str, list[Any]] = {
     "lookup": [POINTER, LONG, LONG, LONG, POINTER, FLOAT, LONG, POINTER, LONG, INT],
     "group_norm": [POINTER, *[LONG] * 4, POINTER, POINTER, FLOAT, POINTER, INT, POINTER, INT],
+    "channel_sums": [POINTER, LONG, LONG, POINTER, LONG, POINTER, INT],
+    "attention_room": [LONG, LONG],
+    "attention": [*[POINTER] * 3, *[LONG] * 5, POINTER, POINTER, LONG, INT],
+    "panel_width": [],
+    "layer_norm": [POINTER, LONG, LONG, POINTER, POINTER, FLOAT, POINTER, POINTER, INT],
+    "linear": [POINTER, LONG, LONG, POINTER, POINTER, LONG, INT, POINTER, INT],
+    "winograd_video": [
+        *[POINTER, LONG, INT, INT, LONG, LONG, INT, LONG, *[POINTER] * 4, LONG, INT, POINTER],
+        *[LONG, POINTER, LONG, INT],
+    ],
     "winograd": [
         *[POINTER, *[LONG] * 5, INT, POINTER, POINTER, LONG, POINTER, POINTER],
         *[LONG, LONG, POINTER, LONG, INT],
     ],
 }
 
+_RESULTS = {"attention_room": LONG, "panel_width": LONG}
+
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
     """The compiled functions; None if the CPU has neither, there is no C compiler, or :data:`OFF` says so."""
+    return _loaded()[1]
+
+
+def vectors() -> str:
+    """Which vectors :func:`library` uses, "AVX-512" or "AVX2"; empty if there is none."""
+    return _loaded()[0]
+
+
+def _loaded() -> tuple[str, ctypes.CDLL | None]:
     sources = _SOURCES[1:] if os.environ.get(OFF) == "avx2" else _SOURCES
-    return next(filter(None, (source.load(_SIGNATURES, {}) for source in sources)), None)
+    found = ((source.what, source.load(_SIGNATURES, _RESULTS)) for source in sources)
+    return next((pair for pair in found if pair[1] is not None), ("", None))
 
 
 def required_library() -> ctypes.CDLL:

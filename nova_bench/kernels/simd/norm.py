@@ -1,4 +1,4 @@
-"""Group norm with what follows it, on channels-last maps."""
+"""Layer norm and group norm with what follows them, and sums for the group norm of a video."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nova_bench.kernels.simd.library import library, required_library
 
 _LANES = 16
 _WIDEST = 1024  # channels
+_PART = 4096  # pixels summed on their own, so that sums don't depend on the number of threads
 
 
 def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu: bool = True) -> Tensor:
@@ -26,3 +27,36 @@ def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu:
         *(bias, norm.eps, more, int(relu), x.data_ptr(), torch.get_num_threads()),
     )
     return x
+
+
+def layer_norm(norm: nn.LayerNorm, x: Tensor, added: Tensor) -> Tensor:
+    """Layer norm of x [..., C] plus ``added``, without gradients."""
+    tensors = (x, added)
+    fits = x.shape == added.shape and x.shape[-1] % _LANES == 0 and norm.normalized_shape == x.shape[-1:]
+    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 and t.is_contiguous() for t in tensors)
+    if not fits or not plain or library() is None:
+        return added + norm(x)
+    out = torch.empty_like(x)
+    weight, bias = (None if tensor is None else tensor.data_ptr() for tensor in (norm.weight, norm.bias))
+    required_library().layer_norm(
+        *(x.data_ptr(), x.numel() // x.shape[-1], x.shape[-1], weight, bias, norm.eps),
+        *(added.data_ptr(), out.data_ptr(), torch.get_num_threads()),
+    )
+    return out
+
+
+def channel_sums(x: Tensor, centre: Tensor) -> Tensor | None:
+    """Sums over pixels of x - ``centre`` and of its square: x [pixels, C], ``centre`` [C] -> float64 [2, C].
+
+    None where the compiled code can't do it.
+    """
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _LANES == 0 and x.is_contiguous()
+    if not fits or library() is None:
+        return None
+    pixels, channels = x.shape
+    sums = torch.empty(-(-pixels // _PART), 2, channels, dtype=torch.float64)
+    centre = centre.contiguous()
+    required_library().channel_sums(
+        x.data_ptr(), pixels, channels, centre.data_ptr(), _PART, sums.data_ptr(), torch.get_num_threads()
+    )
+    return sums.sum(0)

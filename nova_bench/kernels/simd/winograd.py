@@ -8,7 +8,6 @@ directly in float32. A result that is not finite makes its whole tile so.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.kernels.simd.library import library, required_library
+from nova_bench.kernels.simd.memory import check, room
 
 POINTS = {
     3: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2)),
@@ -31,7 +31,6 @@ _LANES = 16
 _SMALLEST = 16  # channels
 _NEAR = 3 * 2**17  # floats of points and products that stay in a second-level cache
 _TILES = (48, 192)  # at least and at most in one go: fewer read the weights too often
-_LOCAL = threading.local()
 
 
 class WinogradConv2d(nn.Module):
@@ -55,8 +54,7 @@ class WinogradConv2d(nn.Module):
         return self.slopes is not None
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dtype != torch.float32 or x.device.type != "cpu":
-            raise TypeError(f"these convolutions take float32 on the CPU, not {x.dtype} on {x.device}")
+        check(x)
         count, _, height, width = x.shape
         step = x.stride(3)
         if width == 1 or x.stride() != (height * width * step, 1, width * step, step):
@@ -64,14 +62,12 @@ class WinogradConv2d(nn.Module):
         out = torch.empty(count, height, width, self.outputs)
         if out.numel() == 0:
             return out.permute(0, 3, 1, 2)
-        sizes = [size + -size % _LANES for size in (self.inputs, self.outputs)]
-        together = max(_TILES[0], min(_TILES[1], _NEAR // (self.points * sum(sizes)) // 12 * 12))
-        share = self.points * sum(together * size + _LANES for size in sizes)
+        together, share = room_for(self.points, (self.inputs, self.outputs))
         threads = torch.get_num_threads()
         weight, bias, slopes = (t if t is None else t.data_ptr() for t in (self.weight, self.bias, self.slopes))
         required_library().winograd(
             *(x.data_ptr(), count, height, width, self.inputs, step, self.kind, weight, bias),
-            *(self.outputs, slopes, out.data_ptr(), self.outputs, together, _room(threads * share), share, threads),
+            *(self.outputs, slopes, out.data_ptr(), self.outputs, together, room(threads * share), share, threads),
         )
         return out.permute(0, 3, 1, 2)
 
@@ -111,9 +107,8 @@ def filters(size: int) -> Tensor:
     return torch.tensor(scaled, dtype=torch.float64)
 
 
-def _room(size: int) -> int:
-    """Address of so many floats that this thread keeps: new memory at each call would cost page faults."""
-    kept: Tensor | None = getattr(_LOCAL, "room", None)
-    if kept is None or len(kept) < size:
-        _LOCAL.room = kept = torch.empty(size)
-    return kept.data_ptr()
+def room_for(points: int, channels: Sequence[int], most: int = _TILES[1]) -> tuple[int, int]:
+    """How many tiles to keep in one go, with so many channels at each point, and the floats that a thread needs."""
+    sizes = [size + -size % _LANES for size in channels]
+    together = max(_TILES[0], min(most, _NEAR // (points * sum(sizes)) // 12 * 12))
+    return together, points * sum(together * size + _LANES for size in sizes)

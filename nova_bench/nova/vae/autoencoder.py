@@ -11,7 +11,7 @@ from torch import nn
 
 from nova_bench.nova.building import refuse_giant
 from nova_bench.nova.checkpoint import CONFIG_NAME, write_json, write_weights
-from nova_bench.nova.vae.layers import CausalConv3d, ResBlock, UpsampleVideo
+from nova_bench.nova.vae.layers import CausalConv3d, Downsample, UpsampleSpace
 from nova_bench.nova.vae.tiling import SpatialTiling
 
 
@@ -90,7 +90,9 @@ class Autoencoder(nn.Module):
     def speed_up(self) -> None:
         """Use this CPU's fastest convolutions, for float32 on a CPU; the parameters stay."""
         for layer in self.modules():
-            if isinstance(layer, ResBlock | UpsampleVideo):
+            if isinstance(layer, UpsampleSpace):
+                layer.speed_up()
+            elif not isinstance(layer, Downsample):  # which convolves with a stride
                 for part in layer.children():
                     if isinstance(part, CausalConv3d):
                         part.speed_up()

@@ -21,6 +21,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nova_bench.kernels.simd.norm import channel_sums
+
 # Most that one operator call writes. On the CPU it should fit the cache of its thread and must stay below the size
 # (32 MiB in glibc) from which freed memory returns to the operating system instead of being reused, but not be so small
 # that threads mostly wait for each other. A GPU needs large calls; there the limit only bounds temporary float32 copies
@@ -28,6 +30,8 @@ from torch.nn import functional as F
 CPU_PART_BYTES = 24 * 2**20
 CPU_PART_BYTES_PER_THREAD = 8 * 2**20
 GPU_PART_BYTES = 2**30
+KEPT_BYTES = 2**29
+"""Most scratch memory that an autoencoder holds between calls."""
 
 
 class Scratch:
@@ -44,10 +48,17 @@ class Scratch:
         """Return an uninitialized video [1, channels, *size] in an area; its previous content is lost."""
         count = channels * math.prod(size)
         area = self._areas.get(name)
-        if area is None or area.numel() < count:
+        if area is None or area.numel() < count or (area.dtype, area.device) != (like.dtype, like.device):
             self._areas.pop(name, None)  # before the new one, so that both never exist together
-            area = self._areas[name] = torch.empty(count, dtype=like.dtype, device=like.device)
+            with torch.inference_mode(False):  # else it could be used in that mode alone
+                area = self._areas[name] = torch.empty(count, dtype=like.dtype, device=like.device)
         return area[:count].view(1, *size, channels).permute(0, 4, 1, 2, 3)
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether it is memory of the CPU that new memory would cost more time than holding this costs room."""
+        areas = self._areas.values()
+        return all(area.device.type == "cpu" for area in areas) and sum(area.nbytes for area in areas) <= KEPT_BYTES
 
     def swap(self) -> None:
         """Make the hidden result the stream of the next layer."""
@@ -85,7 +96,7 @@ def normalize(
     Statistics are over all frames, or over each one alone if ``per_frame``.
     """
     _, channels, frames, height, width = x.shape
-    scale, shift = _affine(x, norm, per_frame)
+    scale, shift = affine(x, norm, per_frame)
     out = scratch.take("padded", x, channels, (front + frames, height, width))
     for part in parts(x, channels, frames, height, width):
         target = out[:, :, part.frames.start + front : part.frames.stop + front, part.rows]
@@ -103,19 +114,12 @@ def repeat_first(padded: torch.Tensor, front: int) -> None:
         padded[:, :, :front] = padded[:, :, front : front + 1]
 
 
-def _affine(x: torch.Tensor, norm: nn.GroupNorm, per_frame: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def affine(x: torch.Tensor, norm: nn.GroupNorm, per_frame: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Scale and shift [1, C, T or 1, 1, 1] that normalize x, in float32."""
-    _, channels, frames, height, width = x.shape
+    channels, height = x.shape[1], x.shape[3]
     # Moments about a typical value of each channel, so that a large mean doesn't drown the variance.
     pivot = x[0, :, 0, height // 2].float().mean(-1)
-    moments = x.new_zeros(2, frames, channels, dtype=torch.float64)
-    for part in parts(x, channels, frames, height, width):
-        block = x[0, :, part.frames, part.rows].permute(1, 2, 3, 0).flatten(1, 2).float()  # a view for float32
-        block = block - pivot
-        # Sums over one part are accurate in float32; their differences below need more.
-        moments[0, part.frames] += block.sum(1)
-        moments[1, part.frames] += block.square_().sum(1)
-    moments /= height * width
+    moments = _sums(x, pivot) / x[0, 0, 0].numel()
     if not per_frame:
         moments = moments.mean(dim=1, keepdim=True)
     moments[1] += 2 * pivot * moments[0] + pivot.double() ** 2
@@ -126,6 +130,23 @@ def _affine(x: torch.Tensor, norm: nn.GroupNorm, per_frame: bool) -> tuple[torch
     scale = inverse.repeat_interleave(per_group, dim=1) * norm.weight
     shift = norm.bias - mean.repeat_interleave(per_group, dim=1) * scale
     return tuple(value.float().t()[None, :, :, None, None] for value in (scale, shift))
+
+
+def _sums(x: torch.Tensor, pivot: torch.Tensor) -> torch.Tensor:
+    """Sums over the pixels of each frame of x - ``pivot`` [C] and of its square: float64 [2, T, C]."""
+    _, channels, frames, height, width = x.shape
+    pixels = x[0].permute(1, 2, 3, 0).flatten(1, 2)
+    compiled = [sums for frame in pixels if (sums := channel_sums(frame, pivot)) is not None]
+    if len(compiled) == frames:
+        return torch.stack(compiled, dim=1)
+    sums = x.new_zeros(2, frames, channels, dtype=torch.float64)
+    for part in parts(x, channels, frames, height, width):
+        block = x[0, :, part.frames, part.rows].permute(1, 2, 3, 0).flatten(1, 2).float()  # a view for float32
+        block = block - pivot
+        # Sums over one part are accurate in float32; their differences below need more.
+        sums[0, part.frames] += block.sum(1)
+        sums[1, part.frames] += block.square_().sum(1)
+    return sums
 
 
 def convolve(

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nova_bench.kernels.amx.video import SlicedVideoConvolution
-from nova_bench.kernels.layers import fastest_video_convolution
-from nova_bench.nova.vae.frames import Scratch, conv3d, convolve, convolve_nearest, normalize, repeat_first
+from nova_bench.kernels.layers import VideoConvolution, fastest_video_convolution
+from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_video
+from nova_bench.nova.vae.frames import Scratch, affine, conv3d, convolve, convolve_nearest, normalize, repeat_first
 
 
 class CausalConv3d(nn.Conv3d):
@@ -23,7 +23,7 @@ class CausalConv3d(nn.Conv3d):
     def __init__(self, width_in: int, width_out: int, kernel: int | tuple[int, int, int] = 3):
         super().__init__(width_in, width_out, kernel)
         self.front = self.kernel_size[0] - 1
-        self.faster: SlicedVideoConvolution | None = None
+        self.faster: VideoConvolution | None = None
 
     def speed_up(self) -> None:
         """Compute with this CPU's fastest products from now on; see :mod:`nova_bench.kernels.layers`."""
@@ -39,6 +39,18 @@ class CausalConv3d(nn.Conv3d):
         self.faster(x, out, add=add_to is not None)
         return out
 
+    def after_norm(
+        self, x: torch.Tensor, norm: nn.GroupNorm, scratch: Scratch, area: str, add_to: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Convolution of SiLU(norm(x)), for x [1, C, T, H, W] that isn't padded, in an area that doesn't hold x."""
+        if not isinstance(self.faster, WinogradVideoConvolution):
+            return self(normalize(x, norm, scratch, self.front), scratch, area, add_to)
+        size = (x.shape[2], *x.shape[3:])
+        out = scratch.take(area, x, self.out_channels, size) if add_to is None else add_to
+        scale, shift = (values.flatten() for values in affine(x, norm))
+        self.faster.after_norm(x, scale, shift, out, add=add_to is not None)
+        return out
+
 
 class FrameConv2d(nn.Conv2d):
     """2D convolution of each frame; the same interface as ``CausalConv3d`` with ``front`` 0."""
@@ -49,6 +61,12 @@ class FrameConv2d(nn.Conv2d):
         self, x: torch.Tensor, scratch: Scratch, area: str, add_to: torch.Tensor | None = None
     ) -> torch.Tensor:
         return convolve(x, self.weight.unsqueeze(2), self.bias, scratch, area, add_to)
+
+    def after_norm(
+        self, x: torch.Tensor, norm: nn.GroupNorm, scratch: Scratch, area: str, add_to: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """As of ``CausalConv3d``, with statistics of each frame alone."""
+        return self(normalize(x, norm, scratch, per_frame=True), scratch, area, add_to)
 
 
 def make_conv(ndim: int, width_in: int, width_out: int, kernel: int = 3) -> CausalConv3d | FrameConv2d:
@@ -78,11 +96,10 @@ class ResBlock(nn.Module):
         self.conv_shortcut = make_conv(ndim, width_in, width_out, kernel=1) if width_in != width_out else None
 
     def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
-        active = normalize(x, self.norm1, scratch, self.conv1.front, self.per_frame)
-        hidden = self.conv1(active, scratch, "hidden")
-        active = normalize(hidden, self.norm2, scratch, self.conv2.front, self.per_frame)
+        hidden = self.conv1.after_norm(x, self.norm1, scratch, "hidden")
         if self.conv_shortcut is None:
-            return self.conv2(active, scratch, "stream", add_to=x)
+            return self.conv2.after_norm(hidden, self.norm2, scratch, "stream", add_to=x)
+        active = normalize(hidden, self.norm2, scratch, self.conv2.front, self.per_frame)
         shortcut = self.conv_shortcut(x, scratch, "hidden")
         scratch.swap()
         return self.conv2(active, scratch, "stream", add_to=shortcut)
@@ -172,8 +189,18 @@ class UpsampleSpace(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.conv = CausalConv3d(width, width, (1, 3, 3))
+        self.faster: WinogradVideoConvolution | None = None
+
+    def speed_up(self) -> None:
+        """Compute with this CPU's fastest products from now on; see :mod:`nova_bench.kernels.layers`."""
+        self.faster = winograd_video(self.conv)
 
     def forward(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
-        out = convolve_nearest(x, self.conv.weight, self.conv.bias, scratch, "hidden")
+        if self.faster is not None:
+            height, width = x.shape[3:]
+            out = scratch.take("hidden", x, self.conv.out_channels, (x.shape[2], 2 * height, 2 * width))
+            self.faster.of_doubled(x, out)
+        else:
+            out = convolve_nearest(x, self.conv.weight, self.conv.bias, scratch, "hidden")
         scratch.swap()
         return out

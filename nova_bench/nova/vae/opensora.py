@@ -123,6 +123,8 @@ class Decoder(nn.Module):
         x = self.mid_block(x, scratch)
         for block in self.up_blocks:
             x = block(x, scratch)
+        if self.conv_out.faster is not None:
+            return self.conv_out.after_norm(x, self.conv_norm_out, scratch, "hidden")
         active = normalize(x, self.conv_norm_out, scratch)
         return convolve_to_few(active, self.conv_out.weight, self.conv_out.bias)
 
@@ -147,6 +149,7 @@ class AutoencoderKLOpenSora(Autoencoder):
             spatial_stride=2 ** (blocks - 1),
             temporal_stride=2 ** max(blocks - 2, 0),
         )
+        self._kept: list[Scratch] = []
         self.encoder = Encoder(config, ndims)
         self.decoder = Decoder(config)
         channels = config["latent_channels"]
@@ -159,10 +162,10 @@ class AutoencoderKLOpenSora(Autoencoder):
         return 1 + self.temporal_stride * (latent_length - 1)
 
     def _encode(self, x: torch.Tensor) -> torch.Tensor:
-        return _by_sample_and_time(x, FRAMES_PER_TILE, self._encode_tile)
+        return self._by_sample_and_time(x, FRAMES_PER_TILE, self._encode_tile)
 
     def _decode(self, z: torch.Tensor) -> torch.Tensor:
-        return _by_sample_and_time(z, LATENTS_PER_TILE, self._decode_tile)
+        return self._by_sample_and_time(z, LATENTS_PER_TILE, self._decode_tile)
 
     def _encode_tile(self, x: torch.Tensor, scratch: Scratch) -> torch.Tensor:
         moments = self.encoder(x, scratch)
@@ -173,28 +176,33 @@ class AutoencoderKLOpenSora(Autoencoder):
             z = self.post_quant_conv(z, scratch, "padded")
         return self.decoder(z, scratch)
 
+    def _by_sample_and_time(
+        self, x: torch.Tensor, size: int, function: Callable[[torch.Tensor, Scratch], torch.Tensor]
+    ) -> torch.Tensor:
+        """Apply ``function`` to each sample in complete time tiles of ``size`` that overlap by one frame.
 
-def _by_sample_and_time(
-    x: torch.Tensor, size: int, function: Callable[[torch.Tensor, Scratch], torch.Tensor]
-) -> torch.Tensor:
-    """Apply ``function`` to each sample in complete time tiles of ``size`` that overlap by one frame.
-
-    Each tile after the first drops its first result, which the previous tile already gave. Frames after the last
-    complete tile are dropped, as in the official code. An image [B, C, H, W] is a video of one frame.
-    """
-    if x.ndim == 4:
-        return _by_sample_and_time(x.unsqueeze(2), size, function).squeeze(2)
-    scratch, samples = Scratch(), []
-    starts = range(0, max(x.shape[2] - size, 0) + 1, size - 1)
-    for sample in x.split(1):
-        tiles = []
-        for start in starts:
-            tile = sample[:, :, start : start + size].contiguous(memory_format=torch.channels_last_3d)
-            # Results may be in scratch memory, which the next tile overwrites.
-            result = function(tile, scratch).contiguous()
-            tiles.append(result[:, :, 1:] if start else result)
-        samples.append(torch.cat(tiles, dim=2))
-    return torch.cat(samples)
+        Each tile after the first drops its first result, which the previous tile already gave. Frames after the last
+        complete tile are dropped, as in the official code. An image [B, C, H, W] is a video of one frame.
+        """
+        if x.ndim == 4:
+            return self._by_sample_and_time(x.unsqueeze(2), size, function).squeeze(2)
+        try:
+            scratch = self._kept.pop()
+        except IndexError:  # the first call, or one beside another
+            scratch = Scratch()
+        samples = []
+        starts = range(0, max(x.shape[2] - size, 0) + 1, size - 1)
+        for sample in x.split(1):
+            tiles = []
+            for start in starts:
+                tile = sample[:, :, start : start + size].contiguous(memory_format=torch.channels_last_3d)
+                # Results may be in scratch memory, which the next tile overwrites.
+                result = function(tile, scratch).contiguous()
+                tiles.append(result[:, :, 1:] if start else result)
+            samples.append(torch.cat(tiles, dim=2))
+        if scratch.worth_keeping:
+            self._kept = [scratch]
+        return torch.cat(samples)
 
 
 def _check(config: Mapping[str, Any]) -> list[int]:

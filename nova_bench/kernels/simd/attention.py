@@ -1,0 +1,49 @@
+"""Attention in compiled code, for AVX-512 and AVX2: the softmax is computed while scores are in the first cache."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from nova_bench.kernels.simd.library import library, required_library
+from nova_bench.kernels.simd.memory import check, room
+
+_LANES = 16
+_WIDEST_HEAD = 128  # channels, as in attention.c
+_FEWEST_QUERIES = 16  # the compiled code takes 14 or 6 at a time
+
+
+class _Heads(ctypes.Structure):
+    """See ``struct heads`` in attention.c."""
+
+    _fields_ = (("first", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("image", "head", "token")))
+
+    def __init__(self, heads: Tensor):
+        super().__init__(heads.data_ptr(), *heads.stride()[:3])
+
+
+def takes_heads(query: Tensor) -> bool:
+    """Whether :func:`vector_attention` can and should take heads [N, heads, queries, d] of this size."""
+    channels, queries = query.shape[-1], query.shape[2]
+    return channels % _LANES == 0 and channels <= _WIDEST_HEAD and queries >= _FEWEST_QUERIES and library() is not None
+
+
+def vector_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(query key^T / sqrt(d)) value: [N, heads, tokens, d] each, with any strides -> [N, queries, heads * d].
+
+    d is a multiple of 16, at most 128; queries may be fewer than keys.
+    """
+    parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
+    for part in parts:
+        check(part)
+    images, heads, queries, channels = query.shape
+    tokens, threads = key.shape[2], torch.get_num_threads()
+    out = torch.empty(images, queries, heads * channels)
+    size = required_library().attention_room(tokens, channels)
+    required_library().attention(
+        *(ctypes.byref(_Heads(part)) for part in parts),
+        *(images, heads, queries, tokens, channels, out.data_ptr(), room(threads * size), size, threads),
+    )
+    return out

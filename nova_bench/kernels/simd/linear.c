@@ -1,0 +1,75 @@
+/* Linear layers on float32, with the activation that follows. */
+#include <string.h>
+
+#include "product.h"
+
+enum { BLOCKS = 8 /* of TALL rows, whose values stay in the second-level cache */ };
+enum { NONE, SILU, GELU };
+
+struct layer {
+    const float *weights, *bias;
+    int64_t depth, outputs;
+    int activation;
+    float *out;
+};
+
+/* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. */
+INLINE void part(int rows, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row, int64_t n) {
+    vector sums[TALL][WIDE];
+    float *out = l->out + row * l->outputs + n;
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < WIDE; j++) __builtin_prefetch(out + i * l->outputs + j * SIDE, 1);
+    multiply_panel(rows, x, l->weights + n * l->depth + k * PANEL, count, sums);
+    const int last = k + count == l->depth;
+#pragma GCC unroll 2
+    for (int j = 0; j < WIDE; j++) {
+        const int64_t left = l->outputs - n - j * SIDE;
+        if (left <= 0) return;
+        const vector bias = last && l->bias ? v_load_first(l->bias + n + j * SIDE, left) : v_zero();
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            float *to = out + i * l->outputs + j * SIDE;
+            vector v = sums[i][j];
+            if (k > 0) v = v_add(v, v_load_first(to, left));
+            if (last) v = v_add(v, bias);
+            if (last && l->activation == SILU) v = v_silu(v);
+            if (last && l->activation == GELU) v = v_gelu(v);
+            v_store_first(to, v, left);
+        }
+    }
+}
+
+/* Floats that one line of a panel has. */
+int64_t panel_width(void) { return PANEL; }
+
+/* x [rows, depth] -> out [rows, outputs]. weights: panels [depth, PANEL] of outputs, the last one filled up. bias may be
+ * null. What a row becomes doesn't depend on the others, nor on the number of threads. */
+void linear(const float *x, int64_t rows, int64_t depth, const float *weights, const float *bias, int64_t outputs,
+            int activation, float *out, int threads) {
+    if (rows == 0) return;
+    const struct layer layer = {weights, bias, depth, outputs, activation, out};
+    const int64_t panels = (outputs + PANEL - 1) / PANEL, strips = (rows + TALL - 1) / TALL;
+    /* Rows are shared among threads or, if they are few, outputs. */
+    const int64_t high = strips >= threads ? (strips + threads - 1) / threads : strips;
+    const int64_t tall = (high < BLOCKS ? high : BLOCKS) * TALL, blocks = (rows + tall - 1) / tall;
+    const int64_t shares = blocks >= threads ? 1 : threads, wide = (panels + shares - 1) / shares * PANEL;
+#pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
+    for (int64_t block = 0; block < blocks; block++)
+        for (int64_t share = 0; share < shares; share++) {
+            static _Thread_local float __attribute__((aligned(64))) values[TALL * BLOCKS * STEP];
+            const int64_t top = block * tall, bottom = top + tall < rows ? top + tall : rows;
+            const int64_t left = share * wide, right = left + wide < outputs ? left + wide : outputs;
+            for (int64_t k = 0; k < depth && left < right; k += DEPTH) {
+                const int64_t count = k + DEPTH < depth ? DEPTH : depth - k;
+                for (int64_t i = top; i < bottom; i++)
+                    memcpy(values + (i - top) * STEP, x + i * depth + k, count * sizeof *x);
+                for (int64_t n = left; n < right; n += PANEL)
+                    for (int64_t i = top; i < bottom; i += TALL) {
+#define PART(count_of_rows) part(count_of_rows, &layer, values + (i - top) * STEP, k, count, i, n)
+                        FOR_ROWS(bottom - i, PART)
+                    }
+            }
+        }
+}

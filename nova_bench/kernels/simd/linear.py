@@ -1,0 +1,57 @@
+"""Linear layers in compiled code, for AVX-512 and AVX2: float32 in and out.
+
+Large products are about as fast as those of a good library, small ones and activations faster: weights are arranged
+once, and an activation is computed while its sum is still in a register. A row's result doesn't depend on other rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nova_bench.kernels.simd.library import library, required_library
+from nova_bench.kernels.simd.memory import check
+
+_SMALLEST = 64  # channels: a call costs more than smaller layers gain
+_SILU, _GELU = 1, 2  # as in linear.c
+
+
+class VectorLinear(nn.Module):
+    """A linear layer on float32 [..., in] -> [..., out], and the activation that follows it, if any."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self.out_features, self.in_features = layer.weight.shape
+        width = required_library().panel_width()
+        padded = torch.zeros(self.in_features, self.out_features + -self.out_features % width)
+        padded[:, : self.out_features] = layer.weight.detach().t()
+        self.weight = padded.unflatten(1, (-1, width)).transpose(0, 1).contiguous()  # [panels, in, width]
+        self.bias = None if layer.bias is None else layer.bias.detach().contiguous()
+        self.activation = 0
+
+    def fuse(self, activation: nn.Module) -> bool:
+        """Take over an activation that follows, if the kernel has it."""
+        if isinstance(activation, nn.GELU) and activation.approximate == "none":
+            self.activation = _GELU
+        elif isinstance(activation, nn.SiLU):
+            self.activation = _SILU
+        return self.activation != 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        check(x)
+        rows = x.reshape(-1, self.in_features).contiguous()
+        out = torch.empty(*x.shape[:-1], self.out_features)
+        bias = None if self.bias is None else self.bias.data_ptr()
+        required_library().linear(
+            *(rows.data_ptr(), len(rows), self.in_features, self.weight.data_ptr(), bias, self.out_features),
+            *(self.activation, out.data_ptr(), torch.get_num_threads()),
+        )
+        return out
+
+
+def vector_linear(layer: nn.Module) -> VectorLinear | None:
+    """The equivalent layer, if there is one."""
+    if not isinstance(layer, nn.Linear) or type(layer).forward is not nn.Linear.forward or library() is None:
+        return None
+    fits = layer.weight.dtype == torch.float32 and min(layer.weight.shape) >= _SMALLEST
+    return VectorLinear(layer) if fits else None

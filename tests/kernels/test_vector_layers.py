@@ -1,0 +1,168 @@
+"""Linear layers, attention and layer norm in compiled code equal PyTorch's own up to rounding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nova_bench.kernels import layers
+from nova_bench.kernels.layers import attend, speed_up
+from nova_bench.kernels.simd.attention import takes_heads, vector_attention
+from nova_bench.kernels.simd.library import library
+from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
+from nova_bench.kernels.simd.norm import layer_norm
+from tests.kernels.float64 import drawn
+
+pytestmark = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
+SIZES = st.integers(1, 600)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def with_weights(layer: nn.Linear) -> nn.Linear:
+    for index, parameter in enumerate(layer.parameters(), start=1):
+        parameter.data = drawn(index, *parameter.shape) / layer.in_features**0.5
+    return layer.requires_grad_(False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=SIZES, inputs=SIZES, outputs=SIZES, bias=st.booleans(), exponent=st.integers(-20, 20))
+def test_as_exact_as_the_plain_layer(rows: int, inputs: int, outputs: int, bias: bool, exponent: int) -> None:
+    layer = with_weights(nn.Linear(inputs, outputs, bias))
+    x = drawn(0, rows, inputs) * 2.0**exponent
+    result = VectorLinear(layer)(x).double()
+    exact = layer.double()(x.double())
+    # Relative to what is summed: a sum may be close to zero.
+    summed = x.double().abs() @ layer.weight.abs().T + (layer.bias.abs() if bias else 0)
+    assert (result - exact).norm() <= 1e-6 * summed.norm()
+
+
+@pytest.mark.parametrize("shape", [(0, 160), (160,), (2, 3, 160), (3, 1, 5, 160)])
+def test_any_leading_dimensions(shape: tuple[int, ...], threads: int) -> None:
+    layer, x = with_weights(nn.Linear(160, 130)), drawn(0, *shape)
+    torch.testing.assert_close(VectorLinear(layer)(x), layer(x))
+
+
+def test_memory_in_another_order() -> None:
+    layer = with_weights(nn.Linear(160, 130))
+    for x in (drawn(0, 160, 7).t(), drawn(0, 7, 320)[:, ::2], drawn(0, 3, 1, 160).expand(3, 4, 160)):
+        torch.testing.assert_close(VectorLinear(layer)(x), layer(x))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 14, 30, 200])
+def test_a_row_does_not_depend_on_the_others(threads: int, rows: int) -> None:
+    layer, x = VectorLinear(with_weights(nn.Linear(768, 530))), drawn(0, 400, 768)
+    assert torch.equal(layer(x)[100 : 100 + rows], layer(x[100 : 100 + rows]))
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
+def test_activations_are_taken_over(activation: nn.Module) -> None:
+    plain = nn.Sequential(nn.Linear(64, 64, bias=False), activation)
+    plain[0].weight.data = torch.eye(64)
+    x = torch.cat([torch.linspace(-60, 60, 64 * 500), drawn(0, 64 * 20)]).view(-1, 64)
+    expected = activation(x.double())
+    network = nn.Sequential(VectorLinear(plain[0]), nn.Identity())
+    assert network[0].fuse(activation)
+    result = network(x).double()
+    assert (result - expected).abs().max() < 2e-6  # of up to 60
+    small = x.abs() < 5
+    assert (result - expected)[small].abs().max() < 8e-7  # two units in the last place
+    assert not VectorLinear(plain[0]).fuse(nn.GELU(approximate="tanh"))
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
+def test_numbers_that_are_not_finite_remain_so(activation: nn.Module) -> None:
+    layer = VectorLinear(nn.Linear(64, 64, bias=False).requires_grad_(False))
+    layer.fuse(activation)
+    x = drawn(0, 30, 64)
+    x[7, 3] = float("nan")
+    bad = layer(x).isnan()
+    assert bad[7].all()
+    assert not bad[:7].any()
+    assert not bad[8:].any()
+
+
+def test_what_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    monkeypatch.setattr(layers, "library", lambda: None)  # of AMX, which comes first
+    monkeypatch.setattr(layers, "usable", lambda: False)
+    network = speed_up(
+        nn.Sequential(
+            *(nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 8), nn.Linear(128, 128).double(), Own(128, 128)),
+            nn.Conv2d(64, 64, 3),
+        ),
+        "cpu",
+    )
+    kinds = [type(layer) for layer in network]
+    assert kinds == [VectorLinear, nn.Identity, nn.Linear, nn.Linear, Own, nn.Conv2d]
+    assert not list(network[0].parameters())
+    assert vector_linear(nn.Conv2d(64, 64, 1)) is None
+
+
+def test_other_types_are_refused() -> None:
+    with pytest.raises(TypeError, match="float64"):
+        VectorLinear(with_weights(nn.Linear(64, 64)))(torch.zeros(2, 64, dtype=torch.float64))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(1, 3), st.integers(1, 60), st.integers(1, 1200),
+    st.sampled_from([16, 32, 48, 64, 80, 128]), st.booleans(),
+)  # fmt: skip
+def test_attention_of_any_size(images: int, heads: int, queries: int, tokens: int, channels: int, joined: bool) -> None:
+    parts = drawn(0, 3, images, heads, max(tokens, queries), channels) * 1.5
+    if joined:  # as one projection leaves them
+        parts = parts.permute(1, 3, 0, 2, 4).contiguous().permute(2, 0, 3, 1, 4)
+    query, key, value = parts[0][:, :, :queries], parts[1][:, :, :tokens], parts[2][:, :, :tokens]
+    result = vector_attention(query, key, value)
+    expected = F.scaled_dot_product_attention(query.double(), key.double(), value.double()).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(result.double(), expected, rtol=0, atol=1e-5)
+
+
+def test_attention_with_large_scores_and_any_threads(threads: int) -> None:
+    query, key, value = drawn(0, 3, 2, 3, 600, 32)
+    expected = F.scaled_dot_product_attention(200 * query.double(), key.double(), value.double())
+    result = vector_attention(200 * query, key, value)
+    torch.testing.assert_close(result.double(), expected.transpose(1, 2).flatten(2), rtol=0, atol=2e-3)
+    alone = vector_attention(200 * query[1:, :, 40:60], key[1:], value[1:])
+    assert torch.equal(alone, result[1:, 40:60])
+
+
+def test_attention_that_the_compiled_code_does_not_take() -> None:
+    for shape in [(1, 2, 40, 24), (1, 2, 40, 144), (1, 2, 4, 64)]:
+        parts = drawn(0, 3, *shape)
+        assert not takes_heads(parts[0])
+        expected = F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+        assert torch.equal(attend(*parts, fast=True), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 40), st.floats(-100, 100), st.booleans())
+def test_layer_norm(rows: int, sixteens: int, mean: float, affine: bool) -> None:
+    norm = nn.LayerNorm(16 * sixteens, elementwise_affine=affine).requires_grad_(False)
+    for index, parameter in enumerate(norm.parameters(), start=1):
+        parameter.data = drawn(index, *parameter.shape)
+    x, added = drawn(0, 2, rows, 16 * sixteens)
+    x = x + mean
+    expected = added.double() + norm.double()(x.double())
+    result = layer_norm(norm.float(), x, added)
+    torch.testing.assert_close(result.double(), expected, rtol=0, atol=1e-4)
+
+
+def test_layer_norm_of_what_the_compiled_code_does_not_take() -> None:
+    for x in (drawn(0, 3, 20), drawn(0, 3, 32).double(), drawn(0, 32, 3).t()):
+        norm = nn.LayerNorm(x.shape[-1], dtype=x.dtype).requires_grad_(False)
+        assert torch.equal(layer_norm(norm, x, x), x + norm(x))
