@@ -301,3 +301,12 @@ def test_training_speed() -> None:
     (row,) = run("training_speed.py", "--steps", 6, "--way", "1 thread").splitlines()[2:]
     assert row.startswith("| 1 thread | ")
     assert float(row.split(" | ")[1]) > 0
+
+
+def test_cpu_layers() -> None:
+    first, *rows = run("cpu_layers.py", "--calls", 1, "--part", "attention").splitlines()
+    assert "times as fast as plain" in first
+    assert len(rows) == 3
+    for row in rows:
+        for error in re.findall(r"\((\S+)\)", row):
+            assert float(error) < 1e-5

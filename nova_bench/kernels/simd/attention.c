@@ -9,7 +9,11 @@
 static int omp_get_thread_num(void) { return 0; }
 #endif
 
-enum { MOST = 128 /* channels of a head */ };
+enum {
+    MOST = 128,          /* channels of a head */
+    DEPTH = 512,         /* keys whose scores stay in the first cache */
+    STEP = DEPTH + SIDE, /* so that rows don't compete for the same cache sets */
+};
 
 /* Heads [images, heads, tokens, channels] with a token's channels side by side: floats from one to the next. */
 struct heads {
@@ -55,7 +59,7 @@ static void arrange(const struct head *head, const float *key, int64_t key_step,
 INLINE void score(int rows, const struct head *head, const float *queries, int64_t start, int64_t count, float *scores) {
     for (int64_t n = 0; n < count; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, queries, head->keys + (start + n) * head->channels, head->channels, sums);
+        multiply_panel(rows, queries, STEP, head->keys + (start + n) * head->channels, head->channels, sums);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -94,7 +98,7 @@ INLINE void gather(int rows, const struct head *head, const float *shares, int64
                    const float *factors, float *results) {
     for (int64_t n = 0; n < head->channels; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, shares, head->values + n * head->tokens + start * PANEL, count, sums);
+        multiply_panel(rows, shares, STEP, head->values + n * head->tokens + start * PANEL, count, sums);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2

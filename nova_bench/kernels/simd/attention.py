@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check, room
+from nova_bench.kernels.simd.memory import check, empty, room
 
 _LANES = 16
 _WIDEST_HEAD = 128  # channels, as in attention.c
@@ -40,7 +40,7 @@ def vector_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         check(part)
     images, heads, queries, channels = query.shape
     tokens, threads = key.shape[2], torch.get_num_threads()
-    out = torch.empty(images, queries, heads * channels)
+    out = empty(images, queries, heads * channels)
     size = required_library().attention_room(tokens, channels)
     required_library().attention(
         *(ctypes.byref(_Heads(part)) for part in parts),

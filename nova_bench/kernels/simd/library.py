@@ -25,6 +25,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "attention_room": [LONG, LONG],
     "attention": [*[POINTER] * 3, *[LONG] * 5, POINTER, POINTER, LONG, INT],
     "panel_width": [],
+    "large_pages": [POINTER, LONG],
     "layer_norm": [POINTER, LONG, LONG, POINTER, POINTER, FLOAT, POINTER, POINTER, INT],
     "linear": [POINTER, LONG, LONG, POINTER, POINTER, LONG, INT, POINTER, INT],
     "winograd_video": [

@@ -3,7 +3,11 @@
 
 #include "product.h"
 
-enum { BLOCKS = 8 /* of TALL rows, whose values stay in the second-level cache */ };
+enum {
+    BLOCKS = 8,                           /* of TALL rows, whose values stay in the second-level cache */
+    SHORT = 512, LONG = 1024,             /* values of a row that are summed up before the result is written */
+    NEAR = SHORT + SIDE, FAR = LONG + SIDE, /* from row to row, so that they don't compete for the same cache sets */
+};
 enum { NONE, SILU, GELU };
 
 struct layer {
@@ -14,14 +18,14 @@ struct layer {
 };
 
 /* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. */
-INLINE void part(int rows, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row, int64_t n) {
+INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row, int64_t n) {
     vector sums[TALL][WIDE];
     float *out = l->out + row * l->outputs + n;
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < WIDE; j++) __builtin_prefetch(out + i * l->outputs + j * SIDE, 1);
-    multiply_panel(rows, x, l->weights + n * l->depth + k * PANEL, count, sums);
+    multiply_panel(rows, x, step, l->weights + n * l->depth + k * PANEL, count, sums);
     const int last = k + count == l->depth;
 #pragma GCC unroll 2
     for (int j = 0; j < WIDE; j++) {
@@ -50,6 +54,7 @@ void linear(const float *x, int64_t rows, int64_t depth, const float *weights, c
             int activation, float *out, int threads) {
     if (rows == 0) return;
     const struct layer layer = {weights, bias, depth, outputs, activation, out};
+    const int64_t most = depth > SHORT ? LONG : SHORT, step = most + SIDE;
     const int64_t panels = (outputs + PANEL - 1) / PANEL, strips = (rows + TALL - 1) / TALL;
     /* Rows are shared among threads or, if they are few, outputs. */
     const int64_t high = strips >= threads ? (strips + threads - 1) / threads : strips;
@@ -58,17 +63,23 @@ void linear(const float *x, int64_t rows, int64_t depth, const float *weights, c
 #pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
     for (int64_t block = 0; block < blocks; block++)
         for (int64_t share = 0; share < shares; share++) {
-            static _Thread_local float __attribute__((aligned(64))) values[TALL * BLOCKS * STEP];
+            static _Thread_local float __attribute__((aligned(64))) values[TALL * BLOCKS * FAR];
             const int64_t top = block * tall, bottom = top + tall < rows ? top + tall : rows;
             const int64_t left = share * wide, right = left + wide < outputs ? left + wide : outputs;
-            for (int64_t k = 0; k < depth && left < right; k += DEPTH) {
-                const int64_t count = k + DEPTH < depth ? DEPTH : depth - k;
+            for (int64_t k = 0; k < depth && left < right; k += most) {
+                const int64_t count = k + most < depth ? most : depth - k;
                 for (int64_t i = top; i < bottom; i++)
-                    memcpy(values + (i - top) * STEP, x + i * depth + k, count * sizeof *x);
+                    memcpy(values + (i - top) * step, x + i * depth + k, count * sizeof *x);
                 for (int64_t n = left; n < right; n += PANEL)
                     for (int64_t i = top; i < bottom; i += TALL) {
-#define PART(count_of_rows) part(count_of_rows, &layer, values + (i - top) * STEP, k, count, i, n)
-                        FOR_ROWS(bottom - i, PART)
+                        const float *from = values + (i - top) * step;
+#define NEAR_PART(rows) part(rows, NEAR, &layer, from, k, count, i, n)
+#define FAR_PART(rows) part(rows, FAR, &layer, from, k, count, i, n)
+                        if (most == SHORT) {
+                            FOR_ROWS(bottom - i, NEAR_PART)
+                        } else {
+                            FOR_ROWS(bottom - i, FAR_PART)
+                        }
                     }
             }
         }

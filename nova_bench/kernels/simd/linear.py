@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check
+from nova_bench.kernels.simd.memory import check, empty
 
 _SMALLEST = 64  # channels: a call costs more than smaller layers gain
 _SILU, _GELU = 1, 2  # as in linear.c
@@ -25,7 +25,8 @@ class VectorLinear(nn.Module):
         width = required_library().panel_width()
         padded = torch.zeros(self.in_features, self.out_features + -self.out_features % width)
         padded[:, : self.out_features] = layer.weight.detach().t()
-        self.weight = padded.unflatten(1, (-1, width)).transpose(0, 1).contiguous()  # [panels, in, width]
+        panels = padded.unflatten(1, (-1, width)).transpose(0, 1)  # [panels, in, width]
+        self.weight = empty(*panels.shape).copy_(panels)
         self.bias = None if layer.bias is None else layer.bias.detach().contiguous()
         self.activation = 0
 
@@ -40,7 +41,7 @@ class VectorLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check(x)
         rows = x.reshape(-1, self.in_features).contiguous()
-        out = torch.empty(*x.shape[:-1], self.out_features)
+        out = empty(*x.shape[:-1], self.out_features)
         bias = None if self.bias is None else self.bias.data_ptr()
         required_library().linear(
             *(rows.data_ptr(), len(rows), self.in_features, self.weight.data_ptr(), bias, self.out_features),

@@ -7,6 +7,9 @@ import threading
 import torch
 from torch import Tensor
 
+from nova_bench.kernels.simd.library import required_library
+
+_LARGE = 2**23  # bytes: some large pages
 _LOCAL = threading.local()
 
 
@@ -14,6 +17,14 @@ def check(x: Tensor) -> None:
     """Refuse anything but float32 on the CPU: the kernel would misread it."""
     if x.dtype != torch.float32 or x.device.type != "cpu":
         raise TypeError(f"these layers take float32 on the CPU, not {x.dtype} on {x.device}")
+
+
+def empty(*shape: int) -> Tensor:
+    """Uninitialised memory; large blocks in large pages, if the system has some to give."""
+    tensor = torch.empty(shape)
+    if tensor.nbytes >= _LARGE:
+        required_library().large_pages(tensor.data_ptr(), tensor.nbytes)
+    return tensor
 
 
 def room(size: int) -> int:

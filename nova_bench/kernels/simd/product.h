@@ -2,11 +2,11 @@
 #pragma once
 #include "vectors.h"
 
-enum { PANEL = WIDE * SIDE, DEPTH = 512, STEP = DEPTH + SIDE };
+enum { PANEL = WIDE * SIDE };
 
-/* sums [rows][WIDE] = x [rows, depth], of up to DEPTH values, STEP floats from row to row, times a panel [depth,
- * PANEL]. */
-INLINE void multiply_panel(int rows, const float *x, const float *panel, int64_t depth, vector sums[TALL][WIDE]) {
+/* sums [rows][WIDE] = x [rows, depth], `step` floats from row to row, a constant, times a panel [depth, PANEL]. */
+INLINE void multiply_panel(int rows, const float *x, int64_t step, const float *panel, int64_t depth,
+                           vector sums[TALL][WIDE]) {
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -18,7 +18,7 @@ INLINE void multiply_panel(int rows, const float *x, const float *panel, int64_t
         for (int j = 0; j < WIDE; j++) lines[j] = v_load(panel + j * SIDE);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
-            const vector v = v_all(x[i * STEP + k]);
+            const vector v = v_all(x[i * step + k]);
 #pragma GCC unroll 2
             for (int j = 0; j < WIDE; j++) sums[i][j] = v_fma(v, lines[j], sums[i][j]);
         }

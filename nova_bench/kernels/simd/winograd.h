@@ -1,8 +1,8 @@
 /* Winograd's minimal filtering: what convolutions of images and of videos share. See winograd.py. */
 #pragma once
 #include <stdint.h>
-#include <sys/mman.h>
 
+#include "memory.h"
 #include "vectors.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -68,30 +68,39 @@ struct map {
     int doubled;                           /* each value stands for 2 x 2 pixels of height x width */
 };
 
-/* Values of a map's pixel from channel c on. */
-INLINE vector value_of(const struct map *map, int64_t y, int64_t x, int64_t c, int normal) {
-    const int64_t count = map->channels - c;
-    const int64_t pixel = (y >> map->doubled) * (map->width >> map->doubled) + (x >> map->doubled);
-    const vector v = v_load_first(map->values + pixel * map->step + c, count);
-    return normal ? v_silu(v_fma(v, v_load_first(map->scale + c, count), v_load_first(map->shift + c, count))) : v;
+/* Where a pixel's values begin. */
+INLINE const float *pixel_of(const struct map *map, int64_t y, int64_t x) {
+    return map->values + ((y >> map->doubled) * (map->width >> map->doubled) + (x >> map->doubled)) * map->step;
 }
 
 /* The points of one tile of 4 x 4 results, 1 x 4 or 4 x 1, whose first read pixel is (top, left), in planes; `normal`
  * tells whether the map has a scale. */
 INLINE void before(const struct map *map, int normal, int64_t top, int64_t left, int down, int across,
                    const float matrix[][MOST], int points, float *to, int64_t plane) {
+    const int whole = !map->doubled && top >= 0 && left >= 0 && top + down <= map->height && left + across <= map->width;
     for (int64_t c = 0; c < map->channels; c += SIDE) {
         const int64_t left_over = map->channels - c;
+        const vector scale = normal ? v_load_first(map->scale + c, left_over) : v_zero();
+        const vector shift = normal ? v_load_first(map->shift + c, left_over) : v_zero();
         vector read[MOST * MOST], half[MOST * MOST];
+        if (whole && left_over >= SIDE) {
+            const float *first = pixel_of(map, top, left) + c;
 #pragma GCC unroll 8
-        for (int i = 0; i < down; i++) {
-            const int64_t y = top + i;
+            for (int i = 0; i < down; i++)
 #pragma GCC unroll 8
-            for (int j = 0; j < across; j++) {
-                const int64_t x = left + j;
-                const int inside = y >= 0 && y < map->height && x >= 0 && x < map->width;
-                read[i * across + j] = inside ? value_of(map, y, x, c, normal) : v_zero();
-            }
+                for (int j = 0; j < across; j++) {
+                    const vector v = v_load(first + (i * map->width + j) * map->step);
+                    read[i * across + j] = normal ? v_silu(v_fma(v, scale, shift)) : v;
+                }
+        } else {
+            for (int i = 0; i < down; i++)
+                for (int j = 0; j < across; j++) {
+                    const int64_t y = top + i, x = left + j;
+                    const int inside = y >= 0 && y < map->height && x >= 0 && x < map->width;
+                    vector v = inside ? v_load_first(pixel_of(map, y, x) + c, left_over) : v_zero();
+                    if (inside && normal) v = v_silu(v_fma(v, scale, shift));
+                    read[i * across + j] = v;
+                }
         }
         if (down > 1 && across > 1) {
 #pragma GCC unroll 8
@@ -198,12 +207,5 @@ static void product(int64_t rows, const struct rows *x, const float *weights, in
             for (int64_t half = 0; half < vectors; half++)
                 strip(1, rows, x, panel + half * SIDE, vectors * SIDE, out + n + half * SIDE, outputs);
     }
-}
-
-/* Memory in large pages, if the system has some to give: far fewer faults when it is first written. */
-static void large_pages(void *memory, int64_t bytes) {
-    const uintptr_t size = 1 << 21, start = ((uintptr_t)memory + size - 1) / size * size;
-    const uintptr_t end = ((uintptr_t)memory + bytes) / size * size;
-    if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 
