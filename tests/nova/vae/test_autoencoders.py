@@ -212,5 +212,23 @@ def test_faster_convolutions_give_the_same_pixels_and_latents():
     vae.speed_up()
     replaced = [layer for layer in vae.modules() if isinstance(layer, CausalConv3d) and layer.faster is not None]
     if not replaced:
-        pytest.skip("needs a CPU with AMX and a C compiler")
+        pytest.skip("needs a CPU with AMX or AVX2 and a C compiler")
     torch.testing.assert_close((vae.decode(z), vae.moments(x)), expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("speed_up", [False, True])
+def test_memory_kept_between_calls_changes_nothing(speed_up):
+    vae = build({**VIDEO, "block_out_channels": [16] * 4, "norm_num_groups": 8})
+    if speed_up:
+        vae.speed_up()
+    z = torch.randn(2, 4, 3, 4, 5)
+    with torch.inference_mode():
+        first = vae.decode(z[:1])
+    kept = first.clone()
+    with torch.no_grad():  # memory from inference mode could not be written to here
+        second = vae.decode(z[1:])
+    assert torch.equal(first, kept)
+    assert not torch.equal(first, second)
+    assert torch.equal(vae.decode(z), torch.cat([first, second]))
+    if not speed_up:
+        torch.testing.assert_close(vae.double().decode(z.double()).float(), vae.float().decode(z), rtol=1e-3, atol=1e-4)

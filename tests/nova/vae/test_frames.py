@@ -109,6 +109,8 @@ def test_areas_grow_and_swap():
     assert scratch.take("hidden", like, 2, (1, 2, 2)).data_ptr() != first.data_ptr()
     scratch.swap()
     assert scratch.take("hidden", like, 1, (1, 2, 2)).data_ptr() == first.data_ptr()
+    assert scratch.worth_keeping
+    assert scratch.take("hidden", like.double(), 1, (1, 2, 2)).dtype == torch.float64
     grown = scratch.take("hidden", like, 3, (4, 5, 6))
     assert grown.shape == (1, 3, 4, 5, 6)
     assert grown.is_contiguous(memory_format=torch.channels_last_3d)
