@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.kernels.arguments import check
+
 OFF = "NOVA_BENCH_PACKED"
 """Environment variable: ``0`` leaves all products to plain layers."""
 
@@ -48,8 +50,7 @@ class PackedLinear(nn.Module):
         return self.activation[0] != "none"
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dtype != torch.float32 or x.device.type != "cpu":
-            raise TypeError(f"packed layers take float32 on the CPU, not {x.dtype} on {x.device}")
+        check(x)
         return product(x, self.weight, self.bias, *self.activation)
 
 

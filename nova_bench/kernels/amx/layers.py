@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.kernels.amx.library import CHUNK, required_library
+from nova_bench.kernels.arguments import Heads, check
 
 LANES = 64
 LARGEST = 8355000  # as in digits.h: what the largest value of a scale becomes
@@ -63,12 +64,6 @@ def room(rows: int, channels: int) -> Tensor:
 
 def _pointer(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
-
-
-def check(x: Tensor) -> None:
-    """Refuse anything but float32 on the CPU: the kernel would misread it."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
-        raise TypeError(f"sliced layers take float32 on the CPU, not {x.dtype} on {x.device}")
 
 
 class Weights:
@@ -158,15 +153,6 @@ class SlicedLinear(nn.Module):
         return self.weights.times(*_row_digits(rows), (1, 1, 1, 1), self.offsets, blocks)
 
 
-class _Heads(ctypes.Structure):
-    """See ``struct heads`` in attention.c."""
-
-    _fields_ = (("first", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("image", "head", "token")))
-
-    def __init__(self, heads: Tensor):
-        super().__init__(heads.data_ptr(), *heads.stride()[:3])
-
-
 def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(query key^T / sqrt(d)) value: [N, heads, tokens, d] each, with any strides -> [N, queries, heads * d].
 
@@ -180,7 +166,7 @@ def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     out = _empty(images, queries, heads * channels)
     memory = torch.empty(required_library().sliced_attention_room(tokens) * threads, dtype=torch.int8)
     required_library().sliced_attention(
-        *(ctypes.byref(_Heads(part)) for part in parts),
+        *(ctypes.byref(Heads(part)) for part in parts),
         *(images, heads, queries, tokens, channels, out.data_ptr(), memory.data_ptr(), threads),
     )
     return out

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.amx.layers import LANES, LARGEST, Weights, check, room
+from nova_bench.kernels.amx.layers import LANES, LARGEST, Weights, room
 from nova_bench.kernels.amx.library import required_library
+from nova_bench.kernels.arguments import check
 
 _HALF = LANES // 2  # channels of a pixel that share a line of digits with the pixel on its right
 _SMALLEST = 16  # channels

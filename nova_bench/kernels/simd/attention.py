@@ -7,21 +7,13 @@ import ctypes
 import torch
 from torch import Tensor
 
+from nova_bench.kernels.arguments import Heads, check
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check, empty, room
+from nova_bench.kernels.simd.memory import empty, room
 
 _LANES = 16
 _WIDEST_HEAD = 128  # channels, as in attention.c
 _FEWEST_QUERIES = 16  # the compiled code takes 14 or 6 at a time
-
-
-class _Heads(ctypes.Structure):
-    """See ``struct heads`` in attention.c."""
-
-    _fields_ = (("first", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("image", "head", "token")))
-
-    def __init__(self, heads: Tensor):
-        super().__init__(heads.data_ptr(), *heads.stride()[:3])
 
 
 def takes_heads(query: Tensor) -> bool:
@@ -43,7 +35,7 @@ def vector_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     out = empty(images, queries, heads * channels)
     size = required_library().attention_room(tokens, channels)
     required_library().attention(
-        *(ctypes.byref(_Heads(part)) for part in parts),
+        *(ctypes.byref(Heads(part)) for part in parts),
         *(images, heads, queries, tokens, channels, out.data_ptr(), room(threads * size), size, threads),
     )
     return out

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nova_bench.kernels.arguments import check
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check, empty
+from nova_bench.kernels.simd.memory import empty
 
 _SMALLEST = 64  # channels: a call costs more than smaller layers gain
 _SILU, _GELU = 1, 2  # as in linear.c

@@ -1,4 +1,4 @@
-"""What the compiled code is given: tensors of the right kind, and memory to work in."""
+"""Memory for the compiled code: what it writes, and what it works in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,6 @@ from nova_bench.kernels.simd.library import required_library
 
 _LARGE = 2**23  # bytes: some large pages
 _LOCAL = threading.local()
-
-
-def check(x: Tensor) -> None:
-    """Refuse anything but float32 on the CPU: the kernel would misread it."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
-        raise TypeError(f"these layers take float32 on the CPU, not {x.dtype} on {x.device}")
 
 
 def empty(*shape: int) -> Tensor:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nova_bench.kernels.arguments import check
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check, room
+from nova_bench.kernels.simd.memory import room
 from nova_bench.kernels.simd.winograd import arranged, room_for
 
 _POINTS = 36

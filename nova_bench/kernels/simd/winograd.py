@@ -15,8 +15,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from nova_bench.kernels.arguments import check
 from nova_bench.kernels.simd.library import library, required_library
-from nova_bench.kernels.simd.memory import check, room
+from nova_bench.kernels.simd.memory import room
 
 POINTS = {
     3: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2)),
