@@ -56,7 +56,8 @@ static void arrange(const struct head *head, const float *key, int64_t key_step,
 }
 
 /* Scores of `count` keys from `start` on for some queries [rows, channels], STEP floats apart. */
-INLINE void score(int rows, const struct head *head, const float *queries, int64_t start, int64_t count, float *scores) {
+INLINE void score(int rows, const struct head *head, const float *queries, int64_t start, int64_t count,
+                  float *scores) {
     for (int64_t n = 0; n < count; n += PANEL) {
         vector sums[TALL][WIDE];
         multiply_panel(rows, queries, STEP, head->keys + (start + n) * head->channels, head->channels, sums);
@@ -67,8 +68,8 @@ INLINE void score(int rows, const struct head *head, const float *queries, int64
     }
 }
 
-/* A query's scores, in powers of two -> their shares 2^(score - top), where top is the highest so far. Returns the factor
- * for what was computed with the previous top. */
+/* A query's scores, in powers of two -> their shares 2^(score - top), where top is the highest so far. Returns the
+ * factor for what was computed with the previous top. */
 static float share(float *scores, int64_t count, float *top, float *sum) {
     enum { TURNS = 4 }; /* several chains of operations that don't wait for each other */
     const int64_t end = (count + TURNS * SIDE - 1) / (TURNS * SIDE) * TURNS * SIDE;
@@ -112,7 +113,8 @@ INLINE void gather(int rows, const struct head *head, const float *shares, int64
 /* out: `rows` queries' results, out_step floats apart. */
 static void attend(const struct head *head, const float *query, int64_t query_step, int64_t rows, float *out,
                    int64_t out_step) {
-    static _Thread_local float __attribute__((aligned(64))) queries[TALL * STEP], scores[TALL * STEP], results[TALL * STEP];
+    static _Thread_local float __attribute__((aligned(64))) queries[TALL * STEP], scores[TALL * STEP],
+        results[TALL * STEP];
     float tops[TALL], sums[TALL] = {0}, factors[TALL];
     const float scale = 1.44269504f / sqrtf((float)head->channels);
     for (int64_t i = 0; i < rows; i++) {
@@ -132,8 +134,8 @@ static void attend(const struct head *head, const float *query, int64_t query_st
             v_store(out + i * out_step + c, v_mul(v_load(results + i * STEP + c), v_all(1 / sums[i])));
 }
 
-/* out [images, queries, heads, channels]. Channels are 16, 32, ... to MOST; a thread's part of room has room_size floats.
- * What a query becomes doesn't depend on the other queries, nor on the number of threads. */
+/* out [images, queries, heads, channels]. Channels are 16, 32, ... to MOST; a thread's part of room has room_size
+ * floats. What a query becomes doesn't depend on the other queries, nor on the number of threads. */
 void attention(const struct heads *query, const struct heads *key, const struct heads *value, int64_t images,
                int64_t heads, int64_t queries, int64_t tokens, int64_t channels, float *out, float *room,
                int64_t room_size, int threads) {

@@ -4,8 +4,8 @@
 
 #include "vectors.h"
 
-/* x [rows, width] -> each row normalized * weight + bias + added; weight, bias and added may be null. Width is a multiple
- * of 16. */
+/* x [rows, width] -> each row normalized * weight + bias + added; weight, bias and added may be null. Width is a
+ * multiple of 16. */
 void layer_norm(const float *x, int64_t rows, int64_t width, const float *weight, const float *bias, float eps,
                 const float *added, float *out, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)

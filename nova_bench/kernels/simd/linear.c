@@ -4,9 +4,13 @@
 #include "product.h"
 
 enum {
-    BLOCKS = 8,                           /* of TALL rows, whose values stay in the second-level cache */
-    SHORT = 512, LONG = 1024,             /* values of a row that are summed up before the result is written */
-    NEAR = SHORT + SIDE, FAR = LONG + SIDE, /* from row to row, so that they don't compete for the same cache sets */
+    BLOCKS = 8, /* of TALL rows, whose values stay in the second-level cache */
+    /* Values of a row that are summed up before the result is written, in shallow layers and in deep ones. */
+    SHORT = 512,
+    LONG = 1024,
+    /* Floats from row to row, so that rows don't compete for the same cache sets. */
+    NEAR = SHORT + SIDE,
+    FAR = LONG + SIDE,
 };
 enum { NONE, SILU, GELU };
 
@@ -18,7 +22,8 @@ struct layer {
 };
 
 /* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. */
-INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row, int64_t n) {
+INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row,
+                 int64_t n) {
     vector sums[TALL][WIDE];
     float *out = l->out + row * l->outputs + n;
 #pragma GCC unroll 14
@@ -48,8 +53,8 @@ INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, 
 /* Floats that one line of a panel has. */
 int64_t panel_width(void) { return PANEL; }
 
-/* x [rows, depth] -> out [rows, outputs]. weights: panels [depth, PANEL] of outputs, the last one filled up. bias may be
- * null. What a row becomes doesn't depend on the others, nor on the number of threads. */
+/* x [rows, depth] -> out [rows, outputs]. weights: panels [depth, PANEL] of outputs, the last one filled up. bias may
+ * be null. What a row becomes doesn't depend on the others, nor on the number of threads. */
 void linear(const float *x, int64_t rows, int64_t depth, const float *weights, const float *bias, int64_t outputs,
             int activation, float *out, int threads) {
     if (rows == 0) return;

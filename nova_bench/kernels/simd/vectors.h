@@ -30,8 +30,8 @@ INLINE float v_total(vector a) { return _mm512_reduce_add_ps(a); }
 INLINE vector v_scale_negative(vector a, vector b) {
     return _mm512_mask_mul_ps(a, _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LT_OQ), a, b);
 }
-/* 2^x for x up to 127, by a polynomial fitted on -0.5 to 0.5 (relative error 7.5e-8); at least 2^-126, since less, which
- * isn't normal, takes a hundred times as long. */
+/* 2^x for x up to 127, by a polynomial fitted on -0.5 to 0.5 (relative error 7.5e-8); at least 2^-126, since less,
+ * which isn't normal, takes a hundred times as long. */
 INLINE vector v_exp2(vector x) {
     x = _mm512_max_ps(_mm512_set1_ps(-126), x);
     const __m512 n = _mm512_roundscale_ps(x, 0), r = _mm512_sub_ps(x, n);
@@ -63,8 +63,10 @@ INLINE void v_transpose(vector a[SIDE]) {
         }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) { /* quarter q of c[4 * i + j] is the part from line 4 * i on of column 4 * q + j */
-        const vector even[] = {_mm512_shuffle_f32x4(c[j], c[j + 4], 0x88), _mm512_shuffle_f32x4(c[j + 8], c[j + 12], 0x88)};
-        const vector odd[] = {_mm512_shuffle_f32x4(c[j], c[j + 4], 0xdd), _mm512_shuffle_f32x4(c[j + 8], c[j + 12], 0xdd)};
+        const vector even[] = {_mm512_shuffle_f32x4(c[j], c[j + 4], 0x88),
+                               _mm512_shuffle_f32x4(c[j + 8], c[j + 12], 0x88)};
+        const vector odd[] = {_mm512_shuffle_f32x4(c[j], c[j + 4], 0xdd),
+                              _mm512_shuffle_f32x4(c[j + 8], c[j + 12], 0xdd)};
         a[j] = _mm512_shuffle_f32x4(even[0], even[1], 0x88);
         a[j + 4] = _mm512_shuffle_f32x4(odd[0], odd[1], 0x88);
         a[j + 8] = _mm512_shuffle_f32x4(even[0], even[1], 0xdd);

@@ -77,7 +77,8 @@ INLINE const float *pixel_of(const struct map *map, int64_t y, int64_t x) {
  * tells whether the map has a scale. */
 INLINE void before(const struct map *map, int normal, int64_t top, int64_t left, int down, int across,
                    const float matrix[][MOST], int points, float *to, int64_t plane) {
-    const int whole = !map->doubled && top >= 0 && left >= 0 && top + down <= map->height && left + across <= map->width;
+    const int whole =
+        top >= 0 && left >= 0 && top + down <= map->height && left + across <= map->width && !map->doubled;
     for (int64_t c = 0; c < map->channels; c += SIDE) {
         const int64_t left_over = map->channels - c;
         const vector scale = normal ? v_load_first(map->scale + c, left_over) : v_zero();
