@@ -1,6 +1,7 @@
 """Time our video decoder against the official one: same weights, same latents, alternating runs, ratio with spread.
 
-    python benchmarks/vae_decode.py --original PATH [--case small|published] [--device cuda --dtype float16]
+    python benchmarks/vae_decode.py --original PATH [--case small|published] [--compiled]
+                                    [--device cuda --dtype float16]
 
 PATH is a checkout of github.com/baaivision/NOVA whose requirements are importable. Quote only the ratios: both sides
 alternate in one process on one machine, so that a busy machine slows both. On the CPU the ratio of processor seconds is
@@ -68,13 +69,16 @@ def ratio(pairs: list[tuple[float, float]]) -> str:
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
-def compare(case: str, original: Path, device: str, dtype: torch.dtype, repeats: int) -> str:
+def compare(case: str, original: Path, device: str, dtype: torch.dtype, repeats: int, compiled: bool) -> str:
     """Run one case; returns the line to print."""
     shape, change = CASES[case]
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         AutoencoderKLOpenSora(change).save_pretrained(folder)
-        ours = load_vae(folder, torch_dtype=dtype, device=device).decode
+        vae = load_vae(folder, torch_dtype=dtype, device=device)
+        if compiled:
+            vae.speed_up()
+        ours = vae.decode
         theirs = load_original(original, Path(folder), device, dtype)
     z = torch.randn(shape).to(device, dtype)
     # The first round warms up and checks that both compute the same.
@@ -97,16 +101,20 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], default="float32")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--compiled", action="store_true", help="with this CPU's fastest convolutions, as pipelines do")
     parser.add_argument("--threads", type=int, help="CPU threads; default: what torch takes")
     arguments = parser.parse_args()
     if arguments.original is None:
         raise SystemExit("needs --original PATH, a checkout of github.com/baaivision/NOVA to compare with")
+    if arguments.compiled and (arguments.device, arguments.dtype) != ("cpu", "float32"):
+        raise SystemExit("--compiled is for float32 on the CPU")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
     for case in arguments.case or CASES:
         dtype = getattr(torch, arguments.dtype)
-        print(compare(case, arguments.original, arguments.device, dtype, arguments.repeats), flush=True)
+        settings = (arguments.device, dtype, arguments.repeats, arguments.compiled)
+        print(compare(case, arguments.original, *settings), flush=True)
 
 
 if __name__ == "__main__":
