@@ -15,7 +15,7 @@ from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_vid
 from tests.kernels.float64 import drawn
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
-TOLERANCE = 1e-5  # relative to the largest result
+TOLERANCE = 1e-5  # relative to the largest result or, if all are small, to what is summed up for them, about 1
 
 
 def layer_of(inputs: int, outputs: int, frames: int) -> nn.Conv3d:
@@ -40,7 +40,7 @@ def results(like: Tensor, layer: nn.Conv3d, frames: int, size: tuple[int, int]) 
 
 
 def close(result: Tensor, exact: Tensor) -> bool:
-    return bool((result.double() - exact).abs().max() <= TOLERANCE * exact.abs().max())
+    return bool((result.double() - exact).abs().max() <= TOLERANCE * exact.abs().max().clamp(min=1))
 
 
 @settings(max_examples=30, deadline=None)
