@@ -5,7 +5,16 @@ from __future__ import annotations
 import ctypes
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+NO_ACTIVATION, SILU, GELU = 0, 1, 2  # as in linear.c and tiles.h
+
+
+def activation_code(activation: nn.Module) -> int:
+    """The code of an activation that compiled products can take over, else :data:`NO_ACTIVATION`."""
+    if isinstance(activation, nn.GELU) and activation.approximate == "none":
+        return GELU
+    return SILU if isinstance(activation, nn.SiLU) else NO_ACTIVATION
 
 
 def check(x: Tensor) -> None:
@@ -21,3 +30,11 @@ class Heads(ctypes.Structure):
 
     def __init__(self, heads: Tensor):
         super().__init__(heads.data_ptr(), *heads.stride()[:3])
+
+
+def readable_heads(*parts: Tensor) -> list[Tensor]:
+    """Heads [N, heads, tokens, d] with d side by side in memory, copied where they are not; checked."""
+    readable = [part if part.stride(3) == 1 else part.contiguous() for part in parts]
+    for part in readable:
+        check(part)
+    return readable

@@ -52,9 +52,11 @@ def fastest_video_convolution(layer: nn.Conv3d) -> VideoConvolution | None:
     It takes float32 x [1, C, T + 0 or 2, H, W], padded in time, and writes to [1, C', T, H, W] or, with ``add``, adds
     to it; both have channels last.
     """
-    small = min(layer.weight.shape[:2]) < _WIDE
-    faster = sliced_video(layer) if library() is not None and not small else None
-    return faster or winograd_video(layer) or (sliced_video(layer) if library() is not None else None)
+    ways: list[Callable[[nn.Conv3d], VideoConvolution | None]] = [winograd_video]
+    if library() is not None:
+        ways.insert(int(min(layer.weight.shape[:2]) < _WIDE), sliced_video)
+    found = (way(layer) for way in ways)
+    return next((faster for faster in found if faster is not None), None)
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -13,16 +13,10 @@ from torch import Tensor, nn
 from nova_bench.kernels import layers, packed, products
 from nova_bench.kernels.layers import attention, speed_up
 from nova_bench.kernels.packed import OFF, PackedLinear, usable
-from tests.kernels.float64 import drawn
+from tests.kernels.float64 import drawn, error_of_sums, with_weights
 
 needs_operator = pytest.mark.skipif(not usable(), reason="this CPU or torch has no fast packed products")
 SIZES = st.integers(1, 300)
-
-
-def with_weights(layer: nn.Linear) -> nn.Linear:
-    for index, parameter in enumerate(layer.parameters(), start=1):
-        parameter.data = drawn(index, *parameter.shape) / layer.in_features**0.5
-    return layer.requires_grad_(False)
 
 
 @pytest.fixture
@@ -39,11 +33,7 @@ def without_compiled_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_as_exact_as_the_plain_layer(rows: int, inputs: int, outputs: int, bias: bool, exponent: int) -> None:
     layer = with_weights(nn.Linear(inputs, outputs, bias))
     x = drawn(0, rows, inputs) * 2.0**exponent
-    result = PackedLinear(layer)(x).double()
-    exact = layer.double()(x.double())
-    # Relative to what is summed: a sum may be close to zero.
-    summed = x.double().abs() @ layer.weight.abs().T + (layer.bias.abs() if bias else 0)
-    assert (result - exact).norm() <= 1e-6 * summed.norm()
+    assert error_of_sums(PackedLinear(layer)(x), layer, x) <= 1e-6
 
 
 @needs_operator

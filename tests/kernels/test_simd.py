@@ -15,7 +15,7 @@ from torch import nn
 
 from nova_bench.kernels.amx.library import library as amx
 from nova_bench.kernels.layers import speed_up
-from nova_bench.kernels.simd.library import OFF, library
+from nova_bench.kernels.simd.library import OFF, library, loaded
 from nova_bench.kernels.simd.norm import group_norm
 from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
 from tests.kernels.float64 import drawn, error
@@ -123,14 +123,14 @@ def test_filters_at_their_points() -> None:
 
 def test_without_the_library_everything_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OFF, "0")
-    library.cache_clear()
+    loaded.cache_clear()
     try:
         assert winograd(convolution(16, 16, (3, 3))) is None
         norm, x = nn.GroupNorm(4, 16), drawn(0, 1, 16, 3, 3)
         assert torch.equal(group_norm(norm, x.clone()), norm(x).relu())
     finally:
         monkeypatch.undo()
-        library.cache_clear()
+        loaded.cache_clear()
 
 
 @needs_kernel

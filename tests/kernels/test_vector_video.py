@@ -86,7 +86,7 @@ def test_several_threads_give_the_same() -> None:
             torch.set_num_threads(threads)
             outs.append(results(x, layer, 3, (40, 60)))
             made(layer)(x, outs[-1], add=False)
-            outs.append(channel_sums(x[0].permute(1, 2, 3, 0).reshape(-1, 32), torch.zeros(32)))
+            outs.append(channel_sums(x[0].permute(1, 2, 3, 0).flatten(1, 2), torch.zeros(32)))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(outs[0], outs[2])
@@ -115,10 +115,10 @@ def test_other_types_are_refused() -> None:
 
 
 def test_sums_of_channels() -> None:
-    x, centre = drawn(0, 9000, 48) + 30, drawn(1, 48) + 30
-    exact = torch.stack([(x.double() - centre).sum(0), (x.double() - centre).square().sum(0)])
+    x, centre = drawn(0, 2, 9000, 48) + 30, drawn(1, 48) + 30
+    exact = torch.stack([(x.double() - centre).sum(1), (x.double() - centre).square().sum(1)])
     sums = channel_sums(x, centre)
     assert sums is not None
     torch.testing.assert_close(sums, exact, rtol=1e-6, atol=2e-2)
-    assert channel_sums(x[:, :40], centre[:40]) is None
+    assert channel_sums(x[..., :40], centre[:40]) is None
     assert channel_sums(x.double(), centre) is None

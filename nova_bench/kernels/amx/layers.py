@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.kernels.amx.library import CHUNK, required_library
-from nova_bench.kernels.arguments import Heads, check
+from nova_bench.kernels.arguments import NO_ACTIVATION, Heads, activation_code, check, readable_heads
 
 LANES = 64
 LARGEST = 8355000  # as in digits.h: what the largest value of a scale becomes
@@ -83,7 +83,7 @@ class Weights:
             place += chunk.numel()
         self.scales, self.bias = scales, None if bias is None else bias.contiguous()
         self.outputs, self.taps, self.channels = outputs, taps, channels
-        self.activation = 0
+        self.activation = NO_ACTIVATION
 
     def times(
         self,
@@ -134,11 +134,8 @@ class SlicedLinear(nn.Module):
 
     def fuse(self, activation: nn.Module) -> bool:
         """Take over an activation that follows, if the kernel has it."""
-        if isinstance(activation, nn.GELU) and activation.approximate == "none":
-            self.weights.activation = 2
-        elif isinstance(activation, nn.SiLU):
-            self.weights.activation = 1
-        return self.weights.activation != 0
+        self.weights.activation = activation_code(activation)
+        return self.weights.activation != NO_ACTIVATION
 
     def forward(self, x: Tensor) -> Tensor:
         return self._times(x, 1).view(*x.shape[:-1], self.out_features)
@@ -158,9 +155,7 @@ def sliced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     d is one of :data:`HEADS`; queries may be fewer than keys, which are at most :data:`MOST_TOKENS`.
     """
-    parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
-    for part in parts:
-        check(part)
+    parts = readable_heads(query, key, value)
     images, heads, queries, channels = query.shape
     tokens, threads = key.shape[2], torch.get_num_threads()
     out = _empty(images, queries, heads * channels)

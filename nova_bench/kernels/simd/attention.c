@@ -1,13 +1,8 @@
 /* Attention on float32: softmax(query key^T / sqrt(channels)) value. */
 #include <math.h>
-#include <string.h>
 
 #include "product.h"
-#ifdef _OPENMP
-#include <omp.h>
-#else
-static int omp_get_thread_num(void) { return 0; }
-#endif
+#include "threads.h"
 
 enum {
     MOST = 128,          /* channels of a head */

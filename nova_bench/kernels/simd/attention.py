@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from nova_bench.kernels.arguments import Heads, check
+from nova_bench.kernels.arguments import Heads, readable_heads
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import empty, room
 
@@ -27,9 +27,7 @@ def vector_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     d is a multiple of 16, at most 128; queries may be fewer than keys.
     """
-    parts = [part if part.stride(3) == 1 else part.contiguous() for part in (query, key, value)]
-    for part in parts:
-        check(part)
+    parts = readable_heads(query, key, value)
     images, heads, queries, channels = query.shape
     tokens, threads = key.shape[2], torch.get_num_threads()
     out = empty(images, queries, heads * channels)

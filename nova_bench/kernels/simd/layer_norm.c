@@ -4,8 +4,8 @@
 
 #include "vectors.h"
 
-/* x [rows, width] -> each row normalized * weight + bias + added; weight, bias and added may be null. Width is a
- * multiple of 16. */
+/* x [rows, width] -> each row normalized * weight + bias + added; weight and bias may be null. Width is a multiple of
+ * 16. */
 void layer_norm(const float *x, int64_t rows, int64_t width, const float *weight, const float *bias, float eps,
                 const float *added, float *out, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -23,8 +23,7 @@ void layer_norm(const float *x, int64_t rows, int64_t width, const float *weight
             vector v = v_mul(v_sub(v_load(line + c), mean), factor);
             if (weight) v = v_mul(v, v_load(weight + c));
             if (bias) v = v_add(v, v_load(bias + c));
-            if (added) v = v_add(v, v_load(added + row * width + c));
-            v_store(out + row * width + c, v);
+            v_store(out + row * width + c, v_add(v, v_load(added + row * width + c)));
         }
     }
 }

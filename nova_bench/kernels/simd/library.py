@@ -41,18 +41,19 @@ _SIGNATURES: dict[str, list[Any]] = {
 _RESULTS = {"attention_room": LONG, "panel_width": LONG}
 
 
-@lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
     """The compiled functions; None if the CPU has neither, there is no C compiler, or :data:`OFF` says so."""
-    return _loaded()[1]
+    return loaded()[1]
 
 
 def vectors() -> str:
     """Which vectors :func:`library` uses, "AVX-512" or "AVX2"; empty if there is none."""
-    return _loaded()[0]
+    return loaded()[0]
 
 
-def _loaded() -> tuple[str, ctypes.CDLL | None]:
+@lru_cache(maxsize=1)
+def loaded() -> tuple[str, ctypes.CDLL | None]:
+    """What :func:`vectors` and :func:`library` say, found once."""
     sources = _SOURCES[1:] if os.environ.get(OFF) == "avx2" else _SOURCES
     found = ((source.what, source.load(_SIGNATURES, _RESULTS)) for source in sources)
     return next((pair for pair in found if pair[1] is not None), ("", None))
@@ -60,6 +61,6 @@ def _loaded() -> tuple[str, ctypes.CDLL | None]:
 
 def required_library() -> ctypes.CDLL:
     """The compiled functions, for callers that run only if :func:`library` has them."""
-    loaded = library()
-    assert loaded is not None, "only used where there is a library"
-    return loaded
+    found = library()
+    assert found is not None, "only used where there is a library"
+    return found

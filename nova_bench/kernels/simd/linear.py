@@ -9,12 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.arguments import check
+from nova_bench.kernels.arguments import NO_ACTIVATION, activation_code, check
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import empty
 
 _SMALLEST = 64  # channels: a call costs more than smaller layers gain
-_SILU, _GELU = 1, 2  # as in linear.c
 
 
 class VectorLinear(nn.Module):
@@ -29,15 +28,12 @@ class VectorLinear(nn.Module):
         panels = padded.unflatten(1, (-1, width)).transpose(0, 1)  # [panels, in, width]
         self.weight = empty(*panels.shape).copy_(panels)
         self.bias = None if layer.bias is None else layer.bias.detach().contiguous()
-        self.activation = 0
+        self.activation = NO_ACTIVATION
 
     def fuse(self, activation: nn.Module) -> bool:
         """Take over an activation that follows, if the kernel has it."""
-        if isinstance(activation, nn.GELU) and activation.approximate == "none":
-            self.activation = _GELU
-        elif isinstance(activation, nn.SiLU):
-            self.activation = _SILU
-        return self.activation != 0
+        self.activation = activation_code(activation)
+        return self.activation != NO_ACTIVATION
 
     def forward(self, x: Tensor) -> Tensor:
         check(x)

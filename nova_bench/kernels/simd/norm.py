@@ -46,17 +46,18 @@ def layer_norm(norm: nn.LayerNorm, x: Tensor, added: Tensor) -> Tensor:
 
 
 def channel_sums(x: Tensor, centre: Tensor) -> Tensor | None:
-    """Sums over pixels of x - ``centre`` and of its square: x [pixels, C], ``centre`` [C] -> float64 [2, C].
+    """Sums over pixels of x - ``centre`` and of its square: x [N, pixels, C], ``centre`` [C] -> float64 [2, N, C].
 
     None where the compiled code can't do it.
     """
-    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _LANES == 0 and x.is_contiguous()
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[2] % _LANES == 0 and x.is_contiguous()
     if not fits or library() is None:
         return None
-    pixels, channels = x.shape
-    sums = torch.empty(-(-pixels // _PART), 2, channels, dtype=torch.float64)
+    count, pixels, channels = x.shape
+    sums = torch.empty(count, -(-pixels // _PART), 2, channels, dtype=torch.float64)
     centre = centre.contiguous()
-    required_library().channel_sums(
-        x.data_ptr(), pixels, channels, centre.data_ptr(), _PART, sums.data_ptr(), torch.get_num_threads()
-    )
-    return sums.sum(0)
+    for image, parts in zip(x, sums, strict=True):
+        required_library().channel_sums(
+            image.data_ptr(), pixels, channels, centre.data_ptr(), _PART, parts.data_ptr(), torch.get_num_threads()
+        )
+    return sums.sum(1).transpose(0, 1)

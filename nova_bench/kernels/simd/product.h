@@ -25,33 +25,13 @@ INLINE void multiply_panel(int rows, const float *x, int64_t step, const float *
     }
 }
 
-/* CALL(n) with the constant n that `rows` is, from 1 to TALL. */
-#if defined __AVX512F__
-#define FOR_ROWS(rows, CALL)                                                        \
-    switch (rows) {                                                                 \
-        case 1: CALL(1); break;                                                     \
-        case 2: CALL(2); break;                                                     \
-        case 3: CALL(3); break;                                                     \
-        case 4: CALL(4); break;                                                     \
-        case 5: CALL(5); break;                                                     \
-        case 6: CALL(6); break;                                                     \
-        case 7: CALL(7); break;                                                     \
-        case 8: CALL(8); break;                                                     \
-        case 9: CALL(9); break;                                                     \
-        case 10: CALL(10); break;                                                   \
-        case 11: CALL(11); break;                                                   \
-        case 12: CALL(12); break;                                                   \
-        case 13: CALL(13); break;                                                   \
-        default: CALL(14);                                                          \
+/* CALL(n) with the constant n that `rows` is, from 1 on, or with TALL; cases above TALL, at most 14, don't occur. */
+#define ROWS_CASE(n, CALL) \
+    case n: CALL(n < TALL ? n : TALL); break;
+#define FOR_ROWS(rows, CALL)                                                                      \
+    switch ((rows) < TALL ? (rows) : TALL) {                                                      \
+        ROWS_CASE(1, CALL) ROWS_CASE(2, CALL) ROWS_CASE(3, CALL) ROWS_CASE(4, CALL)               \
+        ROWS_CASE(5, CALL) ROWS_CASE(6, CALL) ROWS_CASE(7, CALL) ROWS_CASE(8, CALL)               \
+        ROWS_CASE(9, CALL) ROWS_CASE(10, CALL) ROWS_CASE(11, CALL) ROWS_CASE(12, CALL)            \
+        ROWS_CASE(13, CALL) ROWS_CASE(14, CALL)                                                   \
     }
-#else
-#define FOR_ROWS(rows, CALL)                                                        \
-    switch (rows) {                                                                 \
-        case 1: CALL(1); break;                                                     \
-        case 2: CALL(2); break;                                                     \
-        case 3: CALL(3); break;                                                     \
-        case 4: CALL(4); break;                                                     \
-        case 5: CALL(5); break;                                                     \
-        default: CALL(6);                                                           \
-    }
-#endif

@@ -3,12 +3,8 @@
 #include <stdint.h>
 
 #include "memory.h"
+#include "threads.h"
 #include "vectors.h"
-#ifdef _OPENMP
-#include <omp.h>
-#else
-static int omp_get_thread_num(void) { return 0; }
-#endif
 
 enum { TILE = 4, MOST = 8, TAPS = 3 };
 
@@ -209,4 +205,3 @@ static void product(int64_t rows, const struct rows *x, const float *weights, in
                 strip(1, rows, x, panel + half * SIDE, vectors * SIDE, out + n + half * SIDE, outputs);
     }
 }
-

@@ -4,9 +4,9 @@
 /* x [frames + taps - 1 - front, height, width, channels] after `front` more of its first frame -> out [frames, height,
  * width, outputs], or added to it: 3 x 3 filters over 1 or 3 frames. With scale and shift [channels], of
  * SiLU(x * scale + shift). If `doubled`, x has half the height and width, and each of its pixels counts as 2 x 2.
- * weights: for each of 36 points, panels as in product(), of all taps one after the other,
- * outputs rounded up to 16. A thread keeps the points of `together` tiles of the frames that a result needs, and of one
- * result, in its part of room, of room_size floats. */
+ * weights: for each of 36 points, panels as in product(), of all taps one after the other, outputs rounded up to 16. A
+ * thread keeps the points of `together` tiles of the frames that a result needs, and of one result, in its part of
+ * room, of room_size floats. */
 void winograd_video(const float *x, int64_t frames, int taps, int front, int64_t height, int64_t width, int doubled,
                     int64_t channels, const float *scale, const float *shift, const float *weights, const float *bias,
                     int64_t outputs, int add, float *out, int64_t together, float *room, int64_t room_size,

@@ -135,10 +135,9 @@ def affine(x: torch.Tensor, norm: nn.GroupNorm, per_frame: bool = False) -> tupl
 def _sums(x: torch.Tensor, pivot: torch.Tensor) -> torch.Tensor:
     """Sums over the pixels of each frame of x - ``pivot`` [C] and of its square: float64 [2, T, C]."""
     _, channels, frames, height, width = x.shape
-    pixels = x[0].permute(1, 2, 3, 0).flatten(1, 2)
-    compiled = [sums for frame in pixels if (sums := channel_sums(frame, pivot)) is not None]
-    if len(compiled) == frames:
-        return torch.stack(compiled, dim=1)
+    compiled = channel_sums(x[0].permute(1, 2, 3, 0).flatten(1, 2), pivot)
+    if compiled is not None:
+        return compiled
     sums = x.new_zeros(2, frames, channels, dtype=torch.float64)
     for part in parts(x, channels, frames, height, width):
         block = x[0, :, part.frames, part.rows].permute(1, 2, 3, 0).flatten(1, 2).float()  # a view for float32
