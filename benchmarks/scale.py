@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,27 +43,47 @@ class Sleep:
     """Work that takes its time and computes nothing."""
 
     seconds: float
+    start: str = ""
+    """Nothing begins before this file is there."""
 
     def arrival(self) -> Arrival:
         return Arrival("here", "no device", {}, True, LEAST_FREE_BYTES)
 
     def __call__(self, items: Sequence[int]) -> Iterator[int]:
+        while self.start and not os.path.exists(self.start):
+            time.sleep(0.005)
         for item in items:
             report_step(str(item))
             time.sleep(self.seconds)
             yield item
 
 
-class Watched(Crew):
-    """Remembers when workers were ready."""
+class Starter(Crew):
+    """Lets the work begin when all workers are ready, however slowly they start."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int, start: Path):
         super().__init__(lambda text: None)
-        self.ready: list[float] = []
+        self.workers, self.start, self.ready = workers, start, 0.0
 
     def arrive(self, *args: object, **more: object) -> None:
         super().arrive(*args, **more)
-        self.ready.append(time.monotonic())
+        self.workers -= 1
+        if self.workers == 0:
+            self.start.touch()
+            self.ready = time.monotonic()
+
+
+def ends_of(seconds: float, workers: int, units: int, store: Store | None = None) -> tuple[float, list[float]]:
+    """The time at which all workers began, and that of each result."""
+    ends = []
+    with tempfile.TemporaryDirectory() as folder:
+        crew = Starter(workers, Path(folder) / "start")
+        work = Sleep(seconds, str(crew.start))
+        for item in LocalExecutor(workers, 1, None).map(work, range(units), never_lost, crew):
+            if store is not None:
+                store.add_rows([row(item)])
+            ends.append(time.monotonic())
+    return crew.ready, ends
 
 
 def never_lost(item: int, problem: Exception) -> int:
@@ -71,10 +92,8 @@ def never_lost(item: int, problem: Exception) -> int:
 
 def efficiency(workers: int, each: int) -> dict[str, float]:
     """Scheduling efficiency with units of one second, one unit at a time."""
-    crew, began = Watched(), time.monotonic()
-    found = LocalExecutor(workers, 1, None).map(Sleep(1.0), range(workers * each), never_lost, crew)
-    ends = [time.monotonic() for _ in found]
-    ready = max(crew.ready)
+    began = time.monotonic()
+    ready, ends = ends_of(1.0, workers, workers * each)
     until = ends[-workers]  # from then on workers have nothing left to take
     asleep = sum(max(0.0, min(end, until) - max(end - 1.0, ready)) for end in ends)
     return {
@@ -88,19 +107,9 @@ def efficiency(workers: int, each: int) -> dict[str, float]:
 
 def saturation(workers: int, units: int, root: Path | None) -> float:
     """Units without work that the driver hands out and takes back a second, and puts into a store if there is one."""
-    crew, ends, first = Watched(), [], None
-    writer = Store.writer(root) if root else None
-    store = writer.__enter__() if writer else None
-    for item in LocalExecutor(workers, 1, None).map(Sleep(0.0), range(units), never_lost, crew):
-        if store is not None:
-            store.add_rows([row(item)])
-        if len(crew.ready) == workers and first is None:
-            first = len(ends)
-        ends.append(time.monotonic())
-    if writer:
-        writer.__exit__(None, None, None)
-    assert first is not None, "all workers were ready before the units ran out"
-    return (len(ends) - first - 1) / (ends[-1] - ends[first])
+    with Store.writer(root) if root else nullcontext() as store:
+        ready, ends = ends_of(0.0, workers, units, store)
+    return len(ends) / (ends[-1] - ready)
 
 
 def row(item: int) -> Row:
