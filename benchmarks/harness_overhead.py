@@ -20,11 +20,14 @@ from null_parts import NullModel, null_plan
 
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline.aggregate import collect, summarise
+from nova_bench.pipeline.failures import Failures
 from nova_bench.pipeline.generate import generate
+from nova_bench.pipeline.generate_worker import GenerateWorker
 from nova_bench.pipeline.places import Places
 from nova_bench.pipeline.plan import Plan
 from nova_bench.pipeline.run import record_of
 from nova_bench.pipeline.score import score
+from nova_bench.pipeline.staffing import Staff
 from nova_bench.report.tables import metrics_table, samples_csv
 from nova_bench.store import Store
 
@@ -44,19 +47,22 @@ def measure(units: int, scorers: int, batch_size: int, root: Path) -> dict[str, 
         return value
 
     progress = Progress(quiet=True)
+    failures = Failures(progress)
     plan: Plan = timed("plan", lambda: null_plan(units, scorers, batch_size))
     opened = Store.writer(root)
     store = timed("open the store, record the run", opened.__enter__)
     try:
         timed("open the store, record the run", lambda: store.add_run(record_of(plan)))
-        timed("generate: encode, store, journal", lambda: generate(plan, NullModel(), store, progress))
-        timed("score: rows", lambda: score(plan, plan.scorers, store, progress))
+        staff = Staff(plan.suite.execution, store, progress)
+        model = GenerateWorker(plan.suite, NullModel(), plan.model)
+        timed("generate: encode, store, journal", lambda: generate(plan, model, staff, store, progress, failures))
+        timed("score: rows", lambda: score(plan, plan.scorers, staff, store, progress, failures))
         timed("back up", store.back_up)
         stages["score: rows"] -= units * store.seconds_per_item()["score", "decode", "cpu"]
         timed("aggregate and tables", lambda: _aggregate(plan, store))
         resumed = time.perf_counter()
-        generate(plan, NullModel(), store, progress)
-        score(plan, plan.scorers, store, progress)
+        generate(plan, model, staff, store, progress, failures)
+        score(plan, plan.scorers, staff, store, progress, failures)
         stages["resume with nothing to do"] = time.perf_counter() - resumed
     finally:
         opened.__exit__(None, None, None)

@@ -32,7 +32,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from nova_bench.core.steps import report_step
-from nova_bench.execute import local
+from nova_bench.execute import process
 from nova_bench.execute.crew import LEAST_FREE_BYTES, Arrival, Crew
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.store import Row, Status, Store
@@ -79,10 +79,11 @@ def ends_of(seconds: float, workers: int, units: int, store: Store | None = None
     with tempfile.TemporaryDirectory() as folder:
         crew = Starter(workers, Path(folder) / "start")
         work = Sleep(seconds, str(crew.start))
-        for item in LocalExecutor(workers, 1, None).map(work, range(units), never_lost, crew):
-            if store is not None:
-                store.add_rows([row(item)])
-            ends.append(time.monotonic())
+        with LocalExecutor(workers, 1) as executor:
+            for item in executor.map(work, range(units), never_lost, crew):
+                if store is not None:
+                    store.add_rows([row(item)])
+                ends.append(time.monotonic())
     return crew.ready, ends
 
 
@@ -135,9 +136,9 @@ class Killer(threading.Thread):
 
 def soak(units: int, kills: int, seconds: float, pause: float, root: Path) -> dict[str, float]:
     """Units through workers into a store, while workers are lost; raises AssertionError if anything is left behind."""
-    local.STOPPED_SECONDS = 1.0
-    warm_up = LocalExecutor(2, 8, 60).map(Sleep(0.0), range(32), never_lost, Crew(lambda text: None))
-    assert len(list(warm_up)) == 32
+    process.STOPPED_SECONDS = 1.0
+    with LocalExecutor(2, 8) as executor:
+        assert len(list(executor.map(Sleep(0.0), range(32), never_lost, Crew(lambda text: None)))) == 32
     lines: list[str] = []
     crew = Crew(lines.append)
     killer = Killer(kills, pause)
@@ -147,12 +148,12 @@ def soak(units: int, kills: int, seconds: float, pause: float, root: Path) -> di
         before, memory = state(), [state()["MiB"]]
         began = time.monotonic()
         killer.start()
-        executor = LocalExecutor(4, 8, 60)
-        found = executor.map(Sleep(seconds), range(units), lambda item, problem: lost.append(item) or item, crew)
-        for count, item in enumerate(found):
-            store.add_rows([row(item)])
-            if count % max(1, units // 20) == 0:
-                memory.append(state()["MiB"])
+        with LocalExecutor(4, 8) as executor:
+            give_up = lambda item, problem: lost.append(item) or item  # noqa: E731
+            for count, item in enumerate(executor.map(Sleep(seconds), range(units), give_up, crew, 60)):
+                store.add_rows([row(item)])
+                if count % max(1, units // 20) == 0:
+                    memory.append(state()["MiB"])
         took = time.monotonic() - began
         killer.over.set()
         killer.join()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Self, TypeVar
 
 from nova_bench.core.errors import UserError
 from nova_bench.execute.crew import Crew
@@ -19,14 +20,42 @@ class LostWorker(UserError):
     """A worker died, was stopped or hangs. The item that it held last may or may not be the reason."""
 
 
-class Executor(Protocol):
-    """The interface: apply ``work`` to chunks of items and yield results as they come, in any order."""
+class Executor(ABC):
+    """The interface: apply work to chunks of items and yield results as they come, in any order.
 
+    Workers start when they are first needed. They keep what they were sent and what it has loaded until they are
+    dismissed, so that the same ``work`` can go on with further items at once. As a context manager, an executor
+    dismisses them at the end.
+    """
+
+    @abstractmethod
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        lost: Lost[Item, Result],
+        crew: Crew,
+        stall_seconds: float | None = None,
     ) -> Generator[Result, None, None]:
-        """Yield every result of ``work``, and of ``lost`` for items without one; ``crew`` is told of the workers."""
+        """Yield every result of ``work``, and of ``lost`` for items without one; ``crew`` is told of the workers.
+
+        A worker that needs longer than ``stall_seconds`` for a step hangs; None: it may take any time. The generator
+        must end or be closed before the next call.
+        """
         ...
+
+    @abstractmethod
+    def dismiss(self) -> None:
+        """End all workers, between two calls of ``map``."""
+        ...
+
+    def __enter__(self) -> Self:
+        """This executor."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Dismiss the workers."""
+        self.dismiss()
 
 
 TIMES_SLOWEST = 10

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Never
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute.base import TIMES_SLOWEST, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, Lost, LostWorker, Result, Work
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.crew import Arrival, Crew, Reporting
 
@@ -23,80 +23,105 @@ WAITING_SECONDS = 60.0
 _TICK = 1.0
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """A pool of Ray actors; connects to the cluster in RAY_ADDRESS, or starts a local one.
 
     An actor that dies (also with its node) or hangs is replaced. The progress inside an actor is unknown until a chunk
     is finished, so a chunk of n items may take n times as long as one.
     """
 
-    def __init__(self, workers: int | None, chunk_size: int, device: str, stall_seconds: float):
+    def __init__(self, workers: int | None, chunk_size: int, device: str):
         try:
             import ray
         except ImportError as error:
             raise UserError("the executor `ray` needs the package ray", "pip install 'nova_bench[ray]'") from error
         self._ray: Any = ray
-        self._asked, self._chunk_size = workers, chunk_size
-        self._needs_gpu, self._stall_seconds = device.startswith("cuda"), stall_seconds
+        self._asked, self._chunk_size, self._needs_gpu = workers, chunk_size, device.startswith("cuda")
+        self._numbers = itertools.count()
+        self._works: list[tuple[Work, Any]] = []
+        """What actors were sent, and Ray's reference to it."""
+        self._resting: list[_Member] = []
+        self._started_here = False
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], lost: Lost[Item, Result], crew: Crew
+        self,
+        work: Work[Item, Result],
+        items: Sequence[Item],
+        lost: Lost[Item, Result],
+        crew: Crew,
+        stall_seconds: float | None = None,
     ) -> Generator[Result, None, None]:
         """Yield results as chunks finish. Raises UserError if actors can't start, and whatever ``work`` raises."""
         if not items:
             return
-        started_here = not self._ray.is_initialized()
-        if started_here:
+        if not self._ray.is_initialized():
             with _own_signals():
                 self._ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
-        try:
-            yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew)
-        finally:
-            if started_here:
-                self._ray.shutdown()
+            self._started_here = True
+        allowed = float("inf") if stall_seconds is None else stall_seconds
+        yield from self._run(self._sendable(work), ChunkQueue(items, self._chunk_size, lost, crew.warn), crew, allowed)
 
-    def _run(self, work: Work, chunks: ChunkQueue, crew: Crew) -> Iterator[Result]:
+    def dismiss(self) -> None:
+        """End all actors, and the local cluster if this executor started one."""
+        for member in self._resting:
+            self._ray.kill(member.actor)
+        self._resting.clear()
+        self._works.clear()
+        if self._started_here:
+            self._ray.shutdown()
+            self._started_here = False
+
+    def _sendable(self, work: Work) -> tuple[int, Any]:
+        """A number that names ``work`` to actors, and a reference to it as it was when it was first sent."""
+        for number, (known, sent) in enumerate(self._works):
+            if known is work:
+                return number, sent
+        self._works.append((work, self._ray.put(work)))
+        return len(self._works) - 1, self._works[-1][1]
+
+    def _run(self, work: tuple[int, Any], chunks: ChunkQueue, crew: Crew, stall_seconds: float) -> Iterator[Result]:
         workers, gpus = self._workers_and_gpus()
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
-        shared = self._ray.put(work)
         running: dict[Any, _Running] = {}
-        numbers = itertools.count()
         failed_starts, slowest, waiting = 0, 0.0, False
         try:
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
                 while len(running) < min(workers, unfinished):
-                    new = actor.remote(shared)
-                    running[new.ready.remote()] = _Running(new, next(numbers), None, time.monotonic())
+                    member = self._resting.pop() if self._resting else _Member(actor.remote(), next(self._numbers))
+                    running[member.actor.load.remote(*work)] = _Running(member, None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
                 now = time.monotonic()
                 waiting = self._tell_of_waiting(list(running.values()), now, waiting, crew)
-                allowed = max(self._stall_seconds, TIMES_SLOWEST * slowest)
+                allowed = max(stall_seconds, TIMES_SLOWEST * slowest)
                 for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
                     held = running.pop(answer)
                     try:
                         content = self._answer(answer) if done else self._give_up(held, now)
                     except LostWorker as problem:
-                        crew.leave(held.number)
-                        failed_starts += held.chunk is None
+                        crew.leave(held.member.number)
+                        failed_starts += not held.member.began
                         if failed_starts >= FAILED_STARTS:
                             raise UserError(f"Ray actors can't start: {problem.message}", problem.remedy) from problem
                         yield from chunks.lose(held.chunk, problem)
                         continue
-                    failed_starts = 0
+                    failed_starts, held.member.began = 0, True
                     if held.chunk is None:
-                        crew.arrive(held.number, content, now, gpus or 1.0)  # waiting for the cluster held no device
+                        # Waiting for the cluster held no device.
+                        crew.arrive(held.member.number, content, now, gpus or 1.0)
                     else:
                         slowest = max(slowest, (now - held.since) / len(held.chunk.items))
-                        crew.finish(held.number, len(held.chunk.items))
+                        crew.finish(held.member.number, len(held.chunk.items))
                         yield from content
                     if chunks:
                         chunk = chunks.take()
-                        running[held.actor.run.remote(chunk.items)] = replace(held, chunk=chunk, since=time.monotonic())
+                        answer = held.member.actor.run.remote(work[0], chunk.items)
+                        running[answer] = _Running(held.member, chunk, time.monotonic())
                     else:
-                        crew.leave(held.number)
+                        crew.leave(held.member.number)
+                        self._resting.append(held.member)
         finally:
             for held in running.values():
-                self._ray.kill(held.actor)
+                self._ray.kill(held.member.actor)
 
     def _tell_of_waiting(self, running: Sequence[_Running], now: float, told: bool, crew: Crew) -> bool:
         """Warn once that nothing happens because the cluster has no room for an actor; returns whether that is so."""
@@ -122,7 +147,7 @@ class RayExecutor:
             ) from error
 
     def _give_up(self, held: _Running, now: float) -> Never:
-        self._ray.kill(held.actor)
+        self._ray.kill(held.member.actor)
         raise LostWorker(
             f"a Ray actor hung: it finished nothing for {now - held.since:.0f} s",
             "if it was only slow: --set execution.stall_seconds=SECONDS",
@@ -141,15 +166,21 @@ class RayExecutor:
         return workers, min(1.0, gpus / workers)
 
 
-@dataclass(frozen=True)
-class _Running:
-    """An actor, the last chunk it was given (None: it is starting), and when.
-
-    ``number`` names it to those who must not keep it: an actor without references ends.
-    """
+@dataclass
+class _Member:
+    """An actor; ``number`` names it to those who must not keep it, since an actor without references ends."""
 
     actor: Any
     number: int
+    began: bool = False
+    """Whether it has ever been ready."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    """An actor at work, the last chunk it was given (None: it gets its work), and when."""
+
+    member: _Member
     chunk: Chunk | None
     since: float
 
@@ -170,12 +201,13 @@ def _own_signals() -> Iterator[None]:
 
 
 class _Actor:
-    def __init__(self, work: Work):
-        self._work = work
+    def __init__(self) -> None:
+        self._works: dict[int, Work] = {}
 
-    def ready(self) -> Arrival | None:
-        """Once the actor can work: what it says of itself, if its work knows that."""
-        return self._work.arrival() if isinstance(self._work, Reporting) else None
+    def load(self, number: int, work: Work) -> Arrival | None:
+        """Keep ``work``, unless it is here under this number; what this actor says of itself, if its work knows."""
+        work = self._works.setdefault(number, work)
+        return work.arrival() if isinstance(work, Reporting) else None
 
-    def run(self, chunk: Sequence[Item]) -> list[Result]:
-        return list(self._work(chunk))
+    def run(self, number: int, chunk: Sequence[Item]) -> list[Result]:
+        return list(self._works[number](chunk))

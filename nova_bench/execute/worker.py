@@ -24,7 +24,7 @@ class News(Enum):
     """The messages of a worker to its parent, each with a content."""
 
     READY = auto()
-    """It can work; the content is what it says of itself, if its work knows that."""
+    """It has its work; the content is the work's number and what the worker says of itself, if its work knows that."""
     STEP = auto()
     """What it does next."""
     DONE = auto()
@@ -35,8 +35,18 @@ class News(Enum):
     """The last message: its end of the pipe closed."""
 
 
+class Order(Enum):
+    """The messages of a parent to its worker, each with a content. The first two are answered."""
+
+    WORK = auto()
+    """A number, and work to be done from now on; the worker keeps it under this number."""
+    ITEMS = auto()
+    """A chunk of items for it."""
+    END = auto()
+
+
 def serve(pipe: Connection, threads: int) -> None:
-    """Receive the work, then chunks of items, and send back results until there are no more.
+    """Receive work and chunks of items, and send back results until told to end.
 
     ``threads`` is this worker's share of the cores. This process ends with its parent, however the parent ends: the
     parent's end of the pipe then closes, even after SIGKILL, and Linux ends this process even if it is stopped.
@@ -53,14 +63,23 @@ def serve(pipe: Connection, threads: int) -> None:
         with sending:
             pipe.send((news, content))
 
+    works: dict[int, Work] = {}
+    work: Work | None = None
     try:
-        work = _load(orders.get())
-        if (torch := sys.modules.get("torch")) is not None:
-            torch.set_num_threads(threads)
         listen_to_steps(lambda step: send(News.STEP, step))
-        send(News.READY, work.arrival() if isinstance(work, Reporting) else None)
-        while order := orders.get():
-            send(News.DONE, list(work(pickle.loads(order))))
+        while True:
+            order, content = pickle.loads(orders.get())
+            if order == Order.END:
+                return
+            if order == Order.WORK:
+                number, pickled = content
+                work = works[number] = works[number] if number in works else _load(pickled)
+                if (torch := sys.modules.get("torch")) is not None:
+                    torch.set_num_threads(threads)
+                send(News.READY, (number, work.arrival() if isinstance(work, Reporting) else None))
+            else:
+                assert work is not None, "work comes before items"
+                send(News.DONE, list(work(content)))
     except Exception as error:
         send(News.ERROR, _portable(error))
 

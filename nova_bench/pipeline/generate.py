@@ -14,14 +14,14 @@ from nova_bench.core.batches import one_line
 from nova_bench.core.errors import FileChanged
 from nova_bench.core.identity import prompt_id
 from nova_bench.core.progress import Progress
-from nova_bench.execute.choice import generating_executor
-from nova_bench.execute.inline import InlineExecutor
-from nova_bench.models.base import ModelAdapter
-from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause
+from nova_bench.pipeline.failures import CAUSE, Failures
 from nova_bench.pipeline.generate_worker import Entry, GenerateWorker
 from nova_bench.pipeline.plan import Plan, content_digest
-from nova_bench.pipeline.staffing import working
+from nova_bench.pipeline.staffing import Staff
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
+
+GENERATING_TIMES = 10
+"""A step of generating may take this many times as long as one of scoring: loading a model, or a whole batch of it."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,21 @@ class GenerateSummary:
 
 
 def generate(
-    plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress, failures: Failures | None = None
+    plan: Plan, worker: GenerateWorker, staff: Staff, store: Store, progress: Progress, failures: Failures
 ) -> GenerateSummary:
     """Make every unit that the store lacks; a failed one is retried only if what it depends on has changed.
 
-    The suite's executor decides where; only this process writes to the store. Each finished batch is in the store
+    ``staff`` decides where; only this process writes to the store. Each finished batch is in the store
     before the next one is taken. StoreError if the store can't be written, UserError if the model's files changed after
     they were planned, TooManyFailures if ``failures`` allows no more.
     """
-    failures = failures or Failures(progress)
-    cause = failure_cause(plan.suite, ADAPTERS.get(plan.suite.model.adapter).factory)
-    worker = GenerateWorker(plan.suite, adapter, plan.model, cause)
     there = store.artifacts(unit.digest for unit in plan.units)
     hopeless = frozenset(
         unit
         for unit, found in there.items()
-        if isinstance(found, FailedUnit) and found.details.get(CAUSE) == cause and not plan.suite.execution.retry_failed
+        if isinstance(found, FailedUnit)
+        and found.details.get(CAUSE) == worker.cause
+        and not plan.suite.execution.retry_failed
     )
     digest = content_digest(plan.suite.media, store.file_digest)
     missing = [
@@ -59,11 +58,12 @@ def generate(
     ]
     made = 0
     started = time.perf_counter()
-    # A model whose samples exist already has nothing to load, so workers would only cost their start.
     execution = plan.suite.execution
-    executor = InlineExecutor() if all(unit.source for unit in missing) else generating_executor(execution)
-    at_work = working("generate", executor, worker, missing, execution.exchange, store, progress, progress.warn)
-    with at_work as (batches, advance):
+    # A model whose samples exist already has nothing to load, so workers would only cost their start.
+    here = all(unit.source for unit in missing)
+    # In this process it may be slow without a warning.
+    stall_seconds = None if here or execution.executor == "inline" else GENERATING_TIMES * execution.stall_seconds
+    with staff.working("generate", worker, missing, progress.warn, stall_seconds, here) as (batches, advance):
         for found in batches:
             for warning in found.warnings:
                 progress.warn(warning)
@@ -80,7 +80,7 @@ def generate(
             advance(len(batch))
             failures.check()
     if made:
-        store.add_timing("generate", adapter.digest(), execution.device, made, time.perf_counter() - started)
+        store.add_timing("generate", plan.model, execution.device, made, time.perf_counter() - started)
     return GenerateSummary(made, len(missing) - made, len(plan.units) - len(missing) - len(hopeless), hopeless)
 
 

@@ -24,7 +24,7 @@ from nova_bench.execute.base import LostWorker
 from nova_bench.execute.crew import Arrival
 from nova_bench.models.base import AdapterContext, ModelAdapter, Output
 from nova_bench.pipeline.arrival import arrival_at, code_facts, model_fact
-from nova_bench.pipeline.failures import failure_details, with_cause
+from nova_bench.pipeline.failures import failure_cause, failure_details, with_cause
 from nova_bench.pipeline.place import Place
 from nova_bench.store import Artifact, Draft, FailedUnit
 from nova_bench.video import write_image, write_lossless, write_mp4
@@ -57,11 +57,13 @@ class GenerateWorker:
     """Makes the units it is given; can be sent to another process, which then builds the model for itself.
 
     There, finished files wait in ``place`` until the store takes them.
-    ``model`` is the digest of the planned model, ``cause`` is stored with failures.
+    ``model`` is the digest of the planned model.
     """
 
-    def __init__(self, suite: Suite, adapter: ModelAdapter, model: str, cause: str):
-        self._suite, self._model, self._cause = suite, model, cause
+    def __init__(self, suite: Suite, adapter: ModelAdapter, model: str):
+        self._suite, self._model = suite, model
+        self.cause = failure_cause(suite, ADAPTERS.get(suite.model.adapter).factory)
+        """What a failure depends on besides the sample; stored with it."""
         self._adapter: ModelAdapter | None = adapter
         self._batch_size, self.device = suite.execution.batch_size, suite.execution.device
         self._is_sent = self._is_checked = False
@@ -120,7 +122,7 @@ class GenerateWorker:
 
     def failure(self, error: Exception) -> dict[str, Any]:
         """What is stored about an error besides its message; a failure includes what it depends on."""
-        return with_cause(failure_details(error), self._cause)
+        return with_cause(failure_details(error), self.cause)
 
     def _note(self, text: str, names: Sequence[str] = (), asked: bool = False) -> None:
         """Keep a model's notice for the process that reports it."""
@@ -177,7 +179,7 @@ class GenerateWorker:
         return FailedUnit(unit.digest, one_line(error), self.failure(error))
 
     def _not_made(self, unit: Unit, problem: str) -> FailedUnit:
-        return FailedUnit(unit.digest, problem, with_cause({}, self._cause))
+        return FailedUnit(unit.digest, problem, with_cause({}, self.cause))
 
     def _external(self, unit: Unit, path: Path, details: dict[str, Any]) -> Artifact | FailedUnit:
         try:

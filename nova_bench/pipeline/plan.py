@@ -102,6 +102,11 @@ class Plan:
         """Name of the run's folder: the suite's name and six digits of the run's identity."""
         return f"{self.suite.name}-{self.run_id[:6]}"
 
+    @property
+    def filters(self) -> bool:
+        """Whether scores decide which further samples are made, so that stages alternate."""
+        return any(scorer.keep is not None for scorer in self.scorers)
+
 
 def make_plan(
     suite: Suite,

@@ -17,7 +17,7 @@ from nova_bench.models.base import ModelAdapter
 from nova_bench.pipeline.aggregate import needs_details
 from nova_bench.pipeline.failures import Failures, TooManyFailures
 from nova_bench.pipeline.generate import generate
-from nova_bench.pipeline.generate_worker import build_adapter
+from nova_bench.pipeline.generate_worker import GenerateWorker, build_adapter
 from nova_bench.pipeline.long_videos import notice_long_videos
 from nova_bench.pipeline.manifest import plan_content, read_manifest, write_manifest
 from nova_bench.pipeline.needs import absent_assets, fetch_line
@@ -26,7 +26,7 @@ from nova_bench.pipeline.plan import Plan, PlannedScorer, make_plan
 from nova_bench.pipeline.record import record_of
 from nova_bench.pipeline.sample_filter import required_plan
 from nova_bench.pipeline.score import score
-from nova_bench.pipeline.staffing import kinds_of_devices
+from nova_bench.pipeline.staffing import Staff, kinds_of_devices
 from nova_bench.prompts.reading import make_prompt_files
 from nova_bench.store import Store
 from nova_bench.store.file_system import network_file_system
@@ -101,17 +101,21 @@ def _work(plan: Plan, adapter: ModelAdapter, store: Store, progress: Progress) -
     """Generate and score what the store lacks. TooManyFailures if more samples fail than the suite allows."""
     make_prompt_files(plan.suite, plan.units, store.file_digest, progress)
     failures = Failures(progress, plan.suite.execution.max_failures)
-    maker = _Maker(plan, adapter, store, progress, failures)
-    try:
-        maker.make()
-        notice_long_videos(plan, store, progress.notice)
-        if maker.already_there:
-            progress.say(f"{maker.already_there} samples were there already")
-        scored = score(plan, _computable(plan, progress), store, progress, failures, maker.make)
-        if scored.already_there:
-            progress.say(f"{scored.already_there} scores were there already")
-    finally:
-        failures.log_counts()
+    worker = GenerateWorker(plan.suite, adapter, plan.model)
+    with Staff(plan.suite.execution, store, progress) as staff:
+        maker = _Maker(plan, worker, staff, store, progress, failures)
+        try:
+            maker.make()
+            if not plan.filters:
+                staff.dismiss()  # scoring gets the memory that the model had
+            notice_long_videos(plan, store, progress.notice)
+            if maker.already_there:
+                progress.say(f"{maker.already_there} samples were there already")
+            scored = score(plan, _computable(plan, progress), staff, store, progress, failures, maker.make)
+            if scored.already_there:
+                progress.say(f"{scored.already_there} scores were there already")
+        finally:
+            failures.log_counts()
     if passed_over := maker.passed_over + len(scored.passed_over):
         progress.say(
             f"{passed_over} samples that failed before were not retried: their files, the limits and the code are "
@@ -124,7 +128,8 @@ class _Maker:
     """Makes the samples of a plan, as far as its filters ask for them."""
 
     plan: Plan
-    adapter: ModelAdapter
+    worker: GenerateWorker
+    staff: Staff
     store: Store
     progress: Progress
     failures: Failures
@@ -141,7 +146,7 @@ class _Maker:
         while units := tuple(unit for unit in self._required() if unit.digest not in self._tried):
             self._tried.update(unit.digest for unit in units)
             part = replace(self.plan, units=units)
-            made = generate(part, self.adapter, self.store, self.progress, self.failures)
+            made = generate(part, self.worker, self.staff, self.store, self.progress, self.failures)
             self.already_there += made.already_there
             self.passed_over += len(made.passed_over)
 

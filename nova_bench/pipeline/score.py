@@ -21,7 +21,6 @@ from nova_bench.core.messages import and_more
 from nova_bench.core.progress import Progress
 from nova_bench.core.steps import report_step
 from nova_bench.execute.base import LostWorker
-from nova_bench.execute.choice import scoring_executor
 from nova_bench.execute.crew import Arrival
 from nova_bench.pipeline.aggregate import collect, needs_details
 from nova_bench.pipeline.arrival import arrival_at, code_facts, weight_facts
@@ -32,7 +31,7 @@ from nova_bench.pipeline.failures import CAUSE, Failures, failure_cause, failure
 from nova_bench.pipeline.place import Place
 from nova_bench.pipeline.plan import Plan, PlannedScorer, with_own_rows
 from nova_bench.pipeline.sample_filter import required_units
-from nova_bench.pipeline.staffing import working
+from nova_bench.pipeline.staffing import Staff
 from nova_bench.scorers.base import Score, Scorer, ScorerContext
 from nova_bench.scorers.streaming import Part, StreamingScorer, measure
 from nova_bench.store import Artifact, Row, Status, Store
@@ -65,9 +64,10 @@ class ScoreSummary:
 def score(
     plan: Plan,
     scorers: Sequence[PlannedScorer],
+    staff: Staff,
     store: Store,
     progress: Progress,
-    failures: Failures | None = None,
+    failures: Failures,
     make_more: Callable[[], None] = lambda: None,
 ) -> ScoreSummary:
     """Make every row that the store lacks, for ``scorers`` (those of the plan whose assets are here).
@@ -76,7 +76,6 @@ def score(
     on has changed. If a scorer's verdicts decide which samples are still needed, ``make_more`` makes them, and they are
     scored in further rounds. TooManyFailures if ``failures`` allows no more.
     """
-    failures = failures or Failures(progress)
     causes = {scorer.identity: failure_cause(plan.suite, scorer.info.factory) for scorer in scorers}
     hopeless = set() if plan.suite.execution.retry_failed else _hopeless(store, causes)
     execution = plan.suite.execution
@@ -86,10 +85,10 @@ def score(
     tried: set[tuple[str, int, str]] = set()
     with closing(worker):
         while True:
-            rows = _run_jobs(jobs, worker, plan, store, progress, causes, failures)
+            rows = _run_jobs(jobs, worker, plan, staff, store, progress, causes, failures)
             total, failed = total + len(rows), failed + rows.count(Status.FAILED)
             tried.update((job.artifact, *want) for job in jobs for want in job.wants)
-            if not jobs or all(scorer.keep is None for scorer in plan.scorers):
+            if not jobs or not plan.filters:
                 return ScoreSummary(
                     total, failed, already_there, _artifacts(plan, store) & {key[0] for key in hopeless}
                 )
@@ -112,6 +111,7 @@ def _run_jobs(
     jobs: Sequence[Job],
     worker: ScoreWorker,
     plan: Plan,
+    staff: Staff,
     store: Store,
     progress: Progress,
     causes: Mapping[str, str],
@@ -128,8 +128,7 @@ def _run_jobs(
 
     states: list[Status] = []
     decoded, decode_seconds = 0, 0.0
-    executor = scoring_executor(execution)
-    with working("score", executor, worker, jobs, execution.exchange, store, progress, warn) as (batches, advance):
+    with staff.working("score", worker, jobs, warn, execution.stall_seconds) as (batches, advance):
         for batch in batches:
             store.add_rows(
                 replace(row, details=with_cause(row.details, causes[row.identity]))

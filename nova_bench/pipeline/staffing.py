@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from typing import Any, Protocol, TypeVar
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, Protocol, Self, TypeVar
 
+from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.device import describe_device
 from nova_bench.core.progress import Progress
-from nova_bench.execute.base import Executor, Item, LostWorker, Result
+from nova_bench.execute.base import Item, LostWorker, Result
+from nova_bench.execute.choice import executor_of
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.pipeline.place import Place, shared_place
@@ -47,41 +49,73 @@ class StageWork(Protocol[Taken, Made]):
         ...
 
 
-@contextmanager
-def working(
-    stage: str,
-    executor: Executor,
-    work: StageWork[Item, Result],
-    items: Sequence[Item],
-    address: str,
-    store: Store,
-    progress: Progress,
-    warn: Callable[[str], None],
-) -> Iterator[tuple[Iterator[Result], Callable[[int], None]]]:
-    """Inside, ``executor`` works at a stage; yields the results, and what to call with the number of items done.
+class Staff:
+    """Who works at a run's stages, as its suite's `execution` says. Workers stay for further stages until dismissed."""
 
-    ``address`` is the suite's `execution.exchange`. Afterwards ``progress`` knows for how long devices were held.
-    StoreError if the samples' folder can't be written, UserError if the exchange can't be used.
-    """
-    here = isinstance(executor, InlineExecutor)
-    started = time.monotonic()
-    with nullcontext() if here or not items else shared_place(store, address) as work.place:
+    def __init__(self, execution: ExecutionSpec, store: Store, progress: Progress):
+        self._execution, self._store, self._progress = execution, store, progress
+        self._executor = executor_of(execution)
+        self._place: Place | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        """This staff."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Dismiss the workers."""
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """End the workers; what they have loaded is gone."""
+        try:
+            self._executor.dismiss()
+        finally:
+            self._place = None
+            self._open.close()
+
+    @contextmanager
+    def working(
+        self,
+        stage: str,
+        work: StageWork[Item, Result],
+        items: Sequence[Item],
+        warn: Callable[[str], None],
+        stall_seconds: float | None,
+        here: bool = False,
+    ) -> Iterator[tuple[Iterator[Result], Callable[[int], None]]]:
+        """Inside, the workers are at a stage; yields the results, and what to call with the number of items done.
+
+        A step may take ``stall_seconds``, or any time. ``here``: the items need no workers. Afterwards the progress
+        knows for how long devices were held. StoreError if the samples' folder can't be written, UserError if the
+        exchange can't be used.
+        """
+        executor = InlineExecutor() if here else self._executor
+        here = isinstance(executor, InlineExecutor)
+        started = time.monotonic()
+        work.place = None if here or not items else self._shared_place()
         crew = Crew(warn)
         if work.place is not None:
             crew = Crew(warn, work.facts(), work.place.name)
             work.sent(items)
         try:
             with (
-                progress.stage(stage, len(items), each=crew.rates) as advance,
-                closing(executor.map(work, items, work.lose, crew)) as results,
+                self._progress.stage(stage, len(items), each=crew.rates) as advance,
+                closing(executor.map(work, items, work.lose, crew, stall_seconds)) as results,
             ):
                 yield results if here else map(work.received, results), advance
         finally:
             if here and items:
-                progress.hold(stage, {describe_device(work.device)["name"]: time.monotonic() - started})
-            progress.hold(stage, crew.held())
+                self._progress.hold(stage, {describe_device(work.device)["name"]: time.monotonic() - started})
+            self._progress.hold(stage, crew.held())
             for account in crew.accounts():
-                progress.log(f"{stage}: {account}")
+                self._progress.log(f"{stage}: {account}")
+
+    def _shared_place(self) -> Place:
+        """The same place as long as the same workers stay: they are told of it once."""
+        if self._place is None:
+            self._place = self._open.enter_context(shared_place(self._store, self._execution.exchange))
+        return self._place
 
 
 def kinds_of_devices(

@@ -48,13 +48,13 @@ def train_all(
     progress = Progress(quiet)
     workers = min(workers, len(specs))
     encode_shared_clips(specs, runs, device, progress)
-    executor: Executor = LocalExecutor(workers, 1, None, threads=threads) if workers > 1 else InlineExecutor()
+    executor: Executor = LocalExecutor(workers, 1, threads=threads) if workers > 1 else InlineExecutor()
     trained: dict[str, Trained] = {}
     if len(specs) > 1:
         progress.say(f"{len(specs)} trainings, {time_left(specs, runs, workers)}")
     losses: list[LostWorker] = []
     work = Training(runs, device, quiet or workers > 1)
-    with closing(executor.map(work, specs, _lost, Crew(progress.warn))) as results:
+    with executor, closing(executor.map(work, specs, _lost, Crew(progress.warn))) as results:
         for done in results:
             if isinstance(done, LostWorker):
                 losses.append(done)

@@ -78,8 +78,8 @@ class _Card:
 
 @pytest.mark.parametrize(("workers", "each"), [(None, {"GPU-a": 1, "5": 1}), (3, {"GPU-a": 2, "5": 1})])
 def test_workers_share_the_cards_evenly(workers: int | None, each: dict[str, int]) -> None:
-    executor = LocalExecutor(workers, 1, 60, ("GPU-a", "5"))
-    found = {}
-    while len(found) != sum(each.values()):  # a quick worker may take all items
-        found = {process: card for card, process in executor.map(_Card(), range(40), pytest.fail, Crew(pytest.fail))}
+    found, work = {}, _Card()
+    with LocalExecutor(workers, 1, ("GPU-a", "5")) as executor:
+        while len(found) != sum(each.values()):  # a quick worker may take all items
+            found = {process: card for card, process in executor.map(work, range(40), pytest.fail, Crew(pytest.fail))}
     assert Counter(found.values()) == each

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
+import os
+import signal
 import time
 
 import pytest
@@ -10,11 +13,12 @@ import pytest
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
 from nova_bench.core.steps import report_step
-from nova_bench.execute import slow_steps
-from nova_bench.execute.choice import scoring_executor
+from nova_bench.execute import local, slow_steps
+from nova_bench.execute.choice import executor_of
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
+from nova_bench.execute.process import WorkerProcess
 from nova_bench.store import Status
 
 
@@ -37,7 +41,7 @@ def test_worker_processes_give_the_same_rows(run_library, expected, workers, bat
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
 def test_without_ray_the_remedy_is_named():
     with pytest.raises(UserError, match="needs the package ray") as caught:
-        scoring_executor(ExecutionSpec(executor="ray"))
+        executor_of(ExecutionSpec(executor="ray"))
     assert "nova_bench[ray]" in caught.value.remedy
 
 
@@ -78,26 +82,90 @@ def _never_lost(item, problem):
     raise AssertionError(problem)
 
 
-@pytest.mark.parametrize("executor", [InlineExecutor(), LocalExecutor(2, 3, 60)], ids=["inline", "local"])
+@pytest.mark.parametrize("executor", [InlineExecutor(), LocalExecutor(2, 3)], ids=["inline", "local"])
 def test_every_item_comes_back_once(executor):
-    assert sorted(executor.map(_double, range(10), _never_lost, Crew(pytest.fail))) == list(range(0, 20, 2))
-    assert list(executor.map(_double, [], _never_lost, Crew(pytest.fail))) == []
+    with executor:
+        assert sorted(executor.map(_double, range(10), _never_lost, Crew(pytest.fail))) == list(range(0, 20, 2))
+        assert list(executor.map(_double, [], _never_lost, Crew(pytest.fail))) == []
 
 
-class _Twice:
+class Counted:
+    """Yields the process and how many chunks this object had there before."""
+
+    def __init__(self):
+        self.chunks = 0
+
+    def __call__(self, items):
+        yield from ((os.getpid(), self.chunks) for _ in items)
+        self.chunks += 1
+
+
+def test_workers_keep_what_they_were_sent_until_they_are_dismissed():
+    first, second = Counted(), Counted()
+    with LocalExecutor(1, 2) as executor:
+
+        def found(work):
+            return list(executor.map(work, range(2), _never_lost, Crew(pytest.fail)))
+
+        (process, chunks), _ = found(first)
+        assert chunks == 0
+        assert found(second) == [(process, 0)] * 2, "the same process, other work"
+        assert found(first) == [(process, 1)] * 2, "work that it still has"
+        executor.dismiss()
+        assert multiprocessing.active_children() == []
+        (other, chunks), _ = found(first)
+        assert other != process
+        assert chunks == 0
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_died_between_two_calls_is_replaced_and_costs_no_item_a_try():
+    told = []
+    with LocalExecutor(3, 1) as executor:
+        work = Counted()
+        assert len(list(executor.map(work, range(3), _never_lost, Crew(pytest.fail)))) == 3
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+            child.join()
+        assert len(list(executor.map(work, range(3), _never_lost, Crew(told.append)))) == 3
+    assert told == ["a worker process died (SIGKILL); replaced"] * 3
+
+
+KEEP = "{keep: {scorer: even, first: 2}, name: brightness}"
+
+
+@pytest.mark.parametrize(("scorers", "starts"), [(f"[{KEEP}, even]", 1), ("[brightness, even]", 2)])
+def test_stages_that_alternate_have_one_crew(scorers, starts, run_library, monkeypatch, tmp_path):
+    """The filter asks for further samples in rounds; otherwise scoring gets the memory that the model had."""
+    started = []
+
+    class Started(WorkerProcess):
+        def __init__(self, *args):
+            started.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(local, "WorkerProcess", Started)
+    assignments = (f"scorers={scorers}", "prompts.samples_per_prompt=8")
+    assert run_library("local", "execution.executor=local", *assignments) == run_library("inline", *assignments)
+    assert len(started) == starts
+    (log,) = (tmp_path / "local").glob("*/run.log")
+    rounds = log.read_text().count("generate: worker ")
+    assert rounds > 1 if starts == 1 else rounds == 1
+
+
+class _Twice(InlineExecutor):
     """An executor whose results all come twice, the second time late: as if a lost worker had only been slow."""
 
-    def map(self, work, items, lost, crew):
+    def map(self, work, items, lost, crew, stall_seconds=None):
         results = list(work(items))
         yield from results
         yield from results
 
 
 def test_results_that_come_twice_count_once(run_library, expected, monkeypatch):
-    from nova_bench.pipeline import generate, score
+    from nova_bench.pipeline import staffing
 
-    monkeypatch.setattr(generate, "generating_executor", lambda spec: _Twice())
-    monkeypatch.setattr(score, "scoring_executor", lambda spec: _Twice())
+    monkeypatch.setattr(staffing, "executor_of", lambda spec: _Twice())
     assert run_library("twice") == expected
 
 
@@ -114,7 +182,8 @@ def test_a_slow_step_is_told_once_with_what_it_works_at(monkeypatch):
             time.sleep(0.03 if item == 2 else 0)
             yield item
 
-    assert list(InlineExecutor(0.2).map(work, range(4), _never_lost, Crew(told.append))) == [0, 1, 2, 3]
+    found = InlineExecutor().map(work, range(4), _never_lost, Crew(told.append), stall_seconds=0.2)
+    assert list(found) == [0, 1, 2, 3]
     (line,) = told
     assert line.startswith("brightness on 2.mp4: nothing finished for ")
     assert "--executor local" in line

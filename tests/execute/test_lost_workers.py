@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.steps import report_step
-from nova_bench.execute import choice, local
+from nova_bench.execute import local, process
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.local import LocalExecutor
+from nova_bench.pipeline import generate
 from nova_bench.store import Status
 
 FAULTS = {
@@ -33,9 +34,9 @@ WORKERS = ("execution.executor=local", "execution.workers=2", "execution.stall_s
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     """Nobody waits long for what these tests break."""
-    monkeypatch.setattr(local, "STOPPED_SECONDS", 1.0)
+    monkeypatch.setattr(process, "STOPPED_SECONDS", 1.0)
     monkeypatch.setattr(local, "TIMES_SLOWEST", 1)
-    monkeypatch.setattr(choice, "GENERATING_TIMES", 1)
+    monkeypatch.setattr(generate, "GENERATING_TIMES", 1)
 
 
 @pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
@@ -121,19 +122,24 @@ class _Disturber(threading.Thread):
 @settings(max_examples=6)
 @given(
     workers=st.integers(1, 3),
+    rounds=st.integers(1, 3),
     size=st.integers(1, 4),
     waits=st.lists(st.floats(0, 0.8), min_size=1, max_size=3),
     seed=st.integers(0, 99),
 )
-def test_workers_disturbed_at_any_time_change_no_result(workers, size, waits, seed):
+def test_workers_disturbed_at_any_time_change_no_result(workers, rounds, size, waits, seed):
     disturber = _Disturber(waits, seed)
     disturber.start()
     lost = []
-    executor = LocalExecutor(workers, size, 30)
-    found = list(
-        executor.map(_Nap(), range(20), lambda item, problem: lost.append(item) or 2 * item, Crew(lambda text: None))
-    )
-    assert sorted(found) == list(range(0, 40, 2))
+
+    def give_up(item, problem):
+        lost.append(item)
+        return 2 * item
+
+    work, crew = _Nap(), Crew(lambda text: None)
+    with LocalExecutor(workers, size) as executor:
+        for _ in range(rounds):
+            assert sorted(executor.map(work, range(20), give_up, crew, 30)) == list(range(0, 40, 2))
     assert len(lost) <= disturber.hits // 2, "an item is given up only when it lost two workers"
     disturber.join()
     assert multiprocessing.active_children() == []
@@ -150,7 +156,7 @@ class _Unloadable:
 
 
 def test_workers_that_cannot_start_end_the_run_with_one_line():
-    executor = LocalExecutor(2, 1, 60)
+    executor = LocalExecutor(2, 1)
     with pytest.raises(
         UserError, match="worker processes can't start: a worker process ended with exit code 5"
     ) as caught:
@@ -175,11 +181,12 @@ class _Odd(Exception):
 
 def test_what_the_work_raises_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match="_Odd: odd"):
-        list(LocalExecutor(1, 1, 60).map(_Fails(), range(3), pytest.fail, Crew(pytest.fail)))
+        list(LocalExecutor(1, 1).map(_Fails(), range(3), pytest.fail, Crew(pytest.fail)))
 
 
 def test_workers_share_the_cores():
-    (threads,) = LocalExecutor(max(2, (os.cpu_count() or 1)), 9, 60).map(_threads, [0], pytest.fail, Crew(pytest.fail))
+    with LocalExecutor(max(2, (os.cpu_count() or 1)), 9) as executor:
+        (threads,) = executor.map(_threads, [0], pytest.fail, Crew(pytest.fail))
     assert threads == ("1", 1)
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
-from nova_bench.execute import choice
 from nova_bench.execute import ray as executor
-from nova_bench.execute.choice import scoring_executor
+from nova_bench.execute.choice import executor_of
+from nova_bench.pipeline import generate
 from nova_bench.store import Status
 from tests.warm import PATIENCE_SECONDS
 
@@ -30,7 +30,7 @@ RAY = ("execution.executor=ray", "execution.batch_size=2")
 def _soon(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     """Nobody waits long for what is broken; a local cluster finds the test kit as it would an installed package."""
     monkeypatch.setattr(executor, "TIMES_SLOWEST", 1)
-    monkeypatch.setattr(choice, "GENERATING_TIMES", 1)
+    monkeypatch.setattr(generate, "GENERATING_TIMES", 1)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
 
@@ -55,6 +55,22 @@ def test_actors_give_the_same_rows(run_library: Callable, expected: dict, worker
     assert run_library("ray", *RAY, f"execution.workers={workers}") == expected
     (log,) = (tmp_path / "ray").glob("*/run.log")
     assert "score: worker " in log.read_text()
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_actors_stay_while_a_filter_asks_for_further_samples(run_library: Callable, monkeypatch) -> None:
+    started = []
+
+    class Started(executor._Member):
+        def __init__(self, *args: object) -> None:
+            started.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(executor, "_Member", Started)
+    keep = "scorers=[{keep: {scorer: even, first: 2}, name: brightness}, even]"
+    assignments = (keep, "prompts.samples_per_prompt=8")
+    assert run_library("ray", *RAY, "execution.workers=2", *assignments) == run_library("inline", *assignments)
+    assert len(started) == 2
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -92,7 +108,7 @@ def test_a_cluster_without_a_gpu_says_so() -> None:
     from nova_bench.execute.crew import Crew
 
     with pytest.raises(UserError, match="this Ray cluster has no GPU"):
-        list(scoring_executor(ExecutionSpec(executor="ray", device="cuda")).map(len, [1], pytest.fail, Crew(print)))
+        list(executor_of(ExecutionSpec(executor="ray", device="cuda")).map(len, [1], pytest.fail, Crew(print)))
 
 
 @pytest.fixture

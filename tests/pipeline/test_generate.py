@@ -15,10 +15,12 @@ from nova_bench.core.identity import file_digest
 from nova_bench.core.progress import Progress
 from nova_bench.models.base import AdapterContext, Output
 from nova_bench.pipeline import generate_worker
+from nova_bench.pipeline.failures import Failures
 from nova_bench.pipeline.generate import generate
 from nova_bench.pipeline.generate_worker import GenerateWorker, build_adapter
 from nova_bench.pipeline.place import Place
 from nova_bench.pipeline.plan import make_plan
+from nova_bench.pipeline.staffing import Staff
 from nova_bench.store import Artifact, Draft, FailedUnit, Store
 from nova_bench.video import write_image
 
@@ -53,7 +55,9 @@ class Changed:
 
 def _generate(plan, adapter, root):
     with Store.writer(root) as store:
-        summary = generate(plan, adapter, store, Progress(quiet=True))
+        progress = Progress(quiet=True)
+        worker, staff = GenerateWorker(plan.suite, adapter, plan.model), Staff(plan.suite.execution, store, progress)
+        summary = generate(plan, worker, staff, store, progress, Failures(progress))
         return summary, store.artifacts(unit.digest for unit in plan.units)
 
 
@@ -176,7 +180,7 @@ def test_a_first_frame_that_changed_after_planning_fails_alone(write_suite, tmp_
 
 def test_a_model_in_another_process_may_say_all_that_it_may_say_here(planned, tmp_path, monkeypatch):
     plan, adapter = planned()
-    worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model, "cause")))
+    worker = pickle.loads(pickle.dumps(GenerateWorker(plan.suite, adapter, plan.model)))
     worker.place = Place(tmp_path, "mark")
 
     def told(suite, file_digest, warn):
