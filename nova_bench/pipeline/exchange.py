@@ -32,7 +32,6 @@ class Exchange:
         name = f"{file_digest(path)}{path.suffix}"
 
         def copied(system: AbstractFileSystem, folder: str) -> None:
-            system.makedirs(folder, exist_ok=True)
             if not system.exists(f"{folder}/{name}"):
                 system.put_file(str(path), f"{folder}/{name}")
 
@@ -49,9 +48,11 @@ class Exchange:
         """The names of the files there."""
 
         def listed(system: AbstractFileSystem, folder: str) -> set[str]:
-            system.makedirs(folder, exist_ok=True)
             system.invalidate_cache()
-            return {str(entry).rpartition("/")[2] for entry in system.ls(folder, detail=False)}
+            try:
+                return {str(entry).rpartition("/")[2] for entry in system.ls(folder, detail=False)}
+            except FileNotFoundError:  # an object store has no folder before something is in it
+                return set()
 
         return self._do(listed)
 
@@ -59,7 +60,6 @@ class Exchange:
     def mark(self) -> Iterator[str]:
         """The name of a file by which workers recognize the folder; it is gone afterwards."""
         name = f"mark-{secrets.token_hex(8)}"
-        self.names()
         self._do(lambda system, folder: system.pipe_file(f"{folder}/{name}", b""))
         try:
             yield name
@@ -71,6 +71,8 @@ class Exchange:
 
         try:
             system, folder = url_to_fs(self.address)
+            if folder.startswith("/"):  # other paths begin with the name of a bucket, which nobody wants made for a typo
+                system.makedirs(folder, exist_ok=True)
             return work(system, folder)
         except Exception as error:  # each kind of store has exceptions of its own
             raise UserError(
