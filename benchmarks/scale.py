@@ -1,6 +1,6 @@
 """Many workers and many units, without a model: what scheduling costs, and whether a long run stays healthy.
 
-    python benchmarks/scale.py workers [--most 64] [--each 20]     # sleeping units, 1, 2, 4, ... workers
+    python benchmarks/scale.py workers [--most 64] [--each 20] [--executor ray]   # sleeping units, 1, 2, 4, ... workers
     python benchmarks/scale.py soak [--units 20000] [--kills 50]   # tiny units while workers are killed
 
 `workers`: units of one second that only sleep, in worker processes without torch. Efficiency is the work done in the
@@ -35,6 +35,7 @@ from nova_bench.core.steps import report_step
 from nova_bench.execute import process
 from nova_bench.execute.crew import LEAST_FREE_BYTES, Arrival, Crew
 from nova_bench.execute.local import LocalExecutor
+from nova_bench.execute.ray import RayExecutor
 from nova_bench.store import Row, Status, Store
 
 
@@ -73,13 +74,15 @@ class Starter(Crew):
             self.ready = time.monotonic()
 
 
-def ends_of(seconds: float, workers: int, units: int, store: Store | None = None) -> tuple[float, list[float]]:
+def ends_of(
+    kind: str, seconds: float, workers: int, units: int, store: Store | None = None
+) -> tuple[float, list[float]]:
     """The time at which all workers began, and that of each result."""
     ends = []
     with tempfile.TemporaryDirectory() as folder:
         crew = Starter(workers, Path(folder) / "start")
         work = Sleep(seconds, str(crew.start))
-        with LocalExecutor(workers, 1) as executor:
+        with RayExecutor(workers, 1, "cpu") if kind == "ray" else LocalExecutor(workers, 1) as executor:
             for item in executor.map(work, range(units), never_lost, crew):
                 if store is not None:
                     store.add_rows([row(item)])
@@ -91,10 +94,10 @@ def never_lost(item: int, problem: Exception) -> int:
     raise AssertionError(problem)
 
 
-def efficiency(workers: int, each: int) -> dict[str, float]:
+def efficiency(kind: str, workers: int, each: int) -> dict[str, float]:
     """Scheduling efficiency with units of one second, one unit at a time."""
     began = time.monotonic()
-    ready, ends = ends_of(1.0, workers, workers * each)
+    ready, ends = ends_of(kind, 1.0, workers, workers * each)
     until = ends[-workers]  # from then on workers have nothing left to take
     asleep = sum(max(0.0, min(end, until) - max(end - 1.0, ready)) for end in ends)
     return {
@@ -106,10 +109,10 @@ def efficiency(workers: int, each: int) -> dict[str, float]:
     }
 
 
-def saturation(workers: int, units: int, root: Path | None) -> float:
+def saturation(kind: str, workers: int, units: int, root: Path | None) -> float:
     """Units without work that the driver hands out and takes back a second, and puts into a store if there is one."""
     with Store.writer(root) if root else nullcontext() as store:
-        ready, ends = ends_of(0.0, workers, units, store)
+        ready, ends = ends_of(kind, 0.0, workers, units, store)
     return len(ends) / (ends[-1] - ready)
 
 
@@ -210,6 +213,7 @@ def main() -> None:
     many.add_argument("--most", type=int, default=64, help="most workers")
     many.add_argument("--each", type=int, default=20, help="units for each worker")
     many.add_argument("--empty", type=int, default=5000, help="units without content")
+    many.add_argument("--executor", choices=["local", "ray"], default="local")
     long = kinds.add_parser("soak")
     long.add_argument("--units", type=int, default=20_000)
     long.add_argument("--kills", type=int, default=50)
@@ -223,14 +227,19 @@ def main() -> None:
             found = soak(options.units, options.kills, options.seconds, options.pause, Path(folder) / "store")
             print(json.dumps(found) if options.json else "\n".join(f"{k}: {v:.6g}" for k, v in found.items()))
             return
+        if options.executor == "ray":
+            import ray
+
+            # Each actor asks for a core, which sleeping ones don't need.
+            ray.init(num_cpus=options.most, log_to_driver=False, include_dashboard=False, configure_logging=False)
         counts = [2**power for power in range(options.most.bit_length()) if 2**power <= options.most]
-        rows = [efficiency(workers, options.each) for workers in counts]
+        rows = [efficiency(options.executor, workers, options.each) for workers in counts]
         few = [count for count in counts if count in (1, 2, 8)]
         empty = [
             {
                 "workers": workers,
-                "units a second": saturation(workers, options.empty, None),
-                "with a store": saturation(workers, options.empty, Path(folder) / f"store-{workers}"),
+                "units a second": saturation(options.executor, workers, options.empty, None),
+                "with a store": saturation(options.executor, workers, options.empty, Path(folder) / f"store-{workers}"),
             }
             for workers in few
         ]

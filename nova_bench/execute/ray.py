@@ -6,9 +6,9 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Never
 
 from nova_bench.core.errors import UserError
@@ -19,7 +19,7 @@ from nova_bench.execute.crew import Arrival, Crew, Reporting
 FAILED_STARTS = 3
 """The run ends after this many actors in a row died before they could work."""
 WAITING_SECONDS = 60.0
-"""The user is told that the cluster has no room for an actor after this long."""
+"""The user is told that the cluster has no room for actors after this long."""
 _TICK = 1.0
 
 
@@ -83,15 +83,20 @@ class RayExecutor(Executor):
         workers, gpus = self._workers_and_gpus()
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
         running: dict[Any, _Running] = {}
-        failed_starts, slowest, waiting = 0, 0.0, False
+        failed_starts, slowest, told = 0, 0.0, False
         try:
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
                 while len(running) < min(workers, unfinished):
-                    member = self._resting.pop() if self._resting else _Member(actor.remote(), next(self._numbers))
+                    member = self._resting.pop() if self._resting else _Member(next(self._numbers), actor.remote())
                     running[member.actor.load.remote(*work)] = _Running(member, None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
                 now = time.monotonic()
-                waiting = self._tell_of_waiting(list(running.values()), now, waiting, crew)
+                if (waiting := self._waits_for_room(running.values(), now)) and not told:
+                    crew.warn(
+                        f"the Ray cluster had no room for {waiting} of {len(running)} workers for "
+                        f"{WAITING_SECONDS:.0f} s; `ray status` says what it has and what it is asked for"
+                    )
+                told = waiting > 0
                 allowed = max(stall_seconds, TIMES_SLOWEST * slowest)
                 for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
                     held = running.pop(answer)
@@ -123,16 +128,10 @@ class RayExecutor(Executor):
             for held in running.values():
                 self._ray.kill(held.member.actor)
 
-    def _tell_of_waiting(self, running: Sequence[_Running], now: float, told: bool, crew: Crew) -> bool:
-        """Warn once that nothing happens because the cluster has no room for an actor; returns whether that is so."""
-        if not all(held.chunk is None and now - held.since > WAITING_SECONDS for held in running):
-            return False
-        if not told:
-            crew.warn(
-                f"waiting for the Ray cluster: it had no room for a worker for {WAITING_SECONDS:.0f} s; `ray status` "
-                "says what it has and what it is asked for"
-            )
-        return True
+    def _waits_for_room(self, running: Iterable[_Running], now: float) -> int:
+        """The number of actors for which the cluster has had no room for too long."""
+        late = [held.member.placed for held in running if held.chunk is None and now - held.since > WAITING_SECONDS]
+        return len(self._ray.wait(late, num_returns=len(late), timeout=0)[1]) if late else 0
 
     def _answer(self, answer: Any) -> Any:
         """An actor's answer. Raises LostWorker if the actor died."""
@@ -170,10 +169,15 @@ class RayExecutor(Executor):
 class _Member:
     """An actor; ``number`` names it to those who must not keep it, since an actor without references ends."""
 
-    actor: Any
     number: int
+    actor: Any
+    placed: Any = field(init=False)
+    """Ray's reference to an answer that comes as soon as the cluster has given it a place."""
     began: bool = False
     """Whether it has ever been ready."""
+
+    def __post_init__(self) -> None:
+        self.placed = self.actor.__ray_ready__.remote()
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ class Exchange:
 
         try:
             system, folder = url_to_fs(self.address)
-            if folder.startswith("/"):  # other paths begin with the name of a bucket, which nobody wants made for a typo
+            # Other paths begin with the name of a bucket, which nobody wants made for a typo.
+            if folder.startswith("/"):
                 system.makedirs(folder, exist_ok=True)
             return work(system, folder)
         except Exception as error:  # each kind of store has exceptions of its own

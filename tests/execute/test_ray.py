@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from nova_bench.config.suite import ExecutionSpec
 from nova_bench.core.errors import UserError
 from nova_bench.execute import ray as executor
 from nova_bench.execute.choice import executor_of
+from nova_bench.execute.crew import Crew
 from nova_bench.pipeline import generate
 from nova_bench.store import Status
 from tests.warm import PATIENCE_SECONDS
@@ -105,10 +106,27 @@ def test_memory_that_runs_out_halves_the_batch(
 
 @pytest.mark.usefixtures("ray_here")
 def test_a_cluster_without_a_gpu_says_so() -> None:
-    from nova_bench.execute.crew import Crew
-
     with pytest.raises(UserError, match="this Ray cluster has no GPU"):
         list(executor_of(ExecutionSpec(executor="ray", device="cuda")).map(len, [1], pytest.fail, Crew(print)))
+
+
+class _Nap:
+    def __call__(self, items: Sequence[int]) -> Iterator[int]:
+        for item in items:
+            time.sleep(0.4)
+            yield item
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_cluster_without_room_for_all_goes_on_with_some_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(executor, "WAITING_SECONDS", 2.0)
+    workers, told = int(ray.cluster_resources()["CPU"]) + 2, []
+    with executor.RayExecutor(workers, 1, "cpu") as crowded:
+        found = list(crowded.map(_Nap(), range(20 * workers), pytest.fail, Crew(told.append)))
+    assert sorted(found) == list(range(20 * workers))
+    assert f"the Ray cluster had no room for 2 of {workers} workers for 2 s" in told[0]
 
 
 @pytest.fixture
