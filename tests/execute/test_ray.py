@@ -178,7 +178,8 @@ def test_a_driver_that_ends_is_continued(
     command += ["--executor", "ray", "--workers", "2", "--batch-size", "1"]
     first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + PATIENCE_SECONDS
-    while not list((tmp_path / "ray/artifacts").glob("[0-9a-f][0-9a-f]/*.mp4")) and time.monotonic() < until:
+    # The second file comes when the first one is recorded.
+    while len(list((tmp_path / "ray/artifacts").glob("[0-9a-f][0-9a-f]/*.mp4"))) < 2 and time.monotonic() < until:
         time.sleep(0.05)
     first.send_signal(number)
     _, said = first.communicate(timeout=PATIENCE_SECONDS)
