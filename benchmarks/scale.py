@@ -1,11 +1,16 @@
 """Many workers and many units, without a model: what scheduling costs, and whether a long run stays healthy.
 
     python benchmarks/scale.py workers [--most 64] [--each 20] [--executor ray]   # sleeping units, 1, 2, 4, ... workers
+    python benchmarks/scale.py decoding [--clips 64] [--milliseconds 60]   # a worker decodes what it scores next
     python benchmarks/scale.py soak [--units 20000] [--kills 50]   # tiny units while workers are killed
 
 `workers`: units of one second that only sleep, in worker processes without torch. Efficiency is the work done in the
 steady state, between the moment when all workers are ready and the one when the first has nothing left, over what that
 many workers could do in it. Then units without any content show where the driver saturates, with and without a store.
+
+`decoding`: clips of 33 frames of 480 x 768 go through one worker process in chunks of 8. A device that isn't there is
+asked for its time for each clip, meanwhile the worker's processor waits. Decoding ahead stops at a chunk's end, or goes
+on with the next one; one run of each, in turns, and the seconds that the device alone would take.
 
 `soak`: units of a few milliseconds go through four workers into a store while workers are killed or stopped at random
 times. Every unit must be in the store once, and the driver's memory, open files and processes are as before.
@@ -31,12 +36,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from nova_bench.config.catalog import SCORERS
+from nova_bench.config.metadata import Metadata
+from nova_bench.core.identity import file_digest
 from nova_bench.core.steps import report_step
 from nova_bench.execute import process
 from nova_bench.execute.crew import LEAST_FREE_BYTES, Arrival, Crew
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.execute.ray import RayExecutor
+from nova_bench.pipeline.decoding import Decoding, Job
 from nova_bench.store import Row, Status, Store
+from nova_bench.video.limits import MediaLimits
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,49 @@ def saturation(kind: str, workers: int, units: int, root: Path | None) -> float:
 def row(item: int) -> Row:
     """A stored score for a unit."""
     return Row(f"{item:064x}", "scorer", "", "scale", "1", Status.OK, float(item))
+
+
+class Scoring:
+    """Decodes clips and waits for a device; ahead of it only within a chunk."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.decoding = seconds, Decoding(MediaLimits())
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[int]:
+        for batch in self.decoding.batches(jobs, [SCORERS.get("temporal_flickering")], 8, 2**29):
+            assert not any(isinstance(entry.clip, Exception) for entry in batch)
+            time.sleep(self.seconds * len(batch))
+            yield len(batch)
+
+
+class ScoringAhead(Scoring):
+    """The same, and it decodes what comes next."""
+
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        self.decoding.expect(jobs)
+
+
+def overlap(clips: int, seconds: float, height: int, width: int, folder: Path) -> dict[str, float]:
+    """Seconds in which a worker scores clips, with and without decoding across chunks."""
+    import torch
+
+    from nova_bench.video import write_mp4
+
+    noise = torch.randint(0, 256, (height // 8 + 33, width // 8, 3), dtype=torch.uint8)
+    frames = [noise[at : at + height // 8].repeat_interleave(8, 0).repeat_interleave(8, 1) for at in range(33)]
+    write_mp4(folder / "clip.mp4", torch.stack(frames), 12)
+    clip = folder / "clip.mp4"
+    jobs = [Job(file_digest(clip), str(clip), str(item), None, Metadata(), ((0, ""),)) for item in range(clips)]
+    found = {"the device alone": clips * seconds}
+    for name, kind in (("within chunks", Scoring), ("across chunks", ScoringAhead)):
+        with LocalExecutor(1, 8) as executor:
+            work, crew = kind(seconds), Crew(lambda text: None)
+            results = executor.map(work, jobs, never_lost, crew)
+            next(results)  # the start of the processes isn't measured
+            began = time.monotonic()
+            assert sum(results) == clips - 8
+            found[name] = (time.monotonic() - began) * clips / (clips - 8)
+    return found
 
 
 class Killer(threading.Thread):
@@ -214,18 +267,26 @@ def main() -> None:
     many.add_argument("--each", type=int, default=20, help="units for each worker")
     many.add_argument("--empty", type=int, default=5000, help="units without content")
     many.add_argument("--executor", choices=["local", "ray"], default="local")
+    ahead = kinds.add_parser("decoding")
+    ahead.add_argument("--clips", type=int, default=64)
+    ahead.add_argument("--milliseconds", type=float, default=60, help="of the device for each clip")
+    ahead.add_argument("--size", type=int, nargs=2, default=(480, 768), help="height and width")
     long = kinds.add_parser("soak")
     long.add_argument("--units", type=int, default=20_000)
     long.add_argument("--kills", type=int, default=50)
     long.add_argument("--seconds", type=float, default=0.02, help="of each unit")
     long.add_argument("--pause", type=float, default=2.0, help="seconds between kills")
-    for kind in (many, long):
+    for kind in (many, ahead, long):
         kind.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.kind == "soak":
             found = soak(options.units, options.kills, options.seconds, options.pause, Path(folder) / "store")
             print(json.dumps(found) if options.json else "\n".join(f"{k}: {v:.6g}" for k, v in found.items()))
+            return
+        if options.kind == "decoding":
+            found = overlap(options.clips, options.milliseconds / 1000, *options.size, Path(folder))
+            print(json.dumps(found) if options.json else "\n".join(f"{k}: {v:.3g} s" for k, v in found.items()))
             return
         if options.executor == "ray":
             import ray

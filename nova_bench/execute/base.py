@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from nova_bench.core.errors import UserError
 from nova_bench.execute.crew import Crew
@@ -18,6 +18,21 @@ Lost = Callable[[Item, "LostWorker"], Result]
 
 class LostWorker(UserError):
     """A worker died, was stopped or hangs. The item that it held last may or may not be the reason."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """Work that can begin something for the items that come next, beside what it does."""
+
+    def prepare(self, items: Sequence[Any], /) -> None:
+        """Called before each chunk with the items of the one that will probably follow; empty if none is known."""
+        ...
+
+
+def begin(items: Sequence[Any], work: object) -> None:
+    """Let ``work`` prepare ``items``, if it can."""
+    if isinstance(work, Preparing):
+        work.prepare(items)
 
 
 class Executor(ABC):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nova_bench.execute.base import Item, Lost, LostWorker, Result
+from nova_bench.execute.base import Item, Lost, LostWorker, Preparing, Result
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,15 @@ class ChunkQueue:
     def take(self) -> Chunk:
         """The next chunk."""
         return self._waiting.popleft()
+
+    def reserve(self, work: object, workers: int) -> Chunk | None:
+        """The chunk that a worker shall do after its present one, if ``work`` gains by it and ``workers`` find more."""
+        return self._waiting.popleft() if isinstance(work, Preparing) and len(self._waiting) > workers else None
+
+    def give_back(self, chunk: Chunk | None) -> None:
+        """Return a chunk that was reserved, if there is one."""
+        if chunk is not None:
+            self._waiting.appendleft(chunk)
 
     def lose(self, chunk: Chunk | None, problem: LostWorker) -> Iterator[Result]:
         """Requeue the items of a lost worker's chunk, or yield their final result if they lost a worker before."""

@@ -59,7 +59,7 @@ class LocalExecutor(Executor):
         """
         if not items:
             return
-        call = _Call(self._pool, self._pool.sendable(work), ChunkQueue(items, self._chunk_size, lost, crew.warn), crew)
+        call = _Call(self._pool, work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew)
         try:
             yield from call.run(stall_seconds)
         except BaseException:
@@ -125,7 +125,7 @@ class _Pool:
 class _Call:
     """One call of ``map``: what is left to do, and who does what."""
 
-    def __init__(self, pool: _Pool, work: tuple[int, bytes], chunks: ChunkQueue, crew: Crew):
+    def __init__(self, pool: _Pool, work: Work, chunks: ChunkQueue, crew: Crew):
         self._pool, self._work, self._chunks, self._crew = pool, work, chunks, crew
         self._failed_starts = 0
         self._slowest = 0.0
@@ -136,11 +136,12 @@ class _Call:
         """Process all chunks and yield their results."""
         workers = self._pool.workers
         watched = time.monotonic()
-        while self._chunks or any(worker.chunk for worker in workers):
+        while self._chunks or any(worker.chunk or worker.following for worker in workers):
             self._employ()
             for worker in workers:
-                if self._chunks and worker.ready and worker.chunk is None:
-                    worker.give(self._chunks.take())
+                if worker.ready and worker.chunk is None and (worker.following or self._chunks):
+                    chunk = worker.following or self._chunks.take()
+                    worker.give(chunk, self._chunks.reserve(self._work, self._pool.size))
             with suppress(queue.Empty):
                 yield from self._hear(*self._pool.news.get(timeout=_TICK))
             # Time in which this process was itself stopped, asleep or busy says nothing about the workers.
@@ -159,9 +160,9 @@ class _Call:
         resting = [worker for worker in workers if worker.work is None]
         for _ in range(wanted - (len(workers) - len(resting))):
             if resting:
-                resting.pop(0).load(*self._work)
+                resting.pop(0).load(*self._pool.sendable(self._work))
             elif self._failed_starts < FAILED_STARTS or not workers:
-                self._pool.start().load(*self._work)
+                self._pool.start().load(*self._pool.sendable(self._work))
 
     def _allowed(self, stall_seconds: float | None) -> float:
         """Seconds that a step may take."""
@@ -200,4 +201,5 @@ class _Call:
                 raise UserError(
                     f"worker processes can't start: {problem.message}", "use --executor inline, which needs none"
                 ) from problem
+        self._chunks.give_back(worker.following)
         yield from self._chunks.lose(worker.chunk, problem)

@@ -50,6 +50,8 @@ class WorkerProcess:
         self.work: int | None = None
         """Number of the work that it was sent last; None: it rests."""
         self.chunk: Chunk | None = None
+        self.following: Chunk | None = None
+        """The chunk that it will do next, if that is known."""
         self.step = ""
         """The step it last reported."""
         self.ready = False
@@ -72,10 +74,10 @@ class WorkerProcess:
             self.since = time.monotonic()
         self._order(Order.WORK, (number, work))
 
-    def give(self, chunk: Chunk) -> None:
-        """Send a chunk to a worker that is ready for it."""
-        self.chunk, self.quiet = chunk, 0.0
-        self._order(Order.ITEMS, chunk.items)
+    def give(self, chunk: Chunk, following: Chunk | None) -> None:
+        """Send a chunk to a worker that is ready for it, and what it may prepare meanwhile."""
+        self.chunk, self.following, self.quiet = chunk, following, 0.0
+        self._order(Order.ITEMS, (chunk.items, following.items if following else ()))
 
     def end(self) -> None:
         """Let the worker end by itself."""

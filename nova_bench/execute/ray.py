@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Never
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, Lost, LostWorker, Result, Work, begin
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.crew import Arrival, Crew, Reporting
 
@@ -59,7 +59,7 @@ class RayExecutor(Executor):
                 self._ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
             self._started_here = True
         allowed = float("inf") if stall_seconds is None else stall_seconds
-        yield from self._run(self._sendable(work), ChunkQueue(items, self._chunk_size, lost, crew.warn), crew, allowed)
+        yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew, allowed)
 
     def dismiss(self) -> None:
         """End all actors, and the local cluster if this executor started one."""
@@ -79,7 +79,8 @@ class RayExecutor(Executor):
         self._works.append((work, self._ray.put(work)))
         return len(self._works) - 1, self._works[-1][1]
 
-    def _run(self, work: tuple[int, Any], chunks: ChunkQueue, crew: Crew, stall_seconds: float) -> Iterator[Result]:
+    def _run(self, work: Work, chunks: ChunkQueue, crew: Crew, stall_seconds: float) -> Iterator[Result]:
+        number, sent = self._sendable(work)
         workers, gpus = self._workers_and_gpus()
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
         running: dict[Any, _Running] = {}
@@ -88,7 +89,7 @@ class RayExecutor(Executor):
             while unfinished := len(chunks) + sum(held.chunk is not None for held in running.values()):
                 while len(running) < min(workers, unfinished):
                     member = self._resting.pop() if self._resting else _Member(next(self._numbers), actor.remote())
-                    running[member.actor.load.remote(*work)] = _Running(member, None, time.monotonic())
+                    running[member.actor.load.remote(number, sent)] = _Running(member, None, None, time.monotonic())
                 done, _ = self._ray.wait(list(running), timeout=_TICK)
                 now = time.monotonic()
                 if (waiting := self._waits_for_room(running.values(), now)) and not told:
@@ -107,6 +108,7 @@ class RayExecutor(Executor):
                         failed_starts += not held.member.began
                         if failed_starts >= FAILED_STARTS:
                             raise UserError(f"Ray actors can't start: {problem.message}", problem.remedy) from problem
+                        chunks.give_back(held.following)
                         yield from chunks.lose(held.chunk, problem)
                         continue
                     failed_starts, held.member.began = 0, True
@@ -117,10 +119,12 @@ class RayExecutor(Executor):
                         slowest = max(slowest, (now - held.since) / len(held.chunk.items))
                         crew.finish(held.member.number, len(held.chunk.items))
                         yield from content
-                    if chunks:
-                        chunk = chunks.take()
-                        answer = held.member.actor.run.remote(work[0], chunk.items)
-                        running[answer] = _Running(held.member, chunk, time.monotonic())
+                    if held.following or chunks:
+                        chunk = held.following or chunks.take()
+                        following = chunks.reserve(work, workers)
+                        meanwhile = following.items if following else ()
+                        answer = held.member.actor.run.remote(number, chunk.items, meanwhile)
+                        running[answer] = _Running(held.member, chunk, following, time.monotonic())
                     else:
                         crew.leave(held.member.number)
                         self._resting.append(held.member)
@@ -182,10 +186,11 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Running:
-    """An actor at work, the last chunk it was given (None: it gets its work), and when."""
+    """An actor at work: its chunk (None: it gets its work), the one that it will do next, and since when."""
 
     member: _Member
     chunk: Chunk | None
+    following: Chunk | None
     since: float
 
     def overdue(self, now: float, allowed: float) -> bool:
@@ -213,5 +218,6 @@ class _Actor:
         work = self._works.setdefault(number, work)
         return work.arrival() if isinstance(work, Reporting) else None
 
-    def run(self, number: int, chunk: Sequence[Item]) -> list[Result]:
+    def run(self, number: int, chunk: Sequence[Item], following: Sequence[Item]) -> list[Result]:
+        begin(following, self._works[number])
         return list(self._works[number](chunk))

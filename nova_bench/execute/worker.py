@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from nova_bench.core.batches import one_line
 from nova_bench.core.errors import UserError
 from nova_bench.core.steps import listen_to_steps
-from nova_bench.execute.base import Work
+from nova_bench.execute.base import Work, begin
 from nova_bench.execute.crew import Reporting
 
 
@@ -41,7 +41,7 @@ class Order(Enum):
     WORK = auto()
     """A number, and work to be done from now on; the worker keeps it under this number."""
     ITEMS = auto()
-    """A chunk of items for it."""
+    """A chunk of items for it, and the items of the one that will probably follow."""
     END = auto()
 
 
@@ -79,7 +79,9 @@ def serve(pipe: Connection, threads: int) -> None:
                 send(News.READY, (number, work.arrival() if isinstance(work, Reporting) else None))
             else:
                 assert work is not None, "work comes before items"
-                send(News.DONE, list(work(content)))
+                items, following = content
+                begin(following, work)
+                send(News.DONE, list(work(items)))
     except Exception as error:
         send(News.ERROR, _portable(error))
 

@@ -25,7 +25,7 @@ from nova_bench.video.decoder import ALONE_BYTES, Decoder, decoded_bytes
 from nova_bench.video.limits import too_large_at_once
 from nova_bench.video.source import FrameChunk, FrameSource, source_of
 
-_AHEAD = 2  # files decoded, or being decoded, ahead of the current job
+_AHEAD = 2  # files decoded, or being decoded, ahead of the current job, and more of them if they are small
 VARIABLE_RATE = "variable frame rate: its frames count as evenly spaced"
 
 
@@ -157,11 +157,18 @@ class Decoding:
     def __init__(self, limits: MediaLimits):
         self._limits = limits
         self._decoders: dict[bool, Decoder] = {}
+        self._expected: deque[Job] = deque()
+        self._begun: deque[tuple[Job, bool]] = deque()
+        """Jobs whose files are in the decoders, and whether they include a reference."""
 
     @property
     def problem(self) -> str:
         """Why files are decoded in this process, for the report; empty if they are not."""
         return next((decoder.problem for decoder in self._decoders.values() if decoder.problem), "")
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Decode ahead also of these, which the call of :meth:`batches` after the next one will ask for."""
+        self._expected = deque(jobs)
 
     def batches(
         self, jobs: Sequence[Job], infos: Sequence[ScorerInfo], batch_size: int, batch_bytes: int
@@ -172,7 +179,7 @@ class Decoding:
         """
         batch: list[Decoded] = []
         weight = 0
-        for entry in self._decode(jobs, infos):
+        for entry in self._decode(jobs, infos, batch_size, batch_bytes):
             if batch and entry.streams:
                 yield batch
                 batch, weight = [], 0
@@ -191,12 +198,18 @@ class Decoding:
         for decoder in self._decoders.values():
             decoder.close()
         self._decoders.clear()
+        self._begun.clear()
 
-    def _decode(self, jobs: Sequence[Job], infos: Sequence[ScorerInfo]) -> Iterator[Decoded]:
-        waiting = deque(jobs)
-        begun: deque[tuple[Job, bool]] = deque()
+    def _decode(
+        self, jobs: Sequence[Job], infos: Sequence[ScorerInfo], batch_size: int, batch_bytes: int
+    ) -> Iterator[Decoded]:
+        waiting, begun = deque(jobs), self._begun
+        if any(job != expected for job, (expected, _) in zip(jobs, begun, strict=False)):
+            self.close()
+        for _ in range(min(len(jobs), len(begun))):
+            waiting.popleft()
         try:
-            while waiting or begun:
+            for _ in jobs:
                 if not begun:
                     begun.append(self._begin(waiting.popleft(), infos))
                 job, compared = begun.popleft()
@@ -208,9 +221,12 @@ class Decoding:
                 clip = self._decoders[False].get()
                 reference = self._decoders[True].get() if compared else None
                 # Only now are the sizes of the videos known.
-                if max(decoded_bytes(clip), decoded_bytes(reference)) <= ALONE_BYTES:
-                    while waiting and sum(1 + each for _, each in begun) < _AHEAD:
-                        begun.append(self._begin(waiting.popleft(), infos))
+                size = max(decoded_bytes(clip), decoded_bytes(reference))
+                if size <= ALONE_BYTES:
+                    small = min(ALONE_BYTES, batch_bytes) // size if size else 0
+                    ahead = max(_AHEAD, min(batch_size, small))
+                    while (source := waiting or self._expected) and sum(1 + each for _, each in begun) < ahead:
+                        begun.append(self._begin(source.popleft(), infos))
                 entry = Decoded(job, clip, reference, time.perf_counter() - started)
                 if isinstance(clip, Clip) and (changed := entry.changed(self._limits)):
                     entry = replace(entry, clip=changed)

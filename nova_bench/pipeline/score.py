@@ -235,6 +235,11 @@ class ScoreWorker:
         with tempfile.TemporaryDirectory() as folder:
             yield from self._scored([_fetched(job, exchange, Path(folder)) for job in jobs])
 
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        """Have the first videos of what comes next decoded beside the scoring of the last ones before."""
+        if self.place is None or self.place.exchange is None:  # they are here already
+            self._decoding.expect(jobs)
+
     def sent(self, jobs: Sequence[Job]) -> None:
         """Bring the videos to the exchange, if there is one. UserError if it fails, or something doesn't travel."""
         assert self.place is not None, "it is sent somewhere"

@@ -288,6 +288,11 @@ def test_scale() -> None:
     assert all(entry["units a second"] > 0 for entry in found["empty"])
 
 
+def test_decoding_ahead() -> None:
+    found = json.loads(run("scale.py", "decoding", "--clips", 16, "--milliseconds", 1, "--size", 32, 48, "--json"))
+    assert min(found["within chunks"], found["across chunks"]) > found["the device alone"] == 0.016
+
+
 def test_a_soak_of_many_units_while_workers_are_killed() -> None:
     """It fails if a unit is missing, memory grows, or a file, thread or process is left."""
     found = json.loads(

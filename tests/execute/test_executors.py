@@ -119,6 +119,25 @@ def test_workers_keep_what_they_were_sent_until_they_are_dismissed():
     assert multiprocessing.active_children() == []
 
 
+class Told:
+    """Yields each item with whether it was told of it beforehand."""
+
+    def __init__(self):
+        self.prepared = self.told = ()
+
+    def prepare(self, items):
+        self.told, self.prepared = self.prepared, items
+
+    def __call__(self, items):
+        yield from ((item, item in self.told) for item in items)
+
+
+def test_work_is_told_what_it_does_next_while_enough_is_left_for_others():
+    with LocalExecutor(1, 2) as executor:
+        found = dict(executor.map(Told(), range(12), _never_lost, Crew(pytest.fail)))
+    assert found == {item: 2 <= item < 10 for item in range(12)}, "the last chunk is left to whoever is free"
+
+
 def test_a_worker_that_died_between_two_calls_is_replaced_and_costs_no_item_a_try():
     told = []
     with LocalExecutor(3, 1) as executor:

@@ -91,7 +91,10 @@ def test_a_worker_runs_out_of_memory_once_and_keeps_to_smaller_batches(run_libra
 
 
 class _Nap:
-    """Doubles numbers and takes its time, so that it can be disturbed."""
+    """Doubles numbers and takes its time, so that it can be disturbed; is told what comes next."""
+
+    def prepare(self, items):
+        report_step(f"soon {items}")
 
     def __call__(self, items):
         for item in items:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from nova_bench.config.loading import load_suite
 from nova_bench.core.errors import UserError
 from nova_bench.core.progress import Progress
 from nova_bench.pipeline import decoding, run
+from nova_bench.pipeline.decoding import Job
 from nova_bench.pipeline.run import measure_suite
+from nova_bench.pipeline.score import missing_jobs
 from nova_bench.scorers.base import Sample, Score, ScorerInfo
 from nova_bench.scorers.fidelity.ssim import SSIM
 from nova_bench.store import Status, Store
@@ -51,6 +54,40 @@ def test_a_batch_is_gone_before_the_next_large_video_is_decoded(
     with Store.writer(tmp_path / "store") as store:
         measure_suite(suite, store, None, Progress(quiet=True))
     assert most == [index % size for index in range(6)]
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(1, 2), (8, 5)])
+def test_the_next_job_s_videos_are_decoded_beside_the_present_ones(
+    size: int, ahead: int, write_suite: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = load_suite(str(write_suite()), ["execution.device=cpu"])
+    with Store.writer(tmp_path / "store") as store:
+        plan, _ = measure_suite(suite, store, None, Progress(quiet=True))
+        jobs = missing_jobs(plan, [replace(scorer, identity="another") for scorer in plan.scorers], store)[0]
+    infos = [scorer.info for scorer in plan.scorers]
+    put: list[str] = []
+    queue = Decoder.put
+
+    def noting(decoder: Decoder, path: Path, **kwargs: object) -> None:
+        put.append(str(path))
+        queue(decoder, path, **kwargs)
+
+    monkeypatch.setattr(Decoder, "put", noting)
+    with closing(decoding.Decoding(suite.media)) as decodes:
+
+        def decoded(now: list[Job], following: list[Job]) -> list[str]:
+            decodes.expect(following)
+            batches = decodes.batches(now, infos, size, 2**29)
+            return [entry.job.path for batch in batches for entry in batch if not isinstance(entry.clip, Exception)]
+
+        paths = [job.path for job in jobs]
+        assert decoded(jobs[:1], jobs[1:]) == paths[:1]
+        assert put == paths[: 1 + ahead]
+        assert decoded(jobs[1:], []) == paths[1:], "as expected"
+        assert put == paths, "each once"
+        assert decoded(jobs[2:3], jobs[3:]) == paths[2:3]
+        assert decoded(jobs[:1], []) == paths[:1], "others than were expected"
+        assert decoded(jobs[1:], []) == paths[1:]
 
 
 def encode(path: Path, count: int, height: int, width: int, fps: int = 24, shift: int = 1) -> Path:
