@@ -147,7 +147,7 @@ def test_a_worker_that_died_between_two_calls_is_replaced_and_costs_no_item_a_tr
             os.kill(child.pid, signal.SIGKILL)
             child.join()
         assert len(list(executor.map(work, range(3), _never_lost, Crew(told.append)))) == 3
-    assert told == ["a worker process died (SIGKILL); replaced"] * 3
+    assert set(told) == {"a worker process died (SIGKILL); replaced"}, "not: its items are tried again"
 
 
 KEEP = "{keep: {scorer: even, first: 2}, name: brightness}"
