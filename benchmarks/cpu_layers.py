@@ -3,13 +3,15 @@
     python benchmarks/cpu_layers.py [--threads N] [--calls N] [--part linear|attention|video]
 
 Each line shows one size and, for each way, PyTorch's time / this way's time (best of alternating calls, wall time) and
-the largest error relative to the largest result, against float64. NOVA_BENCH_SIMD=avx2 with ONEDNN_MAX_CPU_ISA=AVX2,
+the largest error relative to the largest result, against float64; for linear layers also the rate of the products, in
+GFLOP/s, with the activation's time counted in. NOVA_BENCH_SIMD=avx2 with ONEDNN_MAX_CPU_ISA=AVX2,
 MKL_ENABLE_INSTRUCTIONS=AVX2 and ATEN_CPU_CAPABILITY=avx2 imitates a CPU without AVX-512.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +54,7 @@ VIDEO = {  # channels, frames, height, width
 Ways = Mapping[str, Callable[[], Tensor]]
 
 
-def compare(name: str, ways: Ways, exact: Tensor, calls: int) -> str:
+def compare(name: str, ways: Ways, exact: Tensor, calls: int, operations: int = 0) -> str:
     """One line of the table; the first way is the one that the others are compared with."""
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(calls):
@@ -66,7 +68,8 @@ def compare(name: str, ways: Ways, exact: Tensor, calls: int) -> str:
         f"{way} {best[first] / best[way]:.2f} ({(ways[way]().double() - exact).abs().max() / peak:.0e})"
         for way in others
     ]
-    return f"{name}: {', '.join(cells) or 'no other way here'}"
+    rates = ", ".join(f"{way} {operations / best[way] / 1e9:.0f}" for way in ways) if operations else ""
+    return f"{name}: {', '.join(cells) or 'no other way here'}{rates and f'; {rates} GFLOP/s'}"
 
 
 def linear(rows: int, inputs: int, outputs: int, activation: str | None) -> tuple[Ways, Tensor]:
@@ -136,7 +139,8 @@ def main() -> None:
     for part in options.part or PARTS:
         make, sizes = PARTS[part]
         for name, size in sizes.items():
-            print(compare(f"{part}, {name}", *make(*size), options.calls), flush=True)
+            operations = 2 * math.prod(size[:3]) if part == "linear" else 0
+            print(compare(f"{part}, {name}", *make(*size), options.calls, operations), flush=True)
 
 
 if __name__ == "__main__":
