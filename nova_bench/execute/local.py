@@ -157,7 +157,7 @@ class _Call:
         """Send the work to as many workers as chunks need; start only a last one after too many that couldn't start."""
         workers = self._pool.workers
         wanted = min(self._pool.size, len(self._chunks) + sum(worker.chunk is not None for worker in workers))
-        resting = [worker for worker in workers if worker.work is None]
+        resting = [worker for worker in workers if worker.errand is None]
         for _ in range(wanted - (len(workers) - len(resting))):
             if resting:
                 resting.pop(0).load(*self._pool.sendable(self._work))
@@ -180,11 +180,11 @@ class _Call:
             self._slowest = max(self._slowest, worker.quiet)
         worker.quiet = 0.0
         if news == News.READY:
-            number, arrival = content
-            if number == worker.work:  # and not what an earlier call no longer needed
+            errand, arrival = content
+            worker.began, self._failed_starts = True, 0
+            if errand == worker.errand:  # and not an earlier call's, which ended without this worker
                 self._crew.arrive(worker.number, arrival, worker.since, self._pool.share)
-                worker.ready = worker.began = True
-                self._failed_starts = 0
+                worker.ready = True
         elif news == News.STEP:
             worker.step = content
         elif news == News.DONE:

@@ -47,8 +47,8 @@ class WorkerProcess:
         assert self.process.pid is not None, "it was started"
         self._pid = self.process.pid
         theirs.close()
-        self.work: int | None = None
-        """Number of the work that it was sent last; None: it rests."""
+        self.errand: int | None = None
+        """Number of the message that sent it its present work; None: it rests."""
         self.chunk: Chunk | None = None
         self.following: Chunk | None = None
         """The chunk that it will do next, if that is known."""
@@ -65,14 +65,14 @@ class WorkerProcess:
 
     def rest(self) -> None:
         """It has no work until it is sent some."""
-        self.work, self.ready = None, False
+        self.errand, self.ready = None, False
 
     def load(self, number: int, work: bytes) -> None:
-        """Send work, which it may have kept from an earlier time."""
-        self.work, self.ready, self.quiet = number, False, 0.0
+        """Send work, which it may have kept under this number from an earlier time."""
+        self.errand, self.ready, self.quiet = next(_NUMBERS), False, 0.0
         if self.began:
             self.since = time.monotonic()
-        self._order(Order.WORK, (number, work))
+        self._order(Order.WORK, (self.errand, number, work))
 
     def give(self, chunk: Chunk, following: Chunk | None) -> None:
         """Send a chunk to a worker that is ready for it, and what it may prepare meanwhile."""
@@ -85,6 +85,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker now, even if it is stopped."""
+        self.end()  # the thread may be waiting for an order
         self.process.kill()
         self.process.join()
         self.process.close()
@@ -95,7 +96,7 @@ class WorkerProcess:
         if self._stopped >= STOPPED_SECONDS:
             return LostWorker(f"a worker process was stopped from outside (SIGSTOP){self._where}")
         self.quiet += passed
-        if self.work is not None and not self.ready and self.quiet >= START_SECONDS:
+        if self.errand is not None and not self.ready and self.quiet >= START_SECONDS:
             return LostWorker(f"a worker process wasn't ready after {START_SECONDS:.0f} s")
         if self.chunk is not None and self.quiet >= allowed:
             return LostWorker(

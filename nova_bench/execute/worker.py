@@ -24,7 +24,7 @@ class News(Enum):
     """The messages of a worker to its parent, each with a content."""
 
     READY = auto()
-    """It has its work; the content is the work's number and what the worker says of itself, if its work knows that."""
+    """It has its work; the content is the errand's number and what it says of itself, if its work knows that."""
     STEP = auto()
     """What it does next."""
     DONE = auto()
@@ -39,7 +39,7 @@ class Order(Enum):
     """The messages of a parent to its worker, each with a content. The first two are answered."""
 
     WORK = auto()
-    """A number, and work to be done from now on; the worker keeps it under this number."""
+    """The number of this errand, and work to be done from now on, which the worker keeps, with the work's number."""
     ITEMS = auto()
     """A chunk of items for it, and the items of the one that will probably follow."""
     END = auto()
@@ -72,11 +72,11 @@ def serve(pipe: Connection, threads: int) -> None:
             if order == Order.END:
                 return
             if order == Order.WORK:
-                number, pickled = content
+                errand, number, pickled = content
                 work = works[number] = works[number] if number in works else _load(pickled)
                 if (torch := sys.modules.get("torch")) is not None:
                     torch.set_num_threads(threads)
-                send(News.READY, (number, work.arrival() if isinstance(work, Reporting) else None))
+                send(News.READY, (errand, work.arrival() if isinstance(work, Reporting) else None))
             else:
                 assert work is not None, "work comes before items"
                 items, following = content

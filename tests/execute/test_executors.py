@@ -6,6 +6,7 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -20,6 +21,7 @@ from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
 from nova_bench.execute.process import WorkerProcess
 from nova_bench.store import Status
+from tests.warm import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -148,6 +150,20 @@ def test_a_worker_that_died_between_two_calls_is_replaced_and_costs_no_item_a_tr
             child.join()
         assert len(list(executor.map(work, range(3), _never_lost, Crew(told.append)))) == 3
     assert set(told) == {"a worker process died (SIGKILL); replaced"}, "not: its items are tried again"
+
+
+def test_nothing_is_left_of_workers_that_are_killed_while_they_rest():
+    before = {thread.ident for thread in threading.enumerate()}
+    executor = LocalExecutor(2, 1)
+    list(executor.map(Counted(), range(4), _never_lost, Crew(pytest.fail)))
+    rest = executor.map(Counted(), range(4), _never_lost, Crew(pytest.fail))
+    next(rest)
+    rest.close()
+    assert multiprocessing.active_children() == []
+    until = time.monotonic() + PATIENCE_SECONDS
+    while {thread.ident for thread in threading.enumerate()} - before and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not {thread.ident for thread in threading.enumerate()} - before
 
 
 KEEP = "{keep: {scorer: even, first: 2}, name: brightness}"
