@@ -59,8 +59,9 @@ def started(write_suite, tmp_path, environment):
 
 
 def _interruptible():
-    """Shells have jobs in the background ignore Ctrl-C, and what they start inherits that."""
+    """Shells have jobs in the background ignore Ctrl-C, and nohup the terminal's end; what they start inherits that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _rows(store):
