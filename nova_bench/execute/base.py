@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from nova_bench.core.errors import UserError
 from nova_bench.execute.crew import Crew
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Form = TypeVar("Form")
 Work = Callable[[Sequence[Item]], Iterable[Result]]
 Lost = Callable[[Item, "LostWorker"], Result]
 """Makes the result of an item that can't be processed because every worker that had it was lost."""
@@ -35,6 +37,42 @@ def begin(items: Sequence[Any], work: object) -> None:
         work.prepare(items)
 
 
+@dataclass(frozen=True)
+class Task(Generic[Item, Result]):
+    """What :meth:`Executor.map` is called with; there is at least one item."""
+
+    work: Work[Item, Result]
+    items: Sequence[Item]
+    lost: Lost[Item, Result]
+    crew: Crew
+    stall_seconds: float | None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a step may take in any case."""
+        return float("inf") if self.stall_seconds is None else self.stall_seconds
+
+
+class SentWork(Generic[Form]):
+    """What was sent to workers, each in one form, and the number under which they keep it."""
+
+    def __init__(self, form: Callable[[Work], Form]):
+        self._form = form
+        self._sent: list[tuple[Work, Form]] = []
+
+    def of(self, work: Work) -> tuple[int, Form]:
+        """The number of ``work``, and its form, made when it is first asked for."""
+        for number, (known, form) in enumerate(self._sent):
+            if known is work:
+                return number, form
+        self._sent.append((work, self._form(work)))
+        return len(self._sent) - 1, self._sent[-1][1]
+
+    def clear(self) -> None:
+        """The workers are gone."""
+        self._sent.clear()
+
+
 class Executor(ABC):
     """The interface: apply work to chunks of items and yield results as they come, in any order.
 
@@ -43,7 +81,6 @@ class Executor(ABC):
     dismisses them at the end.
     """
 
-    @abstractmethod
     def map(
         self,
         work: Work[Item, Result],
@@ -57,6 +94,12 @@ class Executor(ABC):
         A worker that needs longer than ``stall_seconds`` for a step hangs; None: it may take any time. The generator
         must end or be closed before the next call.
         """
+        if items:
+            yield from self._results(Task(work, items, lost, crew, stall_seconds))
+
+    @abstractmethod
+    def _results(self, task: Task[Item, Result]) -> Iterator[Result]:
+        """What :meth:`map` yields."""
         ...
 
     @abstractmethod

@@ -10,16 +10,15 @@ import os
 import pickle
 import queue
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
 from nova_bench.core.errors import UserError
 from nova_bench.core.interrupts import held_back
-from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, Lost, LostWorker, Result, Work
+from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, LostWorker, Result, SentWork, Task
 from nova_bench.execute.chunks import ChunkQueue
-from nova_bench.execute.crew import Crew
 from nova_bench.execute.process import Told, WorkerProcess
 from nova_bench.execute.worker import News
 
@@ -45,23 +44,13 @@ class LocalExecutor(Executor):
         self._pool = _Pool(size, threads or max(1, (os.cpu_count() or 1) // size), cards)
         self._chunk_size = chunk_size
 
-    def map(
-        self,
-        work: Work[Item, Result],
-        items: Sequence[Item],
-        lost: Lost[Item, Result],
-        crew: Crew,
-        stall_seconds: float | None = None,
-    ) -> Generator[Result, None, None]:
-        """Yield results as chunks finish. Raises UserError if no worker can start, and whatever ``work`` raises.
+    def _results(self, task: Task[Item, Result]) -> Iterator[Result]:
+        """Results as chunks finish. Raises UserError if no worker can start, and whatever the work raises.
 
         If that happens, or the caller stops before the last result, the workers end and drop what they hold.
         """
-        if not items:
-            return
-        call = _Call(self._pool, work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew)
         try:
-            yield from call.run(stall_seconds)
+            yield from _Call(self._pool, task, self._chunk_size).run()
         except BaseException:
             self._pool.kill()
             raise
@@ -80,15 +69,7 @@ class _Pool:
         """Of a card, that each worker has."""
         self.workers: list[WorkerProcess] = []
         self.news: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        self._works: list[tuple[Work, bytes]] = []
-
-    def sendable(self, work: Work) -> tuple[int, bytes]:
-        """A number that names ``work`` to workers, and its pickle as it was when it was first sent."""
-        for number, (known, sent) in enumerate(self._works):
-            if known is work:
-                return number, sent
-        self._works.append((work, pickle.dumps(work)))
-        return len(self._works) - 1, self._works[-1][1]
+        self.sent: SentWork[bytes] = SentWork(pickle.dumps)
 
     def start(self) -> WorkerProcess:
         """A new worker, on the card that the fewest have."""
@@ -119,20 +100,21 @@ class _Pool:
         for worker in self.workers:
             worker.kill()
         self.workers.clear()
-        self._works.clear()
+        self.sent.clear()
 
 
 class _Call:
     """One call of ``map``: what is left to do, and who does what."""
 
-    def __init__(self, pool: _Pool, work: Work, chunks: ChunkQueue, crew: Crew):
-        self._pool, self._work, self._chunks, self._crew = pool, work, chunks, crew
+    def __init__(self, pool: _Pool, task: Task, chunk_size: int):
+        self._pool, self._task, self._crew = pool, task, task.crew
+        self._chunks = ChunkQueue(task.items, chunk_size, task.lost, task.crew.warn)
         self._failed_starts = 0
         self._slowest = 0.0
         for worker in pool.workers:
             worker.rest()
 
-    def run(self, stall_seconds: float | None) -> Iterator[Result]:
+    def run(self) -> Iterator[Result]:
         """Process all chunks and yield their results."""
         workers = self._pool.workers
         watched = time.monotonic()
@@ -141,14 +123,15 @@ class _Call:
             for worker in workers:
                 if worker.ready and worker.chunk is None and (worker.following or self._chunks):
                     chunk = worker.following or self._chunks.take()
-                    worker.give(chunk, self._chunks.reserve(self._work, self._pool.size))
+                    worker.give(chunk, self._chunks.reserve(self._task.work, self._pool.size))
             with suppress(queue.Empty):
                 yield from self._hear(*self._pool.news.get(timeout=_TICK))
             # Time in which this process was itself stopped, asleep or busy says nothing about the workers.
             now = time.monotonic()
             passed, watched = min(now - watched, 2 * _TICK), now
+            allowed = max(self._task.patience, TIMES_SLOWEST * self._slowest)
             for worker in list(workers):
-                if (problem := worker.overdue(passed, self._allowed(stall_seconds))) is not None:
+                if (problem := worker.overdue(passed, allowed)) is not None:
                     yield from self._lose(worker, problem)
         for worker in workers:
             self._crew.leave(worker.number)
@@ -160,13 +143,9 @@ class _Call:
         resting = [worker for worker in workers if worker.errand is None]
         for _ in range(wanted - (len(workers) - len(resting))):
             if resting:
-                resting.pop(0).load(*self._pool.sendable(self._work))
+                resting.pop(0).load(*self._pool.sent.of(self._task.work))
             elif self._failed_starts < FAILED_STARTS or not workers:
-                self._pool.start().load(*self._pool.sendable(self._work))
-
-    def _allowed(self, stall_seconds: float | None) -> float:
-        """Seconds that a step may take."""
-        return float("inf") if stall_seconds is None else max(stall_seconds, TIMES_SLOWEST * self._slowest)
+                self._pool.start().load(*self._pool.sent.of(self._task.work))
 
     def _hear(self, worker: WorkerProcess, news: News, content: Any) -> Iterator[Result]:
         if worker not in self._pool.workers:  # the last message of a killed worker

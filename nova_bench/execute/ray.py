@@ -6,13 +6,13 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Never
 
 from nova_bench.core.errors import UserError
-from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, Lost, LostWorker, Result, Work, begin
+from nova_bench.execute.base import TIMES_SLOWEST, Executor, Item, LostWorker, Result, SentWork, Task, Work, begin
 from nova_bench.execute.chunks import Chunk, ChunkQueue
 from nova_bench.execute.crew import Arrival, Crew, Reporting
 
@@ -38,49 +38,31 @@ class RayExecutor(Executor):
         self._ray: Any = ray
         self._asked, self._chunk_size, self._needs_gpu = workers, chunk_size, device.startswith("cuda")
         self._numbers = itertools.count()
-        self._works: list[tuple[Work, Any]] = []
-        """What actors were sent, and Ray's reference to it."""
+        self._sent: SentWork[Any] = SentWork(ray.put)
+        """By Ray's references."""
         self._resting: list[_Member] = []
         self._started_here = False
 
-    def map(
-        self,
-        work: Work[Item, Result],
-        items: Sequence[Item],
-        lost: Lost[Item, Result],
-        crew: Crew,
-        stall_seconds: float | None = None,
-    ) -> Generator[Result, None, None]:
-        """Yield results as chunks finish. Raises UserError if actors can't start, and whatever ``work`` raises."""
-        if not items:
-            return
+    def _results(self, task: Task[Item, Result]) -> Iterator[Result]:
+        """Results as chunks finish. Raises UserError if actors can't start, and whatever the work raises."""
         if not self._ray.is_initialized():
             with _own_signals():
                 self._ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
             self._started_here = True
-        allowed = float("inf") if stall_seconds is None else stall_seconds
-        yield from self._run(work, ChunkQueue(items, self._chunk_size, lost, crew.warn), crew, allowed)
+        yield from self._run(task, ChunkQueue(task.items, self._chunk_size, task.lost, task.crew.warn), task.crew)
 
     def dismiss(self) -> None:
         """End all actors, and the local cluster if this executor started one."""
         for member in self._resting:
             self._ray.kill(member.actor)
         self._resting.clear()
-        self._works.clear()
+        self._sent.clear()
         if self._started_here:
             self._ray.shutdown()
             self._started_here = False
 
-    def _sendable(self, work: Work) -> tuple[int, Any]:
-        """A number that names ``work`` to actors, and a reference to it as it was when it was first sent."""
-        for number, (known, sent) in enumerate(self._works):
-            if known is work:
-                return number, sent
-        self._works.append((work, self._ray.put(work)))
-        return len(self._works) - 1, self._works[-1][1]
-
-    def _run(self, work: Work, chunks: ChunkQueue, crew: Crew, stall_seconds: float) -> Iterator[Result]:
-        number, sent = self._sendable(work)
+    def _run(self, task: Task, chunks: ChunkQueue, crew: Crew) -> Iterator[Result]:
+        number, sent = self._sent.of(task.work)
         workers, gpus = self._workers_and_gpus()
         actor = self._ray.remote(num_gpus=gpus)(_Actor)
         running: dict[Any, _Running] = {}
@@ -98,7 +80,7 @@ class RayExecutor(Executor):
                         f"{WAITING_SECONDS:.0f} s; `ray status` says what it has and what it is asked for"
                     )
                 told = waiting > 0
-                allowed = max(stall_seconds, TIMES_SLOWEST * slowest)
+                allowed = max(task.patience, TIMES_SLOWEST * slowest)
                 for answer in done or [a for a, held in running.items() if held.overdue(now, allowed)]:
                     held = running.pop(answer)
                     try:
@@ -121,7 +103,7 @@ class RayExecutor(Executor):
                         yield from content
                     if held.following or chunks:
                         chunk = held.following or chunks.take()
-                        following = chunks.reserve(work, workers)
+                        following = chunks.reserve(task.work, workers)
                         meanwhile = following.items if following else ()
                         answer = held.member.actor.run.remote(number, chunk.items, meanwhile)
                         running[answer] = _Running(held.member, chunk, following, time.monotonic())

@@ -35,7 +35,7 @@ class Exchange:
             if not system.exists(f"{folder}/{name}"):
                 system.put_file(str(path), f"{folder}/{name}")
 
-        self._do(copied)
+        self._write(copied)
         return name
 
     def get(self, name: str, path: Path) -> None:
@@ -60,20 +60,26 @@ class Exchange:
     def mark(self) -> Iterator[str]:
         """The name of a file by which workers recognize the folder; it is gone afterwards."""
         name = f"mark-{secrets.token_hex(8)}"
-        self._do(lambda system, folder: system.pipe_file(f"{folder}/{name}", b""))
+        self._write(lambda system, folder: system.pipe_file(f"{folder}/{name}", b""))
         try:
             yield name
         finally:
             self._do(lambda system, folder: system.rm_file(f"{folder}/{name}"))
+
+    def _write(self, work: Callable[[AbstractFileSystem, str], None]) -> None:
+        def in_folder(system: AbstractFileSystem, folder: str) -> None:
+            # Other paths begin with the name of a bucket, which nobody wants made for a typo.
+            if folder.startswith("/"):
+                system.makedirs(folder, exist_ok=True)
+            work(system, folder)
+
+        self._do(in_folder)
 
     def _do(self, work: Callable[[AbstractFileSystem, str], Value]) -> Value:
         from fsspec.core import url_to_fs
 
         try:
             system, folder = url_to_fs(self.address)
-            # Other paths begin with the name of a bucket, which nobody wants made for a typo.
-            if folder.startswith("/"):
-                system.makedirs(folder, exist_ok=True)
             return work(system, folder)
         except Exception as error:  # each kind of store has exceptions of its own
             raise UserError(
