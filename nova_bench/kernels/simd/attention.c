@@ -32,10 +32,10 @@ int64_t attention_room(int64_t tokens, int64_t channels) {
 static void arrange(const struct head *head, const float *key, int64_t key_step, const float *value,
                     int64_t value_step) {
     const int64_t channels = head->channels;
-    for (int64_t start = 0; start < head->tokens; start += SIDE)
+    for (int64_t start = 0; start < rounded(head->tokens); start += SIDE)
         for (int64_t c = 0; c < channels; c += SIDE) {
             vector lines[SIDE];
-            for (int i = 0; i < SIDE; i++) /* the last key fills up the last panel */
+            for (int i = 0; i < SIDE; i++) /* the last key fills up the last panel, so no score there is the highest */
                 lines[i] = v_load(key + (start + i < head->tokens ? start + i : head->tokens - 1) * key_step + c);
             v_transpose(lines);
             float *to = head->keys + start / PANEL * PANEL * channels + c * PANEL + start % PANEL;
@@ -50,57 +50,66 @@ static void arrange(const struct head *head, const float *key, int64_t key_step,
             v_store(head->values + channels / PANEL * PANEL * head->tokens + i * PANEL + SIDE, v_zero());
 }
 
-/* Scores of `count` keys from `start` on for some queries [rows, channels], STEP floats apart. */
-INLINE void score(int rows, const struct head *head, const float *queries, int64_t start, int64_t count,
-                  float *scores) {
+/* What a thread keeps of the queries that it works on. Rows of the first three are STEP floats apart. */
+struct work {
+    float queries[TALL * STEP], scores[TALL * STEP], results[TALL * STEP];
+    float highest[TALL * SIDE], sums[TALL * SIDE]; /* by lanes, over all keys so far */
+    float tops[SIDE], factors[SIDE];               /* of each query */
+};
+
+/* Scores of `count` keys from `start` on, in powers of two. */
+INLINE void score(int rows, const struct head *head, int64_t start, int64_t count, struct work *work) {
     for (int64_t n = 0; n < count; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, queries, STEP, head->keys + (start + n) * head->channels, head->channels, sums);
+        multiply_panel(rows, work->queries, STEP, head->keys + (start + n) * head->channels, head->channels, sums);
 #pragma GCC unroll 14
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++) {
+            vector highest = v_load(work->highest + i * SIDE);
 #pragma GCC unroll 2
-            for (int j = 0; j < WIDE; j++) v_store(scores + i * STEP + n + j * SIDE, sums[i][j]);
+            for (int j = 0; j < WIDE; j++) {
+                v_store(work->scores + i * STEP + n + j * SIDE, sums[i][j]);
+                highest = v_max(highest, sums[i][j]);
+            }
+            v_store(work->highest + i * SIDE, highest);
+        }
     }
 }
 
-/* A query's scores, in powers of two -> their shares 2^(score - top), where top is the highest so far. Returns the
- * factor for what was computed with the previous top. */
-static float share(float *scores, int64_t count, float *top, float *sum) {
-    enum { TURNS = 4 }; /* several chains of operations that don't wait for each other */
-    const int64_t end = (count + TURNS * SIDE - 1) / (TURNS * SIDE) * TURNS * SIDE;
-    for (int64_t i = count; i < end; i++) scores[i] = -INFINITY;
-    vector highest[TURNS], totals[TURNS];
-    for (int t = 0; t < TURNS; t++) highest[t] = v_all(*top), totals[t] = v_zero();
-    for (int64_t i = 0; i < end; i += TURNS * SIDE)
-#pragma GCC unroll 4
-        for (int t = 0; t < TURNS; t++) highest[t] = v_max(highest[t], v_load(scores + i + t * SIDE));
-    const float before = *top;
-    *top = v_highest(v_max(v_max(highest[0], highest[1]), v_max(highest[2], highest[3])));
-    const vector shift = v_all(*top);
-    for (int64_t i = 0; i < end; i += TURNS * SIDE)
-#pragma GCC unroll 4
-        for (int t = 0; t < TURNS; t++) {
-            const vector e = v_exp2(v_sub(v_load(scores + i + t * SIDE), shift));
-            totals[t] = v_add(totals[t], e);
-            v_store(scores + i + t * SIDE, e);
-        }
-    const float factor = exp2f(before - *top);
-    *sum = *sum * factor + v_total(v_add(v_add(totals[0], totals[1]), v_add(totals[2], totals[3])));
-    return factor;
+/* Scores of `count` keys -> their shares 2^(score - top), where top is the query's highest so far. The factors are for
+ * what was computed with the previous tops. Queries don't wait for one another's maximum and sum. */
+static void share(int64_t rows, int64_t count, struct work *work) {
+    const int64_t end = rounded(count);
+    const vector before = v_load(work->tops);
+    for (int64_t i = 0; i < rows; i++) work->tops[i] = v_highest(v_load(work->highest + i * SIDE));
+    v_store(work->factors, v_exp2(v_sub(before, v_load(work->tops))));
+    for (int64_t i = 0; i < rows; i++) {
+        float *scores = work->scores + i * STEP;
+        for (int64_t n = count; n < end; n++) scores[n] = -INFINITY;
+        const vector top = v_all(work->tops[i]);
+        vector sum = v_zero();
+        for (int64_t n = 0; n < end; n += PANEL)
+#pragma GCC unroll 2
+            for (int j = 0; j < WIDE; j++) {
+                const vector e = v_exp2(v_sub(v_load(scores + n + j * SIDE), top));
+                sum = v_add(sum, e);
+                v_store(scores + n + j * SIDE, e);
+            }
+        float *sums = work->sums + i * SIDE;
+        v_store(sums, v_fma(v_load(sums), v_all(work->factors[i]), sum));
+    }
 }
 
-/* Adds to results [rows, channels], STEP floats apart, the values of `count` keys from `start` on by their shares. */
-INLINE void gather(int rows, const struct head *head, const float *shares, int64_t start, int64_t count,
-                   const float *factors, float *results) {
+/* Adds to the results the values of `count` keys from `start` on by their shares. */
+INLINE void gather(int rows, const struct head *head, int64_t start, int64_t count, struct work *work) {
     for (int64_t n = 0; n < head->channels; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, shares, STEP, head->values + n * head->tokens + start * PANEL, count, sums);
+        multiply_panel(rows, work->scores, STEP, head->values + n * head->tokens + start * PANEL, count, sums);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
             for (int j = 0; j < WIDE; j++) {
-                float *to = results + i * STEP + n + j * SIDE;
-                v_store(to, start > 0 ? v_fma(v_load(to), v_all(factors[i]), sums[i][j]) : sums[i][j]);
+                float *to = work->results + i * STEP + n + j * SIDE;
+                v_store(to, start > 0 ? v_fma(v_load(to), v_all(work->factors[i]), sums[i][j]) : sums[i][j]);
             }
     }
 }
@@ -108,25 +117,27 @@ INLINE void gather(int rows, const struct head *head, const float *shares, int64
 /* out: `rows` queries' results, out_step floats apart. */
 static void attend(const struct head *head, const float *query, int64_t query_step, int64_t rows, float *out,
                    int64_t out_step) {
-    static _Thread_local float __attribute__((aligned(64))) queries[TALL * STEP], scores[TALL * STEP],
-        results[TALL * STEP];
-    float tops[TALL], sums[TALL] = {0}, factors[TALL];
+    static _Thread_local struct work __attribute__((aligned(64))) work;
     const float scale = 1.44269504f / sqrtf((float)head->channels);
+    v_store(work.tops, v_all(-INFINITY));
     for (int64_t i = 0; i < rows; i++) {
-        tops[i] = -INFINITY;
-        for (int64_t c = 0; c < head->channels; c++) queries[i * STEP + c] = query[i * query_step + c] * scale;
+        v_store(work.highest + i * SIDE, v_all(-INFINITY));
+        v_store(work.sums + i * SIDE, v_zero());
+        for (int64_t c = 0; c < head->channels; c++) work.queries[i * STEP + c] = query[i * query_step + c] * scale;
     }
     for (int64_t start = 0; start < head->tokens; start += DEPTH) {
         const int64_t count = start + DEPTH < head->tokens ? DEPTH : head->tokens - start;
-#define SCORE(n) score(n, head, queries, start, count, scores)
+#define SCORE(n) score(n, head, start, count, &work)
         FOR_ROWS(rows, SCORE)
-        for (int64_t i = 0; i < rows; i++) factors[i] = share(scores + i * STEP, count, tops + i, sums + i);
-#define GATHER(n) gather(n, head, scores, start, count, factors, results)
+        share(rows, count, &work);
+#define GATHER(n) gather(n, head, start, count, &work)
         FOR_ROWS(rows, GATHER)
     }
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        const vector inverse = v_all(1 / v_total(v_load(work.sums + i * SIDE)));
         for (int64_t c = 0; c < head->channels; c += SIDE)
-            v_store(out + i * out_step + c, v_mul(v_load(results + i * STEP + c), v_all(1 / sums[i])));
+            v_store(out + i * out_step + c, v_mul(v_load(work.results + i * STEP + c), inverse));
+    }
 }
 
 /* out [images, queries, heads, channels]. Channels are 16, 32, ... to MOST; a thread's part of room has room_size
