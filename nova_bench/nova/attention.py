@@ -55,15 +55,17 @@ class Attention(nn.Module):
         mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         queries: slice | None = None,
+        projected: Tensor | None = None,
     ) -> Tensor:
         """``x`` [B, S, D] -> [B, S or len(queries), D].
 
         ``rotary`` is a table of :func:`rotary_table` for the S tokens; ``mask`` [S, S] is added to the scores; with
         ``cache`` the S tokens also attend to everything cached; with ``queries`` only those tokens get an output.
+        ``projected`` [B, S, 3D] is what ``qkv`` makes of x, if that is known already; not together with ``queries``.
         """
-        if not self.is_split and all(option is None for option in (rotary, mask, cache, queries)):
+        if not self.is_split and all(option is None for option in (rotary, mask, cache, queries, projected)):
             return self.proj(attention([self.qkv], x, self.heads))
-        q, k, v = self._project(x, queries)
+        q, k, v = self._project(x, queries) if projected is None else self._heads(projected, 3)
         if mask is not None and queries is not None:
             mask = mask[queries]
         if rotary is not None:

@@ -39,6 +39,10 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MLP(dim)
 
+    def project(self, x: Tensor) -> Tensor:
+        """Queries, keys and values side by side, [B, S, D] -> [B, S, 3D]; a token's don't depend on other tokens."""
+        return self.attn.qkv(self.norm1(x) if self.norm_placement == "pre" else x)
+
     def forward(
         self,
         x: Tensor,
@@ -46,13 +50,15 @@ class Block(nn.Module):
         mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         queries: slice | None = None,
+        projected: Tensor | None = None,
     ) -> Tensor:
         """[B, S, D] -> [B, S, D], or only the rows ``queries`` of it; see :class:`Attention` for the arguments."""
         residual = x if queries is None else x[:, queries]
         if self.norm_placement == "pre":
-            x = residual + self.attn(self.norm1(x), rotary, mask, cache, queries)
+            normed = self.norm1(x) if projected is None else x
+            x = residual + self.attn(normed, rotary, mask, cache, queries, projected)
             return x + self.mlp(self.norm2(x))
-        x = self.attn(x, rotary, mask, cache, queries)
+        x = self.attn(x, rotary, mask, cache, queries, projected)
         if self.norm_placement == "post_after_residual":
             x = self.norm1(residual + x)
             return self.norm2(x + self.mlp(x))

@@ -17,6 +17,7 @@ from nova_bench.nova.guidance import Guidance, autoregressive_schedule
 from nova_bench.nova.observe import Observer, Watcher
 from nova_bench.nova.patches import gather_tokens, patchify, scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_table
+from nova_bench.nova.spatial import SpatialCache
 from nova_bench.nova.transformer import NOVATransformer3DModel
 
 Progress = Callable[[Sequence[int]], Iterable[int]]
@@ -67,13 +68,14 @@ class SpatialProcess:
         order = self._draw_order() if self.order is None else self.order
         config, p = self.model.config, self.model.config.patch_size
         tokens = self.masked.clone()
+        self.cache.begin_frame()
         patches = tokens.new_zeros(*order.shape, config.patch_values)
         start = 0
         for step in progress(range(len(self.counts))):
             now = slice(start, start + self.counts[step])
             condition = features(patches, start)
             with self.observer.region("spatial"):
-                z = self.model.image_encoder(tokens, condition, start, now, self.table)
+                z = self.model.image_encoder(tokens, condition, start, now, self.table, self.cache)
                 self.observer.record("spatial", z)
             with self.observer.region("head"):
                 scale = self.guidance.at_step(step, len(self.counts))
@@ -95,6 +97,8 @@ class SpatialProcess:
         self.space = None if space is None else space[self.order]
         if self.space is not None:
             self.masked = self.masked + self.space
+        with self.observer.region("spatial"):
+            self.cache = SpatialCache(model.image_encoder, self.masked)
         self.table = None
         if angles is not None:
             table = rotary_table(angles[self.order], self.masked.dtype, model.config.num_video_tokens)

@@ -82,7 +82,7 @@ def test_an_estimate_is_near_the_count() -> None:
     settings = {"num_frames": 17, "num_inference_steps": 16, "num_diffusion_steps": 25, "guidance_scale": 3}
     network = NOVAConfig.from_dict(config)
     steps = [count for count in autoregressive_schedule(network.num_image_tokens, 16) if count]
-    counted = temporal_flops(network, 5, len(steps), 2, True) + 5 * _spatial(network, steps, 2)
+    counted = temporal_flops(network, 5, len(steps), 2, True) + _spatial(network, 5, steps, 2)
     counted += 5 * sum(_head(network, count, 2, 25) for count in steps)
     found = generation_gflop(NovaSpec(checkpoint="nova-tiny"), SamplingSpec(**settings))
     assert found == pytest.approx(counted / 1e9, rel=0.4)

@@ -16,6 +16,7 @@ from nova_bench.nova.mixer import AdaLayerNorm, ScaleShift
 from nova_bench.nova.observe import Observer
 from nova_bench.nova.patches import PatchEmbed, gather_tokens, patchify, scatter_tokens, unpatchify
 from nova_bench.nova.positions import rotary_angles, rotary_table, rotate
+from nova_bench.nova.spatial import SpatialCache, SpatialEncoder
 from nova_bench.nova.training import causal_features
 from tests.nova.small import CONFIG, spread, transformer
 
@@ -87,6 +88,48 @@ def test_spatial_first_half_never_sees_masked_tokens():
     model.blocks[0].register_forward_hook(lambda _, args, out: seen.update(tokens=args[0].shape[1]))
     model(tokens, condition, 3, slice(3, 5))
     assert seen["tokens"] == 2 + 3
+
+
+@given(
+    depth=st.integers(1, 5), placement=st.sampled_from(NORM_PLACEMENTS), rotary=st.booleans(),
+    steps=st.lists(st.integers(0, 7), min_size=1, max_size=4), new_condition=st.booleans(), copies=st.integers(1, 3),
+)  # fmt: skip
+@settings(deadline=None, max_examples=40)
+def test_spatial_steps_with_a_cache_equal_those_without(depth, placement, rotary, steps, new_condition, copies):
+    """For two frames in a row, whether the condition stays during a frame or changes with each step."""
+    model = spread(SpatialEncoder(depth, 32, 2, 4, 2, placement)).requires_grad_(False).double()
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    masked = normal(2, 8, 32)
+    table = rotary_table(normal(2 * copies, 8, 8), masked.dtype, 3)[:, :, None] if rotary else None
+    cache = SpatialCache(model, masked)
+    for _ in range(2):
+        tokens, content, condition = masked.clone(), normal(2, 8, 32), normal(2 * copies, 3, 32)
+        cache.begin_frame()
+        for visible in sorted(steps):
+            tokens[:, :visible] = content[:, :visible]
+            if new_condition:
+                condition = normal(2 * copies, 3, 32)
+            call = (tokens, condition, visible, slice(visible, 8), table)
+            close(model(*call, cache), model(*call))
+
+
+def test_a_known_token_is_projected_once_a_frame():
+    model = spread(SpatialEncoder(4, 32, 2, 4, 2, "post_before_residual")).requires_grad_(False)
+    tokens, condition = torch.randn(1, 8, 32), torch.randn(2, 3, 32)
+    cache = SpatialCache(model, tokens)
+    rows = {0: 0, 2: 0}
+    for i in rows:
+        model.blocks[i].attn.qkv.register_forward_hook(
+            lambda _, args, out, i=i: rows.update({i: rows[i] + out.numel()})
+        )
+    for visible in (0, 1, 5):
+        model(tokens, condition, visible, slice(visible, 8), cache=cache)
+    # The first block: the condition and five tokens, without guidance copies. Of the third, no masked token.
+    assert rows == {0: (2 * 3 + 5) * 96, 2: 2 * (3 + 4 + 8) * 96}
 
 
 def test_mixer_ranks():

@@ -31,7 +31,7 @@ def flops_per_video(pipeline: NOVAPipeline, setting: Setting) -> dict[str, int]:
     return {
         "text": _counted_text(pipeline, setting),
         "temporal": temporal_flops(config, length, len(steps), copies, setting.kv_cache),
-        "spatial": length * _spatial(config, steps, copies),
+        "spatial": _spatial(config, length, steps, copies),
         "head": length * sum(_head(config, n, copies, setting.num_diffusion_steps) for n in steps),
         "vae": _counted_vae(pipeline, length),
     }
@@ -63,17 +63,28 @@ def temporal_flops(config: NOVAConfig, length: int, steps: int, copies: int, kv_
     return total
 
 
-def _spatial(config: NOVAConfig, steps: list[int], copies: int) -> int:
-    """One frame, token set by token set; the new tokens are embedded for the next set."""
+def _spatial(config: NOVAConfig, length: int, steps: list[int], copies: int) -> int:
+    """Each frame, token set by token set; the new tokens are embedded for the next set.
+
+    Where tokens enter, their queries, keys and values are computed once: of known ones per frame, of masked ones per
+    order of prediction, of the condition whenever it changes (see :class:`~nova_bench.nova.spatial.SpatialCache`).
+    """
     m, n, dim, depth = config.num_video_tokens, config.num_image_tokens, config.width, config.spatial.depth
-    half, total, known = depth // 2, 0, 0
+    half, total, known, entered = depth // 2, 0, 0, 0
+    late, tam = depth - half - 1, config.temporal_autoregressive
     for count in steps:
         total += copies * half * _block(dim, m + known, m + known, m + known)
-        total += copies * (depth - half - 1) * _block(dim, m + n, m + n, m + n)
+        total += copies * late * _block(dim, m + n, m + n, m + n)
         total += copies * _block(dim, m + n, m + n, count)
         total += _linear(count, config.patch_values, dim)
-        known += count
-    return total
+        if half:
+            condition = 0 if tam and known else copies * m
+            total += _linear(condition + known - entered - copies * (m + known), dim, 3 * dim)
+        if late:
+            total -= copies * _linear(n - known, dim, 3 * dim)
+        entered, known = known, known + count
+    orders = 1 if tam else length
+    return length * total + (orders * _linear(n, dim, 3 * dim) if late else 0)
 
 
 def _head(config: NOVAConfig, count: int, copies: int, diffusion_steps: int) -> int:
