@@ -61,7 +61,8 @@ struct work {
 INLINE void score(int rows, const struct head *head, int64_t start, int64_t count, struct work *work) {
     for (int64_t n = 0; n < count; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, work->queries, STEP, head->keys + (start + n) * head->channels, head->channels, sums);
+        multiply_panel(rows, work->queries, STEP, head->keys + (start + n) * head->channels, head->channels, 0,
+                       0, sums);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
             vector highest = v_load(work->highest + i * SIDE);
@@ -103,7 +104,7 @@ static void share(int64_t rows, int64_t count, struct work *work) {
 INLINE void gather(int rows, const struct head *head, int64_t start, int64_t count, struct work *work) {
     for (int64_t n = 0; n < head->channels; n += PANEL) {
         vector sums[TALL][WIDE];
-        multiply_panel(rows, work->scores, STEP, head->values + n * head->tokens + start * PANEL, count, sums);
+        multiply_panel(rows, work->scores, STEP, head->values + n * head->tokens + start * PANEL, count, 0, 0, sums);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2

@@ -21,16 +21,17 @@ struct layer {
     float *out;
 };
 
-/* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. */
+/* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. For
+ * `ahead` and `pace` see multiply_panel. */
 INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row,
-                 int64_t n) {
+                 int64_t n, const char *ahead, int64_t pace) {
     vector sums[TALL][WIDE];
     float *out = l->out + row * l->outputs + n;
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < WIDE; j++) __builtin_prefetch(out + i * l->outputs + j * SIDE, 1);
-    multiply_panel(rows, x, step, l->weights + n * l->depth + k * PANEL, count, sums);
+    multiply_panel(rows, x, step, l->weights + n * l->depth + k * PANEL, count, ahead, pace, sums);
     const int last = k + count == l->depth;
 #pragma GCC unroll 2
     for (int j = 0; j < WIDE; j++) {
@@ -75,17 +76,22 @@ void linear(const float *x, int64_t rows, int64_t depth, const float *weights, c
                 const int64_t count = k + most < depth ? most : depth - k;
                 for (int64_t i = top; i < bottom; i++)
                     memcpy(values + (i - top) * step, x + i * depth + k, count * sizeof *x);
-                for (int64_t n = left; n < right; n += PANEL)
-                    for (int64_t i = top; i < bottom; i += TALL) {
+                /* While rows are multiplied by one panel, each strip brings its share of the next one near. */
+                const int64_t bytes = PANEL * sizeof *weights, pace = bytes / ((bottom - top + TALL - 1) / TALL);
+                for (int64_t n = left; n < right; n += PANEL) {
+                    const int64_t next = n + PANEL < right ? n + PANEL : left;
+                    const char *ahead = (const char *)(weights + next * depth + k * PANEL);
+                    for (int64_t i = top; i < bottom; i += TALL, ahead += count * pace) {
                         const float *from = values + (i - top) * step;
-#define NEAR_PART(rows) part(rows, NEAR, &layer, from, k, count, i, n)
-#define FAR_PART(rows) part(rows, FAR, &layer, from, k, count, i, n)
+#define NEAR_PART(rows) part(rows, NEAR, &layer, from, k, count, i, n, ahead, pace)
+#define FAR_PART(rows) part(rows, FAR, &layer, from, k, count, i, n, ahead, pace)
                         if (most == SHORT) {
                             FOR_ROWS(bottom - i, NEAR_PART)
                         } else {
                             FOR_ROWS(bottom - i, FAR_PART)
                         }
                     }
+                }
             }
         }
 }

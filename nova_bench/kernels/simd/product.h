@@ -4,9 +4,10 @@
 
 enum { PANEL = WIDE * SIDE };
 
-/* sums [rows][WIDE] = x [rows, depth], `step` floats from row to row, a constant, times a panel [depth, PANEL]. */
+/* sums [rows][WIDE] = x [rows, depth], `step` floats from row to row, a constant, times a panel [depth, PANEL].
+ * Meanwhile memory from `ahead` on, unless it is null, is brought near, `pace` bytes for each of the depths. */
 INLINE void multiply_panel(int rows, const float *x, int64_t step, const float *panel, int64_t depth,
-                           vector sums[TALL][WIDE]) {
+                           const char *ahead, int64_t pace, vector sums[TALL][WIDE]) {
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -14,6 +15,7 @@ INLINE void multiply_panel(int rows, const float *x, int64_t step, const float *
 #pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++, panel += PANEL) {
         vector lines[WIDE];
+        if (ahead) __builtin_prefetch(ahead + k * pace, 0, 2); /* into the second-level cache */
 #pragma GCC unroll 2
         for (int j = 0; j < WIDE; j++) lines[j] = v_load(panel + j * SIDE);
 #pragma GCC unroll 14
