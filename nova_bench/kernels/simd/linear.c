@@ -76,7 +76,7 @@ void linear(const float *x, int64_t rows, int64_t depth, const float *weights, c
                 const int64_t count = k + most < depth ? most : depth - k;
                 for (int64_t i = top; i < bottom; i++)
                     memcpy(values + (i - top) * step, x + i * depth + k, count * sizeof *x);
-                /* While rows are multiplied by one panel, each strip brings its share of the next one near. */
+                /* While rows are multiplied by one panel, each strip prefetches its share of the next one. */
                 const int64_t bytes = PANEL * sizeof *weights, pace = bytes / ((bottom - top + TALL - 1) / TALL);
                 for (int64_t n = left; n < right; n += PANEL) {
                     const int64_t next = n + PANEL < right ? n + PANEL : left;

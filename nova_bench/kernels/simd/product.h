@@ -5,7 +5,7 @@
 enum { PANEL = WIDE * SIDE };
 
 /* sums [rows][WIDE] = x [rows, depth], `step` floats from row to row, a constant, times a panel [depth, PANEL].
- * Meanwhile memory from `ahead` on, unless it is null, is brought near, `pace` bytes for each of the depths. */
+ * Meanwhile memory from `ahead` on, unless it is null, is prefetched, `pace` bytes for each of the depths. */
 INLINE void multiply_panel(int rows, const float *x, int64_t step, const float *panel, int64_t depth,
                            const char *ahead, int64_t pace, vector sums[TALL][WIDE]) {
 #pragma GCC unroll 14
