@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +20,7 @@ from nova_bench.kernels.amx.library import OFF, library
 from nova_bench.kernels.amx.video import sliced_video
 from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.networks import correlation
+from tests.kernels import amx_in_c
 from tests.kernels.float64 import drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
@@ -218,6 +222,27 @@ def test_samples_of_correlations(count: int, height: int, width: int, radius: in
         patch.setattr(correlation, "library", lambda: None)
         plain = correlation.lookup(levels, positions, radius)
     torch.testing.assert_close(samples, plain, rtol=0, atol=1e-4)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(library() is not None, reason="this CPU has AMX")
+@pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param(["tests/kernels/test_amx.py", "tests/nova/test_acceleration.py"], id="alone"),
+        pytest.param(["tests/kernels", "tests/networks", "tests/nova"], marks=pytest.mark.slow, id="networks"),
+        pytest.param(["tests/parity", "tests/scorers"], marks=pytest.mark.slow, id="scorers"),
+    ],
+)
+def test_all_of_this_without_amx(places: list[str]) -> None:
+    """And what uses it. On CPUs with AVX-512 tiles can be plain C."""
+    if amx_in_c.SOURCES.load({}, {}) is None:
+        pytest.skip("needs a CPU with AVX-512 and a C compiler")
+    plugins = ["-p", "tests.kernels.amx_in_c", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "-m", "not slow", "-k", "not all_of_this", *places]
+    again = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout
+    assert " passed" in again.stdout or "[100%]" in again.stdout
 
 
 def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
