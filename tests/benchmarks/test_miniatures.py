@@ -119,6 +119,7 @@ def test_decode_once() -> None:
     assert decodes == {"shared": 1, "separate": 2}
 
 
+@pytest.mark.slow
 def test_interval_coverage(tmp_path: Path) -> None:
     """A miniature of the simulation: what the documentation promises, with four simulation errors of slack."""
     out = run("interval_coverage.py", "--miniature", "--out", tmp_path)
@@ -251,6 +252,7 @@ def rehearse(kit: Path, folder: Path, *more: object) -> dict[str, dict[str, Any]
     return {row["row"]: row for row in rows}
 
 
+@pytest.mark.slow
 def test_gpu_rows_are_saved_one_by_one_and_a_failed_one_costs_nothing_else(kit: Path, tmp_path: Path) -> None:
     rows = rehearse(kit, tmp_path, "--rows", "original", "parity-vbench", "table-2-projected")
     assert rows["original"]["failed"].startswith("FileNotFoundError: give --original PATH")
@@ -281,6 +283,7 @@ def test_gpu_rehearsed_in_full(kit: Path, tmp_path: Path) -> None:
     assert "nothing here is a measurement" in table
 
 
+@pytest.mark.slow
 def test_scale() -> None:
     found = json.loads(run("scale.py", "workers", "--most", 2, "--each", 2, "--empty", 400, "--json"))
     assert [entry["workers"] for entry in found["sleeping"]] == [1, 2]
@@ -288,11 +291,13 @@ def test_scale() -> None:
     assert all(entry["units a second"] > 0 for entry in found["empty"])
 
 
+@pytest.mark.slow
 def test_decoding_ahead() -> None:
     found = json.loads(run("scale.py", "decoding", "--clips", 16, "--milliseconds", 1, "--size", 32, 48, "--json"))
     assert min(found["within chunks"], found["across chunks"]) > found["the device alone"] == 0.016
 
 
+@pytest.mark.slow
 def test_a_soak_of_many_units_while_workers_are_killed() -> None:
     """It fails if a unit is missing, memory grows, or a file, thread or process is left."""
     found = json.loads(

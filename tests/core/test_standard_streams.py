@@ -114,7 +114,7 @@ def test_a_run_that_can_not_say_so_is_kept(environment: dict[str, str], tmp_path
     "locale",
     [
         pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii", marks=pytest.mark.slow),
-        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C"),
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C", marks=pytest.mark.slow),
     ],
 )
 def test_output_that_is_not_utf8_has_its_characters_replaced(

@@ -41,7 +41,8 @@ def runs(command: str) -> bool:
 
 
 FOUND = list(dict.fromkeys(command for _, command in commands()))
-RUN = [command for command in FOUND if runs(command)]
+# Once each, however the program is called.
+RUN = list({tuple(words(command) or [command]): command for command in FOUND if runs(command)}.values())
 
 
 @pytest.mark.parametrize("command", [command for command in FOUND if words(command)])

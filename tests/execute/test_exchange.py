@@ -72,6 +72,7 @@ def test_workers_that_share_no_folder_give_the_same_rows(
     assert not list((tmp_path / "local/artifacts").glob(".*"))
 
 
+@pytest.mark.slow
 def test_samples_that_are_in_the_store_travel_to_the_workers_that_score_them(
     run_library: Callable, tmp_path: Path
 ) -> None:

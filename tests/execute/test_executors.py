@@ -33,7 +33,9 @@ def expected(run_library):
 
 
 @pytest.mark.parametrize(
-    ("workers", "batch"), [(1, 8), pytest.param(2, 2, marks=pytest.mark.slow), (3, 1)], ids=lambda value: str(value)
+    ("workers", "batch"),
+    [(1, 8), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(2, 2), (3, 1)])],
+    ids=lambda value: str(value),
 )
 def test_worker_processes_give_the_same_rows(run_library, expected, workers, batch):
     assignments = (f"execution.workers={workers}", f"execution.batch_size={batch}")
@@ -169,7 +171,9 @@ def test_nothing_is_left_of_workers_that_are_killed_while_they_rest():
 KEEP = "{keep: {scorer: even, first: 2}, name: brightness}"
 
 
-@pytest.mark.parametrize(("scorers", "starts"), [(f"[{KEEP}, even]", 1), ("[brightness, even]", 2)])
+@pytest.mark.parametrize(
+    ("scorers", "starts"), [(f"[{KEEP}, even]", 1), pytest.param("[brightness, even]", 2, marks=pytest.mark.slow)]
+)
 def test_stages_that_alternate_have_one_crew(scorers, starts, run_library, monkeypatch, tmp_path):
     """The filter asks for further samples in rounds; otherwise scoring gets the memory that the model had."""
     started = []

@@ -99,8 +99,8 @@ def _nobody_left(leader):
     [
         pytest.param("generate", (), signal.SIGINT, True, id="Ctrl-C while generating"),
         pytest.param("score", (), signal.SIGTERM, False, id="SIGTERM while scoring"),
-        pytest.param("score", (), signal.SIGHUP, False, id="the terminal goes while scoring"),
-        pytest.param("start", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers start"),
+        pytest.param("score", (), signal.SIGHUP, False, id="the terminal goes while scoring", marks=pytest.mark.slow),
+        pytest.param("start", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers start", marks=pytest.mark.slow),
         pytest.param("score", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers score"),
         pytest.param("score", WORKERS, signal.SIGTERM, False, id="SIGTERM while workers score", marks=pytest.mark.slow),
     ],
@@ -117,6 +117,7 @@ def test_interrupted(started, stage, more, number, to_group):
     assert _nobody_left(process.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 def test_workers_end_with_a_parent_that_is_killed(started):
     process, _ = started("start", *WORKERS)
@@ -129,7 +130,8 @@ def test_workers_end_with_a_parent_that_is_killed(started):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
-@pytest.mark.parametrize("fault", [pytest.param("hang_on", marks=pytest.mark.slow), "stop_on"])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["hang_on", "stop_on"])
 def test_workers_that_hang_or_are_stopped_delay_no_end(started, fault):
     scorers = f"scorers=[{{name: roughness}}, {{name: brightness, settings: {{{fault}: dog}}}}]"
     process, log = started("score", *WORKERS, "--set", scorers)
@@ -178,7 +180,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize(
-    "name", [*COMMANDS][:2] + [pytest.param(name, marks=pytest.mark.slow) for name in [*COMMANDS][2:]]
+    "name", [*COMMANDS][:1] + [pytest.param(name, marks=pytest.mark.slow) for name in [*COMMANDS][1:]]
 )
 def test_every_kind_of_command_ends(name, tmp_path, environment):
     code, said, _ = _ended(["-m", "nova_bench", *COMMANDS[name]], tmp_path, environment, [signal.SIGINT], wait=5)

@@ -27,7 +27,7 @@ FAULTS = {
     "hang_on": "a worker process hung: it finished nothing for ",
     "exit_on": "a worker process ended with exit code 7 at brightness",
 }
-HANGING = pytest.param("hang_on", marks=pytest.mark.slow)  # who hangs is waited for
+LOSSES = ["die_on", *(pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS if fault != "die_on")]
 WORKERS = ("execution.executor=local", "execution.workers=2", "execution.stall_seconds=25")
 
 
@@ -39,7 +39,7 @@ def _soon(monkeypatch):
     monkeypatch.setattr(generate, "GENERATING_TIMES", 1)
 
 
-@pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
+@pytest.mark.parametrize("fault", LOSSES)
 def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault, capsys):
     def run(store, once, *assignments):
         scorers = f"[{{name: brightness, settings: {{{fault}: a, once: '{once}'}}}}, {{name: roughness}}]"
@@ -53,7 +53,7 @@ def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("fault", ["die_on", HANGING])
+@pytest.mark.parametrize("fault", [LOSSES[0], pytest.param("hang_on", marks=pytest.mark.slow)])
 def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
     scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
     rows = run_library("store", scorers, "execution.batch_size=6", *WORKERS)
@@ -63,7 +63,7 @@ def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
     assert sum(status == Status.OK for status, *_ in rows.values()) == 8
 
 
-@pytest.mark.parametrize("fault", [*(fault for fault in FAULTS if fault != "hang_on"), HANGING])
+@pytest.mark.parametrize("fault", LOSSES)
 def test_what_a_lost_worker_generated_is_made_by_another(run_library, tmp_path, fault, capsys):
     undisturbed = run_library("inline")
     model = f"model={{adapter: drift, {fault}: house, once: '{tmp_path / 'once'}'}}"
@@ -74,7 +74,8 @@ def test_what_a_lost_worker_generated_is_made_by_another(run_library, tmp_path, 
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("fault", ["die_on", HANGING])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
 def test_a_unit_that_no_worker_survives_fails_alone(run_library, fault, capsys):
     model = f"model={{adapter: drift, {fault}: house}}"
     rows = run_library("store", model, "execution.batch_size=6", *WORKERS)

@@ -42,6 +42,7 @@ def test_pipelines_of_diffusers(name: str, write_suite: Callable[..., Path], tmp
         assert card.peak > 0
 
 
+@pytest.mark.slow
 @needs_driver
 def test_emu3_makes_images(write_suite: Callable[..., Path], tmp_path: Path) -> None:
     with fake_card() as card:

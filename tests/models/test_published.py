@@ -55,6 +55,7 @@ def test_a_checkpoint_is_fetched_verified_and_used_without_the_hub(run, hub, tmp
     assert (tmp_path / "x.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_cut_download_keeps_the_files_that_came_whole(run, hub, tmp_path):
     hub.cut_after = 100_000
     assert run("assets", "fetch", NAME).returncode != 0
@@ -126,6 +127,7 @@ def test_names_and_hub_ids_mean_the_same_and_match_the_library():
         get_checkpoint("nova-1.4b")
 
 
+@pytest.mark.slow
 def test_a_copied_cache_without_links_still_serves(run, tmp_path):
     """Some file systems can't make links: then files lie where the links would."""
     assert run("assets", "fetch", NAME).returncode == 0

@@ -84,6 +84,7 @@ def test_a_rerun_tries_failures_again_only_when_asked(run, cli, tmp_path):
     assert _counts(tmp_path) == tried + 4
 
 
+@pytest.mark.slow
 def test_code_of_a_plugin_that_changed_has_failures_tried_again(fresh_cli, write_suite, tmp_path, environment):
     from tests.conftest import PLUGIN, ROOT
 

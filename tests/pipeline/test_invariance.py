@@ -83,7 +83,7 @@ def test_order_and_batches_change_nothing(reference, order, batch_size, megabyte
         assert rows_of(root) == expected
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [2, *(pytest.param(workers, marks=pytest.mark.slow) for workers in (1, 3))])
 def test_worker_count_changes_nothing(reference, tmp_path, workers, monkeypatch):
     path, expected = reference
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "plugin"))

@@ -213,6 +213,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[set
     return path, measured(path, folder / "whole")
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(st.integers(1, 9), st.integers(0, 12))
 def test_samples_and_scores_do_not_depend_on_batches_and_interruptions(reference, size: int, after: int) -> None:

@@ -198,6 +198,7 @@ def test_thinned_series_keep_both_ends(values):
         assert [short[0], short[-1]] == ends
 
 
+@pytest.mark.slow
 def test_a_full_benchmark_stays_small(tmp_path):
     scores = {f"metric_{n}": 0.123456 for n in range(10)}
     details = {"metric_0": [0.5] * 32, "metric_1": [0.25] * 32}

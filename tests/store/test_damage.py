@@ -183,6 +183,7 @@ def _killed_after(store_name, videos, tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_videos_made_after_the_backup_come_back(write_suite, tmp_path, tell, contents):
     write_suite(model={"adapter": "drift", "seconds": 0.05})
     assert tell("run", "suite.yaml", "--store", "whole")[0] == 0

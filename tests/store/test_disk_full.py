@@ -54,6 +54,7 @@ def test_full_while_videos_are_written(suite, tmp_path, small_disk, contents):
     assert contents(disk / "store") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_full_while_workers_write(suite, tmp_path, small_disk, contents, monkeypatch):
     """Their files are on the disk before the store has them; they go, what the store has stays."""
     from nova_bench.execute import crew

@@ -87,8 +87,8 @@ def _crash_at_steps(steps, suite, tmp_path, contents):
 
 
 def test_crashes_just_before_something_becomes_durable(suite, tmp_path, contents):
-    # Among them: files of the first and of later batches, journal lines, the backup, the manifest, the report.
-    assert _crash_at_steps([0, 4, 13, 35, 64, 70], suite, tmp_path, contents) is None
+    # Among them: files of the first and of later batches, and the report.
+    assert _crash_at_steps([4, 35, 70], suite, tmp_path, contents) is None
 
 
 @pytest.mark.slow
@@ -119,6 +119,7 @@ def test_a_real_process_killed_with_its_whole_group(suite, tmp_path, environment
     assert journal.read_text().count('"unit"') == UNITS
 
 
+@pytest.mark.slow
 def test_killed_between_and_within_the_rounds_of_a_filter(write_suite, tmp_path, contents):
     """As with VBench's static filter: a prompt's samples are made and judged until enough of them are kept."""
     keep = {"name": "brightness", "keep": {"scorer": "even", "first": 3}}

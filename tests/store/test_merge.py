@@ -31,7 +31,7 @@ def content(root: Path) -> tuple[dict[str, Any], dict[Any, Any]]:
     return {unit: found.sha256 for unit, found in units.items()}, kept
 
 
-@pytest.mark.parametrize("parts", [1, 2, 5])
+@pytest.mark.parametrize("parts", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_merged_parts_are_the_whole(parts: int, cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
     path = write_suite(prompts=PROMPTS)
     assert cli("run", path, "--store", "whole").returncode == 0
@@ -87,6 +87,7 @@ def test_a_success_replaces_a_failure_and_nothing_else(cli: Callable, write_suit
     assert content(tmp_path / "good") == expected
 
 
+@pytest.mark.slow
 def test_other_files_of_the_same_unit_are_told_and_left(cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
     """What another batch size or CPU rounds differently, here by hand."""
     for store in ("a", "b"):

@@ -128,6 +128,7 @@ def test_latents_of_another_autoencoder_are_not_reused(micro, finish, trained: P
     assert len(set((trained.parent / "latents").iterdir()) - before) == 1
 
 
+@pytest.mark.slow
 @needs_driver
 def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.train.on_a_card", str(micro_file), str(tmp_path)]

@@ -57,6 +57,7 @@ def test_parts_are_run_in_turn_and_shown_on_one_page(cli, collection: Path, tmp_
     assert rows[0].startswith("part,prompt,sample_index")
 
 
+@pytest.mark.slow
 def test_a_part_shows_what_was_measured_earlier(cli, collection: Path, tmp_path: Path) -> None:
     """Tables and figures of a folder stand in its section, labelled, and outlive the folder."""
     assert cli("run", "smoke.yaml").returncode == 0
@@ -185,6 +186,7 @@ def test_a_part_that_cant_be_run_still_shows_the_published_rows_of_its_leaderboa
     assert table["columns"][1]["source"] == "arXiv 2412.14169, App. F, Table 3"
 
 
+@pytest.mark.slow
 def test_a_part_that_no_suite_computes_says_so_beside_published_numbers(cli, tmp_path: Path, write_suite) -> None:
     write_suite("smoke.yaml")
     table = {"title": "Table 3", "source": "a paper", "columns": ["Overall"], "rows": {"NOVA": [82.25]}}

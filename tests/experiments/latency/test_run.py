@@ -103,6 +103,7 @@ def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     assert {path: path.read_bytes() for path in (report / "tables").iterdir()} == pages
 
 
+@pytest.mark.slow
 def test_timings_of_an_older_build_are_shown_as_such_and_never_reused(cli, write_latency, tmp_path):
     suite = write_latency()
     assert cli("run", suite, "--device", "cpu").returncode == 0
@@ -142,6 +143,7 @@ def test_it_continues_and_a_failed_measurement_is_a_gap(cli, write_latency, tmp_
     assert note.startswith("not measured: num_frames 6: this model makes 1 + 4n frames")
 
 
+@pytest.mark.slow
 def test_with_too_little_time_nothing_begins_and_the_same_command_goes_on_later(cli, write_latency, tmp_path):
     suite = write_latency(rows=[{"label": "one", "setting": {"num_frames": 1}}, {"label": "five"},
                                 {"label": "fast", "setting": {"mode": "compiled"}}])  # fmt: skip

@@ -62,6 +62,7 @@ def curve_points(folder: Path, metric: str) -> dict[str, list[float]]:
         return points
 
 
+@pytest.mark.slow
 def test_a_figure_says_which_curve_is_missing(finished):
     _, folder, _ = finished
     figure = json.loads((report_of(folder) / "figures" / "steps_psnr.json").read_text())

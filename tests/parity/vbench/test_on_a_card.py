@@ -21,8 +21,8 @@ from tests.fake_card import fake_card
 
 CLIPS = Path(__file__).parents[2] / "data" / "vbench_clips"
 FILES = ("r8_small_120x112_8fps_4f.mp4", "r5_short_160x136_10fps_2f.mp4")
-FAST = ("dynamic_degree", "imaging_quality", "background_consistency", "appearance_style")
-SLOW = ("motion_smoothness", "subject_consistency", "aesthetic_quality")
+FAST = ("dynamic_degree", "background_consistency")
+SLOW = ("imaging_quality", "appearance_style", "motion_smoothness", "subject_consistency", "aesthetic_quality")
 
 
 def scored(name: str, context: ScorerContext, precision: Precision) -> list[Score]:

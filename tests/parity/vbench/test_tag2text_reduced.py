@@ -110,6 +110,7 @@ def test_many_names_are_beyond_ascii() -> None:
     assert {"café", "İstanbul", "中文 x", "e\u0301clair"} <= named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASE["files"])
 def test_on_the_card_it_says_the_same(name: str, context: ScorerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captioner, "load_tag2text", load)
