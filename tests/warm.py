@@ -29,8 +29,6 @@ PRELOADED = [
     "matplotlib.backends.backend_pdf",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
-    "rich.console",
-    "rich.table",
     "scipy.optimize",
     "scipy.stats",
     "tabulate",

@@ -132,6 +132,7 @@ def test_interval_coverage(tmp_path: Path) -> None:
     assert (tmp_path / "coverage.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_gate_errors(tmp_path: Path) -> None:
     """A miniature of the simulation: few comparisons of 72 prompts."""
     out = run("gate_errors.py", "--miniature", "--jobs", 1, "--out", tmp_path)

@@ -47,6 +47,7 @@ def videos(folder: Path) -> None:
             write_mp4(folder / f"{prompt}-{sample}.mp4", frames.astype(np.uint8), 8)
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_and_its_final_score_is_what_it_declares(installed: Callable, tmp_path: Path) -> None:
     videos(tmp_path / "videos")
     result = installed("run", EXAMPLES / "still_life.yaml", "--model", "videos")

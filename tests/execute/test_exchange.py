@@ -59,6 +59,7 @@ def test_a_place_is_recognized_by_its_mark(exchange: Exchange, tmp_path: Path) -
     assert not Place(tmp_path, mark, exchange).is_seen()
 
 
+@pytest.mark.slow
 def test_workers_that_share_no_folder_give_the_same_rows(
     run_library: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_computation_that_python_cannot_interrupt_ends_within_seconds_and_at_a_second_one_at_once(
     tmp_path, environment
 ):

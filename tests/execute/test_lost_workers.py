@@ -53,7 +53,8 @@ def test_what_a_lost_worker_held_is_done_by_another(run_library, tmp_path, fault
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("fault", [LOSSES[0], pytest.param("hang_on", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["die_on", "hang_on"])
 def test_a_sample_that_no_worker_survives_fails_alone(run_library, fault):
     scorers = f"scorers=[{{name: brightness, settings: {{{fault}: house}}}}, {{name: roughness}}]"
     rows = run_library("store", scorers, "execution.batch_size=6", *WORKERS)

@@ -27,6 +27,7 @@ def flickering(results: nova_bench.Results) -> list[float]:
     return frame.loc[frame["metric"] == "temporal_flickering", "value"].tolist()
 
 
+@pytest.mark.slow
 def test_every_form_of_a_video_is_the_file(frames: np.ndarray) -> None:
     tensor = torch.from_numpy(frames).movedim(-1, 1)
     forms: list[Any] = [CLIP, frames, tensor, tensor / 255, frames / 255, [Image.fromarray(one) for one in frames]]

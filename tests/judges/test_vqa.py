@@ -62,6 +62,7 @@ def test_other_architectures_are_named(tmp_path: Path, judge: Callable[[str], Ju
         judge(f"vqa:{make_vlm(tmp_path, 'qwen3_vl')}")
 
 
+@pytest.mark.slow
 @needs_driver
 def test_on_the_card_it_answers(folder: Path, judge: Callable[[str], Judge]) -> None:
     expected = judge(f"vqa:{folder}").answer(PICTURES)

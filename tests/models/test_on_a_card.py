@@ -18,6 +18,7 @@ from tests.models import test_diffusers, test_emu3, tiny_emu3
 from tests.models.tiny_pipelines import save
 
 
+@pytest.mark.slow
 def test_a_whole_run(write_suite: Callable[..., Path], tmp_path: Path) -> None:
     """nova-tiny makes videos there, scorers with and without networks score them, and memory is given back."""
     model = {"adapter": "nova", "folder": "package:nova_bench/checkpoints/nova-tiny"}

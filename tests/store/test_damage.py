@@ -203,6 +203,7 @@ def test_videos_made_after_the_backup_come_back(write_suite, tmp_path, tell, con
     assert _generations(root) == UNITS, "nothing was generated twice"
 
 
+@pytest.mark.slow
 def test_a_garbled_log_is_refused_and_restored(write_suite, tmp_path, tell, contents):
     write_suite(model={"adapter": "drift", "seconds": 0.05})
     assert tell("run", "suite.yaml", "--store", "whole")[0] == 0

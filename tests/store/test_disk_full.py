@@ -35,6 +35,7 @@ def _is_one_clear_line(said):
     assert remedy.startswith("  try: free")
 
 
+@pytest.mark.slow
 def test_full_while_videos_are_written(suite, tmp_path, small_disk, contents):
     more = ("--set", "prompts.samples_per_prompt=6")
     code, said = _run("whole", tmp_path, *more)

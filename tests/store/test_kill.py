@@ -100,6 +100,7 @@ def test_crashes_before_every_sync_and_rename(suite, tmp_path, contents, first):
     assert steps > 5 * UNITS
 
 
+@pytest.mark.slow
 def test_a_real_process_killed_with_its_whole_group(suite, tmp_path, environment, contents):
     expected = contents(_finish("whole", tmp_path))
     command = [sys.executable, "-m", "nova_bench", *map(str, ARGUMENTS), "--store", "killed"]

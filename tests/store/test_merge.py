@@ -31,7 +31,7 @@ def content(root: Path) -> tuple[dict[str, Any], dict[Any, Any]]:
     return {unit: found.sha256 for unit, found in units.items()}, kept
 
 
-@pytest.mark.parametrize("parts", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("parts", [2, *(pytest.param(parts, marks=pytest.mark.slow) for parts in (1, 5))])
 def test_merged_parts_are_the_whole(parts: int, cli: Callable, write_suite: Callable, tmp_path: Path) -> None:
     path = write_suite(prompts=PROMPTS)
     assert cli("run", path, "--store", "whole").returncode == 0

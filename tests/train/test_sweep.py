@@ -155,6 +155,7 @@ def test_divergence_is_a_result_and_the_others_go_on(cli, sweep_file, trained: P
     assert re.search(r"error: transformer: the .* at step \d\n  try: lower the learning rate", refused.stderr)
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_all_keeps_records_and_leaves_what_is_finished(cli, sweep_file, trained: Path, tmp_path) -> None:
     path = sweep_file(trained / "checkpoint" / "vae")
     command = ("train", path, "--out", "out", "--records", "kept", "--device", "cpu", "--set", "seeds=[3]")

@@ -106,6 +106,7 @@ def test_a_damaged_folder_of_results_is_one_line(cli, collection: Path, tmp_path
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_part_alone_finds_what_the_collection_made(cli, collection: Path) -> None:
     assert cli("run", collection).returncode == 3
     alone = cli("run", "smoke.yaml")

@@ -32,6 +32,7 @@ def table(root: Path, name: str) -> Table:
     return Table.from_json((folder_of(root) / "report" / "tables" / f"{name}.json").read_bytes())
 
 
+@pytest.mark.slow
 def test_rows_curves_trace_and_the_report_again(cli, write_latency, tmp_path):
     suite = write_latency(
         rows=[{"label": "NOVA"}, {"label": "without TAM", "setting": {"temporal_autoregressive": False}}],
@@ -122,6 +123,7 @@ def test_timings_of_an_older_build_are_shown_as_such_and_never_reused(cli, write
     assert "measured before by this code, on any machine: 0" in cli("plan", suite).stdout
 
 
+@pytest.mark.slow
 def test_it_continues_and_a_failed_measurement_is_a_gap(cli, write_latency, tmp_path):
     """Of three settings one can't be; the other two are measured once, whatever was asked for in between."""
     suite = write_latency(

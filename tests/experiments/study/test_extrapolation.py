@@ -150,6 +150,7 @@ def test_a_mistake_is_told_before_a_checkpoint_that_is_not_here(cli):
     assert result.stderr.splitlines()[-2].endswith("nosuch: no such folder")
 
 
+@pytest.mark.slow
 def test_without_the_checkpoint_the_baseline_is_still_computed(cli, tmp_path):
     small = [part for part in SMALL if part not in ("--model", PIPELINE)]
     result = cli("run", "extrapolation", *small)

@@ -142,6 +142,7 @@ def test_arms_share_what_they_have_in_common(cli, write_study, tmp_path):
     assert "not asked for" in cells["brightness", "B"]["value"]["note"]
 
 
+@pytest.mark.slow
 def test_a_final_score_stands_below_the_metrics_of_every_arm(cli, write_study, tmp_path):
     published = {"label": "Somebody", "source": "a paper, Table 1", "values": {"overall": 0.4}}
     arms = [*ARMS[:2], {**ARMS[2], "published": published}, {"label": "Partly", "set": {"scorers": ["brightness"]}}]
@@ -226,6 +227,7 @@ def test_the_command_line_changes_the_base(cli, write_study, tmp_path):
     assert table_of(tmp_path / "runs")["roughness", "twice"]["value"]["n_requested"] == 2
 
 
+@pytest.mark.slow
 def test_model_replaces_the_base_but_no_arm_of_its_own(cli, write_study, tmp_path):
     videos = tmp_path / "videos"
     cli("run", write_study(arms=[{"label": "A"}], base={**BASE, "sampling": {"num_frames": 3}}))

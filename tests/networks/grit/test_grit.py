@@ -138,6 +138,7 @@ def test_an_image_without_objects(grit: GRiT, monkeypatch: pytest.MonkeyPatch) -
     assert found[0].features.shape == (0, 196, TINY.channels)
 
 
+@pytest.mark.slow
 @needs_driver
 def test_on_the_card_it_finds_and_says_the_same(grit: GRiT) -> None:
     frames = images(2, 97, 61)
