@@ -32,6 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_each_broken_file_is_told_once_and_costs_the_others_nothing(cli: Callable, folder: Path) -> None:
     result = cli("run", "clips", "--model", folder, "--set", "model.naming=path")
     assert result.returncode == 3, result.stderr

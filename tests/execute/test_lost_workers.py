@@ -84,6 +84,7 @@ def test_a_unit_that_no_worker_survives_fails_alone(run_library, fault, capsys):
     assert capsys.readouterr().err.count("its item is given up, since it lost a worker before") == 2
 
 
+@pytest.mark.slow
 def test_a_worker_runs_out_of_memory_once_and_keeps_to_smaller_batches(run_library, capsys):
     expected = run_library("inline")
     capsys.readouterr()

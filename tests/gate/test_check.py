@@ -40,6 +40,7 @@ def test_a_baseline_is_canonical_and_only_bless_changes_it(gate: Gate, tmp_path:
     assert gate.check("a").code == 2
 
 
+@pytest.mark.slow
 def test_many_small_losses_show_as_drift_since_the_first_baseline(gate: Gate, tmp_path: Path) -> None:
     gate.bless("a")
     done = gate.bless("b", "--update", "--set", "model.darker=4")

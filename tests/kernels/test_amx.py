@@ -224,14 +224,14 @@ def test_samples_of_correlations(count: int, height: int, width: int, radius: in
     torch.testing.assert_close(samples, plain, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(library() is not None, reason="this CPU has AMX")
 @pytest.mark.parametrize(
     "places",
     [
-        pytest.param(["tests/kernels/test_amx.py", "tests/nova/test_acceleration.py"], id="alone"),
-        pytest.param(["tests/kernels", "tests/networks", "tests/nova"], marks=pytest.mark.slow, id="networks"),
-        pytest.param(["tests/parity", "tests/scorers"], marks=pytest.mark.slow, id="scorers"),
+        pytest.param(["tests/kernels", "tests/networks", "tests/nova"], id="networks"),
+        pytest.param(["tests/parity", "tests/scorers"], id="scorers"),
     ],
 )
 def test_all_of_this_without_amx(places: list[str]) -> None:

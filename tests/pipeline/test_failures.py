@@ -65,6 +65,7 @@ def test_every_failure_is_listed_and_equal_ones_are_one_line(run, tmp_path):
     assert "INFO score: even: 2 times: ValueError: can't tell" in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_rerun_tries_failures_again_only_when_asked(run, cli, tmp_path):
     run()
     tried = _counts(tmp_path)

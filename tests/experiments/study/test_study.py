@@ -185,6 +185,7 @@ def test_a_difference_says_of_how_many_of_the_metrics_own_prompts(cli, write_stu
     assert cells["roughness", "Some"]["difference"]["note"] == "over the 5 of 6 prompts that both have"
 
 
+@pytest.mark.slow
 def test_an_arm_without_its_weights_is_named_and_the_rest_computed(cli, write_study, tmp_path):
     arms = [
         *ARMS,
