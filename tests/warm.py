@@ -54,6 +54,7 @@ PRELOADED = [
         for path in registry.built_in.values()
     },
     *{path.partition(":")[0] for kind in EXPERIMENTS.own().values() for path in (kind.run, kind.preview, kind.report)},
+    "tests.frozen",
 ]
 # Only something that hangs takes longer, however slow or busy the machine; below pytest's own limit for a test.
 PATIENCE_SECONDS = 300
