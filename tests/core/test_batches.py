@@ -16,7 +16,7 @@ class OutOfMemoryError(RuntimeError):
     """Bears the name of torch's."""
 
 
-@settings(max_examples=20)  # each collects garbage when memory runs out
+@settings(max_examples=40)  # each collects garbage when memory runs out
 @given(
     count=st.integers(0, 40),
     size=st.integers(1, 12),

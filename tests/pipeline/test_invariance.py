@@ -67,7 +67,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return path, rows_of(folder / "runs")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(order=st.permutations(PROMPTS), batch_size=st.integers(1, 12), megabytes=st.sampled_from([1, 512]))
 def test_order_and_batches_change_nothing(reference, order, batch_size, megabytes):
     path, expected = reference
@@ -91,7 +91,7 @@ def test_worker_count_changes_nothing(reference, tmp_path, workers, monkeypatch)
     assert rows_of(tmp_path) == expected
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stops=st.lists(st.integers(0, 12), min_size=1, max_size=3), batch_size=st.integers(1, 4))
 def test_resume_point_changes_nothing(reference, stops, batch_size):
     """Runs that end after some writes to the store, at any of its doors, and are started again."""

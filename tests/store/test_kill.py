@@ -87,8 +87,8 @@ def _crash_at_steps(steps, suite, tmp_path, contents):
 
 
 def test_crashes_just_before_something_becomes_durable(suite, tmp_path, contents):
-    # Among them: files of the first and of later batches, and the report.
-    assert _crash_at_steps([4, 35, 70], suite, tmp_path, contents) is None
+    # Among them: files of the first and of later batches, journal lines, the backup, the manifest, the report.
+    assert _crash_at_steps([0, 4, 13, 35, 64, 70], suite, tmp_path, contents) is None
 
 
 @pytest.mark.slow
