@@ -110,11 +110,12 @@ def test_a_run_that_can_not_say_so_is_kept(environment: dict[str, str], tmp_path
         assert "scores were there already" in again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "locale",
     [
-        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii", marks=pytest.mark.slow),
-        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C", marks=pytest.mark.slow),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii"),
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C"),
     ],
 )
 def test_output_that_is_not_utf8_has_its_characters_replaced(

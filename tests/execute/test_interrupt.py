@@ -129,8 +129,8 @@ def test_workers_end_with_a_parent_that_is_killed(started):
     assert _nobody_left(process.pid)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for left-over processes in /proc")
 @pytest.mark.parametrize("fault", ["hang_on", "stop_on"])
 def test_workers_that_hang_or_are_stopped_delay_no_end(started, fault):
     scorers = f"scorers=[{{name: roughness}}, {{name: brightness, settings: {{{fault}: dog}}}}]"

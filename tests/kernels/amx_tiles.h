@@ -1,6 +1,6 @@
 /* AMX's tiles in plain C, for CPUs that have AVX-512 alone: included before the sources of nova_bench/kernels/amx.
- * Operations follow Intel's Software Developer's Manual (TDPBSSD, TILELOADD, TILESTORED). Unlike in hardware, a tile
- * that was never configured can't be used by mistake: its size is zero, and nothing is read, summed or stored. */
+ * Operations follow Intel's Software Developer's Manual (TDPBSSD, TILELOADD, TILESTORED). Where the
+ * hardware faults, since a tile isn't configured, its size is zero here: nothing is summed, and the result is wrong. */
 #pragma once
 #include <immintrin.h>
 #include <stdint.h>

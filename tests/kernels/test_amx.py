@@ -5,9 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +18,7 @@ from nova_bench.kernels.amx.video import sliced_video
 from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.networks import correlation
 from tests.kernels import amx_in_c
+from tests.kernels.again import pass_again
 from tests.kernels.float64 import drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AMX and a C compiler")
@@ -238,11 +236,7 @@ def test_all_of_this_without_amx(places: list[str]) -> None:
     """And what uses it. On CPUs with AVX-512 tiles can be plain C."""
     if amx_in_c.SOURCES.load({}, {}) is None:
         pytest.skip("needs a CPU with AVX-512 and a C compiler")
-    plugins = ["-p", "tests.kernels.amx_in_c", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-q", *plugins, "-m", "not slow", "-k", "not all_of_this", *places]
-    again = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert again.returncode == 0, again.stdout
-    assert " passed" in again.stdout or "[100%]" in again.stdout
+    pass_again(*places, "-m", "not slow", "-k", "not all_of_this", "-p", "tests.kernels.amx_in_c")
 
 
 def test_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from nova_bench.kernels.layers import speed_up
 from nova_bench.kernels.simd.library import OFF, library, loaded
 from nova_bench.kernels.simd.norm import group_norm
 from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
+from tests.kernels.again import pass_again
 from tests.kernels.float64 import drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
@@ -162,7 +161,4 @@ def test_group_norm(relu: bool, add: bool) -> None:
 def test_all_of_this_without_avx512() -> None:
     """On CPUs with AVX-512, whose library the tests above used."""
     files = [__file__, *(str(Path(__file__).with_name(f"test_vector_{part}.py")) for part in ("layers", "video"))]
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *files]
-    again = subprocess.run(command, env={**os.environ, OFF: "avx2"}, capture_output=True, text=True)
-    assert again.returncode == 0, again.stdout
-    assert " passed" in again.stdout or "[100%]" in again.stdout
+    pass_again(*files, "--noconftest", **{OFF: "avx2"})
