@@ -12,7 +12,7 @@ degree with weights that give larger flows, so that clips count as moving and an
 
 Dimensions that run one network in the same way on either side are measured once (the row says "as ..."): object_class
 for multiple_objects and spatial_relationship, temporal_style for overall_consistency. --each measures them all.
---keep FOLDER keeps each measurement there, so that an interrupted run continues.
+--keep FOLDER keeps each measurement there, so that an interrupted run with the same clips and settings continues.
 
 The official GRiT looks at --grit-frames frames of each video and its time is multiplied, since it takes most of a
 minute per frame. Random texts hardly end: GRiT's are cut off on both sides (--longest). Times are processor seconds on
@@ -24,6 +24,7 @@ See vbench_official.py for what the official side needs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -83,11 +84,19 @@ def work(options: argparse.Namespace) -> None:
     print(json.dumps({"wall": seconds, "cpu": used, "MiB": peak_bytes() / 2**20, "scores": scores}))
 
 
+def _settings(options: argparse.Namespace) -> str:
+    """A short name for the clips and settings that a measurement depends on."""
+    names = [Path(video).name for video in options.videos]
+    settings = [names, options.threads, options.device, options.longest, options.grit_frames, options.heat]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+
+
 def measure(
     side: str, dimensions: Sequence[str], options: argparse.Namespace, weights: Path, number: int | str = 0
 ) -> Measured:
     """Run one side of one dimension, or our set, in a separate process; or read what was kept of it."""
-    kept = options.keep and options.keep / f"{side} {len(dimensions)} {dimensions[0]} {number}.json"
+    name = f"{side} {len(dimensions)} {dimensions[0]} {number} {_settings(options)}.json"
+    kept = options.keep and options.keep / name
     if kept and kept.exists():
         return json.loads(kept.read_text())
     kind = side.removesuffix(" without AMX")

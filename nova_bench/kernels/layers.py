@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +22,7 @@ from nova_bench.kernels.memory import keep_freed_memory
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 from nova_bench.kernels.simd.attention import takes_heads, vector_attention
 from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
+from nova_bench.kernels.simd.patches import vector_patches
 from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_video
 from nova_bench.kernels.simd.winograd import WinogradConv2d, winograd
 
@@ -72,7 +72,7 @@ def _faster(layer: nn.Module) -> nn.Module | None:
     if library() is not None:
         small = isinstance(layer, nn.Conv2d) and min(layer.weight.shape[:2]) < _WIDE
         return (winograd(layer) if small else None) or sliced(layer) or winograd(layer)
-    return winograd(layer) or vector_linear(layer) or (packed(layer) if usable() else None)
+    return winograd(layer) or vector_linear(layer) or vector_patches(layer) or (packed(layer) if usable() else None)
 
 
 def _replace(module: nn.Module, replacement: Replacement) -> None:
@@ -109,10 +109,25 @@ def attention(
         parts = [layer.by_head(x) for layer in by_head]
         query, key, value = (part.transpose(0, 1) for part in (parts if len(parts) == 3 else parts[0].chunk(3)))
     else:
-        parts = [layer(x) for layer in layers]
-        joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-        query, key, value = joined.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = (
+            part.unflatten(2, (heads, -1)).transpose(1, 2) for part in _query_key_value(layers, x, width, wanted)
+        )
     return attend(query[:, :, :wanted], key, value, fast=all(map(is_fast, layers)))
+
+
+def _query_key_value(
+    layers: Sequence[nn.Module], x: Tensor, width: int, wanted: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[N, tokens, width] each. Queries that aren't wanted are left out where that saves work."""
+    first, *others = layers
+    if others:
+        key, value = (layer(x) for layer in others)
+        return first(x[:, :wanted]), key, value
+    if wanted is not None and isinstance(first, VectorLinear) and width % first.panel == 0:
+        key, value = first.part(x, width, 3 * width).chunk(2, dim=2)
+        return first.part(x[:, :wanted], 0, width), key, value
+    query, key, value = first(x).chunk(3, dim=2)
+    return query, key, value
 
 
 def is_fast(layer: nn.Module) -> bool:

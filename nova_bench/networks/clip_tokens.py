@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ftfy
 import torch
 from torch import Tensor
 
@@ -51,8 +52,6 @@ class CLIPTokenizer:
 
 def cleaned(text: str) -> str:
     """The text without wrongly decoded, typographic and HTML characters, in lower case and with single spaces."""
-    import ftfy
-
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
 
 

@@ -62,8 +62,11 @@ def pillow_clip_input(frames: torch.Tensor, device: str) -> torch.Tensor:
 
     height, width = dino_size(*frames.shape[1:3])
     resampling = Image.Resampling.BICUBIC
-    resized = [np.asarray(Image.fromarray(frame).resize((width, height), resampling)) for frame in frames.numpy()]
-    return _normalized(_centre(to_float(torch.from_numpy(np.stack(resized)), device)), CLIP)
+    top, left = _centre_start(height, width)
+    central = (left, top, left + _SIDE, top + _SIDE)
+    resized = (Image.fromarray(frame).resize((width, height), resampling) for frame in frames.numpy())
+    cropped = np.stack([np.asarray(image.crop(central)) for image in resized])
+    return _normalized(to_float(torch.from_numpy(cropped), device), CLIP)
 
 
 def umt_input(frames: torch.Tensor, device: str) -> torch.Tensor:
@@ -140,10 +143,15 @@ def _resized(frames: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Te
 
 def _centre(frames: torch.Tensor) -> torch.Tensor:
     """The central 224 x 224 pixels."""
-    top, left = (round((length - _SIDE) / 2) for length in frames.shape[-2:])
+    top, left = _centre_start(*frames.shape[-2:])
     return frames[..., top : top + _SIDE, left : left + _SIDE]
+
+
+def _centre_start(height: int, width: int) -> tuple[int, int]:
+    """The first of the central rows, and of the central columns."""
+    return round((height - _SIDE) / 2), round((width - _SIDE) / 2)
 
 
 def _normalized(frames: torch.Tensor, statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> torch.Tensor:
     mean, deviation = (frames.new_tensor(values).view(3, 1, 1) for values in statistics)
-    return (frames / 255.0 - mean) / deviation
+    return (frames / 255.0).sub_(mean).div_(deviation)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.kernels import layers
-from nova_bench.kernels.layers import attend, speed_up
+from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.kernels.simd.attention import takes_heads, vector_attention
 from nova_bench.kernels.simd.library import library
 from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
 from nova_bench.kernels.simd.norm import layer_norm
-from tests.kernels.float64 import drawn, error_of_sums, with_weights
+from nova_bench.kernels.simd.patches import VectorPatches, vector_patches
+from tests.kernels.float64 import drawn, error, error_of_sums, with_weights
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
 SIZES = st.integers(1, 600)
@@ -55,6 +56,12 @@ def test_a_row_does_not_depend_on_the_others(threads: int, rows: int) -> None:
     assert torch.equal(layer(x)[100 : 100 + rows], layer(x[100 : 100 + rows]))
 
 
+def test_a_part_of_the_outputs(threads: int) -> None:
+    layer, x = VectorLinear(with_weights(nn.Linear(768, 530))), drawn(0, 20, 768)
+    for start, stop in ((0, 530), (0, 1), (layer.panel, 3 * layer.panel), (2 * layer.panel, 530)):
+        assert torch.equal(layer.part(x, start, stop), layer(x)[:, start:stop])
+
+
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
 def test_activations_are_taken_over(activation: nn.Module) -> None:
     plain = nn.Sequential(nn.Linear(64, 64, bias=False), activation)
@@ -92,12 +99,12 @@ def test_what_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     network = speed_up(
         nn.Sequential(
             *(nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 8), nn.Linear(128, 128).double(), Own(128, 128)),
-            nn.Conv2d(64, 64, 3),
+            *(nn.Conv2d(64, 64, 3), nn.Conv2d(3, 64, 16, 16)),
         ),
         "cpu",
     )
     kinds = [type(layer) for layer in network]
-    assert kinds == [VectorLinear, nn.Identity, nn.Linear, nn.Linear, Own, nn.Conv2d]
+    assert kinds == [VectorLinear, nn.Identity, nn.Linear, nn.Linear, Own, nn.Conv2d, VectorPatches]
     assert not list(network[0].parameters())
     assert vector_linear(nn.Conv2d(64, 64, 1)) is None
 
@@ -105,6 +112,66 @@ def test_what_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match="float64"):
         VectorLinear(with_weights(nn.Linear(64, 64)))(torch.zeros(2, 64, dtype=torch.float64))
+
+
+def cutting(inputs: int, outputs: int, size: tuple[int, int], bias: bool = True) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, size, size, bias=bias)
+    layer.weight.data = drawn(1, *layer.weight.shape) / layer.weight[0].numel() ** 0.5
+    return layer.requires_grad_(False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 4), st.integers(64, 150), st.tuples(st.integers(1, 33), st.integers(2, 33)), st.integers(0, 3),
+    st.integers(0, 70), st.integers(0, 70), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_patches_of_any_size(
+    inputs: int, outputs: int, size: tuple[int, int], count: int, below: int, beside: int, bias: bool, last: bool
+) -> None:
+    layer, x = cutting(inputs, outputs, size, bias), drawn(0, count, inputs, size[0] + below, size[1] + beside)
+    made = vector_patches(layer)
+    if inputs * size[0] * size[1] < 64:
+        assert made is None
+        return
+    assert made is not None
+    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
+    assert result.shape == layer(x).shape
+    assert count == 0 or error(result, layer, x) < 2e-6
+    for index in range(count):  # an image's result doesn't depend on the others
+        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(3, 64, 16, 8),
+        nn.Conv2d(3, 64, 16, 16, padding=1),
+        nn.Conv2d(3, 64, 16, 16, padding=8, padding_mode="reflect"),
+        nn.Conv2d(3, 64, 16, 16, dilation=2),
+        nn.Conv2d(128, 64, 16, 16, groups=2),
+        nn.Conv2d(64, 64, 1),
+        nn.Conv2d(3, 63, 16, 16),
+        nn.Conv2d(3, 64, 16, 16).double(),
+        nn.Conv3d(3, 64, 16, 16),
+    ],
+)
+def test_other_convolutions_are_left_alone(layer: nn.Module) -> None:
+    assert vector_patches(layer) is None
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_queries_that_are_not_wanted_change_nothing(separate: bool, wanted: int) -> None:
+    joint, x = with_weights(nn.Linear(128, 3 * 128)), drawn(0, 2, 9, 128)
+    projections = [joint]
+    if separate:
+        projections = [nn.Linear(128, 128) for _ in range(3)]
+        for layer, weight, bias in zip(projections, joint.weight.chunk(3), joint.bias.chunk(3), strict=True):
+            layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    expected = attention([joint], x, 2)[:, :wanted]
+    torch.testing.assert_close(attention(projections, x, 2, wanted), expected)
+    compiled = [VectorLinear(layer.requires_grad_(False)) for layer in projections]
+    torch.testing.assert_close(attention(compiled, x, 2, wanted), expected, rtol=0, atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)

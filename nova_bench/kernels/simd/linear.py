@@ -22,10 +22,10 @@ class VectorLinear(nn.Module):
     def __init__(self, layer: nn.Linear):
         super().__init__()
         self.out_features, self.in_features = layer.weight.shape
-        width = required_library().panel_width()
-        padded = torch.zeros(self.in_features, self.out_features + -self.out_features % width)
+        self.panel = required_library().panel_width()
+        padded = torch.zeros(self.in_features, self.out_features + -self.out_features % self.panel)
         padded[:, : self.out_features] = layer.weight.detach().t()
-        panels = padded.unflatten(1, (-1, width)).transpose(0, 1)  # [panels, in, width]
+        panels = padded.unflatten(1, (-1, self.panel)).transpose(0, 1)  # [panels, in, panel]
         self.weight = empty(*panels.shape).copy_(panels)
         self.bias = None if layer.bias is None else layer.bias.detach().contiguous()
         self.activation = NO_ACTIVATION
@@ -36,12 +36,17 @@ class VectorLinear(nn.Module):
         return self.activation != NO_ACTIVATION
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.part(x, 0, self.out_features)
+
+    def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """The outputs from ``start``, a multiple of ``panel``, up to ``stop``."""
         check(x)
         rows = x.reshape(-1, self.in_features).contiguous()
-        out = empty(*x.shape[:-1], self.out_features)
-        bias = None if self.bias is None else self.bias.data_ptr()
+        out = empty(*x.shape[:-1], stop - start)
+        weight = self.weight[start // self.panel :].data_ptr()
+        bias = None if self.bias is None else self.bias[start:].data_ptr()
         required_library().linear(
-            *(rows.data_ptr(), len(rows), self.in_features, self.weight.data_ptr(), bias, self.out_features),
+            *(rows.data_ptr(), len(rows), self.in_features, weight, bias, stop - start),
             *(self.activation, out.data_ptr(), torch.get_num_threads()),
         )
         return out
