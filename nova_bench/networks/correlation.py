@@ -41,12 +41,20 @@ def all_pairs(first: Tensor, second: Tensor) -> Tensor:
     return torch.matmul((first / channels**0.5).flatten(2).transpose(1, 2), second.flatten(2))
 
 
-def pyramid(correlation: Tensor, height: int, width: int) -> list[Tensor]:
-    """[B, n, height * width] -> ``LEVELS`` maps [B * n, 1, height / 2**i, width / 2**i], averaged over 2 x 2 cells."""
-    levels = [correlation.reshape(-1, height, width)]
-    for _ in range(LEVELS - 1):  # as channels of one image: one-channel images are pooled many times more slowly
+def pyramid(features: Tensor) -> list[Tensor]:
+    """[B, C, h, w] -> ``LEVELS`` maps [B, C, h / 2**i, w / 2**i], averaged over 2 x 2 cells.
+
+    The official code averages correlations; a mean of correlations is the correlation with the mean of features.
+    """
+    levels = [features]
+    for _ in range(LEVELS - 1):
         levels.append(F.avg_pool2d(levels[-1], 2))
-    return [level.unsqueeze(1) for level in levels]
+    return levels
+
+
+def all_levels(first: Tensor, second: Tensor) -> list[Tensor]:
+    """:func:`all_pairs` with each level of the second map: [B * h * w, 1, h / 2**i, w / 2**i]."""
+    return [all_pairs(first, level).view(-1, 1, *level.shape[-2:]) for level in pyramid(second)]
 
 
 def lookup(levels: list[Tensor], positions: Tensor, radius: int) -> Tensor:
@@ -65,7 +73,7 @@ class AllPairs:
     """Correlation computed once, for all pairs of positions of two maps [B, C, h, w]."""
 
     def __init__(self, first: Tensor, second: Tensor):
-        self._levels = pyramid(all_pairs(first, second), *first.shape[-2:])
+        self._levels = all_levels(first, second)
 
     def samples(self, positions: Tensor, radius: int) -> Tensor:
         """As :func:`lookup`."""
@@ -75,24 +83,20 @@ class AllPairs:
 class Windowed:
     """The same correlation, computed at each lookup in the rectangles that contain its windows.
 
-    A mean of correlations is the correlation with the mean of features, so the second map is pooled. Neighbouring
-    positions mostly point to neighbouring places: a tile of them shares one product per level, with the smallest
-    rectangle that contains all their windows, however large it is.
+    Neighbouring positions mostly point to neighbouring places: a tile of them shares one product per level, with the
+    smallest rectangle that contains all their windows, however large it is.
     """
 
     def __init__(self, first: Tensor, second: Tensor):
-        levels = [second]
-        for _ in range(LEVELS - 1):
-            levels.append(F.avg_pool2d(levels[-1], 2))
         self._queries, *self._levels = (
-            features.permute(0, 2, 3, 1).contiguous() for features in (first / first.shape[1] ** 0.5, *levels)
+            features.permute(0, 2, 3, 1).contiguous() for features in (first / first.shape[1] ** 0.5, *pyramid(second))
         )
 
     def samples(self, positions: Tensor, radius: int) -> Tensor:
         """As :func:`lookup`."""
         batch, _, height, width = positions.shape
         out = positions.new_empty(batch, height, width, LEVELS * (2 * radius + 1) ** 2)
-        centres = positions.permute(0, 2, 3, 1)
+        centres = positions.permute(0, 2, 3, 1).contiguous()
         across = -(-width // _TILE)
         for index, rectangles in enumerate(self._rectangles(positions, radius)):
             item, tile = divmod(index, across * -(-height // _TILE))

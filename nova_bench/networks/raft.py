@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.networks.correlation import bytes_kept, correlation, position_grid
-from nova_bench.networks.norm import InstanceNorm
+from nova_bench.networks.norm import InstanceNorm, folded, normalized
 
 ITERATIONS = 20
 STRIDE = 8
@@ -34,17 +34,30 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: type[nn.Module]):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv1: nn.Module = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        self.conv2: nn.Module = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.norm1, self.norm2 = norm(outputs), norm(outputs)
         self.downsample = None
         if stride != 1:
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), norm(outputs))
 
+    def settle(self) -> None:
+        """Fold batch norms into the convolutions before them."""
+        self.conv1, self.norm1 = folded(self.conv1, self.norm1)
+        self.conv2, self.norm2 = folded(self.conv2, self.norm2)
+        if self.downsample is not None:
+            self.downsample = nn.Sequential(*folded(*self.downsample))
+
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm1(self.conv1(x)).relu_()
-        y = self.norm2(self.conv2(y)).relu_()
-        return y.add_(x if self.downsample is None else self.downsample(x)).relu_()
+        y = normalized(self.norm1, self.conv1(x))
+        y = normalized(self.norm2, self.conv2(y))
+        return y.add_(self._shortcut(x)).relu_()
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        if self.downsample is None:
+            return x
+        convolution, norm = self.downsample
+        return normalized(norm, convolution(x), relu=False)
 
 
 class Encoder(nn.Module):
@@ -52,15 +65,19 @@ class Encoder(nn.Module):
 
     def __init__(self, outputs: int, norm: type[nn.Module]):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
+        self.conv1: nn.Module = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.norm1 = norm(64)
         self.layer1 = nn.Sequential(ResidualBlock(64, 64, 1, norm), ResidualBlock(64, 64, 1, norm))
         self.layer2 = nn.Sequential(ResidualBlock(64, 96, 2, norm), ResidualBlock(96, 96, 1, norm))
         self.layer3 = nn.Sequential(ResidualBlock(96, 128, 2, norm), ResidualBlock(128, 128, 1, norm))
         self.conv2 = nn.Conv2d(128, outputs, 1)
 
+    def settle(self) -> None:
+        """Fold a batch norm into the convolution before it."""
+        self.conv1, self.norm1 = folded(self.conv1, self.norm1)
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm1(self.conv1(x.contiguous(memory_format=torch.channels_last))).relu_()
+        x = normalized(self.norm1, self.conv1(x.contiguous(memory_format=torch.channels_last)))
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))
 
 

@@ -212,7 +212,7 @@ def test_large_layers_are_replaced_and_others_left() -> None:
 )
 def test_samples_of_correlations(count: int, height: int, width: int, radius: int, reach: float) -> None:
     first, second = drawn(0, count, 8, height, width), drawn(1, count, 8, height, width)
-    levels = correlation.pyramid(correlation.all_pairs(first, second), height, width)
+    levels = correlation.all_levels(first, second)
     grid = correlation.position_grid(count, height, width, first.device)
     positions = grid + reach * drawn(2, *grid.shape)
     samples = correlation.lookup(levels, positions, radius)

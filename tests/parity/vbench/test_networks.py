@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nova_bench.networks.clip_text import CLIP
 from nova_bench.networks.clip_tokens import CLIPTokenizer, stacked
-from nova_bench.networks.correlation import all_pairs, lookup, position_grid, pyramid
+from nova_bench.networks.correlation import all_levels, lookup, position_grid
 from nova_bench.networks.frames import clip_input, dino_input, musiq_input, padded, to_float, umt_input, viclip_input
 from nova_bench.networks.musiq import multiscale_patches
 from nova_bench.scorers.vbench.middle_frames import middle_frames
@@ -73,7 +73,7 @@ def test_raft(network: Callable, name: str) -> None:
     assert_close("RAFT features", features[:, ::8], expected["fmap1_c_every8"])
     assert_close("RAFT context", context[:, ::4], expected["cnet_out_c_every4"])
     height, width = features.shape[-2:]
-    levels = pyramid(all_pairs(features, others), height, width)
+    levels = all_levels(features, others)
     samples = lookup(levels, position_grid(1, height, width, features.device), radius=4)
     assert_close("RAFT correlation samples", samples[:, ::9], expected["corr_lookup_iter0_c_every9"])
     once, _ = raft.low_resolution(features, others, context, iterations=1)
