@@ -22,6 +22,7 @@ from nova_bench.kernels.memory import keep_freed_memory
 from nova_bench.kernels.packed import PackedLinear, packed, usable
 from nova_bench.kernels.simd.attention import takes_heads, vector_attention
 from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
+from nova_bench.kernels.simd.narrow import narrow
 from nova_bench.kernels.simd.patches import vector_patches
 from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_video
 from nova_bench.kernels.simd.winograd import WinogradConv2d, winograd
@@ -72,7 +73,9 @@ def _faster(layer: nn.Module) -> nn.Module | None:
     if library() is not None:
         small = isinstance(layer, nn.Conv2d) and min(layer.weight.shape[:2]) < _WIDE
         return (winograd(layer) if small else None) or sliced(layer) or winograd(layer)
-    return winograd(layer) or vector_linear(layer) or vector_patches(layer) or (packed(layer) if usable() else None)
+    ways = (winograd, vector_linear, vector_patches, narrow)
+    found = next((faster for way in ways if (faster := way(layer)) is not None), None)
+    return packed(layer) if found is None and usable() else found
 
 
 def _replace(module: nn.Module, replacement: Replacement) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nova_bench.networks.correlation import bytes_kept, correlation, position_grid
-from nova_bench.networks.norm import InstanceNorm
+from nova_bench.networks.norm import InstanceNorm, normalized
 
 MULTIPLE = 16  # the input's sides are multiples of this
 SMALLEST_SIDE = 128  # below this the coarsest correlation level has one row: the result is NaN
@@ -58,10 +58,10 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride), InstanceNorm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm(self.conv1(x)).relu_()
-        y = self.norm(self.conv2(y)).relu_()
-        y = self.norm3(self.conv3(y)).relu_()
-        return F.relu((x if self.downsample is None else self.downsample(x)) + y)
+        y = normalized(self.norm, self.conv1(x))
+        y = normalized(self.norm, self.conv2(y))
+        y = normalized(self.norm3, self.conv3(y))
+        return y.add_(x if self.downsample is None else self.downsample(x)).relu_()
 
 
 class FeatureEncoder(nn.Module):
@@ -76,7 +76,7 @@ class FeatureEncoder(nn.Module):
         self.conv2 = nn.Conv2d(96, 84, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm1(self.conv1(x)).relu_()
+        x = normalized(self.norm1, self.conv1(x.contiguous(memory_format=torch.channels_last)))
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))
 
 
@@ -93,6 +93,7 @@ class PyramidEncoder(nn.Module):
             inputs = outputs
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        x = x.contiguous(memory_format=torch.channels_last)
         maps = []
         for level in self.children():
             x = level(x)
@@ -115,9 +116,9 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for whole, side in ((self.conv1, self.conv2), (self.conv3, self.conv4)):
-            rest, last = whole(y).tensor_split([-_SIDE], dim=1)
-            y = torch.cat([rest, side(last)], dim=1)
-        return self.prelu(x + self.conv5(y))
+            y = whole(y)
+            y[:, -_SIDE:] = side(y[:, -_SIDE:])
+        return self.prelu(self.conv5(y).add_(x))
 
 
 class Decoder(nn.Module):
@@ -243,7 +244,8 @@ class AMT(nn.Module):
         blends = blends + mean.repeat_interleave(_FLOWS, dim=0) + _each(residual, 3)
         blends = blends.view(-1, 3 * _FLOWS, *first.shape[-2:])
         average = blends.unflatten(1, (_FLOWS, 3)).mean(1)
-        return (average + self.comb_block(blends)).clamp(0, 1)
+        change = self.comb_block(blends.contiguous(memory_format=torch.channels_last))
+        return (average + change).clamp(0, 1)
 
     @staticmethod
     def _decode(

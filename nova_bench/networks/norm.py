@@ -26,5 +26,6 @@ def normalized(norm: nn.Module, x: Tensor, relu: bool = True) -> Tensor:
 def folded(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
     """A convolution with weights that include the batch norm that follows it, and what remains of the norm."""
     if isinstance(norm, nn.BatchNorm2d):
+        assert isinstance(convolution, nn.Conv2d)
         return fuse_conv_bn_eval(convolution.eval(), norm.eval()), nn.Identity()
     return convolution, norm

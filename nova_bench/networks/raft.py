@@ -92,12 +92,17 @@ class MotionEncoder(nn.Module):
         self.convf2 = nn.Conv2d(128, 64, 3, padding=1)
         self.conv = nn.Conv2d(256, 126, 3, padding=1)
 
+    def settle(self) -> None:
+        """Let activations follow their convolutions in sequences, where the two can become one layer."""
+        for name, convolution in list(self.named_children()):
+            setattr(self, name, nn.Sequential(convolution, nn.ReLU(inplace=True)))
+
     def forward(self, flow: Tensor, samples: Tensor) -> Tensor:
         # Channels last like the rest: with mixed layouts, everything after this would be strided and copied.
         flow = flow.contiguous(memory_format=torch.channels_last)
-        samples = self.convc2(self.convc1(samples).relu_()).relu_()
-        motion = self.convf2(self.convf1(flow).relu_()).relu_()
-        return torch.cat([self.conv(torch.cat([samples, motion], dim=1)).relu_(), flow], dim=1)
+        samples = self.convc2(self.convc1(samples))
+        motion = self.convf2(self.convf1(flow))
+        return torch.cat([self.conv(torch.cat([samples, motion], dim=1)), flow], dim=1)
 
 
 class HalfGRU(nn.Module):
@@ -178,11 +183,15 @@ class FlowHead(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv1 = nn.Conv2d(_HIDDEN, 256, 3, padding=1)
+        self.conv1: nn.Module = nn.Conv2d(_HIDDEN, 256, 3, padding=1)
         self.conv2 = nn.Conv2d(256, 2, 3, padding=1)
 
+    def settle(self) -> None:
+        """As in :class:`MotionEncoder`."""
+        self.conv1 = nn.Sequential(self.conv1, nn.ReLU(inplace=True))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(self.conv1(x).relu_())
+        return self.conv2(self.conv1(x))
 
 
 class UpdateBlock(nn.Module):

@@ -14,6 +14,7 @@ from torch import nn
 from nova_bench.kernels.amx.library import library as amx
 from nova_bench.kernels.layers import speed_up
 from nova_bench.kernels.simd.library import OFF, library, loaded
+from nova_bench.kernels.simd.narrow import NarrowConv2d, narrow
 from nova_bench.kernels.simd.norm import group_norm
 from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
 from tests.kernels.again import pass_again
@@ -100,6 +101,39 @@ def test_an_activation_that_follows_in_a_sequence_is_taken_over(activation: nn.M
 )
 def test_other_layers_are_left_alone(layer: nn.Module) -> None:
     assert winograd(layer) is None
+
+
+@needs_kernel
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(64, 150), st.integers(1, 4), st.integers(0, 3), st.integers(1, 23), st.integers(1, 23),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_convolutions_to_few_channels(
+    inputs: int, outputs: int, count: int, height: int, width: int, bias: bool, last: bool
+) -> None:
+    layer, x = convolution(inputs, outputs, (3, 3), bias), drawn(0, count, inputs, height, width)
+    made = narrow(layer)
+    assert made is not None
+    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
+    assert result.shape == layer(x).shape
+    assert count == 0 or error(result, layer, x) < 2e-6
+    for index in range(count):  # an image's result doesn't depend on the others
+        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+
+
+@needs_kernel
+def test_which_convolutions_are_narrow() -> None:
+    others = [
+        *(nn.Conv2d(64, 5, 3, padding=1), nn.Conv2d(63, 2, 3, padding=1), nn.Conv2d(64, 2, 3)),
+        *(nn.Conv2d(64, 2, 5, padding=2), nn.Conv2d(64, 2, 3, stride=2, padding=1), nn.Conv2d(64, 2, 1)),
+        *(nn.Conv2d(64, 2, 3, padding=1, groups=2), nn.Conv2d(64, 2, 3, padding=1).double()),
+        nn.Conv2d(64, 2, 3, padding=1, padding_mode="reflect"),
+    ]
+    assert [narrow(layer) for layer in others] == [None] * len(others)
+    if amx() is None:
+        (made,) = speed_up(nn.Sequential(nn.Conv2d(64, 2, 3, padding=1)), "cpu")
+        assert isinstance(made, NarrowConv2d)
 
 
 @needs_kernel

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nova_bench.kernels.simd.library import library
 from nova_bench.networks import correlation
 from nova_bench.networks.correlation import AllPairs, Windowed, bytes_kept, position_grid
 from nova_bench.networks.raft import bytes_per_pair
@@ -68,3 +69,12 @@ def test_what_is_kept_is_bounded() -> None:
     assert bytes_per_pair("cpu", 2160, 3840) == pytest.approx(4 * bytes_per_pair("cpu", 1080, 1920))
     assert isinstance(correlation.correlation(*drawn(0, 2, 1, 4, 16, 16), lookups=20), AllPairs)
     assert isinstance(correlation.correlation(*drawn(0, 2, 1, 4, 80, 120), lookups=3), Windowed)
+
+
+@pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
+@pytest.mark.parametrize("form", [AllPairs, Windowed])
+def test_lookups_are_compiled(form: type[AllPairs | Windowed], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correlation, "_sampled", None)  # the slow way
+    first, second = drawn(0, 2, 2, 12, 20, 36)
+    positions = position_grid(2, 20, 36, first.device) + 3 * drawn(1, 2, 2, 20, 36)
+    assert form(first, second).samples(positions, 3).isfinite().all()
