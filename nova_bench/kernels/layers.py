@@ -1,7 +1,7 @@
 """The fastest layers that this CPU has, in place of plain ones.
 
 Linear ones are sliced (AMX), else compiled (AVX-512 or AVX2), else on packed weights (oneDNN); convolutions are sliced,
-else by Winograd's method (AVX-512 or AVX2); what none of these takes remains PyTorch's own.
+else by Winograd's method or as products (AVX-512 or AVX2); what none of these takes remains PyTorch's own.
 
 Float32 in and out, equal to the plain layers up to rounding. A network keeps its structure, but the layers replaced no
 longer have parameters: it can compute, not be trained, saved or moved to another device.
