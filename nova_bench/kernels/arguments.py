@@ -17,6 +17,16 @@ def activation_code(activation: nn.Module) -> int:
     return SILU if isinstance(activation, nn.SiLU) else NO_ACTIVATION
 
 
+def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A linear layer with these parameters [out, in] and, if any, [out], not copied, and without gradients."""
+    outputs, inputs = weight.shape
+    layer = nn.Linear(inputs, outputs, bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias, requires_grad=False)
+    return layer
+
+
 def check(x: Tensor) -> None:
     """Refuse anything but float32 on the CPU: the kernel would misread it."""
     if x.dtype != torch.float32 or x.device.type != "cpu":

@@ -60,14 +60,6 @@ def fastest_video_convolution(layer: nn.Conv3d) -> VideoConvolution | None:
     return next((faster for faster in found if faster is not None), None)
 
 
-def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    """A linear layer with these parameters [out, in] and [out], not copied."""
-    outputs, inputs = weight.shape
-    layer = nn.Linear(inputs, outputs, device="meta")
-    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
-    return layer.requires_grad_(False)
-
-
 def _faster(layer: nn.Module) -> nn.Module | None:
     """The faster equivalent of a layer, if there is one."""
     if library() is not None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.kernels.arguments import linear
 from nova_bench.networks.vit import MLP
 
 _PATCH = 4
@@ -145,10 +146,7 @@ class PatchEmbedding(nn.Module):
         """Make a linear layer of the official convolution, whose steps don't overlap."""
         convolution = self.proj
         assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        linear = nn.Linear(3 * _PATCH**2, convolution.out_channels, device="meta")
-        linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), nn.Parameter(convolution.bias)
-        self.proj = linear
+        self.proj = linear(convolution.weight.flatten(1), convolution.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.norm(self.proj(F.pixel_unshuffle(images, _PATCH).permute(0, 2, 3, 1)))

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nova_bench.kernels.layers import attend, attention, is_fast, linear
+from nova_bench.kernels.arguments import linear
+from nova_bench.kernels.layers import attend, attention, is_fast
 from nova_bench.nova.positions import rotate
 
 

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nova_bench.kernels.layers import fastest, linear, speed_up
+from nova_bench.kernels.arguments import linear
+from nova_bench.kernels.layers import fastest, speed_up
 from nova_bench.nova.mixer import AdaLayerNorm
 from nova_bench.nova.patches import PatchEmbed
 from nova_bench.nova.positions import timestep_features

@@ -17,6 +17,15 @@ def error(result: Tensor, layer: nn.Module, x: Tensor) -> float:
     return ((result.double() - exact).norm() / exact.norm()).item()
 
 
+def assert_equals_plain(made: nn.Module, layer: nn.Module, x: Tensor, last: bool, allowed: float) -> None:
+    """A convolution's replacement equals it, also with channels last, and no image's result depends on the others."""
+    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
+    assert result.shape == layer(x).shape
+    assert len(x) == 0 or error(result, layer, x) < allowed
+    for index in range(len(x)):
+        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+
+
 def with_weights(layer: nn.Linear) -> nn.Linear:
     """The layer with drawn parameters that keep the size of what it is given."""
     for index, parameter in enumerate(layer.parameters(), start=1):

@@ -18,7 +18,7 @@ from nova_bench.kernels.simd.narrow import NarrowConv2d, narrow
 from nova_bench.kernels.simd.norm import group_norm
 from nova_bench.kernels.simd.winograd import POINTS, WinogradConv2d, filters, winograd
 from tests.kernels.again import pass_again
-from tests.kernels.float64 import drawn, error
+from tests.kernels.float64 import assert_equals_plain, drawn, error
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
 KERNELS = [(3, 3), (1, 5), (5, 1)]
@@ -42,11 +42,8 @@ def test_convolutions_of_any_size(
     layer, x = convolution(inputs, outputs, kernel, bias), drawn(0, count, inputs, height, width)
     made = winograd(layer)
     assert made is not None
-    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
-    assert result.shape == layer(x).shape
-    assert error(result, layer, x) < 1e-5  # of a single pixel, whose taps are few of those that the filters sum up
-    for index in range(count):  # an image's result doesn't depend on the others
-        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+    allowed = 1e-5  # of a single pixel, whose taps are few of those that the filters sum up
+    assert_equals_plain(made, layer, x, last, allowed)
 
 
 @needs_kernel
@@ -115,11 +112,7 @@ def test_convolutions_to_few_channels(
     layer, x = convolution(inputs, outputs, (3, 3), bias), drawn(0, count, inputs, height, width)
     made = narrow(layer)
     assert made is not None
-    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
-    assert result.shape == layer(x).shape
-    assert count == 0 or error(result, layer, x) < 2e-6
-    for index in range(count):  # an image's result doesn't depend on the others
-        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+    assert_equals_plain(made, layer, x, last, 2e-6)
 
 
 @needs_kernel

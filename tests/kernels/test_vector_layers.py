@@ -16,7 +16,7 @@ from nova_bench.kernels.simd.library import library
 from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
 from nova_bench.kernels.simd.norm import layer_norm
 from nova_bench.kernels.simd.patches import VectorPatches, vector_patches
-from tests.kernels.float64 import drawn, error, error_of_sums, with_weights
+from tests.kernels.float64 import assert_equals_plain, drawn, error_of_sums, with_weights
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
 SIZES = st.integers(1, 600)
@@ -134,11 +134,7 @@ def test_patches_of_any_size(
         assert made is None
         return
     assert made is not None
-    result = made(x.contiguous(memory_format=torch.channels_last) if last else x)
-    assert result.shape == layer(x).shape
-    assert count == 0 or error(result, layer, x) < 2e-6
-    for index in range(count):  # an image's result doesn't depend on the others
-        assert torch.equal(made(x[index : index + 1]), result[index : index + 1])
+    assert_equals_plain(made, layer, x, last, 2e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nova_bench.kernels.arguments import linear
 from nova_bench.kernels.simd.library import library
 from nova_bench.kernels.simd.linear import VectorLinear
 
@@ -20,9 +21,7 @@ class NarrowConv2d(nn.Module):
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
         self.outputs, inputs = layer.weight.shape[:2]
-        shares = nn.Linear(inputs, 9 * self.outputs, bias=False, device="meta")
-        shares.weight = nn.Parameter(layer.weight.detach().permute(2, 3, 0, 1).reshape(-1, inputs))
-        self.product = VectorLinear(shares)
+        self.product = VectorLinear(linear(layer.weight.detach().permute(2, 3, 0, 1).reshape(-1, inputs)))
         self.bias = None if layer.bias is None else layer.bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:

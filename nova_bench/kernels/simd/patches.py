@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nova_bench.kernels.arguments import linear
 from nova_bench.kernels.simd.library import library
 from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
 
@@ -30,9 +31,5 @@ def vector_patches(layer: nn.Module) -> VectorPatches | None:
     side_by_side = layer.stride == size and layer.padding in ((0, 0), "valid") and layer.groups == 1
     if not side_by_side or size == (1, 1) or set(layer.dilation) != {1}:
         return None
-    matrix = nn.Linear(layer.weight[0].numel(), layer.out_channels, layer.bias is not None, device="meta")
-    matrix.weight = nn.Parameter(layer.weight.detach().flatten(1))
-    if layer.bias is not None:
-        matrix.bias = nn.Parameter(layer.bias.detach())
-    product = vector_linear(matrix)
+    product = vector_linear(linear(layer.weight.detach().flatten(1), layer.bias))
     return None if product is None else VectorPatches(size, product)
