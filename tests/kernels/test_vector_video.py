@@ -59,21 +59,24 @@ def test_convolutions_of_any_size(
     assert close(out, exact)
 
 
-@pytest.mark.parametrize("taps", [1, 3])
-def test_after_a_norm_and_an_activation(taps: int) -> None:
-    layer, x = layer_of(32, 20, taps), channels_last(drawn(0, 1, 32, 4, 13, 18))
-    scale, shift = drawn(4, 32), drawn(5, 32)
+@settings(max_examples=20, deadline=None)
+@given(st.integers(16, 40), st.sampled_from([1, 3]), st.integers(1, 21), st.integers(1, 75), st.booleans())
+def test_after_a_norm_and_an_activation(inputs: int, taps: int, height: int, width: int, add: bool) -> None:
+    layer, x = layer_of(inputs, 20, taps), channels_last(drawn(0, 1, inputs, 2, height, width))
+    scale, shift = drawn(4, inputs), drawn(5, inputs)
+    out = results(x, layer, 2, (height, width))
     active = F.silu(x.double() * scale.view(-1, 1, 1, 1) + shift.view(-1, 1, 1, 1))
-    exact = layer.double()(torch.cat([active[:, :, :1]] * (taps - 1) + [active], dim=2))
-    out = results(x, layer, 4, (13, 18))
-    made(layer.float()).after_norm(x, scale, shift, out, add=False)
+    exact = layer.double()(torch.cat([active[:, :, :1]] * (taps - 1) + [active], dim=2)) + (out.double() if add else 0)
+    made(layer.float()).after_norm(x, scale, shift, out, add=add)
     assert close(out, exact)
 
 
-def test_of_doubled_pixels() -> None:
-    layer, x = layer_of(24, 40, 1), channels_last(drawn(0, 1, 24, 3, 7, 5))
+@settings(max_examples=20, deadline=None)
+@given(st.integers(16, 40), st.integers(1, 11), st.integers(1, 38))
+def test_of_doubled_pixels(inputs: int, height: int, width: int) -> None:
+    layer, x = layer_of(inputs, 40, 1), channels_last(drawn(0, 1, inputs, 2, height, width))
     exact = layer.double()(x.double().repeat_interleave(2, 3).repeat_interleave(2, 4))
-    out = results(x, layer, 3, (14, 10))
+    out = results(x, layer, 2, (2 * height, 2 * width))
     made(layer.float()).of_doubled(x, out)
     assert close(out, exact)
 

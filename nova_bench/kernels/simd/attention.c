@@ -7,7 +7,7 @@
 enum {
     MOST = 128,          /* channels of a head */
     DEPTH = 512,         /* keys whose scores stay in the first cache */
-    STEP = DEPTH + SIDE, /* so that rows don't compete for the same cache sets */
+    STEP = DEPTH + LINE, /* so that rows don't compete for the same cache sets */
 };
 
 /* Heads [images, heads, tokens, channels] with a token's channels side by side: floats from one to the next. */

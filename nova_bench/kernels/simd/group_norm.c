@@ -12,14 +12,15 @@ static void moments(const float *x, int64_t pixels, int64_t channels, const floa
     memset(sums, 0, channels * sizeof *sums);
     for (int64_t start = 0; start < pixels; start += BLOCK) {
         const int64_t end = start + BLOCK < pixels ? start + BLOCK : pixels;
-        for (int64_t c = 0; c < channels; c += SIDE) {
-            const vector centre = v_load(of + c);
-            vector sum = v_zero();
-            for (int64_t i = start; i < end; i++) {
-                const vector v = v_sub(v_load(x + i * channels + c), centre);
-                sum = square ? v_fma(v, v, sum) : v_add(sum, v);
-            }
-            v_add_to(sums + c, sum);
+        for (int64_t c = 0; c < channels; c += LINE) {
+            vector centre[PARTS], sum[PARTS];
+            for (int p = 0; p < PARTS; p++) centre[p] = v_load(of + c + p * SIDE), sum[p] = v_zero();
+            for (int64_t i = start; i < end; i++)
+                for (int p = 0; p < PARTS; p++) {
+                    const vector v = v_sub(v_load(x + i * channels + c + p * SIDE), centre[p]);
+                    sum[p] = square ? v_fma(v, v, sum[p]) : v_add(sum[p], v);
+                }
+            for (int p = 0; p < PARTS; p++) v_add_to(sums + c + p * SIDE, sum[p]);
         }
     }
 }

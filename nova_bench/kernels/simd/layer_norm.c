@@ -11,14 +11,19 @@ void layer_norm(const float *x, int64_t rows, int64_t width, const float *weight
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const float *line = x + row * width;
-        vector sum = v_zero(), squares = v_zero();
-        for (int64_t c = 0; c < width; c += SIDE) sum = v_add(sum, v_load(line + c));
-        const vector mean = v_all(v_total(sum) / (float)width);
-        for (int64_t c = 0; c < width; c += SIDE) {
-            const vector v = v_sub(v_load(line + c), mean);
-            squares = v_fma(v, v, squares);
-        }
-        const vector factor = v_all(1 / sqrtf(v_total(squares) / (float)width + eps));
+        vector sums[PARTS], squares[PARTS];
+        for (int p = 0; p < PARTS; p++) sums[p] = squares[p] = v_zero();
+        for (int64_t c = 0; c < width; c += LINE)
+            for (int p = 0; p < PARTS; p++) sums[p] = v_add(sums[p], v_load(line + c + p * SIDE));
+        for (int p = 1; p < PARTS; p++) sums[0] = v_add(sums[0], sums[p]);
+        const vector mean = v_all(v_total(sums[0]) / (float)width);
+        for (int64_t c = 0; c < width; c += LINE)
+            for (int p = 0; p < PARTS; p++) {
+                const vector v = v_sub(v_load(line + c + p * SIDE), mean);
+                squares[p] = v_fma(v, v, squares[p]);
+            }
+        for (int p = 1; p < PARTS; p++) squares[0] = v_add(squares[0], squares[p]);
+        const vector factor = v_all(1 / sqrtf(v_total(squares[0]) / (float)width + eps));
         for (int64_t c = 0; c < width; c += SIDE) {
             vector v = v_mul(v_sub(v_load(line + c), mean), factor);
             if (weight) v = v_mul(v, v_load(weight + c));

@@ -9,8 +9,8 @@ enum {
     SHORT = 512,
     LONG = 1024,
     /* Floats from row to row, so that rows don't compete for the same cache sets. */
-    NEAR = SHORT + SIDE,
-    FAR = LONG + SIDE,
+    NEAR = SHORT + LINE,
+    FAR = LONG + LINE,
 };
 enum { NONE, SILU, GELU };
 
@@ -21,6 +21,27 @@ struct layer {
     float *out;
 };
 
+/* Adds sums, the products of some rows over depths from k on, to `left` results from `out` on; after the last ones the
+ * bias, and the activation. */
+INLINE void finish(int rows, const struct layer *l, vector sums[TALL][WIDE], int first, int last, const float *bias,
+                   int64_t left, float *out) {
+#pragma GCC unroll 2
+    for (int j = 0; j < WIDE; j++) {
+        if (j * SIDE >= left) return;
+        const vector b = last && bias ? v_load_first(bias + j * SIDE, left - j * SIDE) : v_zero();
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            float *to = out + i * l->outputs + j * SIDE;
+            vector v = sums[i][j];
+            if (!first) v = v_add(v, v_load_first(to, left - j * SIDE));
+            if (last) v = v_add(v, b);
+            if (last && l->activation == SILU) v = v_silu(v);
+            if (last && l->activation == GELU) v = v_gelu(v);
+            v_store_first(to, v, left - j * SIDE);
+        }
+    }
+}
+
 /* Adds the products of some rows with one panel of weights, for the depths from k on, to their results from n on. For
  * `ahead` and `pace` see multiply_panel. */
 INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, int64_t k, int64_t count, int64_t row,
@@ -30,25 +51,13 @@ INLINE void part(int rows, int64_t step, const struct layer *l, const float *x, 
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < WIDE; j++) __builtin_prefetch(out + i * l->outputs + j * SIDE, 1);
+        for (int j = 0; j < PANEL; j += LINE) __builtin_prefetch(out + i * l->outputs + j, 1);
     multiply_panel(rows, x, step, l->weights + n * l->depth + k * PANEL, count, ahead, pace, sums);
-    const int last = k + count == l->depth;
-#pragma GCC unroll 2
-    for (int j = 0; j < WIDE; j++) {
-        const int64_t left = l->outputs - n - j * SIDE;
-        if (left <= 0) return;
-        const vector bias = last && l->bias ? v_load_first(l->bias + n + j * SIDE, left) : v_zero();
-#pragma GCC unroll 14
-        for (int i = 0; i < rows; i++) {
-            float *to = out + i * l->outputs + j * SIDE;
-            vector v = sums[i][j];
-            if (k > 0) v = v_add(v, v_load_first(to, left));
-            if (last) v = v_add(v, bias);
-            if (last && l->activation == SILU) v = v_silu(v);
-            if (last && l->activation == GELU) v = v_gelu(v);
-            v_store_first(to, v, left);
-        }
-    }
+    const float *bias = l->bias ? l->bias + n : 0;
+    if (l->outputs - n >= PANEL)
+        finish(rows, l, sums, k == 0, k + count == l->depth, bias, PANEL, out);
+    else
+        finish(rows, l, sums, k == 0, k + count == l->depth, bias, l->outputs - n, out);
 }
 
 /* Floats that one line of a panel has. */
@@ -60,7 +69,7 @@ void linear(const float *x, int64_t rows, int64_t depth, const float *weights, c
             int activation, float *out, int threads) {
     if (rows == 0) return;
     const struct layer layer = {weights, bias, depth, outputs, activation, out};
-    const int64_t most = depth > SHORT ? LONG : SHORT, step = most + SIDE;
+    const int64_t most = depth > SHORT ? LONG : SHORT, step = most + LINE;
     const int64_t panels = (outputs + PANEL - 1) / PANEL, strips = (rows + TALL - 1) / TALL;
     /* Rows are shared among threads or, if they are few, outputs. */
     const int64_t high = strips >= threads ? (strips + threads - 1) / threads : strips;

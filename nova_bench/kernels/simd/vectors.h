@@ -1,9 +1,9 @@
-/* Vectors of 16 floats: a register of AVX-512, or two of AVX2. */
+/* Vectors of SIDE floats: a register of AVX-512 or AVX2. */
 #pragma once
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { SIDE = 16 };
+enum { LINE = 16 /* floats of a cache line */ };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -12,7 +12,7 @@ static const float EXP2[] = {1.327647152e-3f, 9.675541331e-3f, 5.550713275e-2f, 
 #ifdef __AVX512F__
 
 typedef __m512 vector;
-enum { ROWS = 12, TALL = 14, WIDE = 2 }; /* of products: rows and vectors whose sums stay in registers */
+enum { SIDE = 16, ROWS = 12, TALL = 14 }; /* ROWS and TALL: of products, rows whose sums stay in registers */
 
 INLINE vector v_zero(void) { return _mm512_setzero_ps(); }
 INLINE vector v_all(float x) { return _mm512_set1_ps(x); }
@@ -45,7 +45,7 @@ INLINE vector v_inverse(vector x) {
     const __m512 y = _mm512_rcp14_ps(x);
     return _mm512_fmadd_ps(y, _mm512_fnmadd_ps(x, y, _mm512_set1_ps(1)), y);
 }
-/* Lines of a 16 x 16 matrix become its columns. */
+/* Lines of a SIDE x SIDE matrix become its columns. */
 INLINE void v_transpose(vector a[SIDE]) {
     vector b[SIDE], c[SIDE];
 #pragma GCC unroll 8
@@ -74,10 +74,10 @@ INLINE void v_transpose(vector a[SIDE]) {
     }
 }
 INLINE __mmask16 v_first(int64_t count) { return count >= SIDE ? 0xffff : (__mmask16)((1u << count) - 1); }
-/* The first `count` of up to 16, the others zero. */
+/* The first `count` of up to SIDE, the others zero. */
 INLINE vector v_load_first(const float *x, int64_t count) { return _mm512_maskz_loadu_ps(v_first(count), x); }
 INLINE void v_store_first(float *x, vector a, int64_t count) { _mm512_mask_storeu_ps(x, v_first(count), a); }
-/* sums [16] += a, in float64. */
+/* sums [SIDE] += a, in float64. */
 INLINE void v_add_to(double *sums, vector a) {
     const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
     const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
@@ -87,36 +87,51 @@ INLINE void v_add_to(double *sums, vector a) {
 
 #else
 
-typedef struct {
-    __m256 low, high;
-} vector;
-enum { ROWS = 6, TALL = 6, WIDE = 1 };
+typedef __m256 vector;
+enum { SIDE = 8, ROWS = 6, TALL = 6 };
 
-#define BOTH(expression_low, expression_high) ((vector){expression_low, expression_high})
-
-INLINE vector v_zero(void) { return BOTH(_mm256_setzero_ps(), _mm256_setzero_ps()); }
-INLINE vector v_all(float x) { return BOTH(_mm256_set1_ps(x), _mm256_set1_ps(x)); }
-INLINE vector v_load(const float *x) { return BOTH(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)); }
-INLINE void v_store(float *x, vector a) {
-    _mm256_storeu_ps(x, a.low);
-    _mm256_storeu_ps(x + 8, a.high);
+INLINE vector v_zero(void) { return _mm256_setzero_ps(); }
+INLINE vector v_all(float x) { return _mm256_set1_ps(x); }
+INLINE vector v_load(const float *x) { return _mm256_loadu_ps(x); }
+INLINE void v_store(float *x, vector a) { _mm256_storeu_ps(x, a); }
+INLINE vector v_add(vector a, vector b) { return _mm256_add_ps(a, b); }
+INLINE vector v_sub(vector a, vector b) { return _mm256_sub_ps(a, b); }
+INLINE vector v_mul(vector a, vector b) { return _mm256_mul_ps(a, b); }
+INLINE vector v_fma(vector a, vector b, vector c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vector v_max(vector a, vector b) { return _mm256_max_ps(a, b); }
+INLINE float v_highest(vector a) {
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
-INLINE vector v_add(vector a, vector b) { return BOTH(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)); }
-INLINE vector v_sub(vector a, vector b) { return BOTH(_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)); }
-INLINE vector v_mul(vector a, vector b) { return BOTH(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)); }
-INLINE vector v_fma(vector a, vector b, vector c) {
-    return BOTH(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
+INLINE float v_total(vector a) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
-INLINE vector v_max(vector a, vector b) { return BOTH(_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)); }
-INLINE void quarter_transpose(__m256 a[8]) {
-    __m256 b[8], c[8];
+INLINE vector v_scale_negative(vector a, vector b) {
+    return _mm256_blendv_ps(a, _mm256_mul_ps(a, b), _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
+INLINE vector v_exp2(vector x) {
+    x = _mm256_max_ps(_mm256_set1_ps(-126), x);
+    const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m256 r = _mm256_sub_ps(x, n);
+    __m256 sum = _mm256_set1_ps(EXP2[0]);
+#pragma GCC unroll 5
+    for (int i = 1; i < 6; i++) sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(EXP2[i]));
+    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(sum, _mm256_castsi256_ps(power));
+}
+INLINE vector v_inverse(vector x) { return _mm256_div_ps(_mm256_set1_ps(1), x); }
+INLINE void v_transpose(vector a[SIDE]) {
+    vector b[SIDE], c[SIDE];
 #pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) {
+    for (int i = 0; i < SIDE; i += 2) {
         b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
     }
 #pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4)
+    for (int i = 0; i < SIDE; i += 4)
 #pragma GCC unroll 2
         for (int j = 0; j < 2; j++) {
             c[i + 2 * j] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0x44);
@@ -128,79 +143,27 @@ INLINE void quarter_transpose(__m256 a[8]) {
         a[j + 4] = _mm256_permute2f128_ps(c[j], c[j + 4], 0x31);
     }
 }
-INLINE void v_transpose(vector a[SIDE]) {
-    __m256 quarters[4][8];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        quarters[0][i] = a[i].low, quarters[1][i] = a[i].high;
-        quarters[2][i] = a[i + 8].low, quarters[3][i] = a[i + 8].high;
-    }
-    for (int q = 0; q < 4; q++) quarter_transpose(quarters[q]);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        a[i] = BOTH(quarters[0][i], quarters[2][i]);
-        a[i + 8] = BOTH(quarters[1][i], quarters[3][i]);
-    }
-}
-INLINE __m256 half_exp2(__m256 x) {
-    x = _mm256_max_ps(_mm256_set1_ps(-126), x);
-    const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const __m256 r = _mm256_sub_ps(x, n);
-    __m256 sum = _mm256_set1_ps(EXP2[0]);
-#pragma GCC unroll 5
-    for (int i = 1; i < 6; i++) sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(EXP2[i]));
-    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(sum, _mm256_castsi256_ps(power));
-}
-INLINE vector v_exp2(vector x) { return BOTH(half_exp2(x.low), half_exp2(x.high)); }
-INLINE vector v_inverse(vector x) {
-    return BOTH(_mm256_div_ps(_mm256_set1_ps(1), x.low), _mm256_div_ps(_mm256_set1_ps(1), x.high));
-}
-INLINE float v_highest(vector a) {
-    const __m256 eight = _mm256_max_ps(a.low, a.high);
-    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
-INLINE float v_total(vector a) {
-    const __m256 eight = _mm256_add_ps(a.low, a.high);
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
-INLINE __m256 half_scale_negative(__m256 a, __m256 b) {
-    return _mm256_blendv_ps(a, _mm256_mul_ps(a, b), _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ));
-}
-INLINE vector v_scale_negative(vector a, vector b) {
-    return BOTH(half_scale_negative(a.low, b.low), half_scale_negative(a.high, b.high));
-}
-static const int32_t FIRST[2 * SIDE] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-INLINE __m256i half_first(int64_t count, int half) {
-    return _mm256_loadu_si256((const __m256i *)(FIRST + SIDE - count + 8 * half));
-}
+static const int32_t FIRST[2 * SIDE] = {-1, -1, -1, -1, -1, -1, -1, -1};
+INLINE __m256i v_first(int64_t count) { return _mm256_loadu_si256((const __m256i *)(FIRST + SIDE - count)); }
 INLINE vector v_load_first(const float *x, int64_t count) {
-    if (count >= SIDE) return v_load(x);
-    return BOTH(_mm256_maskload_ps(x, half_first(count, 0)), _mm256_maskload_ps(x + 8, half_first(count, 1)));
+    return count >= SIDE ? v_load(x) : _mm256_maskload_ps(x, v_first(count));
 }
 INLINE void v_store_first(float *x, vector a, int64_t count) {
-    if (count >= SIDE) {
+    if (count >= SIDE)
         v_store(x, a);
-        return;
-    }
-    _mm256_maskstore_ps(x, half_first(count, 0), a.low);
-    _mm256_maskstore_ps(x + 8, half_first(count, 1), a.high);
-}
-INLINE void quarter_add_to(double *sums, __m128 a) {
-    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), _mm256_cvtps_pd(a)));
+    else
+        _mm256_maskstore_ps(x, v_first(count), a);
 }
 INLINE void v_add_to(double *sums, vector a) {
-    quarter_add_to(sums, _mm256_castps256_ps128(a.low));
-    quarter_add_to(sums + 4, _mm256_extractf128_ps(a.low, 1));
-    quarter_add_to(sums + 8, _mm256_castps256_ps128(a.high));
-    quarter_add_to(sums + 12, _mm256_extractf128_ps(a.high, 1));
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), low));
+    _mm256_storeu_pd(sums + 4, _mm256_add_pd(_mm256_loadu_pd(sums + 4), high));
 }
 
 #endif
+
+enum { PARTS = LINE / SIDE /* vectors of a cache line */ };
 
 /* x / (1 + exp(-x)). */
 INLINE vector v_silu(vector x) {

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from nova_bench.kernels.arguments import check
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import room
-from nova_bench.kernels.simd.winograd import arranged, room_for
+from nova_bench.kernels.simd.winograd import arranged, room_for, rounded
 
 _POINTS = 36
+_STRIP = 6 * 34  # pixels that are prepared together, as in winograd_video.c
 _SMALLEST = 16  # input channels; outputs may be few, since reading the input then costs most
 _TILES = 48  # at most in one go: the weights of three taps stay in the cache beside their points
 
@@ -39,7 +40,7 @@ class WinogradVideoConvolution:
     def after_norm(self, x: Tensor, scale: Tensor, shift: Tensor, out: Tensor, add: bool) -> None:
         """The same of SiLU(x * scale + shift), for x [1, C, T, H, W] that isn't padded; ``scale``, ``shift`` [C].
 
-        The activation is computed as pixels are read, since the memory costs more time than the arithmetic.
+        The activation is computed for a few pixels at a time, which stay in the cache until they are convolved.
         """
         scale, shift = scale.contiguous(), shift.contiguous()
         self._convolve(x, out, add, front=self.frames - 1, norm=(scale.data_ptr(), shift.data_ptr()))
@@ -59,6 +60,7 @@ class WinogradVideoConvolution:
         assert out.is_contiguous(memory_format=torch.channels_last_3d), "the kernel writes one pixel after the other"
         x, threads = x.contiguous(memory_format=torch.channels_last_3d), torch.get_num_threads()
         together, share = room_for(_POINTS, (*[self.inputs] * self.frames, self.outputs), most=_TILES)
+        share += _STRIP * rounded(self.inputs)
         required_library().winograd_video(
             *(x.data_ptr(), out.shape[2], self.frames, front, *out.shape[3:], int(doubled), self.inputs, *norm),
             *(

@@ -4,7 +4,7 @@
 enum { SQUARE3, ROW5, COLUMN5 };
 
 /* Images x [images, height, width, channels], `step` floats from pixel to pixel -> out, of `outputs` channels and
- * `out_step`. weights: for each point, panels as in product(), outputs rounded up to 16. bias may be null, and so may
+ * `out_step`. weights: for each point, panels as in product(), outputs rounded up to SIDE. bias may be null, and so may
  * slopes, the factors of a channel's negative results. The points of `together` tiles are kept in a thread's part of
  * room, of room_size floats. */
 void winograd(const float *x, int64_t images, int64_t height, int64_t width, int64_t channels, int64_t step, int kind,
@@ -16,7 +16,7 @@ void winograd(const float *x, int64_t images, int64_t height, int64_t width, int
     const int64_t count = rows * columns, blocks = (count + together - 1) / together;
     const int64_t padded = (outputs + SIDE - 1) / SIDE * SIDE, width_in = (channels + SIDE - 1) / SIDE * SIDE;
     /* Planes an odd number of cache lines apart don't compete for the same cache sets. */
-    const int64_t plane = together * width_in | SIDE, out_plane = together * padded | SIDE;
+    const int64_t plane = together * width_in | LINE, out_plane = together * padded | LINE;
     large_pages(out, images * height * width * out_step * sizeof *out);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t block = 0; block < images * blocks; block++) {
@@ -24,14 +24,14 @@ void winograd(const float *x, int64_t images, int64_t height, int64_t width, int
         float *made = own + points * plane;
         const int64_t image = block / blocks, start = block % blocks * together;
         const int64_t end = start + together < count ? start + together : count;
-        const struct map map = {x + image * height * width * step, height, width, channels, step, 0, 0, 0};
+        const struct map map = {x + image * height * width * step, height, width, channels, step};
         float *target = out + image * height * width * out_step;
         for (int64_t tile = start; tile < end; tile++) {
             const int64_t top = tile / columns * high, left = tile % columns * wide;
             float *to = own + (tile - start) * width_in;
-            if (kind == SQUARE3) before(&map, 0, top - 1, left - 1, 6, 6, BEFORE3, 6, to, plane);
-            else if (kind == ROW5) before(&map, 0, top, left - 2, 1, 8, BEFORE5, 8, to, plane);
-            else before(&map, 0, top - 2, left, 8, 1, BEFORE5, 8, to, plane);
+            if (kind == SQUARE3) before(&map, top - 1, left - 1, 6, 6, BEFORE3, 6, to, plane);
+            else if (kind == ROW5) before(&map, top, left - 2, 1, 8, BEFORE5, 8, to, plane);
+            else before(&map, top - 2, left, 8, 1, BEFORE5, 8, to, plane);
         }
         for (int p = 0; p < points; p++) {
             const struct rows points_of = {{own + p * plane}, 1, channels, width_in};

@@ -60,43 +60,29 @@ INLINE void combine(const float matrix[][MOST], int rows, int columns, const vec
 struct map {
     const float *values;
     int64_t height, width, channels, step; /* floats from one pixel to the next */
-    const float *scale, *shift;            /* of each channel: values become SiLU(value * scale + shift); may be null */
-    int doubled;                           /* each value stands for 2 x 2 pixels of height x width */
 };
 
-/* Where a pixel's values begin. */
-INLINE const float *pixel_of(const struct map *map, int64_t y, int64_t x) {
-    return map->values + ((y >> map->doubled) * (map->width >> map->doubled) + (x >> map->doubled)) * map->step;
-}
-
-/* The points of one tile of 4 x 4 results, 1 x 4 or 4 x 1, whose first read pixel is (top, left), in planes; `normal`
- * tells whether the map has a scale. */
-INLINE void before(const struct map *map, int normal, int64_t top, int64_t left, int down, int across,
-                   const float matrix[][MOST], int points, float *to, int64_t plane) {
-    const int whole =
-        top >= 0 && left >= 0 && top + down <= map->height && left + across <= map->width && !map->doubled;
+/* The points of one tile of 4 x 4 results, 1 x 4 or 4 x 1, whose first read pixel is (top, left), in planes. */
+INLINE void before(const struct map *map, int64_t top, int64_t left, int down, int across, const float matrix[][MOST],
+                   int points, float *to, int64_t plane) {
+    const int whole = top >= 0 && left >= 0 && top + down <= map->height && left + across <= map->width;
     for (int64_t c = 0; c < map->channels; c += SIDE) {
         const int64_t left_over = map->channels - c;
-        const vector scale = normal ? v_load_first(map->scale + c, left_over) : v_zero();
-        const vector shift = normal ? v_load_first(map->shift + c, left_over) : v_zero();
         vector read[MOST * MOST], half[MOST * MOST];
         if (whole && left_over >= SIDE) {
-            const float *first = pixel_of(map, top, left) + c;
+            const float *first = map->values + (top * map->width + left) * map->step + c;
 #pragma GCC unroll 8
             for (int i = 0; i < down; i++)
 #pragma GCC unroll 8
-                for (int j = 0; j < across; j++) {
-                    const vector v = v_load(first + (i * map->width + j) * map->step);
-                    read[i * across + j] = normal ? v_silu(v_fma(v, scale, shift)) : v;
-                }
+                for (int j = 0; j < across; j++)
+                    read[i * across + j] = v_load(first + (i * map->width + j) * map->step);
         } else {
             for (int i = 0; i < down; i++)
                 for (int j = 0; j < across; j++) {
                     const int64_t y = top + i, x = left + j;
                     const int inside = y >= 0 && y < map->height && x >= 0 && x < map->width;
-                    vector v = inside ? v_load_first(pixel_of(map, y, x) + c, left_over) : v_zero();
-                    if (inside && normal) v = v_silu(v_fma(v, scale, shift));
-                    read[i * across + j] = v;
+                    read[i * across + j] =
+                        inside ? v_load_first(map->values + (y * map->width + x) * map->step + c, left_over) : v_zero();
                 }
         }
         if (down > 1 && across > 1) {
@@ -158,16 +144,15 @@ struct rows {
     int64_t depth, step;
 };
 
-/* out [rows, 16 * vectors] = x, from row `top` on, times a panel of weights [taps * depth, 16 * vectors], `panel_step`
- * floats from one line of it to the next. */
-INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, const float *panel, int64_t panel_step,
-                     float *out, int64_t out_step) {
+/* out [rows, SIDE * vectors] = x, from row `top` on, times a panel of weights [taps * depth, SIDE * vectors]. */
+INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, const float *panel, float *out,
+                     int64_t out_step) {
     vector sums[ROWS][2];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = v_zero();
     for (int tap = 0; tap < x->taps; tap++) {
         const float *from = x->frames[tap] + top * x->step;
-        for (int64_t k = 0; k < x->depth; k++, panel += panel_step) {
+        for (int64_t k = 0; k < x->depth; k++, panel += vectors * SIDE) {
             const vector first = v_load(panel), second = vectors > 1 ? v_load(panel + SIDE) : first;
 #pragma GCC unroll 12
             for (int i = 0; i < rows; i++) {
@@ -185,23 +170,20 @@ INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, c
     }
 }
 
-INLINE void strip(int vectors, int64_t rows, const struct rows *x, const float *panel, int64_t panel_step, float *out,
-                  int64_t out_step) {
+INLINE void strip(int vectors, int64_t rows, const struct rows *x, const float *panel, float *out, int64_t out_step) {
     int64_t i = 0;
-    for (; i + ROWS <= rows; i += ROWS) multiply(ROWS, vectors, x, i, panel, panel_step, out, out_step);
-    for (; i + ROWS / 3 <= rows; i += ROWS / 3) multiply(ROWS / 3, vectors, x, i, panel, panel_step, out, out_step);
-    for (; i < rows; i++) multiply(1, vectors, x, i, panel, panel_step, out, out_step);
+    for (; i + ROWS <= rows; i += ROWS) multiply(ROWS, vectors, x, i, panel, out, out_step);
+    for (; i + ROWS / 3 <= rows; i += ROWS / 3) multiply(ROWS / 3, vectors, x, i, panel, out, out_step);
+    for (; i < rows; i++) multiply(1, vectors, x, i, panel, out, out_step);
 }
 
-/* out [rows, outputs] = x times weights in panels of 32 outputs, the last one perhaps of 16. */
+/* out [rows, outputs] = x times weights in panels of 2 * SIDE outputs, the last one perhaps of SIDE. */
 static void product(int64_t rows, const struct rows *x, const float *weights, int64_t outputs, float *out) {
     for (int64_t n = 0; n < outputs; n += 2 * SIDE) {
-        const int64_t vectors = outputs - n >= 2 * SIDE ? 2 : 1;
         const float *panel = weights + n * x->taps * x->depth;
-        if (vectors == 2 && WIDE == 2)
-            strip(2, rows, x, panel, 2 * SIDE, out + n, outputs);
+        if (outputs - n > SIDE)
+            strip(2, rows, x, panel, out + n, outputs);
         else
-            for (int64_t half = 0; half < vectors; half++)
-                strip(1, rows, x, panel + half * SIDE, vectors * SIDE, out + n + half * SIDE, outputs);
+            strip(1, rows, x, panel, out + n, outputs);
     }
 }

@@ -28,7 +28,7 @@ SCALES = {3: (4, 2, 2, 4, 2, 4), 5: (8, 8, 8, 4, 4, 8, 8, 8)}
 """Each point's row for pixels is divided by this in winograd.c, so the filters are multiplied by it."""
 
 _KINDS = {(3, 3): 0, (1, 5): 1, (5, 1): 2}  # as in winograd.c
-_LANES = 16
+_LINE = 16  # floats of a cache line
 _SMALLEST = 16  # channels
 _NEAR = 3 * 2**17  # floats of points and products that stay in a second-level cache
 _TILES = (48, 192)  # at least and at most in one go: fewer read the weights too often
@@ -85,16 +85,16 @@ def winograd(layer: nn.Module) -> WinogradConv2d | None:
 
 
 def arranged(weight: Tensor) -> Tensor:
-    """Weights [out, in, rows, columns] at each point, in panels of up to 32 outputs: one line of floats."""
+    """Weights [out, in, rows, columns] at each point, in panels of outputs, the last perhaps half as wide: one line."""
     outputs, inputs, *sizes = weight.shape
     made = weight.double()
     for axis, size in enumerate(sizes, start=2):
         if size > 1:
             made = torch.tensordot(made, filters(size), dims=([axis], [1])).movedim(-1, axis)
     made = made.flatten(2).permute(2, 1, 0)  # [points, in, out]
-    padded = torch.zeros(len(made), inputs, outputs + -outputs % _LANES)
+    padded = torch.zeros(len(made), inputs, rounded(outputs))
     padded[:, :, :outputs] = made
-    return torch.cat([panel.flatten(1) for panel in padded.split(2 * _LANES, dim=2)], dim=1).contiguous()
+    return torch.cat([panel.flatten(1) for panel in padded.split(2 * _lanes(), dim=2)], dim=1).contiguous()
 
 
 def filters(size: int) -> Tensor:
@@ -110,6 +110,15 @@ def filters(size: int) -> Tensor:
 
 def room_for(points: int, channels: Sequence[int], most: int = _TILES[1]) -> tuple[int, int]:
     """How many tiles to keep in one go, with so many channels at each point, and the floats that a thread needs."""
-    sizes = [size + -size % _LANES for size in channels]
+    sizes = [rounded(size) for size in channels]
     together = max(_TILES[0], min(most, _NEAR // (points * sum(sizes)) // 12 * 12))
-    return together, points * sum(together * size + _LANES for size in sizes)
+    return together, points * sum(together * size + _LINE for size in sizes)
+
+
+def rounded(channels: int) -> int:
+    """Channels that are computed, several at a time: some more than there may be."""
+    return channels + -channels % _lanes()
+
+
+def _lanes() -> int:
+    return required_library().panel_width() // 2
