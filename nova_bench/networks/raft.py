@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.kernels.simd.gru import reset_hidden, update_hidden
 from nova_bench.networks.correlation import bytes_kept, correlation, position_grid
 from nova_bench.networks.norm import InstanceNorm, folded, normalized
 
@@ -126,10 +127,8 @@ class HalfGRU(nn.Module):
         """
         hidden = inputs[:, :_HIDDEN]
         of_gates, of_candidate = share.split([2 * _HIDDEN, _HIDDEN], dim=1)
-        z, r = self.gates(inputs).add_(of_gates).sigmoid_().chunk(2, dim=1)
-        torch.mul(r, hidden, out=reset[:, :_HIDDEN])
-        candidate = self.candidate(reset).add_(of_candidate).tanh_()
-        hidden.add_(candidate.sub_(hidden).mul_(z))
+        z = reset_hidden(self.gates(inputs), of_gates, hidden, out=reset[:, :_HIDDEN])
+        update_hidden(hidden, z, self.candidate(reset), of_candidate)
 
 
 class SeparableGRU(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 
 from nova_bench.kernels.amx.library import library as amx
 from nova_bench.kernels.layers import speed_up
+from nova_bench.kernels.simd.gru import reset_hidden, update_hidden
 from nova_bench.kernels.simd.library import OFF, library, loaded
 from nova_bench.kernels.simd.narrow import NarrowConv2d, narrow
 from nova_bench.kernels.simd.norm import group_norm
@@ -180,6 +182,33 @@ def test_group_norm(relu: bool, add: bool) -> None:
     maps = [maps.contiguous(memory_format=torch.channels_last) for maps in (x, added)]
     result = group_norm(norm.float(), maps[0], maps[1] if add else None, relu=relu)
     torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=3e-6)
+
+
+@needs_kernel
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from([16, 48]), st.integers(1, 2), st.integers(2, 9), st.integers(2, 9), st.sampled_from([1, 30]),
+    st.booleans(),
+)  # fmt: skip
+def test_a_gru_between_its_convolutions(
+    channels: int, count: int, height: int, width: int, scale: int, last: bool
+) -> None:
+    form = torch.channels_last if last else torch.contiguous_format
+    layout = partial(torch.Tensor.contiguous, memory_format=form)
+    gates, shares = (layout(scale * drawn(seed, count, 3 * channels, height, width)) for seed in (0, 1))
+    gates, candidate = (layout(part) for part in gates.split([2 * channels, channels], dim=1))
+    of_gates, of_candidate = shares.split([2 * channels, channels], dim=1)
+    inputs, reset = (layout(drawn(seed, count, 2 * channels, height, width)) for seed in (2, 3))
+    hidden, r_before = inputs[:, :channels], gates[:, channels:].clone()
+    z, r = (gates.double() + of_gates).sigmoid().chunk(2, dim=1)
+    exact = (1 - z) * hidden + z * (candidate.double() + of_candidate).tanh()
+    exact_reset = r * hidden
+    made = reset_hidden(gates, of_gates, hidden, out=reset[:, :channels])
+    update_hidden(hidden, made, candidate, of_candidate)
+    torch.testing.assert_close(made.double(), z, rtol=0, atol=3e-7)
+    torch.testing.assert_close(reset[:, :channels].double(), exact_reset, rtol=0, atol=1e-6)
+    torch.testing.assert_close(inputs[:, :channels].double(), exact, rtol=0, atol=1e-6)
+    assert gates[:, channels:].equal(r_before) == last, "the compiled code writes z alone"
 
 
 @pytest.mark.skipif(

@@ -25,6 +25,8 @@ _SIGNATURES: dict[str, list[Any]] = {
     "attention_room": [LONG, LONG],
     "attention": [*[POINTER] * 3, *[LONG] * 5, POINTER, POINTER, LONG, INT],
     "panel_width": [],
+    "gru_reset": [*[POINTER] * 2, *[LONG, POINTER] * 2, *[LONG] * 3, INT],
+    "gru_update": [POINTER, LONG, *[POINTER] * 3, *[LONG] * 3, INT],
     "large_pages": [POINTER, LONG],
     "layer_norm": [POINTER, LONG, LONG, POINTER, POINTER, FLOAT, POINTER, POINTER, INT],
     "linear": [POINTER, LONG, LONG, POINTER, POINTER, LONG, INT, POINTER, INT],
