@@ -33,6 +33,13 @@ def check(x: Tensor) -> None:
         raise TypeError(f"fast layers take float32 on the CPU, not {x.dtype} on {x.device}")
 
 
+def pixel_step(x: Tensor) -> int | None:
+    """Values from one pixel of x [N, C, H, W] to the next, if channels lie side by side and pixels evenly spaced."""
+    _, _, height, width = x.shape
+    step = x.stride(3)
+    return step if width > 1 and x.stride() == (height * width * step, 1, width * step, step) else None
+
+
 class Heads(ctypes.Structure):
     """Heads [N, heads, tokens, d], d of them side by side: ``struct heads`` in both attention.c."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nova_bench.kernels.arguments import pixel_step
 from nova_bench.kernels.simd.library import library, required_library
 
 _LANES = 16
@@ -49,8 +50,4 @@ def _pixels(x: Tensor) -> int:
 
 
 def _step(x: Tensor) -> int | None:
-    """Floats from one pixel to the next, if channels lie side by side and pixels at equal distances on the CPU."""
-    _, _, height, width = x.shape
-    step = x.stride(3)
-    fits = x.device.type == "cpu" and x.dtype == torch.float32
-    return step if fits and x.stride() == (height * width * step, 1, width * step, step) else None
+    return pixel_step(x) if x.device.type == "cpu" and x.dtype == torch.float32 else None

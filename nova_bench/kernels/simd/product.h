@@ -2,7 +2,7 @@
 #pragma once
 #include "vectors.h"
 
-enum { WIDE = 2 /* vectors of a line */, PANEL = WIDE * SIDE };
+enum { WIDE = 2 /* vectors of a panel's line */, PANEL = WIDE * SIDE };
 
 /* sums [rows][WIDE] = x [rows, depth], `step` floats from row to row, a constant, times a panel [depth, PANEL].
  * Meanwhile memory from `ahead` on, unless it is null, is prefetched, `pace` bytes for each of the depths. */

@@ -165,11 +165,12 @@ INLINE void v_add_to(double *sums, vector a) {
 
 enum { PARTS = LINE / SIDE /* vectors of a cache line */ };
 
-/* x / (1 + exp(-x)). */
-INLINE vector v_silu(vector x) {
+/* 1 / (1 + exp(-x)). */
+INLINE vector v_sigmoid(vector x) {
     const vector e = v_exp2(v_mul(v_max(v_all(-40), x), v_all(-1.44269504f)));
-    return v_mul(x, v_inverse(v_add(e, v_all(1))));
+    return v_inverse(v_add(e, v_all(1)));
 }
+INLINE vector v_silu(vector x) { return v_mul(x, v_sigmoid(x)); }
 
 /* GELU, x times the normal distribution's share below x: x without its negative values, less what |x| has above itself,
  * which is exp(-x^2 / 2) times a polynomial in 1 / (1 + 0.33 |x|), fitted so that GELU is off by at most 2.3e-8. */
