@@ -15,7 +15,7 @@ from nova_bench.kernels.simd.video import WinogradVideoConvolution, winograd_vid
 from tests.kernels.float64 import drawn
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs a CPU with AVX2 and a C compiler")
-TOLERANCE = 1e-5  # relative to the largest result or, if all are small, to what is summed up for them, about 1
+TOLERANCE = 2e-5  # relative to the largest result or, if all are small, to what is summed up for them, about 1
 
 
 def layer_of(inputs: int, outputs: int, frames: int) -> nn.Conv3d:

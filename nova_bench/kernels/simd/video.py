@@ -1,6 +1,6 @@
 """Convolutions of videos by Winograd's minimal filtering within frames: see :mod:`nova_bench.kernels.simd.winograd`.
 
-What the taps along time read is summed among the products, so that a 3 x 3 x 3 convolution takes 6.75 products per
+What the taps along time read is summed among the products, so that a 3 x 3 x 3 convolution takes 5.33 products per
 result and pair of channels instead of 27, and each frame is transformed once.
 """
 
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from nova_bench.kernels.arguments import check
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import room
-from nova_bench.kernels.simd.winograd import arranged, room_for, rounded
+from nova_bench.kernels.simd.winograd import arranged, points_of, room_for, rounded
 
-_POINTS = 36
-_STRIP = 6 * 34  # pixels that are prepared together, as in winograd_video.c
+_STRIP = 8 * 50  # pixels that are prepared together, as in winograd_video.c
 _SMALLEST = 16  # input channels; outputs may be few, since reading the input then costs most
 _TILES = 48  # at most in one go: the weights of three taps stay in the cache beside their points
 
@@ -59,7 +58,7 @@ class WinogradVideoConvolution:
         check(out)
         assert out.is_contiguous(memory_format=torch.channels_last_3d), "the kernel writes one pixel after the other"
         x, threads = x.contiguous(memory_format=torch.channels_last_3d), torch.get_num_threads()
-        together, share = room_for(_POINTS, (*[self.inputs] * self.frames, self.outputs), most=_TILES)
+        together, share = room_for(points_of(3, 3), (*[self.inputs] * self.frames, self.outputs), most=_TILES)
         share += _STRIP * rounded(self.inputs)
         required_library().winograd_video(
             *(x.data_ptr(), out.shape[2], self.frames, front, *out.shape[3:], int(doubled), self.inputs, *norm),

@@ -2,6 +2,7 @@
 #include "winograd.h"
 
 enum { SQUARE3, ROW5, COLUMN5 };
+enum { TILE5 = POINTS - 4 /* results of a filter of 5 taps */ };
 
 /* Images x [images, height, width, channels], `step` floats from pixel to pixel -> out, of `outputs` channels and
  * `out_step`. weights: for each point, panels as in product(), outputs rounded up to SIDE. bias may be null, and so may
@@ -10,8 +11,9 @@ enum { SQUARE3, ROW5, COLUMN5 };
 void winograd(const float *x, int64_t images, int64_t height, int64_t width, int64_t channels, int64_t step, int kind,
               const float *weights, const float *bias, int64_t outputs, const float *slopes, float *out,
               int64_t out_step, int64_t together, float *room, int64_t room_size, int threads) {
-    const int points = kind == SQUARE3 ? 36 : 8;
-    const int64_t high = kind == ROW5 ? 1 : TILE, wide = kind == COLUMN5 ? 1 : TILE;
+    const int points = kind == SQUARE3 ? POINTS * POINTS : POINTS;
+    const int64_t high = kind == ROW5 ? 1 : kind == COLUMN5 ? TILE5 : TILE3;
+    const int64_t wide = kind == ROW5 ? TILE5 : kind == COLUMN5 ? 1 : TILE3;
     const int64_t rows = (height + high - 1) / high, columns = (width + wide - 1) / wide;
     const int64_t count = rows * columns, blocks = (count + together - 1) / together;
     const int64_t padded = (outputs + SIDE - 1) / SIDE * SIDE, width_in = (channels + SIDE - 1) / SIDE * SIDE;
@@ -29,9 +31,9 @@ void winograd(const float *x, int64_t images, int64_t height, int64_t width, int
         for (int64_t tile = start; tile < end; tile++) {
             const int64_t top = tile / columns * high, left = tile % columns * wide;
             float *to = own + (tile - start) * width_in;
-            if (kind == SQUARE3) before(&map, top - 1, left - 1, 6, 6, BEFORE3, 6, to, plane);
-            else if (kind == ROW5) before(&map, top, left - 2, 1, 8, BEFORE5, 8, to, plane);
-            else before(&map, top - 2, left, 8, 1, BEFORE5, 8, to, plane);
+            if (kind == SQUARE3) before(&map, top - 1, left - 1, POINTS, POINTS, to, plane);
+            else if (kind == ROW5) before(&map, top, left - 2, 1, POINTS, to, plane);
+            else before(&map, top - 2, left, POINTS, 1, to, plane);
         }
         for (int p = 0; p < points; p++) {
             const struct rows points_of = {{own + p * plane}, 1, channels, width_in};
@@ -40,12 +42,11 @@ void winograd(const float *x, int64_t images, int64_t height, int64_t width, int
         for (int64_t tile = start; tile < end; tile++) {
             const int64_t top = tile / columns * high, left = tile % columns * wide;
             const float *from = made + (tile - start) * padded;
-#define AFTER(down, across, matrix, points) \
-    after(from, out_plane, bias, slopes, 0, target, height, width, outputs, out_step, top, left, down, across, matrix, \
-          points)
-            if (kind == SQUARE3) AFTER(6, 6, AFTER3, 6);
-            else if (kind == ROW5) AFTER(1, 8, AFTER5, 8);
-            else AFTER(8, 1, AFTER5, 8);
+#define AFTER(down, across) \
+    after(from, out_plane, bias, slopes, 0, target, height, width, outputs, out_step, top, left, down, across)
+            if (kind == SQUARE3) AFTER(TILE3, TILE3);
+            else if (kind == ROW5) AFTER(1, TILE5);
+            else AFTER(TILE5, 1);
         }
     }
 }

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nova_bench.assets import asset_path
+from nova_bench.kernels.layers import speed_up
 from nova_bench.networks.clip import CLIPImageEncoder
 from nova_bench.networks.clip_text import CLIP
 from nova_bench.networks.musiq import MUSIQ
@@ -63,13 +64,20 @@ def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         path.unlink()
 
 
+@pytest.fixture(scope="session", params=["as scored", pytest.param("plain", marks=pytest.mark.slow)])
+def as_run(request: pytest.FixtureRequest) -> Callable[[nn.Module], nn.Module]:
+    """A function: network -> the same as scorers run it on this CPU, or as they do without compiled code."""
+    return (lambda network: speed_up(network, "cpu")) if request.param == "as scored" else (lambda network: network)
+
+
 @pytest.fixture(scope="session")
-def network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Module]:
+def network(weight_file: Callable[[str], Path], as_run: Callable) -> Callable[[str], nn.Module]:
     """A function: network of the rule -> the module with its weights."""
 
     @lru_cache(maxsize=1)
     def load(name: str) -> nn.Module:
-        return load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name, ()))
+        state = MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name, ())
+        return as_run(load_network(*state))
 
     return load
 

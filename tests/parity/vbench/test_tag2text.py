@@ -66,8 +66,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def network(weights: Path) -> Tag2Text:
-    return load_tag2text(weights)
+def network(weights: Path, as_run: Callable) -> Tag2Text:
+    return as_run(load_tag2text(weights))
 
 
 @pytest.fixture
