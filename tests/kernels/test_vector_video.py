@@ -81,6 +81,14 @@ def test_of_doubled_pixels(inputs: int, height: int, width: int) -> None:
     assert close(out, exact)
 
 
+def test_weights_are_arranged_when_first_needed() -> None:
+    layer, x = layer_of(16, 16, 1), channels_last(drawn(0, 1, 16, 1, 6, 6))
+    convolution = made(layer)
+    assert "weight" not in vars(convolution)
+    convolution(x, results(x, layer, 1, (6, 6)), add=False)
+    assert vars(convolution)["weight"].numel() == 64 * 16 * 16
+
+
 def test_several_threads_give_the_same() -> None:
     layer, x = layer_of(32, 32, 3), channels_last(drawn(0, 1, 32, 5, 40, 60))
     before, outs = torch.get_num_threads(), []

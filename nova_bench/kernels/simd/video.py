@@ -6,6 +6,8 @@ result and pair of channels instead of 27, and each frame is transformed once.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +27,13 @@ class WinogradVideoConvolution:
     def __init__(self, weight: Tensor, bias: Tensor):
         """``weight`` [C', C, 1 or 3, 3, 3], ``bias`` [C']."""
         self.outputs, self.inputs, self.frames = weight.shape[:3]
-        self.weight = arranged(weight.detach().transpose(1, 2).flatten(1, 2))
+        self._filters = weight.detach()
         self.bias = bias.detach().contiguous()
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """Made when first needed: it takes seven times the memory of the filters, and few runs use an encoder."""
+        return arranged(self._filters.transpose(1, 2).flatten(1, 2))
 
     def __call__(self, x: Tensor, out: Tensor, add: bool) -> None:
         """x [1, C, T + 0 or 2, H, W] -> written to ``out`` [1, C', T, H, W] or added to it, both channels last."""

@@ -71,15 +71,15 @@ def as_run(request: pytest.FixtureRequest) -> Callable[[nn.Module], nn.Module]:
 
 
 @pytest.fixture(scope="session")
-def network(weight_file: Callable[[str], Path], as_run: Callable) -> Callable[[str], nn.Module]:
-    """A function: network of the rule -> the module with its weights."""
+def plain_network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Module]:
+    """A function: network of the rule -> the module with its weights, as loaded."""
+    return lambda name: load_network(MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name, ()))
 
-    @lru_cache(maxsize=1)
-    def load(name: str) -> nn.Module:
-        state = MODULES[name], weight_file(name), _KEYS.get(name, dict), _ENTRIES.get(name, ())
-        return as_run(load_network(*state))
 
-    return load
+@pytest.fixture(scope="session")
+def network(plain_network: Callable[[str], nn.Module], as_run: Callable) -> Callable[[str], nn.Module]:
+    """The same as it is run."""
+    return lru_cache(maxsize=1)(lambda name: as_run(plain_network(name)))
 
 
 @pytest.fixture(scope="session")
