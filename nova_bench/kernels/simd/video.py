@@ -32,7 +32,7 @@ class WinogradVideoConvolution:
 
     @cached_property
     def weight(self) -> Tensor:
-        """Made when first needed: it takes seven times the memory of the filters, and few runs use an encoder."""
+        """Made when first needed: it takes seven times the filters' memory, and text to video calls no encoder."""
         return arranged(self._filters.transpose(1, 2).flatten(1, 2))
 
     def __call__(self, x: Tensor, out: Tensor, add: bool) -> None:

@@ -78,7 +78,7 @@ def plain_network(weight_file: Callable[[str], Path]) -> Callable[[str], nn.Modu
 
 @pytest.fixture(scope="session")
 def network(plain_network: Callable[[str], nn.Module], as_run: Callable) -> Callable[[str], nn.Module]:
-    """The same as it is run."""
+    """The same, as ``as_run`` says."""
     return lru_cache(maxsize=1)(lambda name: as_run(plain_network(name)))
 
 
