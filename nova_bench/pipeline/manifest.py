@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+@cache
 def package_versions() -> dict[str, str | None]:
     """Installed versions of everything nova_bench requires, except extras; None for a missing package."""
     try:

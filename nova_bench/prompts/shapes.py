@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nova_bench.config.metadata import ITEM, Metadata
@@ -77,6 +78,7 @@ class ShapesPrompts:
                     break
 
 
+@lru_cache(maxsize=4096)  # arms of a study ask the same
 def _questions(index: int, text: str) -> Metadata:
     """What DPG-Bench's scorers read: the questions about a caption. None are asked about two objects of one shape."""
     try:

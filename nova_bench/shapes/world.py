@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -94,12 +94,19 @@ class ShapesWorld:
     def __getitem__(self, index: int) -> ShapesClip:
         if not -self.length <= index < self.length:
             raise IndexError(f"index {index} of {self.length} videos")
-        random = Random(f"shapes {VERSION} {self.split} {self.seed} {index % self.length}")
-        scene = random_scene(random, self.split, self.scenes)
-        template = int(random.random() * len(SHORT_TEMPLATES))
-        dense = len(SHORT_TEMPLATES) + int(random.random() * len(DENSE_TEMPLATES))
-        return ShapesClip(scene, template, dense, self.num_frames, self.size)
+        drawn = _drawn(self.split, self.seed, index % self.length, self.scenes)
+        return ShapesClip(*drawn, self.num_frames, self.size)
 
     def vocabulary(self) -> list[str]:
         """Every word that can occur in captions, sorted; :func:`nova_bench.shapes.words` splits a caption into them."""
         return list(vocabulary())
+
+
+@lru_cache(maxsize=4096)  # arms of a study and parts of a collection look at the same clips
+def _drawn(split: str, seed: int, index: int, scenes: str | None) -> tuple[Scene, int, int]:
+    """Scene and templates of a clip: what is random in it."""
+    random = Random(f"shapes {VERSION} {split} {seed} {index}")
+    scene = random_scene(random, split, scenes)
+    template = int(random.random() * len(SHORT_TEMPLATES))
+    dense = len(SHORT_TEMPLATES) + int(random.random() * len(DENSE_TEMPLATES))
+    return scene, template, dense

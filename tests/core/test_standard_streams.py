@@ -69,7 +69,14 @@ def shell(environment: dict[str, str], folder: Path, command: str, **more: str) 
     )
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "list", "plan suite.yaml", "plan --help"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--version",
+        "plan suite.yaml",
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ("--help", "list", "plan --help")),
+    ],
+)
 @pytest.mark.parametrize(
     ("redirected", "code", "said"),
     [

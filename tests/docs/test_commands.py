@@ -79,8 +79,17 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+LONG = r"shapes export |doctor$|clips.yaml --set "
+"""Pattern of the commands that take more than five seconds."""
+
+
 @pytest.mark.parametrize(
-    "command", [command for command in RUN if "nova-tiny" not in command and "runs/" not in command]
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.slow] if re.search(LONG, command) else [])
+        for command in RUN
+        if "nova-tiny" not in command and "runs/" not in command
+    ],
 )
 def test_a_command_runs(command: str, cli: Callable, place: Path) -> None:
     arguments = words(command)

@@ -101,7 +101,7 @@ def _nobody_left(leader):
         pytest.param("score", (), signal.SIGTERM, False, id="SIGTERM while scoring"),
         pytest.param("score", (), signal.SIGHUP, False, id="the terminal goes while scoring", marks=pytest.mark.slow),
         pytest.param("start", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers start", marks=pytest.mark.slow),
-        pytest.param("score", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers score"),
+        pytest.param("score", WORKERS, signal.SIGINT, True, id="Ctrl-C while workers score", marks=pytest.mark.slow),
         pytest.param("score", WORKERS, signal.SIGTERM, False, id="SIGTERM while workers score", marks=pytest.mark.slow),
     ],
 )
