@@ -78,6 +78,17 @@ def test_activations_are_taken_over(activation: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
+def test_huge_values_are_kept_or_become_nothing(activation: nn.Module) -> None:
+    plain = nn.Linear(64, 64, bias=False).requires_grad_(False)
+    plain.weight.data = torch.eye(64)
+    layer, x = VectorLinear(plain), torch.zeros(4, 64)
+    layer.fuse(activation)
+    x[:, 0] = torch.tensor([100.0, 1e10, 1e30, 3e38])
+    assert torch.equal(layer(x), x)
+    torch.testing.assert_close(layer(-x), torch.zeros_like(x), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
 def test_numbers_that_are_not_finite_remain_so(activation: nn.Module) -> None:
     layer = VectorLinear(nn.Linear(64, 64, bias=False).requires_grad_(False))
     layer.fuse(activation)
