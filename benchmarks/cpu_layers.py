@@ -1,11 +1,12 @@
 """Time layers on a CPU in each of the ways that nova_bench/kernels has: products, attention, convolutions of videos.
 
-    python benchmarks/cpu_layers.py [--threads N] [--calls N] [--part linear|attention|video]
+    python benchmarks/cpu_layers.py [--threads N] [--calls N] [--part linear|attention|video|half]
 
 Each line shows one size and, for each way, PyTorch's time / this way's time (best of alternating calls, wall time) and
 the largest error relative to the largest result, against float64; for linear layers also the rate of the products, in
-GFLOP/s, with the activation's time counted in. NOVA_BENCH_SIMD=avx2 with ONEDNN_MAX_CPU_ISA=AVX2,
-MKL_ENABLE_INSTRUCTIONS=AVX2 and ATEN_CPU_CAPABILITY=avx2 imitates a CPU without AVX-512.
+GFLOP/s, with the activation's time counted in. `half` are convolutions of videos in half precision.
+NOVA_BENCH_SIMD=avx2 with ONEDNN_MAX_CPU_ISA=AVX2, MKL_ENABLE_INSTRUCTIONS=AVX2 and ATEN_CPU_CAPABILITY=avx2 imitates a
+CPU without AVX-512.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from nova_bench.kernels.amx.layers import SlicedLinear, sliced_attention
 from nova_bench.kernels.amx.library import library as amx
 from nova_bench.kernels.amx.video import SlicedVideoConvolution
+from nova_bench.kernels.half import multiplies
 from nova_bench.kernels.packed import PackedLinear, usable
 from nova_bench.kernels.simd.attention import vector_attention
 from nova_bench.kernels.simd.library import library as simd
 from nova_bench.kernels.simd.linear import VectorLinear
 from nova_bench.kernels.simd.video import WinogradVideoConvolution
+from nova_bench.nova.vae.frames import conv3d
 
 LINEAR = {  # rows, inputs, outputs, activation
     "NOVA's benchmark, MLP": (1920, 256, 1024, "GELU"),
@@ -50,6 +53,10 @@ VIDEO = {  # channels, frames, height, width
     "32 channels": (32, 5, 256, 384),
     "128 channels": (128, 5, 60, 96),
     "256 channels": (256, 5, 30, 48),
+}
+HALF = {  # channels, frames, height, width, precision
+    "bfloat16": (32, 5, 32, 48, torch.bfloat16),
+    "float16": (32, 5, 32, 48, torch.float16),
 }
 Ways = Mapping[str, Callable[[], Tensor]]
 
@@ -123,7 +130,21 @@ def video(channels: int, frames: int, height: int, width: int) -> tuple[Ways, Te
     return ways, F.conv3d(x.double(), weight.double(), bias.double(), padding=(0, 1, 1))
 
 
-PARTS = {"linear": (linear, LINEAR), "attention": (attention, ATTENTION), "video": (video, VIDEO)}
+def half(channels: int, frames: int, height: int, width: int, precision: torch.dtype) -> tuple[Ways, Tensor]:
+    """Ways of a 3 x 3 x 3 convolution in half precision; the error is that of rounding."""
+    x = torch.randn(1, channels, frames + 2, height, width).to(precision).to(memory_format=torch.channels_last_3d)
+    weight = (torch.randn(channels, channels, 3, 3, 3) / (27 * channels) ** 0.5).to(precision)
+
+    def plain() -> Tensor:
+        return F.conv3d(x, weight, None, 1, (0, 1, 1))
+
+    ways: dict[str, Callable[[], Tensor]] = {"plain": plain}
+    if not multiplies(precision):
+        ways["in float32"] = lambda: conv3d(x, weight, None, 1)
+    return ways, F.conv3d(x.double(), weight.double(), None, padding=(0, 1, 1))
+
+
+PARTS = {"linear": (linear, LINEAR), "attention": (attention, ATTENTION), "video": (video, VIDEO), "half": (half, HALF)}
 
 
 def main() -> None:

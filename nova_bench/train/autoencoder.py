@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_bench.kernels import half
 from nova_bench.nova.vae.layers import (
     Attention,
     CausalConv3d,
@@ -95,16 +96,16 @@ def _conv(layer: FrameConv2d | CausalConv3d, x: Tensor, stride: int = 1) -> Tens
     """Convolve, keeping height and width, or with stride 2 on frames that are already padded."""
     pad = layer.kernel_size[-1] // 2 if stride == 1 else 0
     if isinstance(layer, FrameConv2d):
-        return _unfold(F.conv2d(_fold(x), layer.weight, layer.bias, stride, pad), len(x))
+        return _unfold(half.convolve(F.conv2d, _fold(x), layer.weight, layer.bias, stride, pad), len(x))
     if layer.kernel_size[0] == 1:
         # Not conv3d: oneDNN 3.12 gives NaN for its bfloat16 gradient with a 1 x 3 x 3 kernel on CPUs with AMX.
-        return _unfold(F.conv2d(_fold(x), layer.weight[:, :, 0], layer.bias, stride, pad), len(x))
+        return _unfold(half.convolve(F.conv2d, _fold(x), layer.weight[:, :, 0], layer.bias, stride, pad), len(x))
     if layer.front and x.shape[2] == 1:
         # All taps in time see the same single frame, so one convolution with their sum does it in a third of the work.
-        return F.conv2d(x[:, :, 0], layer.weight.sum(2), layer.bias, stride, pad)[:, :, None]
+        return half.convolve(F.conv2d, x[:, :, 0], layer.weight.sum(2), layer.bias, stride, pad)[:, :, None]
     if layer.front:
         x = torch.cat((x[:, :, :1].expand(-1, -1, layer.front, -1, -1), x), 2)
-    return F.conv3d(x, layer.weight, layer.bias, stride, (0, pad, pad))
+    return half.convolve(F.conv3d, x, layer.weight, layer.bias, stride, (0, pad, pad))
 
 
 def _norm(norm: nn.GroupNorm, x: Tensor, per_frame: bool = False) -> Tensor:

@@ -17,6 +17,7 @@ from nova_bench.execute.base import Executor, LostWorker
 from nova_bench.execute.crew import Crew
 from nova_bench.execute.inline import InlineExecutor
 from nova_bench.execute.local import LocalExecutor
+from nova_bench.kernels.half import multiplies
 from nova_bench.train.record import RECORD, read_record
 from nova_bench.train.run import Trained, encode_shared_clips, train
 from nova_bench.train.spec import TrainSpec
@@ -46,6 +47,8 @@ def train_all(
     """
     torch.set_num_threads(threads)
     progress = Progress(quiet)
+    if _slow_products(specs, device):
+        progress.say("this CPU has no bfloat16 products: precision bf16 takes longer than fp32")
     workers = min(workers, len(specs))
     encode_shared_clips(specs, runs, device, progress)
     executor: Executor = LocalExecutor(workers, 1, threads=threads) if workers > 1 else InlineExecutor()
@@ -67,6 +70,20 @@ def train_all(
     if losses:
         raise losses[0]
     return [trained[spec.name] for spec in specs]
+
+
+def _slow_products(specs: Sequence[TrainSpec], device: str) -> bool:
+    stages = [
+        stage
+        for spec in specs
+        for stage in (
+            spec.autoencoder.optimization,
+            spec.autoencoder.decoder_optimization,
+            spec.transformer.optimization,
+        )
+    ]
+    asked = any(stage is not None and stage.precision == "bf16" for stage in stages)
+    return asked and torch.device(device).type == "cpu" and not multiplies(torch.bfloat16)
 
 
 def _lost(spec: TrainSpec, problem: LostWorker) -> Trained | LostWorker:

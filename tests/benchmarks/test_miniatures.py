@@ -321,3 +321,12 @@ def test_cpu_layers() -> None:
     for row in rows:
         for error in re.findall(r"\((\S+)\)", row):
             assert float(error) < 1e-5
+
+
+@pytest.mark.slow
+def test_cpu_layers_in_half_precision() -> None:
+    rows = run("cpu_layers.py", "--calls", 1, "--part", "half").splitlines()[1:]
+    assert [row.split(":")[0] for row in rows] == ["half, bfloat16", "half, float16"]
+    for row in rows:
+        for error in re.findall(r"\((\S+)\)", row):
+            assert float(error) < 2**-8

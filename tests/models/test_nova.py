@@ -107,12 +107,7 @@ def broken(tmp_path: Path, part: str, key: str, entry: int | None = None, value:
 )
 def test_pixels_and_latents_that_are_not_finite_are_failed_samples(cli, tmp_path, write_suite, part, key, what):
     folder = broken(tmp_path, part, key)
-    # One frame: without instructions for bfloat16, a CPU takes ten seconds to decode five.
-    nova_suite(
-        write_suite,
-        model={"adapter": "nova", "folder": str(folder), "dtype": "bfloat16"},
-        sampling={**SAMPLING, "num_frames": 1},
-    )
+    nova_suite(write_suite, model={"adapter": "nova", "folder": str(folder), "dtype": "bfloat16"})
     result = cli("run", "suite.yaml")
     assert result.returncode == 3, result.stderr
     assert "Traceback" not in result.stderr

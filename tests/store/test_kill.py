@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -27,33 +28,37 @@ def suite(write_suite):
     )
 
 
-def _finish(store, tmp_path):
-    code, said = warm.finish([*ARGUMENTS, "--store", store], tmp_path, tmp_path / "said")
+def _finish(store, tmp_path, more=()):
+    code, said = warm.finish([*ARGUMENTS, "--store", store, *more], tmp_path, tmp_path / "said")
     assert code == 0, said
     return tmp_path / store
 
 
-def _kill_often(rng, times, store, tmp_path, longest, more=()):
-    """Kill after random times; returns how many runs were really cut short."""
-    killed = 0
-    for _ in range(times):
+def _check_killed_at_random(seed, kills, tmp_path, contents, more=()):
+    """Kill runs after random times, each of which continues the one before, until that many were really cut short.
+
+    Whenever a run ends before it is killed, its rows are compared, and the next one begins a new store.
+    """
+    expected = contents(_finish("whole", tmp_path))
+    assert len(expected["rows"]) == 2 * UNITS
+    started = time.perf_counter()
+    assert contents(_finish("timed", tmp_path, more)) == expected
+    longest = time.perf_counter() - started
+    rng = random.Random(seed)
+    stores = (f"killed-{count}" for count in itertools.count())
+    store, killed = next(stores), 0
+    while killed < kills:
         process = warm.start([*ARGUMENTS, "--store", store, *more], tmp_path, tmp_path / "said")
         process.join(rng.uniform(0, longest))
         process.kill()
         process.join()
-        killed += process.exitcode == -signal.SIGKILL
-    return killed
-
-
-def _check_killed_at_random(seed, times, tmp_path, contents, more=()):
-    _finish("warm-up", tmp_path)
-    started = time.perf_counter()
-    expected = contents(_finish("whole", tmp_path))
-    longest = time.perf_counter() - started
-    assert len(expected["rows"]) == 2 * UNITS
-    # A run that continues another is shorter, so some end before they are killed.
-    assert _kill_often(random.Random(seed), times, "killed", tmp_path, longest, more) >= max(2, times // 4)
-    assert contents(_finish("killed", tmp_path)) == expected
+        if process.exitcode == -signal.SIGKILL:
+            killed += 1
+            continue
+        assert process.exitcode == 0, (tmp_path / "said").read_text()
+        assert contents(tmp_path / store) == expected
+        store = next(stores)
+    assert contents(_finish(store, tmp_path, more)) == expected
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import yaml
 from nova_bench.core.errors import SuiteError
 from nova_bench.train.load import load_training, load_trainings
 from nova_bench.train.record import read_record
+from nova_bench.train.sweep import train_all
 
 
 @pytest.fixture
@@ -72,6 +73,16 @@ def test_a_sweep_of_sweeps_keeps_their_seeds_unless_it_has_its_own(sweep_file, t
     assert [spec.transformer.optimization.learning_rate for spec in specs[-2:]] == [0.001, 0.01]
     assert [spec.transformer.optimization.clip_norm for spec in specs[-3:]] == [1.0, None, None]
     assert {spec.seed for spec in load_trainings(str(tmp_path / "all.yaml"), ["seeds=[9]"])} == {9}
+
+
+@pytest.mark.parametrize(("precision", "products"), [("bf16", False), ("bf16", True), ("fp32", False)])
+def test_slow_bfloat16_is_told(micro, tmp_path, monkeypatch, capsys, precision, products) -> None:
+    monkeypatch.setattr("nova_bench.train.sweep.multiplies", lambda dtype: products)
+    optimization = "transformer.optimization"
+    spec = micro(f"{optimization}.precision={precision}", f"{optimization}.steps=1", "autoencoder.optimization.steps=1")
+    train_all([spec], tmp_path / "runs", "cpu", workers=1, threads=1, quiet=False)
+    told = "this CPU has no bfloat16 products: precision bf16 takes longer than fp32" in capsys.readouterr().err
+    assert told == (precision == "bf16" and not products)
 
 
 @pytest.mark.parametrize(

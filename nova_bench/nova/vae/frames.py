@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nova_bench.kernels import half
 from nova_bench.kernels.simd.norm import channel_sums
 
 # Most that one operator call writes. On the CPU it should fit the cache of its thread and must stay below the size
@@ -185,10 +186,20 @@ def conv3d(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: int, stride: tuple[int, int, int] = (1, 1, 1)
 ) -> torch.Tensor:
     """Convolution with ``pad`` zeros around each frame and none in time."""
+    return half.convolve(_conv3d, x, weight, bias, stride, (0, pad, pad))
+
+
+def _conv3d(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: tuple[int, int, int],
+    padding: tuple[int, int, int],
+) -> torch.Tensor:
     # The dispatcher sends single videos with few channels to a kernel several times slower than oneDNN's.
     if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
-        return torch.ops.aten.mkldnn_convolution(x, weight, bias, (0, pad, pad), stride, (1, 1, 1), 1)
-    return F.conv3d(x, weight, bias, stride, (0, pad, pad))
+        return torch.ops.aten.mkldnn_convolution(x, weight, bias, padding, stride, (1, 1, 1), 1)
+    return F.conv3d(x, weight, bias, stride, padding)
 
 
 def _band(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, rows: slice) -> torch.Tensor:
