@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor, nn
 
-NO_ACTIVATION, SILU, GELU = 0, 1, 2  # as in linear.c and tiles.h
+NO_ACTIVATION, SILU, GELU = 0, 1, 2  # as in activations.h
 
 
 def activation_code(activation: nn.Module) -> int:

@@ -59,7 +59,8 @@ class Sources:
 
     def compiled(self, compiler: str) -> Path:
         """The library's file, built if it doesn't exist. Raises the errors of compiling or writing."""
-        headers, files = (sorted(self.folder.glob(pattern)) for pattern in ("*.h", "*.c"))
+        headers = sorted((*self.folder.parent.glob("*.h"), *self.folder.glob("*.h")))
+        files = sorted(self.folder.glob("*.c"))
         features = (f"-m{name.replace('_', '-')}" for name in self.needs)
         command = (compiler, "-O3", "-shared", "-fPIC", *self.defines, *features)
         source = b"".join(path.read_bytes() for path in (*headers, *files))

@@ -152,6 +152,18 @@ def test_activations(activation: type[nn.Module]) -> None:
 
 
 @needs_kernel
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU()])
+def test_huge_values_are_kept_or_become_nothing(activation: nn.Module) -> None:
+    layer = nn.Linear(64, 64, bias=False).requires_grad_(False)
+    layer.weight.data = torch.eye(64)
+    sliced, x = SlicedLinear(layer), torch.zeros(4, 64)
+    assert sliced.fuse(activation)
+    x[:, 0] = torch.tensor([100.0, 1e10, 1e20, 1e30])
+    torch.testing.assert_close(sliced(x), x, rtol=1e-6, atol=0)
+    torch.testing.assert_close(sliced(-x), torch.zeros_like(x), rtol=0, atol=1e-11)
+
+
+@needs_kernel
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_row_does_not_depend_on_the_others(threads: int) -> None:
     layer, x = SlicedLinear(with_weights(nn.Linear(100, 77), 1)), drawn(0, 65, 100)

@@ -4,12 +4,11 @@
  * LANES channels, [lanes / LANES, 3 digits, rows or pixels, LANES], `plane` bytes each: 16 rows of a plane are a tile,
  * wherever they begin. The last plane is filled up with zeros. */
 #pragma once
-#include <immintrin.h>
-#include <stdint.h>
+#include "../vectors.h"
 
+_Static_assert(SIDE == 16, "a tile has 16 rows");
 enum {
     LANES = 64,
-    SIDE = 16,
     TILE = LANES * SIDE,
     BLOCK = 512,      /* rows and outputs whose sums stay in the second-level cache */
     LARGEST = 8355000 /* < 127 * (65536 + 256 + 1) */

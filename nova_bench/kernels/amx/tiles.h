@@ -1,5 +1,6 @@
 /* Sums of products of digits in AMX's tiles, and what makes float32 results of them. */
 #pragma once
+#include "../activations.h"
 #include "digits.h"
 
 struct __attribute__((packed)) tiles {
@@ -15,47 +16,6 @@ static struct tiles configure_tiles(void) {
     for (int i = 0; i < 8; i++) ours.bytes[i] = LANES, ours.rows[i] = SIDE;
     _tile_loadconfig(&ours);
     return before;
-}
-
-static inline __m512 exponential(__m512 x) {
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
-    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x); /* ln 2 in two parts: the first product is exact */
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
-    static const float factors[] = {1 / 720.0f, 1 / 120.0f, 1 / 24.0f, 1 / 6.0f, 0.5f, 1.0f, 1.0f};
-    __m512 sum = _mm512_set1_ps(1 / 5040.0f);
-    for (int i = 0; i < 7; i++) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(factors[i]));
-    return _mm512_scalef_ps(sum, n);
-}
-
-/* erf by a quotient of polynomials in x^2, fitted on 0 to 3.9 (error 2e-8), where float32's erf reaches 1. */
-static inline __m512 error_function(__m512 x) {
-    static const float above[] = {2.066435172e-06f, 2.850553428e-04f, 3.738229628e-03f,
-                                  5.266771838e-02f, 1.896646768e-01f, 1.128379107f};
-    static const float below[] = {3.826926695e-05f, 1.157339895e-03f, 1.491405070e-02f,
-                                  1.138179973e-01f, 5.014187098e-01f, 1.0f};
-    const __m512 limit = _mm512_set1_ps(3.9f);
-    x = _mm512_max_ps(_mm512_min_ps(x, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
-    const __m512 square = _mm512_mul_ps(x, x);
-    __m512 p = _mm512_set1_ps(above[0]), q = _mm512_set1_ps(below[0]);
-    for (int i = 1; i < 6; i++) {
-        p = _mm512_fmadd_ps(p, square, _mm512_set1_ps(above[i]));
-        q = _mm512_fmadd_ps(q, square, _mm512_set1_ps(below[i]));
-    }
-    return _mm512_div_ps(_mm512_mul_ps(x, p), q);
-}
-
-enum { NONE, SILU, GELU };
-
-static inline __m512 activate(__m512 x, int activation) {
-    if (activation == SILU) {
-        const __m512 one = _mm512_set1_ps(1.0f);
-        return _mm512_div_ps(x, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
-    }
-    if (activation == GELU) {
-        const __m512 half = _mm512_mul_ps(x, _mm512_set1_ps(0.5f));
-        return _mm512_fmadd_ps(half, error_function(_mm512_mul_ps(x, _mm512_set1_ps(0.707106781f))), half);
-    }
-    return x;
 }
 
 /* What is left to do with the sums of SIDE rows and outputs, once the tiles are stored. */
@@ -84,7 +44,7 @@ static inline __attribute__((always_inline)) void finish(const struct sums *s, i
     } else if (s->places[row] >= 0) {
         sum = _mm512_mul_ps(sum, _mm512_set1_ps(s->scales[row] * 65536.0f));
         sum = _mm512_fmadd_ps(sum, s->weight_scales, s->bias);
-        sum = activate(sum, s->activation);
+        sum = v_activate(sum, s->activation);
         if (s->add) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(s->outputs, s->out + s->places[row]));
         _mm512_mask_storeu_ps(s->out + s->places[row], s->outputs, sum);
     }

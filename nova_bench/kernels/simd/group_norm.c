@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "vectors.h"
+#include "../vectors.h"
 
 enum { MOST = 1024 /* channels */, BLOCK = 64 /* pixels summed in float32, and in the cache */ };
 

@@ -1,5 +1,5 @@
 /* What a convolutional GRU computes of each value, between its convolutions: see gru.py. */
-#include "vectors.h"
+#include "../activations.h"
 
 /* gates [pixels, 2 * channels] with share added, z and r: z takes the place of the first half, reset = r * hidden. The
  * others have `..._step` floats from one pixel to the next. Channels are a multiple of 16. */

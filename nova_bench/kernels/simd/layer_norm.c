@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "vectors.h"
+#include "../vectors.h"
 
 /* x [rows, width] -> each row normalized * weight + bias + added; weight and bias may be null. Width is a multiple of
  * 16. */

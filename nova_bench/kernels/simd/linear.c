@@ -1,6 +1,7 @@
 /* Linear layers on float32, with the activation that follows. */
 #include <string.h>
 
+#include "../activations.h"
 #include "product.h"
 
 enum {
@@ -12,7 +13,6 @@ enum {
     NEAR = SHORT + LINE,
     FAR = LONG + LINE,
 };
-enum { NONE, SILU, GELU };
 
 struct layer {
     const float *weights, *bias;
@@ -35,8 +35,7 @@ INLINE void finish(int rows, const struct layer *l, vector sums[TALL][WIDE], int
             vector v = sums[i][j];
             if (!first) v = v_add(v, v_load_first(to, left - j * SIDE));
             if (last) v = v_add(v, b);
-            if (last && l->activation == SILU) v = v_silu(v);
-            if (last && l->activation == GELU) v = v_gelu(v);
+            if (last) v = v_activate(v, l->activation);
             v_store_first(to, v, left - j * SIDE);
         }
     }

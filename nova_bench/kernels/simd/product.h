@@ -1,6 +1,6 @@
 /* Products of some rows and a panel of weights, which linear layers and attention share. */
 #pragma once
-#include "vectors.h"
+#include "../vectors.h"
 
 enum { WIDE = 2 /* vectors of a panel's line */, PANEL = WIDE * SIDE };
 

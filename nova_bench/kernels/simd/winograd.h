@@ -4,7 +4,7 @@
 
 #include "memory.h"
 #include "threads.h"
-#include "vectors.h"
+#include "../vectors.h"
 
 enum {
     POINTS = 8,         /* along a row or a column: 0, 1, -1, 2, -2, 1/2, -1/2 and infinity */

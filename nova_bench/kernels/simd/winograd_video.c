@@ -1,4 +1,5 @@
 /* Convolutions of videos by Winograd's minimal filtering within frames: see winograd.py. float32, channels last. */
+#include "../activations.h"
 #include "winograd.h"
 
 enum {
