@@ -18,7 +18,9 @@ _SUPPORTED = {
 @cache
 def multiplies(dtype: torch.dtype) -> bool:
     """Whether oneDNN has fast products of this precision on this CPU; without, torch falls back to plain loops."""
-    return dtype not in _SUPPORTED or getattr(torch.ops.mkldnn, _SUPPORTED[dtype])()
+    if dtype not in _SUPPORTED:
+        return True
+    return torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, _SUPPORTED[dtype])()
 
 
 def convolve(
