@@ -139,6 +139,8 @@ class Precision:
             setting = "bf16" if kind == "cuda" else "fp32"
         if setting == "fp16" and kind != "cuda":
             raise UserError(f"precision fp16 needs CUDA, the device is {device}", "precision: auto, fp32 or bf16")
+        self.setting = setting
+        """What was asked for, with `auto` decided."""
         self._kind = kind
         self._dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[setting]
         self.scaler = torch.amp.GradScaler(kind, enabled=setting == "fp16")

@@ -124,9 +124,9 @@ def encode_shared_clips(specs: Sequence[TrainSpec], runs: Path, device: str, pro
 def _encoded(
     spec: TrainSpec, vae: AutoencoderKLOpenSora, weights: str, runs: Path, device: str, progress: Progress
 ) -> LatentClips:
-    setting = spec.transformer.optimization.precision
-    latents = runs / "latents" / digest("latents", [weights, _data_identity(spec), setting])[:16]
-    return encode_clips(vae, spec.data, latents, Precision(setting, device), progress)
+    precision = Precision(spec.transformer.optimization.precision, device)
+    latents = runs / "latents" / digest("latents", [weights, _data_identity(spec), precision.setting])[:16]
+    return encode_clips(vae, spec.data, latents, precision, progress)
 
 
 def _pretrained_autoencoder(folder: str, device: str) -> AutoencoderKLOpenSora:

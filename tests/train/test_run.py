@@ -128,6 +128,17 @@ def test_latents_of_another_autoencoder_are_not_reused(micro, finish, trained: P
     assert len(set((trained.parent / "latents").iterdir()) - before) == 1
 
 
+def test_latents_belong_to_the_precision_that_was_used(micro, finish, trained: Path, tmp_path: Path) -> None:
+    """`auto` is fp32 on the CPU and bf16 on CUDA: a folder that moves between them must not mix their latents."""
+    autoencoder = (f"autoencoder.pretrained={trained / 'checkpoint' / 'vae'}", "autoencoder.optimization=null")
+    counts = []
+    for precision in ("auto", "fp32", "bf16"):
+        stage = ("transformer.optimization.steps=1", f"transformer.optimization.precision={precision}")
+        finish(micro(*autoencoder, f"name={precision}", *stage), tmp_path)
+        counts.append(len(list((tmp_path / "latents").iterdir())))
+    assert counts == [1, 1, 2]
+
+
 @pytest.mark.slow
 @needs_driver
 def test_on_the_card_it_trains_as_on_the_cpu(micro_file: Path, tmp_path: Path) -> None:
