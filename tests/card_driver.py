@@ -29,7 +29,8 @@ def load_driver() -> bool:
     if compiler is None or found is None or found.origin is None:
         return False
     torch = Path(found.origin).parent
-    key = hashlib.sha256(SOURCE.read_bytes() + version("torch").encode()).hexdigest()[:16]
+    # the library finds this very torch: with another environment's it couldn't be loaded once that is gone
+    key = hashlib.sha256(f"{version('torch')} {torch} {SOURCE.read_text()}".encode()).hexdigest()[:16]
     library = Path(tempfile.gettempdir()) / f"nova_bench-card-{os.getuid()}-{key}.so"
     if not library.exists():
         library_folder = torch / "lib"
