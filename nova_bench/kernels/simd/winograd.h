@@ -142,9 +142,10 @@ struct rows {
     int64_t depth, step;
 };
 
-/* out [rows, SIDE * vectors] = x, from row `top` on, times a panel of weights [taps * depth, SIDE * vectors]. */
+/* out [rows, SIDE * vectors] = x, from row `top` on, times a panel of weights [taps * depth, SIDE * vectors]. Meanwhile
+ * memory from `ahead` on is prefetched, `pace` bytes for each of the depths. */
 INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, const float *panel, float *out,
-                     int64_t out_step) {
+                     int64_t out_step, const char *ahead, int64_t pace) {
     out += top * out_step;
     for (int tap = 0; tap < x->taps; tap++) {
         const float *from = x->frames[tap] + top * x->step;
@@ -154,7 +155,8 @@ INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, c
             vector sums[ROWS][2];
 #pragma GCC unroll 12
             for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = v_zero();
-            for (; k < end; k++, panel += vectors * SIDE) {
+            for (; k < end; k++, panel += vectors * SIDE, ahead += pace) {
+                __builtin_prefetch(ahead, 0, 2); /* into the second-level cache */
                 const vector one = v_load(panel), other = vectors > 1 ? v_load(panel + SIDE) : one;
 #pragma GCC unroll 12
                 for (int i = 0; i < rows; i++) {
@@ -174,11 +176,16 @@ INLINE void multiply(int rows, int vectors, const struct rows *x, int64_t top, c
     }
 }
 
+/* The same for all rows. While some are multiplied by this panel, they prefetch their share of the next one. */
 INLINE void strip(int vectors, int64_t rows, const struct rows *x, const float *panel, float *out, int64_t out_step) {
+    const int64_t depth = x->taps * x->depth, pace = vectors * SIDE * sizeof *panel / ((rows + ROWS - 1) / ROWS);
+    const char *ahead = (const char *)(panel + depth * vectors * SIDE);
     int64_t i = 0;
-    for (; i + ROWS <= rows; i += ROWS) multiply(ROWS, vectors, x, i, panel, out, out_step);
-    for (; i + ROWS / 3 <= rows; i += ROWS / 3) multiply(ROWS / 3, vectors, x, i, panel, out, out_step);
-    for (; i < rows; i++) multiply(1, vectors, x, i, panel, out, out_step);
+    for (; i + ROWS <= rows; i += ROWS, ahead += depth * pace)
+        multiply(ROWS, vectors, x, i, panel, out, out_step, ahead, pace);
+    for (; i + ROWS / 3 <= rows; i += ROWS / 3)
+        multiply(ROWS / 3, vectors, x, i, panel, out, out_step, ahead, pace);
+    for (; i < rows; i++) multiply(1, vectors, x, i, panel, out, out_step, ahead, pace);
 }
 
 /* out [rows, outputs] = x times weights in panels of 2 * SIDE outputs, the last one perhaps of SIDE. */

@@ -28,8 +28,9 @@ SCALES = (8, 8, 8, 4, 4, 8, 8, 8)
 _KINDS = {(3, 3): 0, (1, 5): 1, (5, 1): 2}  # as in winograd.c
 _LINE = 16  # floats of a cache line
 _SMALLEST = 16  # channels
-_NEAR = 3 * 2**17  # floats of points and products that stay in a second-level cache
-_TILES = (48, 192)  # at least and at most in one go: fewer read the weights too often
+_NEAR = 3 * 2**16  # floats of points and products that stay in a second-level cache
+_LEAST = 3  # tiles per lane in one go: fewer read the weights too often
+_TILES = 192  # at most in one go
 
 
 class WinogradConv2d(nn.Module):
@@ -111,10 +112,10 @@ def filters(size: int) -> Tensor:
     return torch.tensor(scaled, dtype=torch.float64)
 
 
-def room_for(points: int, channels: Sequence[int], most: int = _TILES[1]) -> tuple[int, int]:
+def room_for(points: int, channels: Sequence[int], most: int = _TILES) -> tuple[int, int]:
     """How many tiles to keep in one go, with so many channels at each point, and the floats that a thread needs."""
     sizes = [rounded(size) for size in channels]
-    together = max(_TILES[0], min(most, _NEAR // (points * sum(sizes)) // 12 * 12))
+    together = max(_LEAST * _lanes(), min(most, _NEAR // (points * sum(sizes)) // 12 * 12))
     return together, points * sum(together * size + _LINE for size in sizes)
 
 
