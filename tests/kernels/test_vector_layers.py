@@ -13,7 +13,7 @@ from nova_bench.kernels import layers
 from nova_bench.kernels.layers import attend, attention, speed_up
 from nova_bench.kernels.simd.attention import takes_heads, vector_attention
 from nova_bench.kernels.simd.library import library
-from nova_bench.kernels.simd.linear import VectorLinear, vector_linear
+from nova_bench.kernels.simd.linear import VectorLinear, dot_products, vector_linear
 from nova_bench.kernels.simd.norm import layer_norm
 from nova_bench.kernels.simd.patches import VectorPatches, vector_patches
 from tests.kernels.float64 import assert_equals_plain, drawn, error_of_sums, with_weights
@@ -120,6 +120,17 @@ def test_what_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vector_linear(nn.Conv2d(64, 64, 1)) is None
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 40), st.integers(1, 40), st.integers(1, 300), st.booleans())
+def test_dot_products_of_any_size(count: int, rows: int, others: int, size: int, turned: bool) -> None:
+    first, second = (
+        drawn(seed, count, size, number).transpose(1, 2) if turned else drawn(seed, count, number, size)
+        for seed, number in enumerate((rows, others))
+    )
+    right = first.double() @ second.double().transpose(1, 2)
+    torch.testing.assert_close(dot_products(first, second).double(), right, rtol=0, atol=5e-6 * size**0.5)
+
+
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match="float64"):
         VectorLinear(with_weights(nn.Linear(64, 64)))(torch.zeros(2, 64, dtype=torch.float64))
@@ -148,6 +159,15 @@ def test_patches_of_any_size(
     assert_equals_plain(made, layer, x, last, 2e-6)
 
 
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("shape", [(1, 100, 7, 9), (3, 64, 1, 33), (2, 130, 20, 1), (0, 64, 3, 3)])
+def test_pixels_are_the_smallest_patches(shape: tuple[int, ...], last: bool) -> None:
+    layer = cutting(shape[1], 72, (1, 1))
+    made = vector_patches(layer)
+    assert made is not None
+    assert_equals_plain(made, layer, drawn(0, *shape), last, 2e-6)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -156,7 +176,7 @@ def test_patches_of_any_size(
         nn.Conv2d(3, 64, 16, 16, padding=8, padding_mode="reflect"),
         nn.Conv2d(3, 64, 16, 16, dilation=2),
         nn.Conv2d(128, 64, 16, 16, groups=2),
-        nn.Conv2d(64, 64, 1),
+        nn.Conv2d(64, 64, 1, 2),
         nn.Conv2d(3, 63, 16, 16),
         nn.Conv2d(3, 64, 16, 16).double(),
         nn.Conv3d(3, 64, 16, 16),

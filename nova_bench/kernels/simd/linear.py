@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.arguments import NO_ACTIVATION, activation_code, check
+from nova_bench.kernels.arguments import NO_ACTIVATION, activation_code, check, linear
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import empty
 
@@ -38,11 +38,13 @@ class VectorLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, 0, self.out_features)
 
-    def part(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """The outputs from ``start``, a multiple of ``panel``, up to ``stop``."""
+    def part(self, x: Tensor, start: int, stop: int, out: Tensor | None = None) -> Tensor:
+        """The outputs from ``start``, a multiple of ``panel``, up to ``stop``; written to ``out`` if there is one."""
         check(x)
         rows = x.reshape(-1, self.in_features).contiguous()
-        out = empty(*x.shape[:-1], stop - start)
+        if out is None:
+            out = empty(*x.shape[:-1], stop - start)
+        assert out.is_contiguous(), "the kernel writes one row after the other"
         weight = self.weight[start // self.panel :].data_ptr()
         bias = None if self.bias is None else self.bias[start:].data_ptr()
         required_library().linear(
@@ -50,6 +52,14 @@ class VectorLinear(nn.Module):
             *(self.activation, out.data_ptr(), torch.get_num_threads()),
         )
         return out
+
+
+def dot_products(first: Tensor, second: Tensor) -> Tensor:
+    """Those of all rows: float32 [B, rows, d], [B, others, d] -> [B, rows, others]."""
+    out = empty(len(first), first.shape[1], second.shape[1])
+    for rows, others, products in zip(first, second, out, strict=True):
+        VectorLinear(linear(others)).part(rows, 0, len(others), out=products)
+    return out
 
 
 def vector_linear(layer: nn.Module) -> VectorLinear | None:

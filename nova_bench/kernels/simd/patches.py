@@ -1,4 +1,4 @@
-"""Convolutions that cut an image into patches, as products: how vision transformers begin."""
+"""Convolutions that cut an image into patches, or into pixels, as products."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vector_patches(layer: nn.Module) -> VectorPatches | None:
         return None
     size = (layer.kernel_size[0], layer.kernel_size[1])
     side_by_side = layer.stride == size and layer.padding in ((0, 0), "valid") and layer.groups == 1
-    if not side_by_side or size == (1, 1) or set(layer.dilation) != {1}:
+    if not side_by_side or set(layer.dilation) != {1}:
         return None
     product = vector_linear(linear(layer.weight.detach().flatten(1), layer.bias))
     return None if product is None else VectorPatches(size, product)
