@@ -1,6 +1,6 @@
 """`python -m nova_bench`."""
 
-from nova_bench.core.interrupts import end_interrupted, watch_signals
+from nova_bench.core.interrupts import end_interrupted, end_requested, watch_signals
 
 
 def main() -> None:
@@ -12,9 +12,10 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         end_interrupted()
-    except RuntimeError as error:
-        # Python 3.11 raises this from an interrupt that comes while a class is being made.
-        if not isinstance(error.__cause__, KeyboardInterrupt):
+    except Exception:
+        # Libraries that are being imported may turn an interrupt into another error. Python 3.11 does, too: while a
+        # class is being made, a RuntimeError.
+        if not end_requested():
             raise
         end_interrupted()
 
