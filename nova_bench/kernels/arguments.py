@@ -27,9 +27,14 @@ def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     return layer
 
 
+def readable(x: Tensor) -> bool:
+    """Whether it is float32 on the CPU, which is what kernels read."""
+    return x.device.type == "cpu" and x.dtype == torch.float32
+
+
 def check(x: Tensor) -> None:
-    """Refuse anything but float32 on the CPU: the kernel would misread it."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
+    """Refuse anything that isn't :func:`readable`: the kernel would misread it."""
+    if not readable(x):
         raise TypeError(f"fast layers take float32 on the CPU, not {x.dtype} on {x.device}")
 
 

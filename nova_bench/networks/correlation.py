@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nova_bench.core.device import free_cuda_bytes
+from nova_bench.kernels.arguments import readable
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.linear import dot_products
 
@@ -39,7 +40,7 @@ def bytes_kept(device: str, height: int, width: int, lookups: int, batch: int = 
 def all_pairs(first: Tensor, second: Tensor) -> Tensor:
     """Scaled dot products of all positions: [B, C, h, w] twice -> [B, h * w, h * w] (first, second)."""
     queries, keys = (features.flatten(2).transpose(1, 2) for features in (first / first.shape[1] ** 0.5, second))
-    return dot_products(queries, keys) if _compiled_takes(queries) else queries @ keys.transpose(1, 2)
+    return dot_products(queries, keys)
 
 
 def pyramid(features: Tensor) -> list[Tensor]:
@@ -160,11 +161,7 @@ def _sampled(levels: list[Tensor], centres: list[Tensor], radius: int) -> Tensor
 def _can_be_compiled(levels: list[Tensor], centres: list[Tensor]) -> bool:
     """Whether the compiled code can take the samples: float32 on a CPU, and levels that don't make every result NaN."""
     measurable = min(levels[-1].shape[-2:]) > 1 and all(tensor.is_contiguous() for tensor in (*levels, *centres))
-    return measurable and _compiled_takes(centres[0])
-
-
-def _compiled_takes(x: Tensor) -> bool:
-    return (x.device.type, x.dtype) == ("cpu", torch.float32) and library() is not None
+    return measurable and readable(centres[0]) and library() is not None
 
 
 def _compiled(levels: list[Tensor], centres: list[Tensor], radius: int) -> Tensor:

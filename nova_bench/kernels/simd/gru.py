@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nova_bench.kernels.arguments import pixel_step
+from nova_bench.kernels.arguments import pixel_step, readable
 from nova_bench.kernels.simd.library import library, required_library
 
 _LANES = 16
@@ -50,4 +50,4 @@ def _pixels(x: Tensor) -> int:
 
 
 def _step(x: Tensor) -> int | None:
-    return pixel_step(x) if x.device.type == "cpu" and x.dtype == torch.float32 else None
+    return pixel_step(x) if readable(x) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nova_bench.kernels.arguments import NO_ACTIVATION, activation_code, check, linear
+from nova_bench.kernels.arguments import NO_ACTIVATION, activation_code, check, linear, readable
 from nova_bench.kernels.simd.library import library, required_library
 from nova_bench.kernels.simd.memory import empty
 
@@ -55,7 +55,9 @@ class VectorLinear(nn.Module):
 
 
 def dot_products(first: Tensor, second: Tensor) -> Tensor:
-    """Those of all rows: float32 [B, rows, d], [B, others, d] -> [B, rows, others]."""
+    """Those of all rows: [B, rows, d], [B, others, d] -> [B, rows, others]."""
+    if not readable(first) or library() is None:
+        return first @ second.transpose(1, 2)
     out = empty(len(first), first.shape[1], second.shape[1])
     for rows, others, products in zip(first, second, out, strict=True):
         VectorLinear(linear(others)).part(rows, 0, len(others), out=products)

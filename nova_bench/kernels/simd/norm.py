@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nova_bench.kernels.arguments import readable
 from nova_bench.kernels.simd.library import library, required_library
 
 _LANES = 16
@@ -16,7 +17,7 @@ _PART = 4096  # pixels summed on their own, so that sums don't depend on the num
 def group_norm(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, relu: bool = True) -> Tensor:
     """Group norm of x [N, C, H, W], plus ``added``, then ReLU if ``relu``; ``x`` may be overwritten."""
     maps = [x] if added is None else [x, added]
-    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[1] % _LANES == 0 and x.shape[1] <= _WIDEST
+    fits = readable(x) and x.shape[1] % _LANES == 0 and x.shape[1] <= _WIDEST
     if not fits or library() is None or not all(m.is_contiguous(memory_format=torch.channels_last) for m in maps):
         x = norm(x)
         x = x if added is None else x + added
@@ -33,7 +34,7 @@ def layer_norm(norm: nn.LayerNorm, x: Tensor, added: Tensor) -> Tensor:
     """Layer norm of x [..., C] plus ``added``, without gradients."""
     tensors = (x, added)
     fits = x.shape == added.shape and x.shape[-1] % _LANES == 0 and norm.normalized_shape == x.shape[-1:]
-    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 and t.is_contiguous() for t in tensors)
+    plain = all(readable(t) and t.is_contiguous() for t in tensors)
     if not fits or not plain or library() is None:
         return added + norm(x)
     out = torch.empty_like(x)
@@ -50,7 +51,7 @@ def channel_sums(x: Tensor, centre: Tensor) -> Tensor | None:
 
     None where the compiled code can't do it.
     """
-    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[2] % _LANES == 0 and x.is_contiguous()
+    fits = readable(x) and x.shape[2] % _LANES == 0 and x.is_contiguous()
     if not fits or library() is None:
         return None
     count, pixels, channels = x.shape
